@@ -1,0 +1,545 @@
+# SPDX-License-Identifier: MIT
+"""C of the client: encoders for structs, and a call for every command that crosses."""
+
+import re
+
+from emit import Writer, count_expression
+
+
+class ClientEmitter:
+    def __init__(self, planner):
+        self.p = planner
+        self.r = planner.r
+
+    # -- what is needed for a struct ------------------------------------------------------------
+
+    def has_enc(self, name):
+        """Whether a struct has something to do besides its chain, as input."""
+        return any(s.kind != "chain" for s in self.p.struct_steps(name)) or \
+            bool(self.p.layouts.padding(name))
+
+    def has_fill(self, name):
+        return any(s.kind != "chain" for s in self._filling(self.p.struct_steps(name)))
+
+    def _filling(self, steps):
+        for s in steps:
+            if s.kind in ("out", "inout", "shape", "new") or s.back:
+                yield s
+            elif s.kind in ("array", "struct") and s.elem in self.r.structs and \
+                    self.p.fills(s.elem):
+                yield s
+            elif s.kind == "chain":
+                yield s
+
+    def deps(self, steps, kind):
+        """(kind, struct) functions that these steps call. Kinds: enc, shape, fill, take, and
+        their chains."""
+        for s in steps:
+            if s.kind == "union":
+                for _, inner in s.cases:
+                    yield from self.deps(inner, kind)
+            elif s.kind == "shape":
+                sub = {"enc": "shape", "shape": "shape", "fill": "take", "take": "take"}[kind]
+                yield (sub, s.elem)
+            elif s.elem in self.r.structs and s.kind in ("array", "pointers", "arrays", "struct",
+                                                         "structs"):
+                if kind in ("enc", "shape") and s.elem_work:
+                    yield ("shape" if kind == "shape" and s.kind in ("struct", "structs") else "enc",
+                           s.elem)
+                elif kind == "fill" and self.p.fills(s.elem):
+                    yield ("fill", s.elem)
+                elif kind == "take" and s.kind == "struct":
+                    yield ("take", s.elem)
+
+    def closure(self, roots):
+        """(functions, chain functions) needed, starting from (kind, struct) pairs."""
+        functions, chains, todo = set(), set(), [(k, n, True) for k, n in roots]
+        while todo:
+            kind, name, chained = todo.pop()
+            if chained and self.r.structs[name].has_chain and (kind, name) not in chains:
+                chains.add((kind, name))
+                todo += [(kind, s.name, False) for s in self.links(kind, name)]
+            if (kind, name) not in functions:
+                functions.add((kind, name))
+                todo += [(k, n, True) for k, n in self.deps(self.p.struct_steps(name), kind)]
+        return functions, chains
+
+    def links(self, kind, name):
+        return [s for s in self.p.chain_of(name) if kind != "fill" or self.p.fills(s.name)]
+
+    # -- struct functions -----------------------------------------------------------------------
+
+    def declare(self, kind, name):
+        s = self.r.structs[name]
+        arg = {"enc": "struct vd_encoder *e, uint32_t at, const {0} *s",
+               "shape": "struct vd_encoder *e, uint32_t at, const {0} *s",
+               "fill": "const struct vd_fill *f, uint32_t at, const {0} *s",
+               "take": "const struct vd_fill *f, uint32_t at, {0} *s"}[kind].format(name)
+        out = [f"void vd_{kind}_{name}({arg})"]
+        if s.has_chain:
+            chain = {"enc": "struct vd_encoder *e, uint32_t at, const void *chain",
+                     "shape": "struct vd_encoder *e, uint32_t at, const void *chain",
+                     "fill": "const struct vd_fill *f, uint32_t at, const void *chain",
+                     "take": "const struct vd_fill *f, uint32_t at, void *chain"}[kind]
+            out.append(f"void vd_{kind}_chain_{name}({chain})")
+        return out
+
+    def call(self, w, kind, name, at, s):
+        """Calls the function of one struct and of its chain."""
+        handle = "f" if kind in ("fill", "take") else "e"
+        w(f"vd_{kind}_{name}({handle}, {at}, {s});")
+        if self.r.structs[name].has_chain:
+            cast = "(void *)" if kind == "take" else ""
+            w(f"vd_{kind}_chain_{name}({handle}, {at} + offsetof({name}, pNext), "
+              f"{cast}({s})->pNext);")
+
+    def struct_function(self, kind, name):
+        w = Writer()
+        w(self.declare(kind, name)[0])
+        w("{")
+        body = Writer()
+        getattr(self, "_" + kind)(body, name)
+        for line in body.lines:
+            w.lines.append("    " + line if line else "")
+        for name in ("f" if kind in ("fill", "take") else "e", "at", "s"):
+            if not re.search(rf"\b{name}\b", "\n".join(body.lines)):
+                w(f"(void){name};")
+        w("}")
+        w()
+        return w.text()
+
+    def chain_function(self, kind, name):
+        w = Writer()
+        self._chain(w, kind, name, self.declare(kind, name)[1])
+        return w.text()
+
+    def _chain(self, w, kind, name, signature):
+        links = self.links(kind, name)
+        w(signature)
+        w("{")
+        if kind in ("enc", "shape"):
+            if links:
+                w("for (const VkBaseInStructure *in = chain; in; in = in->pNext) {")
+                w("uint32_t next;")
+                w("switch ((int)in->sType) {")
+                for s in links:
+                    w(f"case {s.stype}:")
+                    if kind == "enc":
+                        w(f"    next = vd_enc_copy(e, at, in, sizeof({s.name}), 1);")
+                    else:
+                        w(f"    next = vd_enc_shape(e, at, in, sizeof({s.name}), 1);")
+                    w("    if (!next)")
+                    w("        return;")
+                    w(f"    vd_{kind}_{s.name}(e, next, (const {s.name} *)in);")
+                    w("    break;")
+                w("default:")
+                w("    continue;")
+                w("}")
+                w("at = next + offsetof(VkBaseInStructure, pNext);")
+                w("}")
+            else:
+                w("(void)chain;")
+            w("vd_enc_put64(e, at, 0);")
+        elif links:
+            base = "const VkBaseInStructure" if kind == "fill" else "VkBaseOutStructure"
+            w(f"{base} *out = chain;")
+            w("for (uint32_t next = vd_fill_pointer(f, at); next;")
+            w("     next = vd_fill_pointer(f, next + offsetof(VkBaseInStructure, pNext))) {")
+            w("const VkStructureType type = vd_fill_stype(f, next);")
+            w("while (out && out->sType != type)")
+            w("    out = out->pNext;")
+            w("if (!out)")
+            w("    return;")
+            w("switch ((int)type) {")
+            for s in links:
+                w(f"case {s.stype}:")
+                const = "const " if kind == "fill" else ""
+                w(f"    vd_{kind}_{s.name}(f, next, ({const}{s.name} *)out);")
+                w("    break;")
+            w("}")
+            w("out = out->pNext;")
+            w("}")
+        else:
+            w("(void)f;")
+            w("(void)at;")
+            w("(void)chain;")
+        w("}")
+        w()
+
+    def _enc(self, w, name):
+        for offset, size in self.p.layouts.padding(name):
+            w(f"vd_enc_zero(e, at + {offset}, {size});")
+        members = self.r.structs[name].members
+        for step in self.p.struct_steps(name):
+            if step.kind != "chain":
+                self.encode_step(w, step, name, "s->", members)
+
+    def _shape(self, w, name):
+        """The application's struct is not read but for what sizes its output."""
+        s = self.r.structs[name]
+        if s.stype:
+            w(f"vd_enc_put32(e, at, {s.stype});")
+        sizes = {x.count for x in self.p.struct_steps(name) if x.count}
+        for m in s.members:
+            if m.name in sizes:
+                size = self.p.layouts.of_member(m)[0]
+                w(f"vd_enc_put{size * 8}(e, at + offsetof({name}, {m.name}), s->{m.name});")
+        for step in self.p.struct_steps(name):
+            if step.kind in ("out", "inout", "shape", "number"):
+                self.encode_step(w, step, name, "s->", s.members)
+            elif step.kind == "struct":
+                self.call(w, "shape", step.elem, f"at + offsetof({name}, {step.m.name})",
+                          f"&s->{step.m.name}")
+
+    def _fill(self, w, name):
+        members = self.r.structs[name].members
+        for step in self._filling(self.p.struct_steps(name)):
+            if step.kind != "chain":
+                self.fill_step(w, step, name, "s->", members)
+
+    def _take(self, w, name):
+        s = self.r.structs[name]
+        w(f"const {name} *from = vd_fill_echo(f, at, sizeof(*from));")
+        w("if (!from)")
+        w("    return;")
+        steps = {x.m.name: x for x in self.p.struct_steps(name)}
+        plain = []
+        for m in s.members:
+            if m.name in ("sType", "pNext"):
+                continue
+            step = steps.get(m.name)
+            if step and step.kind == "struct":
+                self.call(w, "take", step.elem, f"at + offsetof({name}, {m.name})",
+                          f"&s->{m.name}")
+            elif step and step.kind in ("out", "inout", "shape"):
+                self.fill_step(w, step, name, "s->", s.members)
+            elif not step and not m.pointers:
+                plain.append(m)
+        for m in plain:
+            if m.dims:
+                w(f"memcpy(s->{m.name}, from->{m.name}, sizeof(s->{m.name}));")
+            else:
+                w(f"s->{m.name} = from->{m.name};")
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def encode_step(self, w, step, owner, prefix, members):
+        """Encodes what one member points to. `owner` is the C type at offset `at`."""
+        m = step.m
+        where = f"at + offsetof({owner}, {m.name})"
+        value = prefix + m.name
+        if step.kind == "dispatchable":
+            w(f"vd_enc_put64(e, {where}, vd_id_of({value}));")
+        elif step.kind in ("handle", "number", "handles", "chain"):
+            pass
+        elif step.kind == "object":
+            w(f"vd_enc_put64(e, {where}, vd_id_of_object({prefix}{step.elem}, {value}));")
+        elif step.kind == "host":
+            w(f"vd_enc_put64(e, {where}, 0);")
+            if step.ignored_count:
+                w(f"vd_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+        elif step.kind == "shm":
+            w(f"vd_enc_put64(e, {where}, (uint64_t)(uintptr_t){value});")
+        elif step.kind == "struct":
+            self.call(w, "enc", step.elem, where, f"&{value}")
+        elif step.kind == "structs":
+            w(f"for (uint32_t i = 0; i < {m.dims[0]}; i++) {{")
+            self.call(w, "enc", step.elem, f"({where} + i * (uint32_t)sizeof({step.elem}))",
+                      f"&{value}[i]")
+            w("}")
+        elif step.kind == "union":
+            self._encode_union(w, step, owner, prefix)
+        else:
+            if step.when_ignored:
+                w(f"if ({step.when_ignored}) {{")
+                w(f"vd_enc_put64(e, {where}, 0);")
+                if step.ignored_count:
+                    w(f"vd_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+                w("} else {")
+            else:
+                w("{")
+            self._encode_pointer(w, step, where, value, prefix, members)
+            w("}")
+
+    def _encode_pointer(self, w, step, where, value, prefix, members):
+        count = count_expression(step.count, members, prefix)
+        ctype = "uint8_t" if step.elem == "void" else step.elem
+        if step.kind == "string":
+            w(f"vd_enc_string(e, {where}, {value});")
+        elif step.kind == "strings":
+            w(f"vd_enc_strings(e, {where}, {value}, {count});")
+        elif step.kind == "array":
+            if step.elem in self.r.handles and self.r.handles[step.elem].dispatchable:
+                w(f"vd_enc_dispatchables(e, {where}, (const void *const *){value}, {count});")
+            elif step.elem in self.r.structs and step.elem_work:
+                w(f"const uint64_t n = {count};")
+                w(f"const uint32_t p = vd_enc_copy(e, {where}, {value}, sizeof({ctype}), n);")
+                w("for (uint32_t i = 0; p && i < n; i++) {")
+                self.call(w, "enc", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
+                          f"&{value}[i]")
+                w("}")
+            else:
+                w(f"vd_enc_copy(e, {where}, {value}, sizeof({ctype}), {count});")
+        elif step.kind == "pointers":
+            w(f"const uint64_t n = {count};")
+            w(f"const uint32_t list = vd_enc_copy(e, {where}, {value}, 8, n);")
+            w("for (uint32_t i = 0; list && i < n; i++) {")
+            w(f"const uint32_t p = vd_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), 1);")
+            if step.elem_work:
+                w("if (p) {")
+                self.call(w, "enc", step.elem, "p", f"{value}[i]")
+                w("}")
+            else:
+                w("(void)p;")
+            w("}")
+        elif step.kind == "arrays":
+            w(f"const uint64_t n = {count};")
+            w(f"const uint32_t list = vd_enc_copy(e, {where}, {value}, 8, n);")
+            w("for (uint32_t i = 0; list && i < n; i++)")
+            w(f"    vd_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), {step.inner});")
+        elif step.kind == "sized":
+            w(f"vd_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'});")
+        elif step.kind == "out":
+            w(f"vd_enc_out(e, {where}, {value}, sizeof({ctype}), {count});")
+        elif step.kind == "inout":
+            w(f"vd_enc_inout(e, {where}, {value}, sizeof({ctype}), {count});")
+        elif step.kind == "shape":
+            w(f"const uint64_t n = {count};")
+            w(f"const uint32_t p = vd_enc_shape(e, {where}, {value}, sizeof({ctype}), n);")
+            w("for (uint32_t i = 0; p && i < n; i++) {")
+            self.call(w, "shape", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
+                      f"&{value}[i]")
+            w("}")
+        elif step.kind == "new":
+            if self.r.handles[step.elem].dispatchable:
+                w(f"vd_enc_new_dispatchables(e, {where}, (const void *const *){value}, {count});")
+            else:
+                pool = "0"
+                if step.count and "->" in step.count:
+                    info = step.count.split("->")[0]
+                    struct = self.r.structs[next(x for x in members if x.name == info).type]
+                    pool = next((f"(uint64_t){prefix}{info}->{x.name}" for x in struct.members
+                                 if x.type.endswith("Pool")), "0")
+                w(f"vd_enc_new(e, {where}, VD_TYPE_{step.elem}, {count}, {pool});")
+        else:
+            raise SystemExit(f"no encoding for {step.kind} {value}")
+
+    def _encode_union(self, w, step, owner, prefix):
+        m = step.m
+        w(f"switch ((int){prefix}{m.selector}) {{")
+        for selection, steps in step.cases:
+            if not selection:
+                continue
+            for value in selection:
+                w(f"case {value}:")
+            w("{")
+            for inner in steps:
+                # Members of the union are reached through it.
+                self._union_member(w, inner, owner, m, prefix)
+            w("break;")
+            w("}")
+        w("default:")
+        w(f"    vd_enc_zero(e, at + offsetof({owner}, {m.name}), sizeof({prefix}{m.name}));")
+        w("}")
+
+    def _union_member(self, w, inner, owner, m, prefix):
+        import copy
+        step = copy.copy(inner)
+        step.m = copy.copy(inner.m)
+        step.m.name = f"{m.name}.{inner.m.name}"
+        self.encode_step(w, step, owner, prefix, [])
+
+    def fill_step(self, w, step, owner, prefix, members):
+        m = step.m
+        where = f"at + offsetof({owner}, {m.name})"
+        value = prefix + m.name
+        ctype = "uint8_t" if step.elem == "void" else step.elem
+        if step.kind == "struct":
+            self.call(w, "fill", step.elem, where, f"&{value}")
+            return
+        w("{")
+        if step.kind == "array":
+            w(f"const uint32_t p = vd_fill_pointer(f, {where});")
+            w(f"for (uint32_t i = 0; p && i < {count_expression(step.count, members, prefix)}; "
+              "i++) {")
+            self.call(w, "fill", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
+                      f"&{value}[i]")
+            w("}")
+        elif step.back:
+            w(f"vd_fill_sized(f, {where}, (void *){value});")
+        elif step.kind == "new":
+            w(f"vd_fill_new(f, {where}, {value}, {count_expression(step.count, members, prefix)});")
+        elif step.kind in ("out", "inout", "shape"):
+            # What was asked for stands in the record; what came, in the application's counts,
+            # which were filled before: registry order puts counts first.
+            count = count_expression(step.count, members, prefix)
+            if step.kind == "shape":
+                w(f"const uint32_t p = vd_fill_pointer(f, {where});")
+                w(f"const uint64_t n = vd_fill_count(f, {count}, "
+                  f"{self._asked(step, owner, members)});")
+                w("for (uint32_t i = 0; p && i < n; i++) {")
+                self.call(w, "take", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
+                          f"&{value}[i]")
+                w("}")
+            else:
+                w(f"vd_fill_{step.kind}(f, {where}, {value}, sizeof({ctype}), "
+                  f"vd_fill_count(f, {count}, {self._asked(step, owner, members)}));")
+        else:
+            raise SystemExit(f"no filling for {step.kind} {value}")
+        w("}")
+
+    def _asked(self, step, owner, members):
+        """The capacity that the record announced, as a C expression; UINT64_MAX: not counted."""
+        if not step.count:
+            return "1"
+        m = next((x for x in members if x.name == step.count), None)
+        if not m:
+            return "UINT64_MAX"
+        size = 4 if m.type not in ("size_t", "VkDeviceSize") else 8
+        if m.pointers:
+            return (f"vd_fill_asked{size * 8}(f, vd_fill_pointer(f, at + "
+                    f"offsetof({owner}, {m.name})))")
+        return f"vd_fill_asked{size * 8}(f, at + offsetof({owner}, {m.name}))"
+
+    # -- commands -------------------------------------------------------------------------------
+
+    def prototype(self, plan):
+        c = plan.c
+        args = c.args
+        if c.level is None:
+            args = "struct vd_instance *self, " + args
+        return f"VKAPI_ATTR {c.ret} VKAPI_CALL vd_call_{c.name}({args})"
+
+    def roots(self, plan):
+        out = list(self.deps(plan.steps, "enc"))
+        if plan.sync:
+            out += list(self.deps(list(self._filling(plan.steps)), "fill"))
+        return out
+
+    def command(self, plan):
+        c = plan.c
+        args = f"struct vd_args_{c.name}"
+        w = Writer()
+        w(self.prototype(plan))
+        w("{")
+        failed = {"void": "return;", "VkResult": "return result;"}.get(c.ret, "return 0;")
+        if plan.streamed:
+            w(f"struct vd_encoder *e = vd_stream_begin({c.params[0].name}, VD_OP_{c.name}, "
+              f"{self._args_size(plan)});")
+            w("if (!e)")
+            w("    return;" if c.ret == "void" else "    return VK_ERROR_OUT_OF_HOST_MEMORY;")
+            self._encode_args(w, plan, args)
+            w("vd_stream_end(e);")
+            if c.ret != "void":
+                w("return VK_SUCCESS;")
+            w("}")
+            w()
+            return w.text()
+        me = "self" if c.level is None else c.params[0].name
+        w("struct vd_call call;")
+        w(f"VkResult result = vd_call_begin(&call, {me}, VD_OP_{c.name}, "
+          f"{self._args_size(plan)}, {'true' if plan.sync else 'false'});")
+        w("if (result != VK_SUCCESS) {")
+        self._give_up(w, plan)
+        w(failed)
+        w("}")
+        w("struct vd_encoder *e = &call.encoder;")
+        self._encode_args(w, plan, args)
+        if plan.sync:
+            w("result = vd_call_wait(&call);")
+            fills = [s for s in self._filling(plan.steps) if s.kind != "new"]
+            order = [s for s in fills if s.kind == "inout" and s.count is None] + \
+                    [s for s in fills if not (s.kind == "inout" and s.count is None)]
+            if order:
+                w("if (vd_call_answered(&call)) {")
+                w("const struct vd_fill *f = &call.fill;")
+            for s in order:
+                self.fill_step(w, s, args, "", c.params)
+            give_up = Writer()
+            self._give_up(give_up, plan)
+            if order and give_up.lines:
+                w("} else {")
+                for line in give_up.lines:
+                    w(line)
+            if order:
+                w("}")
+        else:
+            w("result = vd_call_send(&call);")
+        for s in plan.news:
+            if not self.r.handles[s.elem].dispatchable:
+                count = count_expression(s.count, c.params, "")
+                w("vd_call_take_new(&call, call.encoder.at + "
+                  f"(uint32_t)offsetof({args}, {s.m.name}), {s.m.name}, {count});")
+        if plan.victim and plan.victim.elem and \
+                not self.r.handles[plan.victim.elem].dispatchable:
+            v = plan.victim
+            if v.kind == "array":
+                w(f"vd_ids_free(vd_instance_of({me}), (const uint64_t *){v.m.name}, "
+                  f"{count_expression(v.count, c.params, '')});")
+            else:
+                w(f"vd_id_free(vd_instance_of({me}), (uint64_t){v.m.name});")
+        if c.name in self.p.policy["empties_pool"]:
+            pool = next(p for p in c.params if p.type.endswith("Pool"))
+            w(f"vd_ids_free_children(vd_instance_of({me}), (uint64_t){pool.name});")
+        if c.ret == "VkResult":
+            w("vd_call_end(&call);")
+            w("return result;")
+        elif c.ret == "void":
+            w("(void)result;")
+            w("vd_call_end(&call);")
+        else:
+            w(f"const {c.ret} value = ({c.ret})vd_call_value(&call);")
+            w("(void)result;")
+            w("vd_call_end(&call);")
+            w("return value;")
+        w("}")
+        w()
+        return w.text()
+
+    def _args_size(self, plan):
+        return f"sizeof(struct vd_args_{plan.c.name})" if plan.wire else "0"
+
+    def _give_up(self, w, plan):
+        """Nobody answers: outputs of commands that cannot fail become zero."""
+        if plan.c.ret != "void":
+            return
+        for s in plan.returns:
+            if s.kind == "out" and s.count is None:
+                w(f"memset({s.m.name}, 0, sizeof(*{s.m.name}));")
+            elif s.kind == "inout" and s.count is None:
+                w(f"*{s.m.name} = 0;")
+
+    def _encode_args(self, w, plan, args):
+        if not plan.wire:
+            return
+        steps = {}
+        for s in plan.steps:
+            steps.setdefault(s.m.name, s)
+        w("const uint32_t at = e->at;")
+        outer, w = w, Writer()
+        total = self.p.layouts.of_members(plan.wire)[0]
+        if sum(self.p.layouts.of_member(p)[0] for p in plan.wire) != total:
+            w("memset(a, 0, sizeof(*a));")
+        for p in plan.wire:
+            step = steps.get(p.name)
+            if step and step.kind == "dispatchable":
+                w(f"a->{p.name} = ({p.type})(uintptr_t)vd_id_of({p.name});")
+            elif step and step.kind == "number" or not p.pointers and (
+                    not step or step.kind == "handle"):
+                if p.dims:
+                    w(f"memcpy(a->{p.name}, {p.name}, sizeof(a->{p.name}));")
+                else:
+                    w(f"a->{p.name} = {p.name};")
+            elif not step and p.pointers:
+                w(f"a->{p.name} = {p.name};")   # policy: a number
+            elif step and step.kind == "host":
+                w(f"a->{p.name} = {'NULL' if p.pointers else 'VK_NULL_HANDLE'};")
+                w(f"(void){p.name};")
+        body, w = w, outer
+        if body.lines:
+            w(f"{args} *a = ({args} *)(e->base + at);")
+        for line in body.lines:
+            w(line)
+        for s in plan.steps:
+            if s.kind not in ("dispatchable", "handle", "host", "number"):
+                self.encode_step(w, s, args, "", plan.c.params)

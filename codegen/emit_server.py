@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""C of the server: decoders that check and patch in place, and the call of the host's driver."""
+
+import copy
+
+from emit import Writer, count_expression
+
+
+class ServerEmitter:
+    def __init__(self, planner):
+        self.p = planner
+        self.r = planner.r
+
+    def needs(self, name):
+        """Whether a struct has to be looked into, apart from its chain."""
+        return name in self.r.structs and (bool(self.p.struct_steps(name)) or
+                                           bool(self.r.structs[name].stype))
+
+    def deps(self, steps):
+        for s in steps:
+            if s.kind == "union":
+                for _, inner in s.cases:
+                    yield from self.deps(inner)
+            elif s.kind in ("array", "pointers", "arrays", "struct", "structs", "shape") and \
+                    self.needs(s.elem):
+                yield s.elem
+
+    def closure(self, roots):
+        """(structs, structs with a chain of their own) that are decoded."""
+        functions, chains, todo = set(), set(), [(n, True) for n in roots]
+        while todo:
+            name, chained = todo.pop()
+            if chained and self.r.structs[name].has_chain and name not in chains:
+                chains.add(name)
+                todo += [(s.name, False) for s in self.p.chain_of(name)]
+            if name not in functions:
+                functions.add(name)
+                todo += [(n, True) for n in self.deps(self.p.struct_steps(name))]
+        return functions, chains
+
+    def declare(self, name):
+        return [f"bool vd_dec_{name}(struct vd_decoder *d, {name} *s)",
+                f"bool vd_dec_chain_{name}(struct vd_decoder *d, {name} *s)"]
+
+    def struct_function(self, name):
+        w = Writer()
+        s = self.r.structs[name]
+        w(self.declare(name)[0])
+        w("{")
+        if s.stype:
+            w(f"if (s->sType != {s.stype})")
+            w(f'    return vd_dec_fail(d, "{name}.sType");')
+        steps = [x for x in self.p.struct_steps(name) if x.kind != "chain"]
+        for step in steps:
+            self.step(w, step, name, "s->", s.members)
+        if not steps and not s.stype:
+            w("(void)s;")
+        if not steps:
+            w("(void)d;")
+        w("return true;")
+        w("}")
+        w()
+        return w.text()
+
+    def chain_function(self, name):
+        w = Writer()
+        w(self.declare(name)[1])
+        w("{")
+        links = self.p.chain_of(name)
+        w("const void **where = (const void **)&s->pNext;")
+        if links:
+            w("for (unsigned n = 0; *where; n++) {")
+            w(f'VkBaseOutStructure *link = vd_dec_link(d, *where, n, "{name}.pNext");')
+            w("if (!link)")
+            w("    return false;")
+            w("switch ((int)link->sType) {")
+            for x in links:
+                w(f"case {x.stype}:")
+                w(f'    if (!vd_dec_array(d, where, 1, sizeof({x.name}), true, "{name}.pNext") ||')
+                w(f"        !vd_dec_{x.name}(d, ({x.name} *)link))")
+                w("        return false;")
+                w("    break;")
+            w("default:")
+            w(f'    return vd_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
+            w("}")
+            w("where = (const void **)&link->pNext;")
+            w("}")
+        else:
+            w("if (*where)")
+            w(f'    return vd_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
+        w("return true;")
+        w("}")
+        w()
+        return w.text()
+
+    def check(self, w, condition):
+        w(f"if (!{condition})")
+        w("    return false;")
+
+    def sub(self, w, name, s):
+        """Decodes one struct and its chain."""
+        if not self.needs(name):
+            return
+        self.check(w, f"vd_dec_{name}(d, ({name} *){s})")
+        if self.r.structs[name].has_chain:
+            self.check(w, f"vd_dec_chain_{name}(d, ({name} *){s})")
+
+    def step(self, w, step, owner, prefix, members):
+        m = step.m
+        value = prefix + m.name
+        what = f'"{owner.replace("struct vd_args_", "")}.{m.name}"'
+        if step.kind in ("handle", "dispatchable"):
+            lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
+            self.check(w, f"vd_dec_handle(d, (uint64_t *)&{value}, VD_TYPE_{step.elem}, {lenient}, "
+                          f"{what})")
+        elif step.kind == "handles":
+            self.check(w, f"vd_dec_handles(d, {value}, {m.dims[0]}, VD_TYPE_{step.elem}, "
+                          f"VD_LENIENT, {what})")
+        elif step.kind == "object":
+            self.check(w, f"vd_dec_object(d, &{value}, (uint32_t){prefix}{step.elem}, {what})")
+        elif step.kind == "host":
+            w(f"{value} = {'NULL' if m.pointers or m.type in self.r.funcpointers else 'VK_NULL_HANDLE'};")
+        elif step.kind == "shm":
+            self.check(w, f"vd_dec_shm(d, {self._loc(value)}, {what})")
+        elif step.kind == "struct":
+            self.sub(w, step.elem, f"&{value}")
+        elif step.kind == "structs":
+            w(f"for (uint32_t i = 0; i < {m.dims[0]}; i++) {{")
+            self.sub(w, step.elem, f"&{value}[i]")
+            w("}")
+        elif step.kind == "union":
+            self._union(w, step, owner, prefix)
+        elif step.kind == "number":
+            pass
+        else:
+            self._pointer(w, step, owner, value, what, prefix, members)
+
+    @staticmethod
+    def _loc(value):
+        return f"(const void **)&{value}"
+
+    def _pointer(self, w, step, owner, value, what, prefix, members):
+        count = count_expression(step.count, members, prefix)
+        ctype = "uint8_t" if step.elem == "void" else step.elem
+        required = "true" if step.required else "false"
+        loc = self._loc(value)
+        if step.kind == "string":
+            self.check(w, f"vd_dec_string(d, (const char **)&{value}, {required}, {what})")
+        elif step.kind == "strings":
+            self.check(w, f"vd_dec_strings(d, (const char *const **)&{value}, {count}, {what})")
+        elif step.kind == "array":
+            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            if step.elem in self.r.handles:
+                lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
+                w(f"if ({value}) {{")
+                self.check(w, f"vd_dec_handles(d, (void *){value}, {count}, VD_TYPE_{step.elem}, "
+                              f"{lenient}, {what})")
+                w("}")
+            elif self.needs(step.elem):
+                w(f"for (uint64_t i = 0; {value} && i < {count}; i++) {{")
+                self.sub(w, step.elem, f"&{value}[i]")
+                w("}")
+        elif step.kind in ("pointers", "arrays"):
+            self.check(w, f"vd_dec_array(d, {loc}, {count}, 8, false, {what})")
+            w(f"for (uint64_t i = 0; {value} && i < {count}; i++) {{")
+            inner = "1"
+            if step.kind == "arrays":
+                inner = prefix + step.inner
+            self.check(w, f"vd_dec_array(d, (const void **)&{value}[i], {inner}, "
+                          f"sizeof({ctype}), true, {what})")
+            if step.kind == "pointers":
+                self.sub(w, step.elem, f"{value}[i]")
+            w("}")
+        elif step.kind == "sized":
+            self.check(w, f"vd_dec_sized(d, {loc}, {what})")
+        elif step.kind == "out":
+            self.check(w, f"vd_dec_out(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+        elif step.kind == "inout":
+            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+        elif step.kind == "shape":
+            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            w(f"for (uint64_t i = 0; {value} && i < {count}; i++) {{")
+            self.sub(w, step.elem, f"&{value}[i]")
+            w("}")
+        elif step.kind == "new":
+            self.check(w, f"vd_dec_new(d, {loc}, {count}, VD_TYPE_{step.elem}, {required}, {what})")
+        else:
+            raise SystemExit(f"no decoding for {step.kind} {value}")
+
+    def _union(self, w, step, owner, prefix):
+        m = step.m
+        w(f"switch ((int){prefix}{m.selector}) {{")
+        for selection, steps in step.cases:
+            if not selection:
+                continue
+            for value in selection:
+                w(f"case {value}:")
+            w("{")
+            for inner in steps:
+                s = copy.copy(inner)
+                s.m = copy.copy(inner.m)
+                s.m.name = f"{m.name}.{inner.m.name}"
+                self.step(w, s, owner, prefix, [])
+            w("break;")
+            w("}")
+        w("default:")
+        w(f"    memset(&{prefix}{m.name}, 0, sizeof({prefix}{m.name}));")
+        w("}")
+
+    # -- commands -------------------------------------------------------------------------------
+
+    def roots(self, plan):
+        return list(self.deps(plan.steps))
+
+    def command(self, plan):
+        c = plan.c
+        args = f"struct vd_args_{c.name}"
+        w = Writer()
+        w(f"bool vd_decode_{c.name}(struct vd_decoder *d, void *body)")
+        w("{")
+        body = Writer()
+        first = None if plan.streamed or c.level is None else c.params[0]
+        if first is not None:
+            body(f"if (!vd_dec_first(d, (uint64_t *)&a->{first.name}, VD_TYPE_{first.type}))")
+            body("    return false;")
+        if plan.victim:
+            v = plan.victim
+            if v.kind == "array":
+                # Their ids are needed again after the call, when the handles stand there.
+                count = count_expression(v.count, c.params, "a->")
+                body(f"if (!vd_dec_victims(d, (const uint64_t *)a->{v.m.name}, {count}, "
+                     f'"{c.name}.{v.m.name}"))')
+                body("    return false;")
+            else:
+                body(f"vd_dec_victim(d, (uint64_t)a->{v.m.name});")
+        if c.name in self.p.policy["empties_pool"] and "Destroy" not in c.name:
+            pool = next(p for p in c.params if p.type.endswith("Pool"))
+            body(f"vd_dec_emptied(d, (uint64_t)a->{pool.name});")
+        for s in plan.steps:
+            if s.m is first:
+                continue
+            self.step(body, s, args, "a->", c.params)
+        if body.lines:
+            w(f"{args} *a = body;")
+            for line in body.lines:
+                w.lines.append("    " + line)
+        else:
+            w("(void)d;")
+            w("(void)body;")
+        w("return true;")
+        w("}")
+        w()
+        if c.name not in self.p.policy["served"]:
+            self._call(w, plan, args)
+        return w.text()
+
+    def table(self, c):
+        """Which of the host's dispatch tables holds a command."""
+        return "instance" if c.level in (None, "VkInstance", "VkPhysicalDevice") else "device"
+
+    def _call(self, w, plan, args):
+        c = plan.c
+        w(f"void vd_replay_{c.name}(struct vd_decoder *d, void *body)")
+        w("{")
+        names = []
+        if plan.streamed:
+            names.append("d->command_buffer")
+        for p in plan.wire:
+            if p.type == "VkAllocationCallbacks":
+                names.append("NULL")
+            else:
+                names.append(f"a->{p.name}")
+        if any(n.startswith("a->") for n in names):
+            w(f"{args} *a = body;")
+        else:
+            w("(void)body;")
+        w(f"const PFN_{c.name} call = d->{self.table(c)}->{c.name};")
+        w("if (!call) {")
+        w(f'vd_dec_fail(d, "the host has no such command");')
+        w("return;")
+        w("}")
+        invoke = f"call({', '.join(names)});"
+        if c.ret == "void":
+            w(invoke)
+        elif c.ret in ("VkResult", "VkBool32"):
+            w(f"d->result = (int32_t){invoke}")
+        else:
+            w(f"d->value = (uint64_t){invoke}")
+        w("}")
+        w()

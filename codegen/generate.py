@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Generates both ends of Viaduct from vk.xml.
+
+  generate.py --registry DIR --out DIR     writes all files (the same bytes for the same input)
+  generate.py --registry DIR --list PART   names the files of a part: common, client, server, test
+  generate.py --registry DIR --assign      gives numbers to new commands and handle types
+"""
+
+import argparse
+import pathlib
+import sys
+
+from mako.lookup import TemplateLookup
+
+from emit import args_members
+from emit_client import ClientEmitter
+from emit_server import ServerEmitter
+from model import Registry, header_version
+from plan import FOREIGN_TYPES, Planner
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROTOCOL = HERE.parent / "protocol"
+OLDEST = (1, 4, 309)
+
+
+def read_numbers(path):
+    """An append-only list: 'number name' per line. Returns {name: number}."""
+    table = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        line = line.split("#")[0].strip()
+        if not line:
+            continue
+        number, name = line.split()
+        if int(number) in table.values() or name in table:
+            raise SystemExit(f"{path.name}: {line}: given twice")
+        if table and int(number) <= max(table.values()):
+            raise SystemExit(f"{path.name}: {line}: numbers only grow")
+        table[name] = int(number)
+    return table
+
+
+def assign(path, names):
+    """Appends names that have no number yet."""
+    table = read_numbers(path)
+    following = max(table.values(), default=0) + 1
+    with path.open("a", encoding="utf-8") as f:
+        for name in names:
+            if name not in table:
+                f.write(f"{following} {name}\n")
+                following += 1
+
+
+class Generator:
+    def __init__(self, registry_dir, check_numbers=True):
+        xml = pathlib.Path(registry_dir) / "vk.xml"
+        self.version = header_version(xml)
+        if self.version < OLDEST:
+            raise SystemExit(f"{xml}: registry {'.'.join(map(str, self.version))} is older than "
+                             f"{'.'.join(map(str, OLDEST))}; run scripts/setup")
+        self.version_number = self.version[0] << 22 | self.version[1] << 12 | self.version[2]
+        self.r = Registry(xml)
+        self.p = Planner(self.r, HERE / "policy.toml")
+        self.plans = [self.p.command_plan(n) for n in self.p.wire_commands]
+        self.groups = sorted({p.group for p in self.plans})
+        self.opcodes = read_numbers(PROTOCOL / "opcodes.txt")
+        self.types = read_numbers(PROTOCOL / "types.txt")
+        if check_numbers:
+            missing = [p.c.name for p in self.plans if p.c.name not in self.opcodes] + \
+                      [h for h in self.r.handles if h not in self.types]
+            if missing:
+                raise SystemExit("no number for " + ", ".join(missing[:5]) +
+                                 " ...: run codegen/generate.py --assign")
+        self.client = ClientEmitter(self.p)
+        self.server = ServerEmitter(self.p)
+        self.lookup = TemplateLookup(directories=[str(HERE / "templates")], strict_undefined=True)
+
+    def files(self):
+        """part -> [(file name, function that returns its text)]"""
+        t = self.template
+        common = [("opcodes.h", t("opcodes.h")), ("args.h", t("args.h")),
+                  ("names.h", t("names.h")), ("names.c", t("names.c")),
+                  ("extensions.h", t("extensions.h")), ("extensions.c", t("extensions.c")),
+                  ("chains.h", t("chains.h")), ("chains.c", t("chains.c")),
+                  ("formats.h", t("formats.h")), ("formats.c", t("formats.c"))]
+        client = [("calls.h", t("calls.h")), ("client_structs.h", self.client_structs_h),
+                  ("client_structs.c", self.client_structs_c),
+                  ("entrypoints.h", t("entrypoints.h")), ("entrypoints.c", t("entrypoints.c"))]
+        client += [(f"call_{g}.c", lambda g=g: self.client_group(g)) for g in self.groups]
+        server = [("dispatch.h", t("dispatch.h")), ("dispatch.c", t("dispatch.c")),
+                  ("replay.h", t("replay.h")), ("replay.c", t("replay.c")),
+                  ("server_structs.h", self.server_structs_h),
+                  ("server_structs.c", self.server_structs_c)]
+        server += [(f"replay_{g}.c", lambda g=g: self.server_group(g)) for g in self.groups]
+        test = [("test_layouts.c", t("test_layouts.c"))]
+        return {"common": common, "client": client, "server": server, "test": test}
+
+    def template(self, name):
+        def render():
+            return self.lookup.get_template(name + ".mako").render(
+                g=self, r=self.r, p=self.p, args_members=args_members,
+                layouts=self.p.layouts)
+        return render
+
+    # -- struct functions: in the file of their class, or shared when several need them --------
+
+    def homes(self, emitter, closure_of):
+        """{function or struct: group, or None when more than one group needs it}."""
+        homes = {}
+        for group in self.groups:
+            roots = [x for plan in self.plans if plan.group == group for x in emitter.roots(plan)]
+            functions, chains = closure_of(roots)
+            for item in [("f", x) for x in functions] + [("c", x) for x in chains]:
+                homes[item] = group if homes.get(item, group) == group else None
+        return homes
+
+    def client_homes(self):
+        if not hasattr(self, "_client_homes"):
+            self._client_homes = self.homes(self.client, self.client.closure)
+        return self._client_homes
+
+    def server_homes(self):
+        if not hasattr(self, "_server_homes"):
+            self._server_homes = self.homes(self.server, self.server.closure)
+        return self._server_homes
+
+    def _functions(self, homes, group, declare, function, chain):
+        """(declarations, definitions) of what lives in one group."""
+        items = sorted((x for x, home in homes.items() if home == group), key=str)
+        declarations, definitions = [], []
+        for what, item in items:
+            index = 0 if what == "f" else 1
+            declarations.append(declare(item)[index])
+            definitions.append(function(item) if what == "f" else chain(item))
+        return declarations, definitions
+
+    def _client_functions(self, group):
+        return self._functions(self.client_homes(), group, lambda x: self.client.declare(*x),
+                               lambda x: self.client.struct_function(*x),
+                               lambda x: self.client.chain_function(*x))
+
+    def _server_functions(self, group):
+        return self._functions(self.server_homes(), group, self.server.declare,
+                               self.server.struct_function, self.server.chain_function)
+
+    def client_structs_h(self):
+        return self._header("CLIENT_STRUCTS", '#include "encoder.h"',
+                            self._client_functions(None)[0])
+
+    def server_structs_h(self):
+        return self._header("SERVER_STRUCTS", '#include "decode.h"',
+                            self._server_functions(None)[0])
+
+    @staticmethod
+    def _header(guard, include, declarations):
+        lines = ["/* Generated from vk.xml. */", f"#ifndef VIADUCT_{guard}_H",
+                 f"#define VIADUCT_{guard}_H", "", include, ""]
+        lines += [d + ";" for d in declarations] + ["", "#endif", ""]
+        return "\n".join(lines)
+
+    def client_structs_c(self):
+        return "\n".join(['/* Generated from vk.xml. */', '#include "client_structs.h"', "",
+                          '#include "opcodes.h"', ""] + self._client_functions(None)[1])
+
+    def server_structs_c(self):
+        return "\n".join(['/* Generated from vk.xml. */', '#include "server_structs.h"', "",
+                          '#include "opcodes.h"', ""] + self._server_functions(None)[1])
+
+    def client_group(self, group):
+        declarations, definitions = self._client_functions(group)
+        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "call.h"',
+               '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"', ""]
+        out += ["static " + d + ";" for d in declarations] + [""]
+        out += ["static " + d for d in definitions]
+        out += [self.client.command(p) for p in self.plans if p.group == group]
+        return "\n".join(out)
+
+    def server_group(self, group):
+        declarations, definitions = self._server_functions(group)
+        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "decode.h"',
+               '#include "dispatch.h"', '#include "opcodes.h"', '#include "replay.h"',
+               '#include "server_structs.h"', ""]
+        out += ["static " + d + ";" for d in declarations] + [""]
+        out += ["static " + d for d in definitions]
+        out += [self.server.command(p) for p in self.plans if p.group == group]
+        return "\n".join(out)
+
+    # -- for templates -------------------------------------------------------------------------
+
+    def providers_c(self, names):
+        """(lowest version as C or 0, [extensions]) of what provides a command or struct."""
+        versions = [n for n in names if n.startswith("VK_VERSION_")]
+        extensions = [n for n in names if n in self.r.extensions]
+        version = "0"
+        if versions:
+            major, minor = min(tuple(map(int, v.split("_")[2:4])) for v in versions)
+            version = f"VK_MAKE_API_VERSION(0, {major}, {minor}, 0)"
+        return version, extensions
+
+    def host_commands(self, level):
+        """Commands that the server may want from the host at 'instance' or 'device' level."""
+        internal = self.p.policy["internal"]
+        foreign = FOREIGN_TYPES | {s.name for s in self.r.structs.values()
+                                   if any(m.type in FOREIGN_TYPES for m in s.members)}
+        return [c for c in self.r.commands.values()
+                if (c.name in self.p.commands or any(x in internal for x in c.providers))
+                and c.level is not None
+                and not any(m.type in foreign for m in c.params)
+                and (c.level in ("VkInstance", "VkPhysicalDevice")) == (level == "instance")]
+
+    def entry_points(self):
+        """(name, implementation or None, level, version, extensions), sorted by name."""
+        out = []
+        for c in self.p.commands.values():
+            if any(m.type == "wl_display" for m in c.params):
+                continue
+            hand = c.name in self.p.policy["client"] or c.name in self.p.policy["wrapped"]
+            for name in [c.name] + c.aliases:
+                providers = [x for x in self.r.name_providers.get(name, [])
+                             if x not in self.p.withheld]
+                if not providers:
+                    continue
+                version, extensions = self.providers_c(providers)
+                level = {None: 0, "VkInstance": 1, "VkPhysicalDevice": 2}.get(c.level, 3)
+                out.append((name, ("vd_" if hand else "vd_call_") + c.name, level, version,
+                            extensions))
+        return sorted(out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--registry", required=True, help="folder that holds vk.xml")
+    parser.add_argument("--out", help="folder to write to")
+    parser.add_argument("--part", help="write only this part")
+    parser.add_argument("--list", metavar="PART", help="name the files of a part")
+    parser.add_argument("--assign", action="store_true", help="number what is new")
+    options = parser.parse_args()
+    generator = Generator(options.registry, check_numbers=not options.assign)
+    if options.assign:
+        assign(PROTOCOL / "opcodes.txt", [p.c.name for p in generator.plans])
+        assign(PROTOCOL / "types.txt", list(generator.r.handles))
+        return 0
+    parts = generator.files()
+    if options.list:
+        print("\n".join(name for name, _ in parts[options.list]))
+        return 0
+    if not options.out:
+        parser.error("--out is needed")
+    out = pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    for part, files in parts.items():
+        if options.part and part != options.part:
+            continue
+        for name, text in files:
+            (out / name).write_text(text(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

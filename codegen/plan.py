@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: MIT
+"""What has to be done to each member of each struct, and to each parameter of each command.
+
+The registry and the policy file meet here; templates and emitters only see the result.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from layout import Layouts
+
+# Structs that hold these, or pointers to functions, are the client's own business.
+FOREIGN_TYPES = {"Display", "xcb_connection_t", "wl_display"}
+
+
+@dataclass
+class Step:
+    """One thing to do. `kind` says what, see Planner.member_steps."""
+    kind: str
+    m: object                     # the model's Member
+    count: str = None             # length expression in the registry's terms; None: one
+    elem: str = None              # element type
+    elem_work: bool = False       # elements need steps of their own
+    required: bool = False        # NULL with a count is an error
+    when_ignored: str = None      # C condition on `s`
+    ignored_count: str = None     # count member zeroed along
+    lenient: bool = False
+    inner: str = None             # inner length of an array of arrays
+    size: str = None              # client-side C expression of a size
+    back: bool = False            # sized: comes back
+    cases: list = field(default_factory=list)   # of a union: ([selector values], [steps])
+
+
+@dataclass
+class CommandPlan:
+    c: object
+    steps: list
+    wire: list                   # params that form the argument struct
+    streamed: bool
+    sync: bool
+    blocking: bool
+    returns: list                # steps whose pointees come back
+    news: list                   # steps that create handles
+    victim: object = None        # the step whose handle or handles the call destroys
+    victim_count: str = None
+    group: str = ""
+
+
+class Planner:
+    def __init__(self, registry, policy_path):
+        self.r = registry
+        self.layouts = Layouts(registry)
+        with open(policy_path, "rb") as f:
+            self.policy = tomllib.load(f)
+        self.withheld = self.policy["withheld"]
+        hidden = set(self.withheld) - set(self.policy["internal"])
+        self.structs = {n: s for n, s in registry.structs.items()
+                        if any(p not in hidden for p in s.providers)
+                        and not any(m.type in FOREIGN_TYPES or m.type in registry.funcpointers
+                                    for m in s.members)}
+        self.commands = {n: c for n, c in registry.commands.items()
+                         if any(p not in self.withheld for p in c.providers)}
+        self.wire_commands = {n: c for n, c in self.commands.items()
+                              if n not in self.policy["client"]}
+        self._check_policy()
+
+    def _check_policy(self):
+        """A policy entry that names nothing is a mistake, not a wish."""
+        for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
+                      "empties_pool"):
+            for name in self.policy[table]:
+                if name not in self.r.commands:
+                    raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
+        for table in ("withheld", "internal", "instance", "device"):
+            for name in self.policy[table]:
+                if name not in self.r.extensions:
+                    raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")
+        for table in ("pointers", "ignored", "lenient", "object_handles"):
+            for name in self.policy[table]:
+                owner, member = name.split(".")
+                if owner in self.r.structs:
+                    members = self.r.structs[owner].members
+                elif owner in self.r.commands:
+                    members = self.r.commands[owner].params
+                else:
+                    raise SystemExit(f"policy.toml: [{table}] {name}: no such struct or command")
+                if owner in self.r.structs and owner not in self.structs:
+                    continue
+                if all(m.name != member for m in members):
+                    raise SystemExit(f"policy.toml: [{table}] {name}: no such member")
+
+    # -- structs ------------------------------------------------------------------------------
+
+    def chain_of(self, name):
+        """Structs that may stand in the pNext chain of this one."""
+        return sorted((s for s in self.r.extending.get(name, [])
+                       if s.name in self.structs and s.stype), key=lambda s: s.name)
+
+    @lru_cache(maxsize=None)
+    def works(self, name):
+        """Whether a struct needs more than being copied."""
+        if name not in self.r.structs:
+            return False
+        return bool(self.struct_steps(name)) or bool(self.layouts.padding(name))
+
+    @lru_cache(maxsize=None)
+    def struct_steps(self, name):
+        s = self.r.structs[name]
+        if s.union:
+            return []
+        steps = []
+        for m in s.members:
+            steps += self.member_steps(name, m, s.members)
+        # The chain comes last, so that it is a loop and not a recursion.
+        return [x for x in steps if x.kind != "chain"] + [x for x in steps if x.kind == "chain"]
+
+    def member_steps(self, owner, m, siblings):
+        """Kinds of steps:
+          handle, dispatchable    a handle by value      struct    a struct by value, with steps
+          handles, structs        fixed arrays of these  union     by selector
+          chain                   pNext                  host      never crosses: 0
+          string, strings         text                   number    as it is
+          array                   input, one or many     pointers  array of pointers to one
+          arrays                  array of arrays        shm, sized
+          out                     plain output           inout     plain, both ways
+          shape                   structs with chains, filled in place
+          new                     handles that are created
+          object                  a handle in a u64
+        """
+        r = self.r
+        path = f"{owner}.{m.name}"
+        policy = self.policy["pointers"].get(path, {})
+        kind = policy.get("kind")
+        ignored = self.policy["ignored"].get(path, {})
+        base = dict(m=m, when_ignored=ignored.get("when"), ignored_count=ignored.get("count"),
+                    lenient=m.noauto or path in self.policy["lenient"])
+        if kind == "drop":
+            return [Step("host", m, ignored_count=policy.get("count"))]
+        if kind == "number":
+            return []
+        if kind in ("shm",):
+            return [Step("shm", m)]
+        if path in self.policy["object_handles"]:
+            return [Step("object", m, elem=self.policy["object_handles"][path])]
+        if m.name == "pNext":
+            return [Step("chain", m)]
+        if m.type in r.funcpointers or m.type == "VkAllocationCallbacks":
+            return [Step("host", m)]
+        if m.type in self.policy["client_handles"] and not m.pointers:
+            return [Step("host", m)]
+        if not m.pointers:
+            return self._value_steps(owner, m, siblings, base)
+        return self._pointer_steps(owner, m, siblings, base, kind, policy)
+
+    def _value_steps(self, owner, m, siblings, base):
+        r = self.r
+        if m.type in r.handles:
+            kind = "dispatchable" if r.handles[m.type].dispatchable else "handle"
+            if m.dims:
+                kind = "handles"
+            return [Step(kind, elem=m.type, **base)]
+        if m.type in r.structs:
+            if r.structs[m.type].union:
+                if m.type in self.policy["unions"]:
+                    return []
+                return self._union_steps(m)
+            if not self.works(m.type):
+                return []
+            return [Step("structs" if m.dims else "struct", elem=m.type, elem_work=True, **base)]
+        return []
+
+    def _union_steps(self, m):
+        if not m.selector:
+            raise SystemExit(f"union {m.type} has no selector: name it in policy.toml [unions]")
+        cases, pointers = [], False
+        for u in self.r.structs[m.type].members:
+            steps = self.member_steps(m.type, u, self.r.structs[m.type].members)
+            if steps:
+                pointers = True
+            cases.append((u.selection, steps))
+        return [Step("union", m, elem=m.type, cases=cases)] if pointers else []
+
+    def _pointer_steps(self, owner, m, siblings, base, kind, policy):
+        r = self.r
+        lens = m.lens
+        command = owner in r.commands
+        if kind is None:
+            if m.const or m.type == "char" and not command:
+                kind = "in"
+            else:
+                kind = "out"
+        count = policy.get("len")
+        if count is None and lens and lens[0] not in ("null-terminated", "1"):
+            count = lens[0]
+        required = not m.noauto and not m.is_optional and "when" not in self.policy["ignored"].get(
+            f"{owner}.{m.name}", {})
+        if kind == "sized":
+            return [Step("sized", size=policy["size"], back=policy.get("back", False), **base)]
+        if kind == "in":
+            if m.type == "char" and m.null_terminated:
+                if m.pointers == 1:
+                    return [Step("string", required=required, **base)]
+                return [Step("strings", count=count, required=required, **base)]
+            if m.pointers == 2 and "inner" in policy:
+                return [Step("arrays", count=count, elem=m.type, inner=policy["inner"],
+                             elem_work=self.works(m.type), required=required, **base)]
+            if m.pointers == 2 and len(lens) > 1 and lens[1] == "1":
+                return [Step("pointers", count=count, elem=m.type, elem_work=self.works(m.type),
+                             required=False, **base)]
+            if m.pointers != 1:
+                raise SystemExit(f"{owner}.{m.name}: pointer to pointer needs a policy")
+            if m.type == "void" and count is None:
+                raise SystemExit(f"{owner}.{m.name}: void pointer without length needs a policy")
+            return [Step("array", count=count, elem=m.type,
+                         elem_work=m.type in r.handles or self.works(m.type),
+                         required=required, **base)]
+        # Outputs.
+        if m.pointers != 1 or m.type == "void" and count is None:
+            raise SystemExit(f"{owner}.{m.name}: output needs a policy")
+        if kind == "new" or m.type in r.handles:
+            return [Step("new", count=count, elem=m.type, required=required, **base)]
+        if kind == "inout":
+            return [Step("inout", count=count, elem=m.type, required=False, **base)]
+        if m.type in r.structs and r.structs[m.type].has_chain:
+            return [Step("shape", count=count, elem=m.type, required=required, **base)]
+        # A count that sizes a sibling goes both ways.
+        if any(m.name in re.findall(r"\w+", x.lens[0]) for x in siblings if x.lens and x is not m):
+            return [Step("inout", count=None, elem=m.type, required=True, **base)]
+        return [Step("out", count=count, elem=m.type, required=required, **base)]
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def command_plan(self, name):
+        c = self.wire_commands[name]
+        streamed = c.level == "VkCommandBuffer" and name not in self.policy["not_streamed"]
+        wire = [p for p in c.params if not (streamed and p is c.params[0])]
+        steps = []
+        for p in wire:
+            steps += self.member_steps(name, p, wire)
+        returns = [s for s in steps if s.kind in ("out", "inout", "shape") or s.back]
+        news = [s for s in steps if s.kind == "new"]
+        inner = any(s.elem in self.r.structs and self.fills(s.elem) for s in steps
+                    if s.kind in ("array", "struct"))
+        sync = (bool(returns) or bool(inner) or name in self.policy["synchronous"] or
+                (c.ret not in ("void", "VkResult")) or
+                (c.ret == "VkResult" and [x for x in c.success if x != "VK_SUCCESS"] != [] and
+                 not streamed) or name in self.policy["blocking"])
+        plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, sync=sync and not streamed,
+                           blocking=name in self.policy["blocking"], returns=returns, news=news)
+        if re.match(r"vk(Destroy|Free)", name):
+            handles = [s for s in steps if s.kind in ("handle", "dispatchable") or
+                       s.kind == "array" and s.elem in self.r.handles]
+            plan.victim = handles[-1] if handles else None
+        plan.group = self._group(c)
+        return plan
+
+    @lru_cache(maxsize=None)
+    def fills(self, name):
+        """Whether an input struct, or a struct in its chain, holds output to be copied back."""
+        for s in self.struct_steps(name):
+            if s.kind in ("out", "inout", "shape", "new") or s.back:
+                return True
+            if s.kind in ("array", "struct") and s.elem in self.r.structs and self.fills(s.elem):
+                return True
+            if s.kind == "chain" and any(self.fills(x.name) for x in self.chain_of(name)
+                                         if x.name != name):
+                return True
+        return False
+
+    @staticmethod
+    def _snake(text):
+        text = re.sub(r"(KHR|EXT|NV|AMD|INTEL|ARM|QCOM|HUAWEI|VALVE|GOOGLE|NVX|AMDX|FUCHSIA|LUNARG)$",
+                      "", text)
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
+
+    def _group(self, c):
+        """The object class whose file a command stands in."""
+        created = [p for p in c.params if p.type in self.r.handles and p.pointers and not p.const]
+        if created and c.level == "VkDevice":
+            return self._snake(created[0].type[2:])
+        level = c.level
+        if level in ("VkCommandBuffer", "VkQueue", "VkPhysicalDevice", "VkInstance"):
+            if level == "VkInstance" and c.name.startswith(("vkCreate", "vkDestroy")):
+                pass
+            else:
+                return self._snake(level[2:])
+        if level is None or level == "VkInstance":
+            return "instance"
+        for p in c.params[1:]:
+            if p.type in self.r.handles and p.type != "VkDeferredOperationKHR":
+                return self._snake(p.type[2:])
+        for word, group in (("Descriptor", "descriptor_set"), ("Memory", "device_memory"),
+                            ("Buffer", "buffer"), ("Image", "image"), ("Semaphore", "semaphore"),
+                            ("Pipeline", "pipeline"), ("AccelerationStructure",
+                                                       "acceleration_structure"),
+                            ("Micromap", "micromap"), ("Fence", "fence")):
+            if word in c.name:
+                return group
+        return "device"

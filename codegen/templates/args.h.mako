@@ -1,0 +1,21 @@
+/* Generated from vk.xml: the bodies of records, the C structs of each command's arguments. A
+ * command recorded into a command buffer leaves its first parameter out. */
+#ifndef VIADUCT_ARGS_H
+#define VIADUCT_ARGS_H
+
+#include <assert.h>
+
+#include <vulkan/vulkan_core.h>
+
+% for plan in g.plans:
+% if plan.wire:
+struct vd_args_${plan.c.name} {
+% for m in args_members(plan):
+    ${m}
+% endfor
+};
+static_assert(sizeof(struct vd_args_${plan.c.name}) == ${layouts.of_members(plan.wire)[0]}, "wire format");
+% endif
+% endfor
+
+#endif

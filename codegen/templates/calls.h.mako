@@ -1,0 +1,14 @@
+/* Generated from vk.xml: one call for each command that crosses. It encodes, sends, waits where an
+ * answer is needed, and fills in what came back. */
+#ifndef VIADUCT_CALLS_H
+#define VIADUCT_CALLS_H
+
+#include <vulkan/vulkan_core.h>
+
+struct vd_instance;
+
+% for plan in g.plans:
+${g.client.prototype(plan)};
+% endfor
+
+#endif

@@ -1,0 +1,22 @@
+/* Generated from vk.xml. */
+#include "chains.h"
+
+#include "extensions.h"
+<%
+features = p.chain_of("VkPhysicalDeviceFeatures2")
+properties = [s for s in p.chain_of("VkPhysicalDeviceProperties2") if not p.fills(s.name)]
+%>
+% for table, structs in (("feature", features), ("property", properties)):
+% for s in structs:
+<% version, extensions = g.providers_c(s.providers) %>\
+static const int ${table}_${s.name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in extensions)}-1};
+% endfor
+
+const struct vd_chain_struct vd_${table}_structs[] = {
+% for s in structs:
+    {${s.stype}, sizeof(${s.name}), "${s.name}", ${g.providers_c(s.providers)[0]}, ${table}_${s.name}},
+% endfor
+};
+const size_t vd_${table}_struct_count = sizeof(vd_${table}_structs) / sizeof(vd_${table}_structs[0]);
+
+% endfor

@@ -1,0 +1,25 @@
+/* Generated from vk.xml: the structs that a physical device can be asked to fill. */
+#ifndef VIADUCT_CHAINS_H
+#define VIADUCT_CHAINS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+struct vd_chain_struct {
+    VkStructureType type;
+    uint32_t size;
+    const char *name;
+    uint32_t version;          /* core version that has it, 0: none */
+    const int *extensions;     /* enum vd_extension_index, ends with -1 */
+};
+
+/* What extends VkPhysicalDeviceFeatures2, and holds only VkBool32s. */
+extern const struct vd_chain_struct vd_feature_structs[];
+extern const size_t vd_feature_struct_count;
+/* What extends VkPhysicalDeviceProperties2 and holds no pointer: these cross once, at start. */
+extern const struct vd_chain_struct vd_property_structs[];
+extern const size_t vd_property_struct_count;
+
+#endif

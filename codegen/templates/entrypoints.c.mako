@@ -1,0 +1,37 @@
+/* Generated from vk.xml and policy.toml. */
+#include "entrypoints.h"
+
+#include <string.h>
+
+#include "calls.h"
+#include "extensions.h"
+
+% for name, function, level, version, extensions in g.entry_points():
+% if extensions:
+static const int of_${name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in extensions)}-1};
+% endif
+% endfor
+static const int of_none[] = {-1};
+
+const struct vd_entrypoint vd_entrypoints[] = {
+% for name, function, level, version, extensions in g.entry_points():
+    {"${name}", (PFN_vkVoidFunction)${function}, (enum vd_level)${level}, ${version}, ${"of_" + name if extensions else "of_none"}},
+% endfor
+};
+const size_t vd_entrypoint_count = sizeof(vd_entrypoints) / sizeof(vd_entrypoints[0]);
+
+const struct vd_entrypoint *vd_entrypoint_find(const char *name)
+{
+    size_t low = 0, high = vd_entrypoint_count;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        const int order = strcmp(name, vd_entrypoints[middle].name);
+        if (order == 0)
+            return &vd_entrypoints[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}

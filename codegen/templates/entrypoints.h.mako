@@ -1,0 +1,39 @@
+/* Generated from vk.xml and policy.toml: the commands that the ICD offers. */
+#ifndef VIADUCT_ENTRYPOINTS_H
+#define VIADUCT_ENTRYPOINTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/vk.h"
+
+enum vd_level {
+    VD_LEVEL_GLOBAL,
+    VD_LEVEL_INSTANCE,
+    VD_LEVEL_PHYSICAL_DEVICE,
+    VD_LEVEL_DEVICE,
+};
+
+struct vd_entrypoint {
+    const char *name;
+    PFN_vkVoidFunction function;
+    enum vd_level level;
+    uint32_t version;      /* core version that has it, 0: none */
+    const int *extensions; /* enum vd_extension_index of those that have it, ends with -1 */
+};
+
+/* Sorted by name. */
+extern const struct vd_entrypoint vd_entrypoints[];
+extern const size_t vd_entrypoint_count;
+
+/* NULL where there is none. */
+const struct vd_entrypoint *vd_entrypoint_find(const char *name);
+
+/* Commands written by hand. */
+% for c in sorted(p.commands.values(), key=lambda c: c.name):
+% if (c.name in p.policy["client"] or c.name in p.policy["wrapped"]) and not any(m.type == "wl_display" for m in c.params):
+VKAPI_ATTR ${c.ret} VKAPI_CALL vd_${c.name}(${c.args});
+% endif
+% endfor
+
+#endif

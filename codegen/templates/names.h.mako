@@ -1,0 +1,17 @@
+/* Generated from vk.xml: names for logs. */
+#ifndef VIADUCT_NAMES_H
+#define VIADUCT_NAMES_H
+
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+/* Never NULL: "?" for what is not known. */
+const char *vd_opcode_name(uint32_t opcode);
+const char *vd_type_name(uint32_t type);
+const char *vd_stype_name(VkStructureType type);
+const char *vd_result_name(VkResult result);
+/* enum vd_type of an object type, 0 where there is none. */
+uint32_t vd_type_of_object(VkObjectType type);
+
+#endif

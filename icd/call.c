@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "call.h"
+
+#include <stdlib.h>
+
+#include "log.h"
+#include "physical_device.h"
+
+/* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */
+#define SCRATCH_KEPT 16
+#define SCRATCH_KEPT_SIZE (256u << 10)
+#define SCRATCH_FIRST 4096u
+
+struct vd_scratch {
+    struct vd_scratch *next;
+    uint32_t capacity;
+    uint32_t reserved;
+    uint8_t data[];
+};
+
+static struct vd_scratch *scratch_get(struct vd_instance *instance)
+{
+    pthread_mutex_lock(&instance->lock);
+    struct vd_scratch *scratch = instance->scratch;
+    if (scratch) {
+        instance->scratch = scratch->next;
+        instance->scratch_count--;
+    }
+    pthread_mutex_unlock(&instance->lock);
+    if (!scratch) {
+        scratch = malloc(sizeof(*scratch) + SCRATCH_FIRST);
+        if (scratch)
+            scratch->capacity = SCRATCH_FIRST;
+    }
+    return scratch;
+}
+
+static void scratch_put(struct vd_instance *instance, struct vd_scratch *scratch)
+{
+    if (!scratch)
+        return;
+    pthread_mutex_lock(&instance->lock);
+    const bool keep =
+        instance->scratch_count < SCRATCH_KEPT && scratch->capacity <= SCRATCH_KEPT_SIZE;
+    if (keep) {
+        scratch->next = instance->scratch;
+        instance->scratch = scratch;
+        instance->scratch_count++;
+    }
+    pthread_mutex_unlock(&instance->lock);
+    if (!keep)
+        free(scratch);
+}
+
+void vd_scratch_finish(struct vd_instance *instance)
+{
+    while (instance->scratch) {
+        struct vd_scratch *next = instance->scratch->next;
+        free(instance->scratch);
+        instance->scratch = next;
+    }
+}
+
+static bool grow(struct vd_encoder *e, uint64_t capacity)
+{
+    struct vd_call *call = (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+    uint64_t larger = call->scratch->capacity;
+    while (larger < capacity)
+        larger *= 2;
+    struct vd_scratch *scratch = realloc(call->scratch, sizeof(*scratch) + larger);
+    if (!scratch)
+        return false;
+    scratch->capacity = (uint32_t)larger;
+    call->scratch = scratch;
+    e->base = scratch->data;
+    e->capacity = (uint32_t)larger;
+    return true;
+}
+
+VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size, bool sync)
+{
+    const struct vd_dispatchable *object = self;
+    struct vd_instance *instance = object->instance;
+    if (vd_connection_lost(instance->connection))
+        return VK_ERROR_DEVICE_LOST;
+    *call = (struct vd_call){.opcode = opcode, .sync = sync || (vd_debug_flags() & VD_DEBUG_SYNC)};
+    call->scratch = scratch_get(instance);
+    if (!call->scratch)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    struct vd_encoder *e = &call->encoder;
+    e->base = call->scratch->data;
+    e->capacity = call->scratch->capacity;
+    e->grow = grow;
+    e->instance = instance;
+    e->device = object->device;
+    e->at = sizeof(struct vd_record) + (call->sync ? sizeof(struct vd_reply_request) : 0);
+    e->size = e->at;
+    vd_enc_reserve(e, size);
+    if (e->failed) {
+        vd_call_end(call);
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    return VK_SUCCESS;
+}
+
+static VkResult send(struct vd_call *call)
+{
+    struct vd_encoder *e = &call->encoder;
+    if (e->failed)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const struct vd_record record = {
+        .size = e->size,
+        .opcode = call->opcode,
+        .flags = call->sync ? VD_RECORD_REPLY : 0,
+    };
+    memcpy(e->base, &record, sizeof(record));
+    const VkResult result = vd_connection_send(e->instance->connection, e->base, NULL);
+    call->sent = result == VK_SUCCESS;
+    return result;
+}
+
+VkResult vd_call_send(struct vd_call *call)
+{
+    return call->sync ? vd_call_wait(call) : send(call);
+}
+
+VkResult vd_call_wait(struct vd_call *call)
+{
+    struct vd_encoder *e = &call->encoder;
+    struct vd_connection *connection = e->instance->connection;
+    if (e->failed)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const uint32_t echo_size = e->echo ? e->size - e->echo : 0;
+    VkResult result =
+        vd_connection_reply_begin(connection, (uint64_t)e->out_size + echo_size, &call->space);
+    if (result != VK_SUCCESS)
+        return result;
+    const struct vd_reply_request request = {
+        .shm = call->space.shm,
+        .offset = call->space.offset,
+        .out_size = e->out_size,
+        .echo = e->echo,
+    };
+    memcpy(e->base + sizeof(struct vd_record), &request, sizeof(request));
+    result = send(call);
+    if (result == VK_SUCCESS)
+        result = vd_connection_reply_wait(connection, &call->space);
+    if (result != VK_SUCCESS)
+        return result;
+    const uint8_t *out = (const uint8_t *)(call->space.reply + 1);
+    call->fill = (struct vd_fill){
+        .record = e->base,
+        .record_size = e->size,
+        .out = out,
+        .out_size = e->out_size,
+        .echo = out + e->out_size,
+        .echo_from = e->echo,
+        .result = (VkResult)call->space.reply->result,
+    };
+    call->answered = true;
+    return call->fill.result;
+}
+
+uint64_t vd_call_value(const struct vd_call *call)
+{
+    if (!call->answered)
+        return 0;
+    return call->space.reply->value ? call->space.reply->value
+                                    : (uint64_t)(uint32_t)call->space.reply->result;
+}
+
+void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint64_t count)
+{
+    const struct vd_encoder *e = &call->encoder;
+    uint64_t *out = handles;
+    uint32_t at = 0;
+    if (!call->scratch || !out)
+        return;
+    memcpy(&at, e->base + where, sizeof(at));
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t id = 0, created = 0;
+        if (at)
+            memcpy(&id, e->base + at + 8 * i, sizeof(id));
+        if (call->answered) {
+            const void *echo = vd_fill_echo(&call->fill, at + (uint32_t)(8 * i), sizeof(created));
+            if (echo)
+                memcpy(&created, echo, sizeof(created));
+        } else if (!call->sync && call->sent) {
+            created = id;
+        }
+        if (created != id) {
+            vd_id_free(e->instance, id);
+            created = 0;
+        }
+        out[i] = created;
+    }
+}
+
+void vd_call_end(struct vd_call *call)
+{
+    vd_connection_reply_end(call->encoder.instance->connection, &call->space);
+    scratch_put(call->encoder.instance, call->scratch);
+    call->scratch = NULL;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One command on its way through the control ring, and the recording of streams.
+ */
+#ifndef VIADUCT_ICD_CALL_H
+#define VIADUCT_ICD_CALL_H
+
+#include "command_buffer.h"
+#include "connection.h"
+#include "encoder.h"
+#include "instance.h"
+
+struct vd_call {
+    struct vd_encoder encoder;
+    struct vd_fill fill;
+    struct vd_reply_space space;
+    struct vd_scratch *scratch;
+    uint16_t opcode;
+    bool sync;
+    bool sent;
+    bool answered;
+};
+
+/* Starts a record whose arguments take `size` bytes, `self` being any dispatchable object.
+ * VK_ERROR_DEVICE_LOST or VK_ERROR_OUT_OF_HOST_MEMORY: nothing was begun. */
+VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size, bool sync);
+/* Sends without waiting. */
+VkResult vd_call_send(struct vd_call *call);
+/* Sends and waits; returns the command's own result. */
+VkResult vd_call_wait(struct vd_call *call);
+static inline bool vd_call_answered(const struct vd_call *call)
+{
+    return call->answered;
+}
+/* The command's 64-bit or boolean return value, 0 without an answer. */
+uint64_t vd_call_value(const struct vd_call *call);
+/* Gives the new handles at `where` to the application: those that were created, NULL for others.
+ * Ids of handles that were not created are freed. */
+void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint64_t count);
+void vd_call_end(struct vd_call *call);
+/* Frees the buffers that calls kept. */
+void vd_scratch_finish(struct vd_instance *instance);
+
+/* Starts a record in a command buffer's stream. NULL when there is no memory; the error shows in
+ * vkEndCommandBuffer. */
+static inline struct vd_encoder *vd_stream_begin(VkCommandBuffer handle, uint16_t opcode,
+                                                 uint32_t args)
+{
+    struct vd_command_buffer *cb = (struct vd_command_buffer *)handle;
+    struct vd_encoder *e = &cb->encoder;
+    const uint32_t size = (uint32_t)(sizeof(struct vd_record) + vd_align(args));
+    if (e->capacity < size && !vd_command_buffer_room(cb, size))
+        return NULL;
+    const struct vd_record record = {.opcode = opcode};
+    memcpy(e->base, &record, sizeof(record));
+    if (args & 7)
+        vd_enc_put64(e, size - 8, 0);
+    e->at = sizeof(struct vd_record);
+    e->size = size;
+    return e;
+}
+
+static inline void vd_stream_end(struct vd_encoder *e)
+{
+    vd_enc_put32(e, offsetof(struct vd_record, size), e->size);
+    if (e->failed) {
+        vd_command_buffer_failed(e);
+        return;
+    }
+    e->base += e->size;
+    e->capacity -= e->size;
+}
+
+#endif

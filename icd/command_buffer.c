@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include "command_buffer.h"
+
+#include <stdlib.h>
+
+#include "call.h"
+#include "calls.h"
+#include "device.h"
+#include "entrypoints.h"
+#include "opcodes.h"
+
+#define CHUNK_FIRST (16u << 10)
+#define CHUNK_MAX (1u << 20)
+#define POOL_KEEPS 16u
+
+/* A piece of a stream. While the server may still read it, it is not written again. */
+struct vd_chunk {
+    struct vd_chunk *next;
+    struct vd_shm_part part;
+    uint32_t used;  /* bytes of whole records */
+    uint64_t busy_until; /* ring position of the record that handed it over; 0: never was */
+};
+
+/* Children are externally synchronised with their pool, so nothing here takes a lock. */
+struct vd_command_pool {
+    struct vd_command_buffer *buffers;
+    struct vd_chunk *free;
+    uint32_t free_count;
+};
+
+static struct vd_command_pool *pool_of(VkDevice device, VkCommandPool pool)
+{
+    return vd_id_object(vd_instance_of(device), (uint64_t)pool);
+}
+
+static bool chunk_ready(struct vd_connection *connection, const struct vd_chunk *chunk)
+{
+    return chunk->busy_until <= vd_connection_consumed(connection);
+}
+
+static void chunk_destroy(struct vd_instance *instance, struct vd_chunk *chunk)
+{
+    /* Freed memory may be handed out again at once, so wait until the server has its copy. */
+    vd_connection_wait_consumed(instance->connection, chunk->busy_until);
+    vd_shm_pool_free(instance->memory, &chunk->part);
+    free(chunk);
+}
+
+static struct vd_chunk *chunk_get(struct vd_command_buffer *cb, uint32_t size)
+{
+    struct vd_instance *instance = cb->base.instance;
+    struct vd_command_pool *pool = cb->pool;
+    for (struct vd_chunk **at = &pool->free; *at; at = &(*at)->next) {
+        struct vd_chunk *chunk = *at;
+        if (chunk->part.size < size || !chunk_ready(instance->connection, chunk))
+            continue;
+        *at = chunk->next;
+        pool->free_count--;
+        chunk->used = 0;
+        chunk->next = NULL;
+        return chunk;
+    }
+    uint64_t wanted = cb->last ? cb->last->part.size * 2 : CHUNK_FIRST;
+    if (wanted > CHUNK_MAX)
+        wanted = CHUNK_MAX;
+    if (wanted < size)
+        wanted = size;
+    struct vd_chunk *chunk = calloc(1, sizeof(*chunk));
+    if (chunk && vd_shm_pool_alloc(instance->memory, wanted, &chunk->part) != VK_SUCCESS) {
+        free(chunk);
+        chunk = NULL;
+    }
+    return chunk;
+}
+
+static void chunk_put(struct vd_command_buffer *cb, struct vd_chunk *chunk)
+{
+    struct vd_command_pool *pool = cb->pool;
+    if (pool->free_count >= POOL_KEEPS && chunk_ready(cb->base.instance->connection, chunk)) {
+        chunk_destroy(cb->base.instance, chunk);
+        return;
+    }
+    /* Oldest last: those at the front are the likeliest to be cached, and ready by the time. */
+    chunk->next = pool->free;
+    pool->free = chunk;
+    pool->free_count++;
+}
+
+static void drop_stream(struct vd_command_buffer *cb)
+{
+    while (cb->first) {
+        struct vd_chunk *next = cb->first->next;
+        chunk_put(cb, cb->first);
+        cb->first = next;
+    }
+    cb->last = NULL;
+    cb->chunk_count = 0;
+    cb->encoder.base = NULL;
+    cb->encoder.capacity = 0;
+    cb->encoder.size = 0;
+}
+
+/* The records of the last chunk end where the encoder stands. */
+static void seal(struct vd_command_buffer *cb)
+{
+    if (cb->last)
+        cb->last->used = (uint32_t)(cb->encoder.base - (uint8_t *)cb->last->part.map);
+}
+
+/* Moves to a new chunk, taking the first `keep` bytes of an unfinished record along. */
+static bool next_chunk(struct vd_command_buffer *cb, uint64_t size, uint32_t keep)
+{
+    struct vd_encoder *e = &cb->encoder;
+    struct vd_chunk *chunk = size <= VD_RECORD_MAX ? chunk_get(cb, (uint32_t)size) : NULL;
+    if (!chunk) {
+        if (cb->error == VK_SUCCESS)
+            cb->error = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return false;
+    }
+    seal(cb);
+    if (keep)
+        memcpy(chunk->part.map, e->base, keep);
+    if (cb->last)
+        cb->last->next = chunk;
+    else
+        cb->first = chunk;
+    cb->last = chunk;
+    cb->chunk_count++;
+    e->base = chunk->part.map;
+    e->capacity = (uint32_t)chunk->part.size;
+    return true;
+}
+
+bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size)
+{
+    return next_chunk(cb, size, 0);
+}
+
+static struct vd_command_buffer *buffer_of_encoder(struct vd_encoder *e)
+{
+    return (struct vd_command_buffer *)((char *)e - offsetof(struct vd_command_buffer, encoder));
+}
+
+static bool grow(struct vd_encoder *e, uint64_t capacity)
+{
+    return next_chunk(buffer_of_encoder(e), capacity, e->size);
+}
+
+void vd_command_buffer_failed(struct vd_encoder *e)
+{
+    struct vd_command_buffer *cb = buffer_of_encoder(e);
+    e->failed = false;
+    if (cb->error == VK_SUCCESS)
+        cb->error = VK_ERROR_OUT_OF_HOST_MEMORY;
+}
+
+/* -- pools ------------------------------------------------------------------------------------ */
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateCommandPool(VkDevice device,
+                                                      const VkCommandPoolCreateInfo *pCreateInfo,
+                                                      const VkAllocationCallbacks *pAllocator,
+                                                      VkCommandPool *pCommandPool)
+{
+    struct vd_command_pool *pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = vd_call_vkCreateCommandPool(device, pCreateInfo, pAllocator,
+                                                        pCommandPool);
+    if (result != VK_SUCCESS)
+        free(pool);
+    else
+        vd_id_set_object(vd_instance_of(device), (uint64_t)*pCommandPool, pool);
+    return result;
+}
+
+static void buffer_destroy(struct vd_command_buffer *cb)
+{
+    struct vd_instance *instance = cb->base.instance;
+    drop_stream(cb);
+    if (cb->prev)
+        cb->prev->next = cb->next;
+    else
+        cb->pool->buffers = cb->next;
+    if (cb->next)
+        cb->next->prev = cb->prev;
+    vd_id_free(instance, cb->base.id);
+    free(cb);
+}
+
+static void trim(struct vd_instance *instance, struct vd_command_pool *pool)
+{
+    while (pool->free) {
+        struct vd_chunk *next = pool->free->next;
+        chunk_destroy(instance, pool->free);
+        pool->free = next;
+    }
+    pool->free_count = 0;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                   const VkAllocationCallbacks *pAllocator)
+{
+    struct vd_command_pool *pool = pool_of(device, commandPool);
+    if (!pool)
+        return;
+    while (pool->buffers)
+        buffer_destroy(pool->buffers);
+    trim(vd_instance_of(device), pool);
+    free(pool);
+    vd_call_vkDestroyCommandPool(device, commandPool, pAllocator);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                     VkCommandPoolResetFlags flags)
+{
+    struct vd_command_pool *pool = pool_of(device, commandPool);
+    for (struct vd_command_buffer *cb = pool->buffers; cb; cb = cb->next)
+        drop_stream(cb);
+    return vd_call_vkResetCommandPool(device, commandPool, flags);
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkTrimCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                VkCommandPoolTrimFlags flags)
+{
+    trim(vd_instance_of(device), pool_of(device, commandPool));
+    vd_call_vkTrimCommandPool(device, commandPool, flags);
+}
+
+/* -- command buffers -------------------------------------------------------------------------- */
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkAllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo *pAllocateInfo,
+                            VkCommandBuffer *pCommandBuffers)
+{
+    struct vd_instance *instance = vd_instance_of(device);
+    struct vd_command_pool *pool = pool_of(device, pAllocateInfo->commandPool);
+    const uint32_t count = pAllocateInfo->commandBufferCount;
+    VkResult result = VK_SUCCESS;
+    uint32_t made;
+    for (made = 0; made < count; made++) {
+        struct vd_command_buffer *cb = calloc(1, sizeof(*cb));
+        const uint64_t id = cb ? vd_id_new(instance, VD_TYPE_VkCommandBuffer, 0) : 0;
+        if (!id) {
+            free(cb);
+            result = VK_ERROR_OUT_OF_HOST_MEMORY;
+            break;
+        }
+        vd_dispatchable_init(&cb->base, id, instance, (struct vd_device *)device);
+        cb->encoder.grow = grow;
+        cb->encoder.instance = instance;
+        cb->encoder.device = (struct vd_device *)device;
+        cb->pool = pool;
+        cb->level = pAllocateInfo->level;
+        cb->next = pool->buffers;
+        if (cb->next)
+            cb->next->prev = cb;
+        pool->buffers = cb;
+        pCommandBuffers[made] = (VkCommandBuffer)cb;
+    }
+    if (result == VK_SUCCESS)
+        result = vd_call_vkAllocateCommandBuffers(device, pAllocateInfo, pCommandBuffers);
+    if (result == VK_SUCCESS)
+        return VK_SUCCESS;
+    while (made--)
+        buffer_destroy((struct vd_command_buffer *)pCommandBuffers[made]);
+    memset(pCommandBuffers, 0, count * sizeof(*pCommandBuffers));
+    return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkFreeCommandBuffers(VkDevice device, VkCommandPool commandPool,
+                                                   uint32_t commandBufferCount,
+                                                   const VkCommandBuffer *pCommandBuffers)
+{
+    vd_call_vkFreeCommandBuffers(device, commandPool, commandBufferCount, pCommandBuffers);
+    for (uint32_t i = 0; i < commandBufferCount; i++)
+        if (pCommandBuffers[i])
+            buffer_destroy((struct vd_command_buffer *)pCommandBuffers[i]);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkBeginCommandBuffer(VkCommandBuffer commandBuffer,
+                                                       const VkCommandBufferBeginInfo *pBeginInfo)
+{
+    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    drop_stream(cb);
+    cb->error = VK_SUCCESS;
+    VkCommandBufferBeginInfo info = *pBeginInfo;
+    if (cb->level == VK_COMMAND_BUFFER_LEVEL_PRIMARY)
+        info.pInheritanceInfo = NULL; /* may be anything in a primary */
+    return vd_call_vkBeginCommandBuffer(commandBuffer, &info);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandBuffer(VkCommandBuffer commandBuffer,
+                                                       VkCommandBufferResetFlags flags)
+{
+    drop_stream((struct vd_command_buffer *)commandBuffer);
+    return vd_call_vkResetCommandBuffer(commandBuffer, flags);
+}
+
+/* Hands the stream over: the only moment at which recording touches the control ring. */
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuffer)
+{
+    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    struct vd_connection *connection = cb->base.instance->connection;
+    seal(cb);
+    if (cb->error != VK_SUCCESS)
+        return cb->error;
+    const size_t size = sizeof(struct vd_record) + sizeof(struct vd_stream) +
+                        cb->chunk_count * sizeof(struct vd_stream_chunk);
+    uint64_t small[32];
+    uint64_t *buffer = size <= sizeof(small) ? small : malloc(size);
+    if (!buffer)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    struct vd_record *record = (struct vd_record *)buffer;
+    *record = (struct vd_record){.size = (uint32_t)size, .opcode = VD_OP_STREAM};
+    struct vd_stream *stream = (struct vd_stream *)(record + 1);
+    struct vd_stream_chunk *entry = (struct vd_stream_chunk *)(stream + 1);
+    *stream = (struct vd_stream){.command_buffer = cb->base.id};
+    uint64_t bytes = 0;
+    for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next) {
+        /* A chunk that a growing record left before its first record was complete is empty. */
+        if (!chunk->used)
+            continue;
+        entry[stream->chunk_count++] = (struct vd_stream_chunk){
+            .shm = chunk->part.shm,
+            .size = chunk->used,
+            .offset = chunk->part.offset,
+        };
+        bytes += chunk->used;
+    }
+    record->size = (uint32_t)(sizeof(*record) + sizeof(*stream) +
+                              stream->chunk_count * sizeof(*entry));
+    uint64_t position = 0;
+    const VkResult result = vd_connection_send(connection, record, &position);
+    for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)
+        chunk->busy_until = position;
+    vd_connection_count(connection, 0, bytes);
+    if (buffer != small)
+        free(buffer);
+    /* A lost device shows at submission, as it does natively. */
+    return result == VK_ERROR_DEVICE_LOST ? VK_SUCCESS : result;
+}

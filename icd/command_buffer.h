@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Command buffers record into chunks of shared memory, without a lock: the application
+ * synchronises each pool.
+ */
+#ifndef VIADUCT_ICD_COMMAND_BUFFER_H
+#define VIADUCT_ICD_COMMAND_BUFFER_H
+
+#include "encoder.h"
+#include "object.h"
+
+struct vd_chunk;
+struct vd_command_pool;
+
+struct vd_command_buffer {
+    struct vd_dispatchable base;
+    struct vd_encoder encoder; /* base..capacity: the free rest of the last chunk */
+    struct vd_command_pool *pool;
+    struct vd_command_buffer *next, *prev; /* in the pool */
+    struct vd_chunk *first, *last;
+    uint32_t chunk_count;
+    VkCommandBufferLevel level;
+    VkResult error; /* first failure while recording, told by vkEndCommandBuffer */
+};
+
+/* Continues the stream in a chunk with room for `size` bytes. */
+bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size);
+/* Drops the record that could not be written. */
+void vd_command_buffer_failed(struct vd_encoder *e);
+
+#endif

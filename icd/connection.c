@@ -1,0 +1,876 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a waiter may sleep on is always one of: the state of a reply, the event of a queue, the
+ * ring's producer_sleeps. The watcher knows them all. It first sets completion->lost and then
+ * changes each of these words and wakes its sleepers; a waiter first looks at the word and at lost,
+ * and then sleeps only while the word has not changed. So nobody can miss the server's death.
+ */
+#define _GNU_SOURCE 1
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/ring.h"
+
+#include "connection.h"
+#include "log.h"
+#include "opcodes.h"
+
+#define SLOT_SIZE       4096u
+#define SLOTS_PER_BLOCK 64u
+#define SLOT_CAPACITY   (SLOT_SIZE - (uint32_t)sizeof(struct vd_reply))
+
+/* Large buffers that are kept for the next use. */
+#define IDLE_BUFFERS 4
+#define IDLE_BYTES   (UINT64_C(32) << 20)
+
+#define WATCHER_STACK (64u << 10)
+
+/* Spinning pays as long as the answer tends to come before a sleeper would be awake again. */
+#define SPIN_MAX_NS 25000u
+#define SPIN_MIN_NS 1000u
+
+/* How long one kind of wait spins: longer after success, shorter after failure. */
+struct spinner {
+    _Atomic uint32_t budget_ns; /* 0: a single processor, where spinning only keeps others away */
+};
+
+/* A record that is too large for the ring, until the server has copied it. */
+struct large_record {
+    struct large_record *next;
+    struct vd_shm shm;
+    uint64_t position; /* in the ring, behind the record that names it */
+};
+
+struct vd_connection {
+    struct vd_transport *transport;
+    struct vd_shm ring_shm;
+    struct vd_shm completion_shm;
+    struct vd_ring *ring;
+    uint8_t *data;
+    struct vd_completion *completion;
+
+    /* 1, and 0 in a forked child, where the kernel wipes the page; NULL where it does not know how
+     * to, and the process id has to do. */
+    _Atomic uint32_t *owned;
+    pid_t owner;
+
+    pthread_mutex_t send_lock;
+    uint64_t tail; /* what the ring's tail is, or is about to be */
+    uint64_t head; /* the ring's head when it was last looked at */
+    _Atomic uint64_t calls;
+    _Atomic uint64_t bytes;
+    _Atomic uint64_t round_trips;
+
+    /* Also around what the watcher changes, see reply_begin. */
+    pthread_mutex_t reply_lock;
+    struct vd_shm *blocks; /* of SLOTS_PER_BLOCK slots each */
+    uint32_t block_count;
+    uint32_t *free_slots; /* a stack, so that warm slots are used again first */
+    uint32_t free_count;
+    struct vd_reply **large_replies; /* large_capacity entries, NULL: free */
+    uint32_t large_capacity;
+
+    pthread_mutex_t buffer_lock;
+    struct vd_shm idle[IDLE_BUFFERS];
+    uint32_t idle_count;
+    uint64_t idle_bytes;
+    struct large_record *large_records; /* not yet copied by the server, newest first */
+
+    struct spinner reply_spinner;
+    struct spinner queue_spinner;
+
+    pthread_t watcher;
+    bool watcher_started;
+    int stop_fd; /* eventfd */
+};
+
+/* ---- Forks and loss */
+
+static bool forked(const struct vd_connection *connection)
+{
+    if (connection->owned) {
+        return atomic_load_explicit(connection->owned, memory_order_relaxed) == 0;
+    }
+    return getpid() != connection->owner;
+}
+
+bool vd_connection_lost(struct vd_connection *connection)
+{
+    return atomic_load_explicit(&connection->completion->lost, memory_order_acquire) != 0 ||
+           forked(connection);
+}
+
+static void mark_owned(struct vd_connection *connection)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    connection->owner = getpid();
+    void *map =
+        mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) {
+        return;
+    }
+    if (madvise(map, page, MADV_WIPEONFORK) < 0) {
+        munmap(map, page);
+        return;
+    }
+    connection->owned = map;
+    atomic_store_explicit(connection->owned, 1, memory_order_relaxed);
+}
+
+static void forget_owned(struct vd_connection *connection)
+{
+    if (connection->owned) {
+        munmap(connection->owned, (size_t)sysconf(_SC_PAGESIZE));
+    }
+}
+
+static _Atomic uint32_t *reply_state(struct vd_reply *reply)
+{
+    static_assert(sizeof(_Atomic uint32_t) == sizeof(reply->state), "a futex word");
+    return (_Atomic uint32_t *)&reply->state;
+}
+
+static void lose_reply(struct vd_connection *connection, struct vd_reply *reply)
+{
+    _Atomic uint32_t *state = reply_state(reply);
+    uint32_t seen = atomic_load(state);
+    while (seen == VD_REPLY_PENDING || seen == VD_REPLY_WAITING) {
+        if (atomic_compare_exchange_weak(state, &seen, VD_REPLY_LOST)) {
+            connection->transport->ops->wake(connection->transport, state);
+            return;
+        }
+    }
+}
+
+/* The server is gone: nobody may wait for it any longer. */
+static void lose(struct vd_connection *connection)
+{
+    struct vd_transport *transport = connection->transport;
+    atomic_store(&connection->completion->lost, 1);
+
+    /* Under the lock: a reply that begins later sees lost. */
+    pthread_mutex_lock(&connection->reply_lock);
+    for (uint32_t i = 0; i < connection->block_count; i++) {
+        for (uint32_t j = 0; j < SLOTS_PER_BLOCK; j++) {
+            uint8_t *slot = (uint8_t *)connection->blocks[i].map + j * SLOT_SIZE;
+            lose_reply(connection, (struct vd_reply *)slot);
+        }
+    }
+    for (uint32_t i = 0; i < connection->large_capacity; i++) {
+        if (connection->large_replies[i]) {
+            lose_reply(connection, connection->large_replies[i]);
+        }
+    }
+    pthread_mutex_unlock(&connection->reply_lock);
+
+    for (uint32_t i = 0; i < VD_QUEUE_MAX; i++) {
+        struct vd_completion_queue *queue = &connection->completion->queues[i];
+        atomic_fetch_add(&queue->event, 1);
+        transport->ops->wake(transport, &queue->event);
+    }
+    atomic_store(&connection->ring->producer_sleeps, 0);
+    transport->ops->wake(transport, &connection->ring->producer_sleeps);
+}
+
+static void *watch(void *data)
+{
+    struct vd_connection *connection = data;
+    struct pollfd sources[] = {
+        /* Not POLLIN: answers on a socket are none of our business. */
+        {.fd = connection->transport->ops->peer_fd(connection->transport), .events = POLLRDHUP},
+        {.fd = connection->stop_fd, .events = POLLIN},
+    };
+    while (poll(sources, 2, -1) < 0 && errno == EINTR) {
+    }
+    if (sources[1].revents == 0) {
+        lose(connection);
+        vd_log("the server is gone");
+    }
+    return NULL;
+}
+
+static bool start_watcher(struct vd_connection *connection)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+
+    connection->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (connection->stop_fd < 0) {
+        return false;
+    }
+    /* The application's signals are for the application's threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, WATCHER_STACK);
+    int error = pthread_create(&connection->watcher, &attributes, watch, connection);
+    if (error == EINVAL) { /* the program has more thread-local data than this */
+        error = pthread_create(&connection->watcher, NULL, watch, connection);
+    }
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error) {
+        return false;
+    }
+    pthread_setname_np(connection->watcher, "viaduct-watch");
+    connection->watcher_started = true;
+    return true;
+}
+
+/* ---- Creation and destruction */
+
+static VkResult submit_setup(struct vd_connection *connection)
+{
+    const struct {
+        struct vd_record record;
+        struct vd_setup setup;
+    } command = {
+        .record = {.size = sizeof(command), .opcode = VD_OP_SETUP},
+        .setup =
+            {
+                .protocol_version = VD_PROTOCOL_VERSION,
+                .ring_shm = connection->ring_shm.id,
+                .completion_shm = connection->completion_shm.id,
+            },
+    };
+    return connection->transport->ops->submit(connection->transport, &command, sizeof(command));
+}
+
+VkResult vd_connection_create(struct vd_connection **out)
+{
+    /* Set by viaduct-server: its driver must be another one. */
+    if (getenv("VIADUCT_SERVER")) {
+        vd_log("not used inside of viaduct-server");
+        return VK_ERROR_INCOMPATIBLE_DRIVER;
+    }
+    struct vd_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    connection->ring_shm.fd = -1;
+    connection->completion_shm.fd = -1;
+    connection->stop_fd = -1;
+    const uint32_t spin = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_MAX_NS : 0;
+    connection->reply_spinner.budget_ns = spin;
+    connection->queue_spinner.budget_ns = spin;
+    pthread_mutex_init(&connection->send_lock, NULL);
+    pthread_mutex_init(&connection->reply_lock, NULL);
+    pthread_mutex_init(&connection->buffer_lock, NULL);
+    mark_owned(connection);
+
+    VkResult result = vd_vtest_connect(&connection->transport);
+    if (result != VK_SUCCESS) {
+        goto fail;
+    }
+    const struct vd_transport_ops *ops = connection->transport->ops;
+    result = ops->shm_create(connection->transport, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE,
+                             &connection->ring_shm);
+    if (result != VK_SUCCESS) {
+        goto fail;
+    }
+    result = ops->shm_create(connection->transport, sizeof(struct vd_completion),
+                             &connection->completion_shm);
+    if (result != VK_SUCCESS) {
+        goto fail;
+    }
+    connection->ring = connection->ring_shm.map;
+    connection->data = (uint8_t *)connection->ring_shm.map + VD_RING_DATA_OFFSET;
+    connection->completion = connection->completion_shm.map;
+    result = submit_setup(connection);
+    if (result != VK_SUCCESS) {
+        goto fail;
+    }
+    if (!start_watcher(connection)) {
+        result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        goto fail;
+    }
+    *out = connection;
+    return VK_SUCCESS;
+
+fail:
+    if (result == VK_ERROR_DEVICE_LOST || result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
+        vd_log("the server did not set up a context");
+        result = VK_ERROR_INCOMPATIBLE_DRIVER;
+    }
+    vd_connection_destroy(connection);
+    return result;
+}
+
+/* A child may give back what it inherited, but the socket's other end belongs to its parent. */
+static void shm_release(struct vd_connection *connection, struct vd_shm *shm)
+{
+    if (shm->id == 0) {
+        return;
+    }
+    if (!forked(connection)) {
+        connection->transport->ops->shm_destroy(connection->transport, shm);
+    } else {
+        munmap(shm->map, shm->size);
+        if (shm->fd >= 0) {
+            close(shm->fd);
+        }
+    }
+    *shm = (struct vd_shm){.fd = -1};
+}
+
+static void stop_watcher(struct vd_connection *connection)
+{
+    if (connection->watcher_started && !forked(connection)) {
+        eventfd_write(connection->stop_fd, 1);
+        pthread_join(connection->watcher, NULL);
+    }
+    if (connection->stop_fd >= 0) {
+        close(connection->stop_fd);
+    }
+}
+
+void vd_connection_destroy(struct vd_connection *connection)
+{
+    if (!connection) {
+        return;
+    }
+    stop_watcher(connection);
+    while (connection->large_records) {
+        struct large_record *record = connection->large_records;
+        connection->large_records = record->next;
+        shm_release(connection, &record->shm);
+        free(record);
+    }
+    for (uint32_t i = 0; i < connection->idle_count; i++) {
+        shm_release(connection, &connection->idle[i]);
+    }
+    for (uint32_t i = 0; i < connection->block_count; i++) {
+        shm_release(connection, &connection->blocks[i]);
+    }
+    shm_release(connection, &connection->completion_shm);
+    shm_release(connection, &connection->ring_shm);
+    free(connection->blocks);
+    free(connection->free_slots);
+    free(connection->large_replies);
+    if (connection->transport) {
+        connection->transport->ops->destroy(connection->transport);
+    }
+    /* In a child they may be locked by threads that it does not have. */
+    if (!forked(connection)) {
+        pthread_mutex_destroy(&connection->send_lock);
+        pthread_mutex_destroy(&connection->reply_lock);
+        pthread_mutex_destroy(&connection->buffer_lock);
+    }
+    forget_owned(connection);
+    free(connection);
+}
+
+const struct vd_capset *vd_connection_capset(const struct vd_connection *connection)
+{
+    return &connection->transport->capset;
+}
+
+struct vd_completion *vd_connection_completion(struct vd_connection *connection)
+{
+    return connection->completion;
+}
+
+/* ---- Spinning */
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* True as soon as ready(data); false when it took too long and sleeping is better. */
+static bool spin(struct spinner *spinner, bool (*ready)(const void *data), const void *data)
+{
+    if (ready(data)) {
+        return true;
+    }
+    const uint32_t budget = atomic_load_explicit(&spinner->budget_ns, memory_order_relaxed);
+    if (budget == 0) {
+        return false;
+    }
+    const uint64_t until = now_ns() + budget;
+    bool found;
+    do {
+        for (int i = 0; i < 8; i++) {
+            pause_cpu();
+        }
+        found = ready(data);
+    } while (!found && now_ns() < until);
+
+    uint32_t next = found ? budget + budget / 2 : budget - budget / 4;
+    next = next > SPIN_MAX_NS ? SPIN_MAX_NS : next < SPIN_MIN_NS ? SPIN_MIN_NS : next;
+    if (next != budget) {
+        atomic_store_explicit(&spinner->budget_ns, next, memory_order_relaxed);
+    }
+    return found;
+}
+
+/* ---- Large buffers: shared memory that is used once, and kept for a while */
+
+static VkResult buffer_take(struct vd_connection *connection, uint64_t size, struct vd_shm *shm)
+{
+    pthread_mutex_lock(&connection->buffer_lock);
+    for (uint32_t i = 0; i < connection->idle_count; i++) {
+        if (connection->idle[i].size >= size) {
+            *shm = connection->idle[i];
+            connection->idle[i] = connection->idle[--connection->idle_count];
+            connection->idle_bytes -= shm->size;
+            pthread_mutex_unlock(&connection->buffer_lock);
+            return VK_SUCCESS;
+        }
+    }
+    pthread_mutex_unlock(&connection->buffer_lock);
+    return connection->transport->ops->shm_create(connection->transport, size, shm);
+}
+
+static void buffer_give(struct vd_connection *connection, struct vd_shm *shm)
+{
+    pthread_mutex_lock(&connection->buffer_lock);
+    const bool keep = connection->idle_count < IDLE_BUFFERS &&
+                      shm->size <= IDLE_BYTES - connection->idle_bytes;
+    if (keep) {
+        connection->idle[connection->idle_count++] = *shm;
+        connection->idle_bytes += shm->size;
+    }
+    pthread_mutex_unlock(&connection->buffer_lock);
+    if (!keep) {
+        shm_release(connection, shm);
+    }
+    *shm = (struct vd_shm){.fd = -1};
+}
+
+/* ---- Sending */
+
+uint64_t vd_connection_consumed(struct vd_connection *connection)
+{
+    /* acquire: what was below it may be overwritten, it has been read. */
+    return atomic_load_explicit(&connection->ring->head, memory_order_acquire);
+}
+
+static bool has_space(struct vd_connection *connection, uint32_t size)
+{
+    if (VD_RING_DATA_SIZE - (connection->tail - connection->head) >= size) {
+        return true;
+    }
+    connection->head = atomic_load(&connection->ring->head);
+    return VD_RING_DATA_SIZE - (connection->tail - connection->head) >= size;
+}
+
+/* Waits until `size` bytes fit. False: the connection is lost. */
+static bool await_space(struct vd_connection *connection, uint32_t size)
+{
+    struct vd_ring *ring = connection->ring;
+    while (!has_space(connection, size)) {
+        /* Dekker's pattern, as ring.h says; the watcher plays the consumer's part, too. */
+        atomic_store(&ring->producer_sleeps, 1);
+        if (atomic_load(&connection->completion->lost)) {
+            return false;
+        }
+        if (!has_space(connection, size)) {
+            connection->transport->ops->wait(connection->transport, &ring->producer_sleeps, 1,
+                                             UINT64_MAX);
+        }
+    }
+    return true;
+}
+
+/* Copies the record behind the tail and moves that. Under the send lock. */
+static VkResult produce(struct vd_connection *connection, const struct vd_record *record)
+{
+    const uint32_t start = (uint32_t)connection->tail & (VD_RING_DATA_SIZE - 1);
+    const uint32_t until_end = VD_RING_DATA_SIZE - start;
+    const uint32_t padding = until_end < record->size ? until_end : 0;
+    if (!await_space(connection, padding + record->size)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    if (padding > 0) {
+        const struct vd_record nop = {.size = padding, .opcode = VD_OP_NOP};
+        memcpy(connection->data + start, &nop, sizeof(nop));
+    }
+    memcpy(connection->data + (padding > 0 ? 0 : start), record, record->size);
+    connection->tail += padding + record->size;
+    /* seq_cst, for what follows in send_record; release is what the consumer's copy needs. */
+    atomic_store(&connection->ring->tail, connection->tail);
+    return VK_SUCCESS;
+}
+
+/* A record that fits into the ring. */
+static VkResult send_record(struct vd_connection *connection, const struct vd_record *record,
+                            uint64_t *position)
+{
+    struct vd_ring *ring = connection->ring;
+    pthread_mutex_lock(&connection->send_lock);
+    const VkResult result = produce(connection, record);
+    if (position) {
+        *position = connection->tail;
+    }
+    pthread_mutex_unlock(&connection->send_lock);
+    if (result == VK_SUCCESS && atomic_load(&ring->consumer_sleeps) &&
+        atomic_exchange(&ring->consumer_sleeps, 0)) {
+        connection->transport->ops->wake(connection->transport, &ring->consumer_sleeps);
+    }
+    return result;
+}
+
+/* Keeps the buffers of the records that the server has copied. */
+static void reap_large_records(struct vd_connection *connection)
+{
+    const uint64_t consumed = vd_connection_consumed(connection);
+    struct large_record *copied = NULL;
+
+    pthread_mutex_lock(&connection->buffer_lock);
+    for (struct large_record **link = &connection->large_records; *link;) {
+        struct large_record *record = *link;
+        if (record->position <= consumed) {
+            *link = record->next;
+            record->next = copied;
+            copied = record;
+        } else {
+            link = &record->next;
+        }
+    }
+    pthread_mutex_unlock(&connection->buffer_lock);
+    while (copied) {
+        struct large_record *record = copied;
+        copied = record->next;
+        buffer_give(connection, &record->shm);
+        free(record);
+    }
+}
+
+static VkResult send_large(struct vd_connection *connection, const struct vd_record *record,
+                           uint64_t *position)
+{
+    if (record->size > VD_RECORD_MAX) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    reap_large_records(connection);
+    struct large_record *large = malloc(sizeof(*large));
+    if (!large) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    VkResult result = buffer_take(connection, record->size, &large->shm);
+    if (result != VK_SUCCESS) {
+        free(large);
+        return result == VK_ERROR_DEVICE_LOST ? result : VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    memcpy(large->shm.map, record, record->size);
+    const struct {
+        struct vd_record record;
+        struct vd_indirect indirect;
+    } command = {
+        .record = {.size = sizeof(command), .opcode = VD_OP_INDIRECT},
+        .indirect = {.shm = large->shm.id, .size = record->size},
+    };
+    result = send_record(connection, &command.record, &large->position);
+    if (position) {
+        *position = large->position;
+    }
+    /* Also after a failure: who knows what the server reads. */
+    pthread_mutex_lock(&connection->buffer_lock);
+    large->next = connection->large_records;
+    connection->large_records = large;
+    pthread_mutex_unlock(&connection->buffer_lock);
+    return result;
+}
+
+VkResult vd_connection_send(struct vd_connection *connection, const void *data, uint64_t *position)
+{
+    const struct vd_record *record = data;
+    assert(record->size >= sizeof(*record) && record->size % VD_ALIGN == 0);
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    vd_connection_count(connection, 1, record->size);
+    return record->size <= VD_RING_RECORD_MAX ? send_record(connection, record, position)
+                                              : send_large(connection, record, position);
+}
+
+/* ---- Replies */
+
+/* Adds a block of slots. Under the reply lock. */
+static VkResult add_block(struct vd_connection *connection)
+{
+    const uint32_t count = connection->block_count;
+    struct vd_shm *blocks = realloc(connection->blocks, (count + 1) * sizeof(*blocks));
+    if (!blocks) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    connection->blocks = blocks;
+    uint32_t *slots =
+        realloc(connection->free_slots, (count + 1) * SLOTS_PER_BLOCK * sizeof(*slots));
+    if (!slots) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    connection->free_slots = slots;
+    const VkResult result = connection->transport->ops->shm_create(
+        connection->transport, SLOTS_PER_BLOCK * SLOT_SIZE, &blocks[count]);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
+    connection->block_count++;
+    for (uint32_t i = SLOTS_PER_BLOCK; i-- > 0;) {
+        slots[connection->free_count++] = count * SLOTS_PER_BLOCK + i;
+    }
+    return VK_SUCCESS;
+}
+
+/* Under the reply lock. */
+static VkResult begin_small(struct vd_connection *connection, struct vd_reply_space *space)
+{
+    if (connection->free_count == 0) {
+        const VkResult result = add_block(connection);
+        if (result != VK_SUCCESS) {
+            return result;
+        }
+    }
+    const uint32_t slot = connection->free_slots[--connection->free_count];
+    const struct vd_shm *block = &connection->blocks[slot / SLOTS_PER_BLOCK];
+    const uint32_t offset = slot % SLOTS_PER_BLOCK * SLOT_SIZE;
+    *space = (struct vd_reply_space){
+        .reply = (struct vd_reply *)((uint8_t *)block->map + offset),
+        .shm = block->id,
+        .offset = offset,
+        .capacity = SLOT_CAPACITY,
+        .slot = slot,
+    };
+    return VK_SUCCESS;
+}
+
+/* Lists a large reply, for the watcher. Under the reply lock. */
+static VkResult begin_large(struct vd_connection *connection, const struct vd_shm *shm,
+                            struct vd_reply_space *space)
+{
+    uint32_t slot = 0;
+    while (slot < connection->large_capacity && connection->large_replies[slot]) {
+        slot++;
+    }
+    if (slot == connection->large_capacity) {
+        const uint32_t capacity = slot ? slot * 2 : 8;
+        struct vd_reply **replies =
+            realloc(connection->large_replies, capacity * sizeof(struct vd_reply *));
+        if (!replies) {
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        }
+        memset(replies + slot, 0, (capacity - slot) * sizeof(struct vd_reply *));
+        connection->large_replies = replies;
+        connection->large_capacity = capacity;
+    }
+    const uint64_t capacity = shm->size - sizeof(struct vd_reply);
+    *space = (struct vd_reply_space){
+        .reply = shm->map,
+        .shm = shm->id,
+        .capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX,
+        .slot = slot,
+        .large = *shm,
+    };
+    connection->large_replies[slot] = space->reply;
+    return VK_SUCCESS;
+}
+
+VkResult vd_connection_reply_begin(struct vd_connection *connection, uint64_t size,
+                                   struct vd_reply_space *space)
+{
+    struct vd_shm shm = {.fd = -1};
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    const bool large = size > SLOT_CAPACITY;
+    if (size > VD_RECORD_MAX) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    if (large) {
+        const VkResult result = buffer_take(connection, size + sizeof(struct vd_reply), &shm);
+        if (result != VK_SUCCESS) {
+            return result == VK_ERROR_DEVICE_LOST ? result : VK_ERROR_OUT_OF_HOST_MEMORY;
+        }
+    }
+    /* Under the lock, as the watcher's walk over the replies: either that finds this one, or this
+     * finds the connection lost. */
+    pthread_mutex_lock(&connection->reply_lock);
+    VkResult result = large ? begin_large(connection, &shm, space) : begin_small(connection, space);
+    if (result == VK_SUCCESS) {
+        const bool lost = atomic_load(&connection->completion->lost);
+        *space->reply = (struct vd_reply){.state = lost ? VD_REPLY_LOST : VD_REPLY_PENDING};
+    }
+    pthread_mutex_unlock(&connection->reply_lock);
+    if (result != VK_SUCCESS && large) {
+        buffer_give(connection, &shm);
+    }
+    return result == VK_ERROR_OUT_OF_DEVICE_MEMORY ? VK_ERROR_OUT_OF_HOST_MEMORY : result;
+}
+
+static bool reply_ready(const void *data)
+{
+    const uint32_t state =
+        atomic_load_explicit((const _Atomic uint32_t *)data, memory_order_acquire);
+    return state != VD_REPLY_PENDING && state != VD_REPLY_WAITING;
+}
+
+VkResult vd_connection_reply_wait(struct vd_connection *connection, struct vd_reply_space *space)
+{
+    _Atomic uint32_t *state = reply_state(space->reply);
+    atomic_fetch_add_explicit(&connection->round_trips, 1, memory_order_relaxed);
+    if (!spin(&connection->reply_spinner, reply_ready, state)) {
+        while (!reply_ready(state)) {
+            /* Says that somebody sleeps: the server exchanges the state with DONE. */
+            uint32_t pending = VD_REPLY_PENDING;
+            atomic_compare_exchange_strong(state, &pending, VD_REPLY_WAITING);
+            if (pending == VD_REPLY_PENDING || pending == VD_REPLY_WAITING) {
+                connection->transport->ops->wait(connection->transport, state, VD_REPLY_WAITING,
+                                                 UINT64_MAX);
+            }
+        }
+    }
+    return atomic_load_explicit(state, memory_order_acquire) == VD_REPLY_DONE
+               ? VK_SUCCESS
+               : VK_ERROR_DEVICE_LOST;
+}
+
+void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_space *space)
+{
+    if (forked(connection)) {
+        return; /* the lock may be held by a thread of the parent */
+    }
+    pthread_mutex_lock(&connection->reply_lock);
+    if (space->large.id) {
+        connection->large_replies[space->slot] = NULL;
+    } else {
+        connection->free_slots[connection->free_count++] = space->slot;
+    }
+    pthread_mutex_unlock(&connection->reply_lock);
+    if (space->large.id) {
+        buffer_give(connection, &space->large);
+    }
+}
+
+/* ---- Queues */
+
+struct queue_wait {
+    const struct vd_completion *completion;
+    const struct vd_completion_queue *queue;
+    uint64_t number;
+};
+
+static bool queue_done(const void *data)
+{
+    const struct queue_wait *wait = data;
+    /* acquire: what the host wrote before it stored `done`. */
+    return atomic_load_explicit(&wait->queue->done, memory_order_acquire) >= wait->number;
+}
+
+static bool queue_ready(const void *data)
+{
+    const struct queue_wait *wait = data;
+    return queue_done(wait) || atomic_load_explicit(&wait->completion->lost, memory_order_acquire);
+}
+
+static VkResult queue_result(const struct queue_wait *wait)
+{
+    return queue_done(wait) ? VK_SUCCESS
+           : atomic_load_explicit(&wait->completion->lost, memory_order_acquire)
+               ? VK_ERROR_DEVICE_LOST
+               : VK_TIMEOUT;
+}
+
+/* Sleeps until the wait is ready or the deadline has passed. */
+static void sleep_for_queue(struct vd_connection *connection, const struct queue_wait *wait,
+                            struct vd_completion_queue *queue, uint64_t deadline)
+{
+    /* seq_cst all along: the worker stores done and event, and then looks for waiters. */
+    atomic_fetch_add(&queue->waiters, 1);
+    for (;;) {
+        const uint32_t event = atomic_load(&queue->event);
+        if (queue_ready(wait)) {
+            break;
+        }
+        uint64_t timeout = UINT64_MAX;
+        if (deadline != UINT64_MAX) {
+            const uint64_t now = now_ns();
+            if (now >= deadline) {
+                break;
+            }
+            timeout = deadline - now;
+        }
+        connection->transport->ops->wait(connection->transport, &queue->event, event, timeout);
+    }
+    atomic_fetch_sub(&queue->waiters, 1);
+}
+
+VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slot, uint64_t number,
+                                  uint64_t timeout_ns)
+{
+    assert(slot < VD_QUEUE_MAX);
+    struct vd_completion_queue *queue = &connection->completion->queues[slot];
+    const struct queue_wait wait = {connection->completion, queue, number};
+
+    if (timeout_ns == 0 || queue_ready(&wait)) {
+        return queue_result(&wait);
+    }
+    if (forked(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    const uint64_t now = now_ns();
+    const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+    if (!spin(&connection->queue_spinner, queue_ready, &wait)) {
+        sleep_for_queue(connection, &wait, queue, deadline);
+    }
+    return queue_result(&wait);
+}
+
+/* ---- The rest */
+
+VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t size,
+                                  struct vd_shm *shm)
+{
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    return connection->transport->ops->shm_create(connection->transport, size, shm);
+}
+
+void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm)
+{
+    shm_release(connection, shm);
+}
+
+void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,
+                        uint64_t timeout_ns)
+{
+    connection->transport->ops->wait(connection->transport, address, value, timeout_ns);
+}
+
+void vd_connection_stats(struct vd_connection *connection, struct vd_connection_stats *stats)
+{
+    *stats = (struct vd_connection_stats){
+        .calls = atomic_load_explicit(&connection->calls, memory_order_relaxed),
+        .round_trips = atomic_load_explicit(&connection->round_trips, memory_order_relaxed),
+        .bytes = atomic_load_explicit(&connection->bytes, memory_order_relaxed),
+    };
+}
+
+void vd_connection_count(struct vd_connection *connection, uint64_t calls, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&connection->calls, calls, memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->bytes, bytes, memory_order_relaxed);
+}

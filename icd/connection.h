@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: one worker on the other side. The transport, the control ring, the completion page,
+ * reply space and the thread that watches for the peer's death.
+ */
+#ifndef VIADUCT_ICD_CONNECTION_H
+#define VIADUCT_ICD_CONNECTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/completion.h"
+#include "protocol/record.h"
+
+#include "transport.h"
+
+struct vd_connection;
+
+/* Connects and sets up. On success the caller owns *connection. Errors as vd_vtest_connect. */
+VkResult vd_connection_create(struct vd_connection **connection);
+/* Waits for nothing: what is still on its way may be lost. NULL is fine. In a forked child (see
+ * vd_connection_lost) it only closes descriptors and unmaps, and never speaks to the server. */
+void vd_connection_destroy(struct vd_connection *connection);
+
+const struct vd_capset *vd_connection_capset(const struct vd_connection *connection);
+struct vd_completion *vd_connection_completion(struct vd_connection *connection);
+
+/* True once the server is gone, its context failed, or this process is a fork of the one that
+ * connected (the connection belongs to the parent; a child must not touch it). Cheap: one or two
+ * loads. Also true after VD_OP error: completion->lost. */
+bool vd_connection_lost(struct vd_connection *connection);
+
+/* Copies a complete record into the ring and wakes the server if it sleeps. Records larger than
+ * VD_RING_RECORD_MAX go through shared memory. Blocks while the ring is full. Thread-safe; records
+ * of one thread stay in order. VK_ERROR_DEVICE_LOST when the connection is lost,
+ * VK_ERROR_OUT_OF_HOST_MEMORY when there is no memory for a large record.
+ * *position, if not NULL, receives the ring position after the record: once
+ * vd_connection_consumed() has passed it the server has copied the record. */
+VkResult vd_connection_send(struct vd_connection *connection, const void *record,
+                            uint64_t *position);
+uint64_t vd_connection_consumed(struct vd_connection *connection);
+
+/* Space for one answer: a struct vd_reply (zeroed, pending), then `size` more bytes. Small answers
+ * come from a free list of slots in one shared allocation, large ones get an own one. */
+struct vd_reply_space {
+    struct vd_reply *reply;
+    uint32_t shm;
+    uint32_t offset;
+    uint32_t capacity; /* bytes behind the struct vd_reply */
+    uint32_t slot;     /* private */
+    struct vd_shm large; /* private; id 0: none */
+};
+VkResult vd_connection_reply_begin(struct vd_connection *connection, uint64_t size,
+                                   struct vd_reply_space *space);
+/* Waits until the answer is there: spins briefly, then sleeps. VK_SUCCESS or VK_ERROR_DEVICE_LOST.
+ * Acquire: what the server wrote is visible. */
+VkResult vd_connection_reply_wait(struct vd_connection *connection, struct vd_reply_space *space);
+void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_space *space);
+
+/* Waits until `number` is done on the queue with this slot. VK_SUCCESS, VK_TIMEOUT,
+ * VK_ERROR_DEVICE_LOST. timeout_ns 0 only looks, UINT64_MAX waits for ever. Spins for a short time
+ * before it sleeps. */
+VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slot, uint64_t number,
+                                  uint64_t timeout_ns);
+
+/* Shared memory of this connection (whole transport allocations; pools are built on top). */
+VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t size,
+                                  struct vd_shm *shm);
+void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm);
+
+/* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. */
+void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,
+                        uint64_t timeout_ns);
+
+/* Records, bytes and waits so far. */
+struct vd_connection_stats {
+    uint64_t calls;       /* records sent; those inside streams are added by their recorder */
+    uint64_t round_trips; /* replies waited for */
+    uint64_t bytes;       /* of records, chunks included */
+};
+void vd_connection_stats(struct vd_connection *connection, struct vd_connection_stats *stats);
+/* Adds what travelled in stream chunks. */
+void vd_connection_count(struct vd_connection *connection, uint64_t calls, uint64_t bytes);
+
+#endif

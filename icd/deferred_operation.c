@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * VK_KHR_deferred_host_operations: every operation completes in the call that starts it, which the
+ * specification allows. The object has nothing to remember.
+ */
+#include <stdlib.h>
+
+#include "calls.h"
+#include "entrypoints.h"
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *pAllocator,
+                                VkDeferredOperationKHR *pDeferredOperation)
+{
+    (void)device;
+    (void)pAllocator;
+    void *operation = malloc(1);
+    *pDeferredOperation = (VkDeferredOperationKHR)operation;
+    return operation ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDeferredOperationKHR(VkDevice device,
+                                                            VkDeferredOperationKHR operation,
+                                                            const VkAllocationCallbacks *pAllocator)
+{
+    (void)device;
+    (void)pAllocator;
+    free((void *)operation);
+}
+
+VKAPI_ATTR uint32_t VKAPI_CALL
+vd_vkGetDeferredOperationMaxConcurrencyKHR(VkDevice device, VkDeferredOperationKHR operation)
+{
+    (void)device;
+    (void)operation;
+    return 0;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetDeferredOperationResultKHR(VkDevice device, VkDeferredOperationKHR operation)
+{
+    (void)device;
+    (void)operation;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeferredOperationJoinKHR(VkDevice device,
+                                                             VkDeferredOperationKHR operation)
+{
+    (void)device;
+    (void)operation;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateRayTracingPipelinesKHR(
+    VkDevice device, VkDeferredOperationKHR deferredOperation, VkPipelineCache pipelineCache,
+    uint32_t createInfoCount, const VkRayTracingPipelineCreateInfoKHR *pCreateInfos,
+    const VkAllocationCallbacks *pAllocator, VkPipeline *pPipelines)
+{
+    const VkResult result = vd_call_vkCreateRayTracingPipelinesKHR(
+        device, VK_NULL_HANDLE, pipelineCache, createInfoCount, pCreateInfos, pAllocator,
+        pPipelines);
+    return deferredOperation && result == VK_SUCCESS ? VK_OPERATION_NOT_DEFERRED_KHR : result;
+}

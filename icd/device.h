@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_DEVICE_H
+#define VIADUCT_ICD_DEVICE_H
+
+#include "physical_device.h"
+
+/* A queue numbers its batches; the completion page says which are done. */
+struct vd_queue {
+    struct vd_dispatchable base;
+    VkDeviceQueueCreateFlags flags;
+    uint32_t family, index;
+    uint32_t slot;            /* on the completion page */
+    pthread_mutex_t lock;     /* numbers are given in the order of the ring */
+    uint64_t number;          /* of the last batch submitted, under the lock */
+};
+
+struct vd_device {
+    struct vd_dispatchable base;
+    struct vd_physical_device *physical_device;
+    uint32_t api_version; /* min(instance, device) */
+    bool *extensions;     /* enabled, by enum vd_extension_index */
+    struct vd_queue *queues;
+    uint32_t queue_count;
+    struct vd_private_data *private_data;
+};
+
+/* Submits one batch that waits and signals. *number, if not NULL, receives its number. Any thread. */
+VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info, uint64_t *number);
+/* VK_SUCCESS, VK_TIMEOUT or VK_ERROR_DEVICE_LOST. */
+VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns);
+
+/* VK_ERROR_DEVICE_LOST once the connection or the host's device is lost, else VK_SUCCESS. */
+VkResult vd_device_status(const struct vd_device *device);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Host-visible memory is shared memory of the client, which the host's driver imports; mapping it
+ * costs nothing and nothing is ever copied. Memory that is not host-visible lives on the host.
+ */
+#include "device_memory.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "call.h"
+#include "calls.h"
+#include "entrypoints.h"
+
+struct vd_device_memory {
+    struct vd_shm_part part;
+    uint64_t size;
+    bool coherent;
+    void *placed; /* where vkMapMemory2 was asked to map, NULL: at part.map */
+    uint64_t placed_size;
+};
+
+static struct vd_device_memory *memory_of(VkDevice device, VkDeviceMemory memory)
+{
+    return vd_id_object(vd_instance_of(device), (uint64_t)memory);
+}
+
+const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDeviceMemory memory)
+{
+    const struct vd_device_memory *m = memory_of((VkDevice)device, memory);
+    return m && m->part.block ? &m->part : NULL;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
+                                                   const VkMemoryAllocateInfo *pAllocateInfo,
+                                                   const VkAllocationCallbacks *pAllocator,
+                                                   VkDeviceMemory *pMemory)
+{
+    struct vd_device *device = (struct vd_device *)handle;
+    const struct vd_physical_device *pd = device->physical_device;
+    struct vd_instance *instance = device->base.instance;
+    const VkMemoryType *shown = &pd->memory.memoryTypes[pAllocateInfo->memoryTypeIndex];
+    const struct vd_memory_type type = pd->memory_types[pAllocateInfo->memoryTypeIndex];
+    if (pAllocateInfo->allocationSize > pd->memory.memoryHeaps[shown->heapIndex].size)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    VkMemoryAllocateInfo info = *pAllocateInfo;
+    info.memoryTypeIndex = type.host_index;
+    VkImportMemoryHostPointerInfoEXT import;
+    struct vd_device_memory *memory = NULL;
+    if (type.imported) {
+        const uint64_t align = pd->data->import_alignment - UINT64_C(1);
+        memory = calloc(1, sizeof(*memory));
+        if (!memory)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        memory->size = pAllocateInfo->allocationSize;
+        memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+        info.allocationSize = (info.allocationSize + align) & ~align;
+        const VkResult result =
+            vd_shm_pool_alloc(instance->memory, info.allocationSize, &memory->part);
+        if (result != VK_SUCCESS) {
+            free(memory);
+            return result;
+        }
+        import = (VkImportMemoryHostPointerInfoEXT){
+            .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+            .pNext = info.pNext,
+            .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+            .pHostPointer =
+                (void *)(uintptr_t)vd_shm_pointer(memory->part.shm, memory->part.offset),
+        };
+        info.pNext = &import;
+    }
+    const VkResult result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
+    if (result == VK_SUCCESS) {
+        vd_id_set_object(instance, (uint64_t)*pMemory, memory);
+    } else if (memory) {
+        vd_shm_pool_free(instance->memory, &memory->part);
+        free(memory);
+    }
+    return result;
+}
+
+static void unplace(struct vd_device_memory *memory, bool reserve)
+{
+    if (!memory->placed)
+        return;
+    if (reserve)
+        mmap(memory->placed, memory->placed_size, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    else
+        munmap(memory->placed, memory->placed_size);
+    memory->placed = NULL;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkFreeMemory(VkDevice device, VkDeviceMemory handle,
+                                           const VkAllocationCallbacks *pAllocator)
+{
+    if (!handle)
+        return;
+    struct vd_device_memory *memory = memory_of(device, handle);
+    /* Answered: once this returns, the driver no longer touches the pages. */
+    vd_call_vkFreeMemory(device, handle, pAllocator);
+    if (memory) {
+        unplace(memory, false);
+        vd_shm_pool_free(vd_instance_of(device)->memory, &memory->part);
+        free(memory);
+    }
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory(VkDevice device, VkDeviceMemory handle,
+                                              VkDeviceSize offset, VkDeviceSize size,
+                                              VkMemoryMapFlags flags, void **ppData)
+{
+    return vd_vkMapMemory2(device,
+                           &(VkMemoryMapInfo){
+                               .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_INFO,
+                               .flags = flags,
+                               .memory = handle,
+                               .offset = offset,
+                               .size = size,
+                           },
+                           ppData);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMapInfo *info,
+                                               void **ppData)
+{
+    struct vd_device_memory *memory = memory_of(device, info->memory);
+    *ppData = NULL;
+    if (!memory || !memory->part.map)
+        return VK_ERROR_MEMORY_MAP_FAILED;
+    if (info->flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
+        const VkBaseInStructure *next = info->pNext;
+        while (next && next->sType != VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT)
+            next = next->pNext;
+        const VkMemoryMapPlacedInfoEXT *placed = (const VkMemoryMapPlacedInfoEXT *)next;
+        if (!placed || memory->part.fd < 0)
+            return VK_ERROR_MEMORY_MAP_FAILED;
+        uint64_t size = info->size;
+        if (size == VK_WHOLE_SIZE)
+            size = memory->size - info->offset;
+        size = (size + 4095) & ~UINT64_C(4095);
+        if (mmap(placed->pPlacedAddress, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 memory->part.fd, (off_t)(memory->part.offset + info->offset)) == MAP_FAILED)
+            return VK_ERROR_MEMORY_MAP_FAILED;
+        memory->placed = placed->pPlacedAddress;
+        memory->placed_size = size;
+        *ppData = memory->placed;
+        return VK_SUCCESS;
+    }
+    *ppData = (uint8_t *)memory->part.map + info->offset;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkUnmapMemory(VkDevice device, VkDeviceMemory handle)
+{
+    struct vd_device_memory *memory = memory_of(device, handle);
+    if (memory)
+        unplace(memory, false);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkUnmapMemory2(VkDevice device, const VkMemoryUnmapInfo *info)
+{
+    struct vd_device_memory *memory = memory_of(device, info->memory);
+    if (memory)
+        unplace(memory, info->flags & VK_MEMORY_UNMAP_RESERVE_BIT_EXT);
+    return VK_SUCCESS;
+}
+
+/* Whether the host's driver must be told at all. */
+static bool any_incoherent(VkDevice device, uint32_t count, const VkMappedMemoryRange *ranges)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vd_device_memory *memory = memory_of(device, ranges[i].memory);
+        if (memory && !memory->coherent)
+            return true;
+    }
+    return false;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkFlushMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                            const VkMappedMemoryRange *ranges)
+{
+    return any_incoherent(device, count, ranges)
+               ? vd_call_vkFlushMappedMemoryRanges(device, count, ranges)
+               : VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkInvalidateMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                                 const VkMappedMemoryRange *ranges)
+{
+    return any_incoherent(device, count, ranges)
+               ? vd_call_vkInvalidateMappedMemoryRanges(device, count, ranges)
+               : VK_SUCCESS;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_DEVICE_MEMORY_H
+#define VIADUCT_ICD_DEVICE_MEMORY_H
+
+#include "device.h"
+
+/* The shared memory behind host-visible memory, NULL for memory that only the host has. Owned by
+ * the VkDeviceMemory. */
+const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDeviceMemory memory);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "encoder.h"
+
+void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text)
+{
+    vd_enc_copy(e, where, text, 1, text ? strlen(text) + 1 : 0);
+}
+
+void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *texts, uint64_t count)
+{
+    const uint32_t list = vd_enc_copy(e, where, texts, 8, count);
+    for (uint32_t i = 0; list && i < count; i++)
+        vd_enc_string(e, list + i * 8, texts[i]);
+}
+
+void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *handles,
+                          uint64_t count)
+{
+    const uint32_t list = vd_enc_copy(e, where, handles, 8, count);
+    for (uint32_t i = 0; list && i < count; i++)
+        vd_enc_put64(e, list + i * 8, vd_id_of(handles[i]));
+}
+
+/* What comes back is echoed from its first byte on. */
+static void mark_echo(struct vd_encoder *e, uint32_t at)
+{
+    if (!e->echo)
+        e->echo = at;
+}
+
+void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back)
+{
+    uint32_t at = 0;
+    if (from && size)
+        at = size > VD_RECORD_MAX - 8 ? (e->failed = true, 0) : vd_enc_reserve(e, 8 + size);
+    vd_enc_put64(e, where, at);
+    if (!at)
+        return;
+    vd_enc_put64(e, at, size);
+    memcpy(e->base + at + 8, from, size);
+    if (back)
+        mark_echo(e, at);
+}
+
+void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
+                uint64_t count)
+{
+    uint64_t pointer = 0;
+    if (to && count) {
+        if (count > VD_RECORD_MAX ||
+            e->out_size + vd_align(element * count) > VD_RECORD_MAX) {
+            e->failed = true;
+        } else {
+            pointer = VD_POINTER_OUT | e->out_size;
+            e->out_size += (uint32_t)vd_align(element * count);
+        }
+    }
+    vd_enc_put64(e, where, pointer);
+}
+
+void vd_enc_inout(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
+                  uint64_t count)
+{
+    const uint32_t at = vd_enc_copy(e, where, from, element, count);
+    if (at)
+        mark_echo(e, at);
+}
+
+uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
+                      uint64_t count)
+{
+    uint32_t at = 0;
+    if (to && count) {
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        if (at) {
+            vd_enc_zero(e, at, element * count);
+            mark_echo(e, at);
+        }
+    }
+    vd_enc_put64(e, where, at);
+    return at;
+}
+
+void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t count, uint64_t pool)
+{
+    const uint32_t at = count && count <= VD_RECORD_MAX ? vd_enc_reserve(e, 8 * count) : 0;
+    vd_enc_put64(e, where, at);
+    if (count && !at)
+        e->failed = true;
+    for (uint32_t i = 0; at && i < count; i++) {
+        const uint64_t id = e->failed ? 0 : vd_id_new(e->instance, type, pool);
+        if (!id)
+            e->failed = true;
+        vd_enc_put64(e, at + i * 8, id);
+    }
+    if (at)
+        mark_echo(e, at);
+}
+
+void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
+                              uint64_t count)
+{
+    vd_enc_dispatchables(e, where, objects, count);
+}
+
+const void *vd_fill_echo(const struct vd_fill *f, uint32_t at, size_t size)
+{
+    if (!f->echo_from || at < f->echo_from || at + size > f->record_size)
+        return NULL;
+    return f->echo + (at - f->echo_from);
+}
+
+void vd_fill_out(const struct vd_fill *f, uint32_t where, void *to, size_t element, uint64_t count)
+{
+    uint64_t pointer;
+    memcpy(&pointer, f->record + where, sizeof(pointer));
+    if (!(pointer & VD_POINTER_OUT) || !to)
+        return;
+    const uint64_t at = pointer & ~VD_POINTER_OUT;
+    if (at <= f->out_size && count <= (f->out_size - at) / element)
+        memcpy(to, f->out + at, element * count);
+}
+
+void vd_fill_inout(const struct vd_fill *f, uint32_t where, void *to, size_t element,
+                   uint64_t count)
+{
+    const uint32_t at = vd_fill_pointer(f, where);
+    const void *from = at && to ? vd_fill_echo(f, at, element * count) : NULL;
+    if (from)
+        memcpy(to, from, element * count);
+}
+
+void vd_fill_sized(const struct vd_fill *f, uint32_t where, void *to)
+{
+    const uint32_t at = vd_fill_pointer(f, where);
+    if (!at || !to)
+        return;
+    const uint64_t size = vd_fill_asked64(f, at);
+    const void *from = vd_fill_echo(f, at + 8, size);
+    if (from)
+        memcpy(to, from, size);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Writing records. An encoder appends to a buffer that may move while it grows, so places in a
+ * record are offsets, never pointers. Generated code calls these functions; the layout that results
+ * is the canonical one of protocol/README.md.
+ */
+#ifndef VIADUCT_ICD_ENCODER_H
+#define VIADUCT_ICD_ENCODER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <vulkan/vulkan_core.h>
+
+#include "protocol/record.h"
+
+#include "object.h"
+
+struct vd_encoder {
+    uint8_t *base;     /* start of the record */
+    uint32_t size;     /* bytes written so far */
+    uint32_t capacity; /* bytes available from base */
+    uint32_t at;       /* offset of the arguments */
+    uint32_t out_size; /* output area asked for so far */
+    uint32_t echo;     /* first byte that returns, 0: none */
+    bool failed;       /* out of memory, or over VD_RECORD_MAX: the record is not sent */
+    /* Makes room for `capacity` bytes from base, moving the record; false when it cannot. */
+    bool (*grow)(struct vd_encoder *e, uint64_t capacity);
+    struct vd_instance *instance;
+    struct vd_device *device; /* NULL at instance level */
+};
+
+static inline void vd_enc_put32(struct vd_encoder *e, uint32_t at, uint32_t value)
+{
+    memcpy(e->base + at, &value, sizeof(value));
+}
+
+static inline void vd_enc_put64(struct vd_encoder *e, uint32_t at, uint64_t value)
+{
+    memcpy(e->base + at, &value, sizeof(value));
+}
+
+static inline void vd_enc_zero(struct vd_encoder *e, uint32_t at, size_t size)
+{
+    memset(e->base + at, 0, size);
+}
+
+/* Appends `size` bytes; returns their offset, or 0. Only the padding behind them is zeroed. */
+static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
+{
+    const uint64_t end = e->size + ((size + 7) & ~UINT64_C(7));
+    if (size > VD_RECORD_MAX || end > VD_RECORD_MAX ||
+        (end > e->capacity && !e->grow(e, end))) {
+        e->failed = true;
+        return 0;
+    }
+    const uint32_t at = e->size;
+    if (size & 7)
+        vd_enc_put64(e, (uint32_t)end - 8, 0);
+    e->size = (uint32_t)end;
+    return at;
+}
+
+/* Copies an array behind the record and points the member at `where` to it. Returns the offset of
+ * the copy; 0, with a NULL pointer written, for no array (NULL, no elements) or on failure. */
+static inline uint32_t vd_enc_copy(struct vd_encoder *e, uint32_t where, const void *from,
+                                   size_t element, uint64_t count)
+{
+    uint32_t at = 0;
+    if (from && count) {
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        if (at)
+            memcpy(e->base + at, from, element * count);
+    }
+    vd_enc_put64(e, where, at);
+    return at;
+}
+
+void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text);
+void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *texts, uint64_t count);
+/* An array of dispatchable handles, as ids. */
+void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *handles,
+                          uint64_t count);
+/* Memory whose length only the client knows: a u64 of it, then the bytes. `back`: it returns. */
+void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back);
+/* Output: a place in the reply. `to` only says whether it is wanted. */
+void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
+                uint64_t count);
+/* Sent and returned. */
+void vd_enc_inout(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
+                  uint64_t count);
+/* Structs that return: zeroed, for the caller to write what the server must know. */
+uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
+                      uint64_t count);
+/* Handles that the call creates: new ids, children of `pool` (0: none). */
+void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t count, uint64_t pool);
+/* The same for dispatchable objects, which the client made before. */
+void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
+                              uint64_t count);
+
+/* Sizes that the registry does not state; see policy.toml. */
+uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,
+                           const VkImageSubresourceLayers *subresource, const VkExtent3D *extent);
+uint64_t vd_descriptor_capture_size(struct vd_encoder *e);
+uint64_t vd_group_capture_size(struct vd_encoder *e);
+
+static inline bool vd_descriptor_is_image(VkDescriptorType type)
+{
+    return type <= VK_DESCRIPTOR_TYPE_STORAGE_IMAGE ||
+           type == VK_DESCRIPTOR_TYPE_INPUT_ATTACHMENT ||
+           type == VK_DESCRIPTOR_TYPE_SAMPLE_WEIGHT_IMAGE_QCOM ||
+           type == VK_DESCRIPTOR_TYPE_BLOCK_MATCH_IMAGE_QCOM;
+}
+
+static inline bool vd_descriptor_is_buffer(VkDescriptorType type)
+{
+    return type >= VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER &&
+           type <= VK_DESCRIPTOR_TYPE_STORAGE_BUFFER_DYNAMIC;
+}
+
+static inline bool vd_descriptor_is_texel_buffer(VkDescriptorType type)
+{
+    return type == VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER ||
+           type == VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER;
+}
+
+/* What came back: the record as it was sent, and the reply. */
+struct vd_fill {
+    const uint8_t *record;
+    uint32_t record_size;
+    const uint8_t *out;
+    uint32_t out_size;
+    const uint8_t *echo; /* the record's bytes from echo_from on */
+    uint32_t echo_from;
+    VkResult result;
+};
+
+static inline uint32_t vd_fill_pointer(const struct vd_fill *f, uint32_t where)
+{
+    uint64_t pointer;
+    memcpy(&pointer, f->record + where, sizeof(pointer));
+    return (uint32_t)pointer;
+}
+
+static inline VkStructureType vd_fill_stype(const struct vd_fill *f, uint32_t at)
+{
+    VkStructureType type;
+    memcpy(&type, f->record + at, sizeof(type));
+    return type;
+}
+
+static inline uint64_t vd_fill_asked32(const struct vd_fill *f, uint32_t where)
+{
+    uint32_t n = 0;
+    if (where)
+        memcpy(&n, f->record + where, sizeof(n));
+    return n;
+}
+
+static inline uint64_t vd_fill_asked64(const struct vd_fill *f, uint32_t where)
+{
+    uint64_t n = 0;
+    if (where)
+        memcpy(&n, f->record + where, sizeof(n));
+    return n;
+}
+
+/* Elements to copy: as many as came, never more than were asked for. */
+static inline uint64_t vd_fill_count(const struct vd_fill *f, uint64_t came, uint64_t asked)
+{
+    (void)f;
+    return came < asked ? came : asked;
+}
+
+/* The returned bytes of the record at `at`, or NULL where they did not return. */
+const void *vd_fill_echo(const struct vd_fill *f, uint32_t at, size_t size);
+void vd_fill_out(const struct vd_fill *f, uint32_t where, void *to, size_t element, uint64_t count);
+void vd_fill_inout(const struct vd_fill *f, uint32_t where, void *to, size_t element,
+                   uint64_t count);
+void vd_fill_sized(const struct vd_fill *f, uint32_t where, void *to);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "image.h"
+
+#include <stdlib.h>
+
+#include "call.h"
+#include "calls.h"
+#include "entrypoints.h"
+#include "wsi/swapchain.h"
+
+static const VkBaseInStructure *find(const void *chain, VkStructureType type)
+{
+    const VkBaseInStructure *in = chain;
+    while (in && in->sType != type)
+        in = in->pNext;
+    return in;
+}
+
+/* Whether the host can back such an image with memory of the client. Only linear images are asked
+ * for: they are the ones that applications map. */
+static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
+{
+    struct vd_physical_device *pd = device->physical_device;
+    if (info->tiling != VK_IMAGE_TILING_LINEAR || !pd->data->import_alignment ||
+        find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
+        return false;
+    VkExternalImageFormatProperties external = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+    };
+    VkImageFormatProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+        .pNext = &external,
+    };
+    const VkPhysicalDeviceExternalImageFormatInfo handle = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+    };
+    const VkPhysicalDeviceImageFormatInfo2 question = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+        .pNext = &handle,
+        .format = info->format,
+        .type = info->imageType,
+        .tiling = info->tiling,
+        .usage = info->usage,
+        .flags = info->flags,
+    };
+    return vd_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
+                                                             &properties) == VK_SUCCESS &&
+           (external.externalMemoryProperties.externalMemoryFeatures &
+            VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+}
+
+/* Names the handle type of memory that may be bound, as the specification wants. */
+static const VkImageCreateInfo *announce(const VkImageCreateInfo *info, VkImageCreateInfo *copy,
+                                         VkExternalMemoryImageCreateInfo *external)
+{
+    *external = (VkExternalMemoryImageCreateInfo){
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+        .pNext = info->pNext,
+        .handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+    };
+    *copy = *info;
+    copy->pNext = external;
+    return copy;
+}
+
+VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *handle)
+{
+    struct vd_image *image = calloc(1, sizeof(*image));
+    if (!image)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    image->format = info->format;
+    image->extent = info->extent;
+    image->layers = info->arrayLayers;
+    image->importable = importable(device, info);
+    VkImageCreateInfo copy;
+    VkExternalMemoryImageCreateInfo external;
+    if (image->importable)
+        info = announce(info, &copy, &external);
+    const VkResult result = vd_call_vkCreateImage((VkDevice)device, info, NULL, handle);
+    if (result == VK_SUCCESS)
+        vd_id_set_object(device->base.instance, (uint64_t)*handle, image);
+    else
+        free(image);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateImage(VkDevice handle,
+                                                const VkImageCreateInfo *pCreateInfo,
+                                                const VkAllocationCallbacks *pAllocator,
+                                                VkImage *pImage)
+{
+    (void)pAllocator;
+    struct vd_device *device = (struct vd_device *)handle;
+    const VkImageSwapchainCreateInfoKHR *swapchain = (const VkImageSwapchainCreateInfoKHR *)find(
+        pCreateInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_SWAPCHAIN_CREATE_INFO_KHR);
+    if (swapchain && swapchain->swapchain)
+        return vd_swapchain_create_alias(device, swapchain->swapchain, pImage);
+    return vd_image_create(device, pCreateInfo, pImage);
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyImage(VkDevice device, VkImage image,
+                                             const VkAllocationCallbacks *pAllocator)
+{
+    struct vd_image *object = vd_id_object(vd_instance_of(device), (uint64_t)image);
+    vd_call_vkDestroyImage(device, image, pAllocator);
+    free(object);
+}
+
+/* Memory of swapchains is bound by the image's index instead of a VkDeviceMemory. */
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t count,
+                                                     const VkBindImageMemoryInfo *infos)
+{
+    VkBindImageMemoryInfo small[8];
+    VkBindImageMemoryInfo *ours =
+        count <= 8 ? small : malloc(count * sizeof(*ours));
+    if (!ours)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        ours[i] = infos[i];
+        const VkBindImageMemorySwapchainInfoKHR *swapchain =
+            (const VkBindImageMemorySwapchainInfoKHR *)find(
+                infos[i].pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
+        if (swapchain && swapchain->swapchain) {
+            vd_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex,
+                                      &ours[i].memory, &ours[i].memoryOffset);
+            ours[i].pNext = NULL;
+        }
+    }
+    const VkResult result = vd_call_vkBindImageMemory2(device, count, ours);
+    if (ours != small)
+        free(ours);
+    return result;
+}
+
+static void translate(VkDevice device, bool is_importable, VkMemoryRequirements *requirements)
+{
+    const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
+    requirements->memoryTypeBits =
+        vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
+}
+
+static bool is_importable(VkDevice device, VkImage image)
+{
+    const struct vd_image *object = vd_id_object(vd_instance_of(device), (uint64_t)image);
+    return object && object->importable;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetImageMemoryRequirements(VkDevice device, VkImage image,
+                                                           VkMemoryRequirements *requirements)
+{
+    vd_call_vkGetImageMemoryRequirements(device, image, requirements);
+    translate(device, is_importable(device, image), requirements);
+}
+
+VKAPI_ATTR void VKAPI_CALL
+vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2 *info,
+                                 VkMemoryRequirements2 *requirements)
+{
+    vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
+    translate(device, is_importable(device, info->image), &requirements->memoryRequirements);
+}
+
+VKAPI_ATTR void VKAPI_CALL
+vd_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemoryRequirements *info,
+                                      VkMemoryRequirements2 *requirements)
+{
+    struct vd_device *device = (struct vd_device *)handle;
+    const bool yes = importable(device, info->pCreateInfo);
+    VkImageCreateInfo copy;
+    VkExternalMemoryImageCreateInfo external;
+    VkDeviceImageMemoryRequirements ours = *info;
+    if (yes)
+        ours.pCreateInfo = announce(info->pCreateInfo, &copy, &external);
+    vd_call_vkGetDeviceImageMemoryRequirements(handle, &ours, requirements);
+    translate(handle, yes, &requirements->memoryRequirements);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_IMAGE_H
+#define VIADUCT_ICD_IMAGE_H
+
+#include "device.h"
+
+/* What the client must remember of an image. */
+struct vd_image {
+    VkFormat format;
+    VkExtent3D extent;
+    uint32_t layers;
+    bool importable; /* imported memory may be bound to it */
+};
+
+/* vkCreateImage without the swapchain special case; `importable` also for optimal tiling. */
+VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *image);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The loader's interface, and instances. An instance owns a connection: one worker process on the
+ * other side, which ends with it.
+ */
+#include "instance.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "calls.h"
+#include "device.h"
+#include "entrypoints.h"
+#include "extensions.h"
+#include "log.h"
+#include "opcodes.h"
+#include "physical_device.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT VKAPI_ATTR VkResult VKAPI_CALL
+vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion);
+EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance instance,
+                                                                          const char *pName);
+EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL
+vk_icdGetPhysicalDeviceProcAddr(VkInstance instance, const char *pName);
+
+/* Version 5: the ICD handles any apiVersion; physical-device commands that the loader does not know
+ * come through vk_icdGetPhysicalDeviceProcAddr (4); surfaces are ours to create (3). */
+VKAPI_ATTR VkResult VKAPI_CALL
+vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion)
+{
+    if (*pSupportedVersion < 3)
+        return VK_ERROR_INCOMPATIBLE_DRIVER;
+    if (*pSupportedVersion > 5)
+        *pSupportedVersion = 5;
+    return VK_SUCCESS;
+}
+
+/* Whether any of the extensions is enabled. */
+static bool any_enabled(const int *extensions, const bool *enabled)
+{
+    for (; *extensions >= 0; extensions++)
+        if (enabled[*extensions])
+            return true;
+    return false;
+}
+
+static bool all_of_device(const int *extensions)
+{
+    for (; *extensions >= 0; extensions++)
+        if (vd_extensions[*extensions].device)
+            return true;
+    return false;
+}
+
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance handle,
+                                                                   const char *pName)
+{
+    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
+    const struct vd_instance *instance = (const struct vd_instance *)handle;
+    if (!entry)
+        return NULL;
+    if (!instance)
+        return entry->level == VD_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
+                   ? entry->function
+                   : NULL;
+    /* Core commands, and those of device extensions, which some device may offer. */
+    if (entry->version || all_of_device(entry->extensions) ||
+        any_enabled(entry->extensions, instance->extensions))
+        return entry->function;
+    return NULL;
+}
+
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
+                                                                         const char *pName)
+{
+    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
+    if (!entry || entry->level != VD_LEVEL_PHYSICAL_DEVICE)
+        return NULL;
+    return vk_icdGetInstanceProcAddr(instance, pName);
+}
+
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetInstanceProcAddr(VkInstance instance,
+                                                                  const char *pName)
+{
+    return vk_icdGetInstanceProcAddr(instance, pName);
+}
+
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetDeviceProcAddr(VkDevice handle, const char *pName)
+{
+    const struct vd_device *device = (const struct vd_device *)handle;
+    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
+    if (!entry || entry->level != VD_LEVEL_DEVICE)
+        return NULL;
+    if ((entry->version && entry->version <= device->api_version) ||
+        any_enabled(entry->extensions, device->extensions) ||
+        any_enabled(entry->extensions, device->base.instance->extensions))
+        return entry->function;
+    return NULL;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceVersion(uint32_t *pApiVersion)
+{
+    *pApiVersion = VK_MAKE_API_VERSION(0, VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION),
+                                       VK_API_VERSION_MINOR(VD_REGISTRY_VERSION),
+                                       VK_API_VERSION_PATCH(VD_REGISTRY_VERSION));
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceLayerProperties(uint32_t *pPropertyCount,
+                                                                     VkLayerProperties *pProperties)
+{
+    (void)pProperties;
+    *pPropertyCount = 0;
+    return VK_SUCCESS;
+}
+
+static bool offered(const struct vd_extension *extension)
+{
+    return !extension->device && extension->way == VD_EXTENSION_CLIENT;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkEnumerateInstanceExtensionProperties(const char *pLayerName, uint32_t *pPropertyCount,
+                                          VkExtensionProperties *pProperties)
+{
+    if (pLayerName)
+        return VK_ERROR_LAYER_NOT_PRESENT;
+    uint32_t count = 0;
+    VkResult result = VK_SUCCESS;
+    for (int i = 0; i < VD_EXT_COUNT; i++) {
+        if (!offered(&vd_extensions[i]))
+            continue;
+        if (pProperties && count == *pPropertyCount) {
+            result = VK_INCOMPLETE;
+            break;
+        }
+        if (pProperties) {
+            pProperties[count] = (VkExtensionProperties){
+                .specVersion = vd_extensions[i].spec_version,
+            };
+            strncpy(pProperties[count].extensionName, vd_extensions[i].name,
+                    VK_MAX_EXTENSION_NAME_SIZE - 1);
+        }
+        count++;
+    }
+    *pPropertyCount = count;
+    return result;
+}
+
+static void instance_destroy(struct vd_instance *instance)
+{
+    vd_physical_devices_finish(instance);
+    vd_shm_pool_destroy(instance->memory);
+    vd_connection_destroy(instance->connection);
+    vd_scratch_finish(instance);
+    vd_ids_destroy(instance->ids);
+    pthread_mutex_destroy(&instance->lock);
+    free(instance->extensions);
+    free(instance);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *pCreateInfo,
+                                                   const VkAllocationCallbacks *pAllocator,
+                                                   VkInstance *pInstance)
+{
+    struct vd_instance *instance = calloc(1, sizeof(*instance));
+    if (!instance)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    pthread_mutex_init(&instance->lock, NULL);
+    instance->extensions = calloc(VD_EXT_COUNT, sizeof(*instance->extensions));
+    instance->ids = vd_ids_create();
+    VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (!instance->extensions || !instance->ids)
+        goto fail;
+    for (uint32_t i = 0; i < pCreateInfo->enabledExtensionCount; i++) {
+        const int index = vd_extension_find(pCreateInfo->ppEnabledExtensionNames[i]);
+        if (index < 0 || !offered(&vd_extensions[index])) {
+            result = VK_ERROR_EXTENSION_NOT_PRESENT;
+            goto fail;
+        }
+        instance->extensions[index] = true;
+    }
+    const VkApplicationInfo *app = pCreateInfo->pApplicationInfo;
+    instance->api_version = app && app->apiVersion ? app->apiVersion : VK_API_VERSION_1_0;
+
+    result = vd_connection_create(&instance->connection);
+    if (result != VK_SUCCESS)
+        goto fail;
+    result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    instance->memory = vd_shm_pool_create(instance->connection);
+    if (!instance->memory)
+        goto fail;
+    vd_dispatchable_init(&instance->base, vd_id_new(instance, VD_TYPE_VkInstance, 0), instance,
+                         NULL);
+    /* The server chooses its own extensions; what the application enabled is between us two. */
+    VkInstanceCreateInfo info = *pCreateInfo;
+    info.pNext = NULL;
+    info.enabledExtensionCount = 0;
+    info.flags = 0;
+    *pInstance = (VkInstance)instance;
+    result = vd_call_vkCreateInstance(instance, &info, pAllocator, pInstance);
+    if (result == VK_SUCCESS)
+        return VK_SUCCESS;
+    vd_log("the server has no Vulkan to offer: vkCreateInstance failed there with %d", result);
+    result = VK_ERROR_INCOMPATIBLE_DRIVER;
+fail:
+    instance_destroy(instance);
+    *pInstance = VK_NULL_HANDLE;
+    return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
+                                                const VkAllocationCallbacks *pAllocator)
+{
+    struct vd_instance *instance = (struct vd_instance *)handle;
+    if (!instance)
+        return;
+    if (!vd_connection_lost(instance->connection))
+        vd_call_vkDestroyInstance(handle, pAllocator);
+    if (vd_debug_flags() & VD_DEBUG_STATS) {
+        struct vd_connection_stats stats;
+        vd_connection_stats(instance->connection, &stats);
+        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu",
+                 (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
+                 (unsigned long long)stats.bytes);
+    }
+    instance_destroy(instance);
+}

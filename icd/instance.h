@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_INSTANCE_H
+#define VIADUCT_ICD_INSTANCE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "connection.h"
+#include "object.h"
+#include "shm_pool.h"
+
+struct vd_physical_device;
+struct vd_scratch;
+
+/* An instance owns a connection, and so a worker process on the other side. */
+struct vd_instance {
+    struct vd_dispatchable base;
+    struct vd_connection *connection;
+    struct vd_ids *ids;
+    struct vd_shm_pool *memory;  /* for VkDeviceMemory and streams */
+    uint32_t api_version;        /* what the application asked for */
+    bool *extensions;            /* enabled, by enum vd_extension_index */
+    pthread_mutex_t lock;        /* physical devices, scratch, queue slots */
+    struct vd_scratch *scratch;  /* buffers for records, most recently used first */
+    unsigned scratch_count;
+    uint64_t queue_slots;        /* bit set: in use on the completion page */
+    struct vd_physical_device *physical_devices;
+    uint32_t physical_device_count;
+    bool enumerated;
+};
+
+#endif

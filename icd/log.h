@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_LOG_H
+#define VIADUCT_ICD_LOG_H
+
+#include <stdbool.h>
+
+/* VIADUCT_DEBUG is a list of words, separated by commas: `1` or `log` for messages, `stats` for one
+ * line of numbers when an instance is destroyed, `sync` to make every call wait for its answer.
+ * Read once. */
+enum vd_debug {
+    VD_DEBUG_LOG = 1 << 0,
+    VD_DEBUG_STATS = 1 << 1,
+    VD_DEBUG_SYNC = 1 << 2,
+};
+
+unsigned vd_debug_flags(void);
+
+/* One line on stderr, "viaduct: ...", when VD_DEBUG_LOG is set. */
+__attribute__((format(printf, 1, 2))) void vd_log(const char *format, ...);
+
+/* The same without asking for the flag: for what was asked for (statistics). */
+__attribute__((format(printf, 1, 2))) void vd_print(const char *format, ...);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every object of the client has, and the table that gives out ids.
+ */
+#ifndef VIADUCT_ICD_OBJECT_H
+#define VIADUCT_ICD_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/vk.h"
+
+#include <vulkan/vk_icd.h>
+#include <vulkan/vulkan_core.h>
+
+#include "protocol/handle.h"
+
+struct vd_instance;
+struct vd_device;
+
+/* Dispatchable handles point to this; the loader owns the first word. */
+struct vd_dispatchable {
+    VK_LOADER_DATA loader;
+    uint64_t id;
+    struct vd_instance *instance;
+    struct vd_device *device; /* NULL for instances and physical devices */
+};
+
+static inline void vd_dispatchable_init(struct vd_dispatchable *object, uint64_t id,
+                                        struct vd_instance *instance, struct vd_device *device)
+{
+    *object = (struct vd_dispatchable){.id = id, .instance = instance, .device = device};
+    set_loader_magic_value(object);
+}
+
+/* The id of a dispatchable handle; NULL has 0. */
+static inline uint64_t vd_id_of(const void *handle)
+{
+    return handle ? ((const struct vd_dispatchable *)handle)->id : 0;
+}
+
+static inline struct vd_instance *vd_instance_of(const void *handle)
+{
+    return ((const struct vd_dispatchable *)handle)->instance;
+}
+
+/* The id of an object that is named by a type and a number, as in VkDebugUtilsObjectNameInfoEXT.
+ * The numbers of VkDebugReportObjectTypeEXT for dispatchable handles are the same. */
+uint64_t vd_id_of_object(int type, uint64_t handle);
+
+struct vd_ids;
+
+struct vd_ids *vd_ids_create(void);
+void vd_ids_destroy(struct vd_ids *ids);
+
+/* A new id of this type (enum vd_type), or 0 when there is no memory or no index left. `pool`, an
+ * id or 0, is freed with all its children by vd_ids_free_children. Thread-safe. */
+uint64_t vd_id_new(struct vd_instance *instance, uint8_t type, uint64_t pool);
+/* 0 and ids that are already free are fine. */
+void vd_id_free(struct vd_instance *instance, uint64_t id);
+void vd_ids_free(struct vd_instance *instance, const uint64_t *list, uint64_t count);
+void vd_ids_free_children(struct vd_instance *instance, uint64_t pool);
+
+/* The client's own object behind a non-dispatchable handle, where it has one. */
+void vd_id_set_object(struct vd_instance *instance, uint64_t id, void *object);
+void *vd_id_object(struct vd_instance *instance, uint64_t id);
+
+#endif

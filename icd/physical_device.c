@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+#include "physical_device.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "calls.h"
+#include "chains.h"
+#include "entrypoints.h"
+#include "extensions.h"
+#include "log.h"
+#include "opcodes.h"
+
+#define FORMATS_CACHED (VK_FORMAT_ASTC_12x12_SRGB_BLOCK + 1)
+
+struct vd_format_cache {
+    pthread_mutex_t lock;
+    bool known[FORMATS_CACHED];
+    VkFormatProperties properties[FORMATS_CACHED];
+};
+
+static const void *entry_in(const struct vd_physical_device *pd, uint32_t offset, uint32_t size,
+                            VkStructureType type, uint32_t *found)
+{
+    const uint8_t *at = (const uint8_t *)pd->data + offset, *end = at + size;
+    while ((size_t)(end - at) >= sizeof(struct vd_chain_entry)) {
+        const struct vd_chain_entry *entry = (const struct vd_chain_entry *)at;
+        if (entry->type == (uint32_t)type) {
+            *found = entry->size;
+            return entry + 1;
+        }
+        at += sizeof(*entry) + vd_align(entry->size);
+    }
+    return NULL;
+}
+
+const void *vd_physical_device_property(const struct vd_physical_device *pd, VkStructureType type,
+                                        uint32_t *size)
+{
+    return entry_in(pd, pd->data->properties, pd->data->properties_size, type, size);
+}
+
+const void *vd_physical_device_feature(const struct vd_physical_device *pd, VkStructureType type,
+                                       uint32_t *size)
+{
+    return entry_in(pd, pd->data->features, pd->data->features_size, type, size);
+}
+
+/* -- what the application may not have --------------------------------------------------------- */
+
+
+/* Features that cannot cross although their extension does. */
+static const struct {
+    VkStructureType type;
+    uint32_t offset; /* of the VkBool32 behind sType and pNext */
+    const char *reason;
+} masked_features[] = {
+    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR,
+     offsetof(VkPhysicalDeviceAccelerationStructureFeaturesKHR, accelerationStructureHostCommands) -
+         16,
+     "host addresses never pass"},
+    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_OPACITY_MICROMAP_FEATURES_EXT,
+     offsetof(VkPhysicalDeviceOpacityMicromapFeaturesEXT, micromapHostCommands) - 16,
+     "host addresses never pass"},
+};
+
+static void mask_features(struct vd_physical_device *pd)
+{
+    for (size_t i = 0; i < sizeof(masked_features) / sizeof(masked_features[0]); i++) {
+        uint32_t size;
+        uint8_t *body =
+            (uint8_t *)vd_physical_device_feature(pd, masked_features[i].type, &size);
+        if (body && masked_features[i].offset + sizeof(VkBool32) <= size)
+            memset(body + masked_features[i].offset, 0, sizeof(VkBool32));
+    }
+}
+
+/* Identity passes through; names say Viaduct. */
+static void rename_driver(struct vd_physical_device *pd, VkStructureType type, size_t name_offset,
+                          size_t info_offset)
+{
+    uint32_t size;
+    uint8_t *body = (uint8_t *)vd_physical_device_property(pd, type, &size);
+    if (!body || info_offset + VK_MAX_DRIVER_INFO_SIZE > size)
+        return;
+    char host[2 * VK_MAX_DRIVER_NAME_SIZE];
+    snprintf(host, sizeof(host), "on %s %s", (char *)body + name_offset,
+             (char *)body + info_offset);
+    memset(body + name_offset, 0, VK_MAX_DRIVER_NAME_SIZE);
+    memset(body + info_offset, 0, VK_MAX_DRIVER_INFO_SIZE);
+    memcpy(body + name_offset, "Viaduct", sizeof("Viaduct"));
+    snprintf((char *)body + info_offset, VK_MAX_DRIVER_INFO_SIZE, "%.*s",
+             VK_MAX_DRIVER_INFO_SIZE - 1, host);
+}
+
+static void rename_device(struct vd_physical_device *pd)
+{
+    char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
+    memcpy(name, pd->data->core_properties.deviceName, sizeof(name));
+    name[sizeof(name) - 1] = 0;
+    memset(pd->properties.deviceName, 0, sizeof(pd->properties.deviceName));
+    snprintf(pd->properties.deviceName, sizeof(pd->properties.deviceName), "Viaduct (%.*s)",
+             (int)sizeof(name) - 11, name);
+    rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+                  offsetof(VkPhysicalDeviceDriverProperties, driverName) - 16,
+                  offsetof(VkPhysicalDeviceDriverProperties, driverInfo) - 16);
+    rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverName) - 16,
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
+}
+
+static bool peer_knows(const struct vd_capset *capset, const char *name)
+{
+    const char *at = capset->extensions;
+    const char *end = at + capset->extensions_size;
+    while (at < end && *at) {
+        if (!strcmp(at, name))
+            return true;
+        at += strnlen(at, (size_t)(end - at)) + 1;
+    }
+    return false;
+}
+
+static void choose_extensions(struct vd_physical_device *pd)
+{
+    const struct vd_physical_device_data *data = pd->data;
+    const struct vd_capset *capset = vd_connection_capset(pd->base.instance->connection);
+    const VkExtensionProperties *list =
+        (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
+    for (uint32_t i = 0; i < data->extension_count; i++) {
+        const int index = vd_extension_find(list[i].extensionName);
+        if (index >= 0 && vd_extensions[index].device &&
+            vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
+            peer_knows(capset, list[i].extensionName))
+            pd->extensions[index] = true;
+    }
+    for (int i = 0; i < VD_EXT_COUNT; i++)
+        if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT)
+            pd->extensions[i] = true;
+    for (int i = 0; i < VD_EXT_COUNT; i++)
+        pd->extension_count += pd->extensions[i];
+}
+
+/* Shows each type of the host that we can keep promises for; see design, "Memory". */
+static void choose_memory_types(struct vd_physical_device *pd)
+{
+    const VkPhysicalDeviceMemoryProperties *host = &pd->data->memory;
+    VkPhysicalDeviceMemoryProperties *shown = &pd->memory;
+    memcpy(shown->memoryHeaps, host->memoryHeaps, sizeof(shown->memoryHeaps));
+    shown->memoryHeapCount = host->memoryHeapCount;
+    const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    /* Types without host access first: the specification wants subsets before supersets. */
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
+            const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
+            const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+            const bool imported =
+                pass == 1 && visible && (pd->data->importable & (1u << i));
+            const VkMemoryPropertyFlags show = imported ? flags : flags & ~mapped;
+            if ((pass == 1) != imported)
+                continue;
+            if (visible && !imported && !(flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT))
+                continue; /* memory of the host that nobody here could reach */
+            bool twice = false;
+            for (uint32_t j = 0; j < shown->memoryTypeCount; j++)
+                twice = twice || (shown->memoryTypes[j].propertyFlags == show &&
+                                  pd->memory_types[j].host_index == i);
+            if (twice || shown->memoryTypeCount == VK_MAX_MEMORY_TYPES)
+                continue;
+            const uint32_t n = shown->memoryTypeCount++;
+            shown->memoryTypes[n] = (VkMemoryType){
+                .propertyFlags = show,
+                .heapIndex = host->memoryTypes[i].heapIndex,
+            };
+            pd->memory_types[n] = (struct vd_memory_type){.host_index = i, .imported = imported};
+        }
+    }
+}
+
+uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits, bool importable)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
+        if ((host_bits & (1u << pd->memory_types[i].host_index)) &&
+            (importable || !pd->memory_types[i].imported))
+            bits |= 1u << i;
+    return bits;
+}
+
+/* -- fetching --------------------------------------------------------------------------------- */
+
+#define IDS_ASKED 8u
+
+/* One round trip; *blob is the caller's to free. */
+static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_t capacity,
+                      uint8_t **blob)
+{
+    struct vd_call call;
+    const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
+    VkResult result = vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, true);
+    if (result != VK_SUCCESS)
+        return result;
+    const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};
+    memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
+    memcpy(call.encoder.base + call.encoder.at + sizeof(args), ids, IDS_ASKED * sizeof(*ids));
+    call.encoder.out_size = capacity;
+    result = vd_call_wait(&call);
+    if (result == VK_SUCCESS) {
+        *blob = malloc(capacity);
+        if (*blob)
+            memcpy(*blob, call.fill.out, capacity);
+        else
+            result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    vd_call_end(&call);
+    return result;
+}
+
+static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *instance,
+                            uint64_t id, const uint8_t *at)
+{
+    vd_dispatchable_init(&pd->base, id, instance, NULL);
+    pd->data = (const struct vd_physical_device_data *)at;
+    pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
+    pd->formats = calloc(1, sizeof(*pd->formats));
+    if (!pd->extensions || !pd->formats)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    pthread_mutex_init(&pd->formats->lock, NULL);
+    pd->properties = pd->data->core_properties;
+    pd->features = pd->data->core_features;
+    if (pd->properties.apiVersion > VD_REGISTRY_VERSION)
+        pd->properties.apiVersion = VD_REGISTRY_VERSION;
+    rename_device(pd);
+    mask_features(pd);
+    choose_extensions(pd);
+    choose_memory_types(pd);
+    return VK_SUCCESS;
+}
+
+VkResult vd_physical_devices_fetch(struct vd_instance *instance)
+{
+    pthread_mutex_lock(&instance->lock);
+    const bool done = instance->enumerated;
+    pthread_mutex_unlock(&instance->lock);
+    if (done)
+        return VK_SUCCESS;
+    uint64_t ids[IDS_ASKED];
+    for (uint32_t i = 0; i < IDS_ASKED; i++)
+        ids[i] = vd_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
+    uint8_t *blob = NULL;
+    uint32_t capacity = 128u << 10;
+    VkResult result = fetch(instance, ids, capacity, &blob);
+    if (result == VK_SUCCESS && ((struct vd_physical_devices *)blob)->size > capacity) {
+        capacity = (uint32_t)vd_align(((struct vd_physical_devices *)blob)->size);
+        free(blob);
+        blob = NULL;
+        result = fetch(instance, ids, capacity, &blob);
+    }
+    if (result != VK_SUCCESS)
+        return result;
+
+    const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
+    uint32_t count = head->count < IDS_ASKED ? head->count : IDS_ASKED;
+    struct vd_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
+    if (!devices)
+        result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    uint8_t *at = blob + sizeof(*head);
+    for (uint32_t i = 0; i < count && result == VK_SUCCESS; i++) {
+        devices[i].blob = i == 0 ? blob : NULL;
+        result = device_init(&devices[i], instance, ids[i], at);
+        at += ((const struct vd_physical_device_data *)at)->size;
+    }
+    pthread_mutex_lock(&instance->lock);
+    instance->physical_devices = devices;
+    instance->physical_device_count = count;
+    instance->enumerated = result == VK_SUCCESS;
+    pthread_mutex_unlock(&instance->lock);
+    if (!count)
+        free(blob);
+    return result;
+}
+
+void vd_physical_devices_finish(struct vd_instance *instance)
+{
+    struct vd_physical_device *devices = instance->physical_devices;
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        free(devices[i].extensions);
+        free(devices[i].formats);
+        free(devices[i].blob);
+    }
+    free(devices);
+}
+
+/* -- enumeration ------------------------------------------------------------------------------ */
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDevices(VkInstance handle, uint32_t *pCount,
+                                                             VkPhysicalDevice *pDevices)
+{
+    struct vd_instance *instance = (struct vd_instance *)handle;
+    const VkResult result = vd_physical_devices_fetch(instance);
+    if (result != VK_SUCCESS)
+        return result == VK_ERROR_DEVICE_LOST ? VK_ERROR_INITIALIZATION_FAILED : result;
+    const uint32_t have = instance->physical_device_count;
+    const uint32_t n = pDevices && *pCount < have ? *pCount : have;
+    for (uint32_t i = 0; pDevices && i < n; i++)
+        pDevices[i] = (VkPhysicalDevice)&instance->physical_devices[i];
+    *pCount = n;
+    return n < have ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkEnumeratePhysicalDeviceGroups(VkInstance handle, uint32_t *pCount,
+                                   VkPhysicalDeviceGroupProperties *pGroups)
+{
+    struct vd_instance *instance = (struct vd_instance *)handle;
+    const VkResult result = vd_physical_devices_fetch(instance);
+    if (result != VK_SUCCESS)
+        return result == VK_ERROR_DEVICE_LOST ? VK_ERROR_INITIALIZATION_FAILED : result;
+    const uint32_t have = instance->physical_device_count;
+    const uint32_t n = pGroups && *pCount < have ? *pCount : have;
+    for (uint32_t i = 0; pGroups && i < n; i++) {
+        pGroups[i].physicalDeviceCount = 1;
+        memset(pGroups[i].physicalDevices, 0, sizeof(pGroups[i].physicalDevices));
+        pGroups[i].physicalDevices[0] = (VkPhysicalDevice)&instance->physical_devices[i];
+        pGroups[i].subsetAllocation = VK_FALSE;
+    }
+    *pCount = n;
+    return n < have ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkEnumerateDeviceExtensionProperties(VkPhysicalDevice handle, const char *pLayerName,
+                                        uint32_t *pCount, VkExtensionProperties *pProperties)
+{
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    if (pLayerName) {
+        *pCount = 0;
+        return VK_SUCCESS;
+    }
+    uint32_t count = 0;
+    for (int i = 0; i < VD_EXT_COUNT; i++) {
+        if (!pd->extensions[i])
+            continue;
+        if (pProperties && count == *pCount)
+            return VK_INCOMPLETE;
+        if (pProperties) {
+            pProperties[count] = (VkExtensionProperties){
+                .specVersion = vd_extensions[i].spec_version,
+            };
+            strncpy(pProperties[count].extensionName, vd_extensions[i].name,
+                    VK_MAX_EXTENSION_NAME_SIZE - 1);
+        }
+        count++;
+    }
+    *pCount = count;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateDeviceLayerProperties(VkPhysicalDevice physicalDevice,
+                                                                   uint32_t *pPropertyCount,
+                                                                   VkLayerProperties *pProperties)
+{
+    (void)physicalDevice;
+    (void)pProperties;
+    *pPropertyCount = 0;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetPhysicalDeviceToolProperties(VkPhysicalDevice physicalDevice, uint32_t *pToolCount,
+                                     VkPhysicalDeviceToolProperties *pToolProperties)
+{
+    (void)physicalDevice;
+    (void)pToolProperties;
+    *pToolCount = 0;
+    return VK_SUCCESS;
+}
+
+/* -- features and properties ------------------------------------------------------------------ */
+
+/* Fills every struct of a chain that was fetched at start. The body of a struct follows its sType
+ * and pNext. */
+static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *out, bool features)
+{
+    for (; out; out = out->pNext) {
+        uint32_t size = 0;
+        const void *body = features ? vd_physical_device_feature(pd, out->sType, &size)
+                                    : vd_physical_device_property(pd, out->sType, &size);
+        if (body) {
+            memcpy(out + 1, body, size);
+            continue;
+        }
+        /* A struct that the host does not know, but we do, says no. */
+        const struct vd_chain_struct *known = features ? vd_feature_structs : vd_property_structs;
+        const size_t count = features ? vd_feature_struct_count : vd_property_struct_count;
+        for (size_t i = 0; i < count; i++)
+            if (known[i].type == out->sType)
+                memset(out + 1, 0, known[i].size - sizeof(*out));
+    }
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFeatures(VkPhysicalDevice handle,
+                                                          VkPhysicalDeviceFeatures *pFeatures)
+{
+    *pFeatures = ((const struct vd_physical_device *)handle)->features;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFeatures2(VkPhysicalDevice handle,
+                                                           VkPhysicalDeviceFeatures2 *pFeatures)
+{
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    pFeatures->features = pd->features;
+    fill_chain(pd, pFeatures->pNext, true);
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceProperties(VkPhysicalDevice handle,
+                                                            VkPhysicalDeviceProperties *pProperties)
+{
+    *pProperties = ((const struct vd_physical_device *)handle)->properties;
+}
+
+/* Whether the host must be asked: structs with lists of their own were not fetched at start. */
+static bool needs_host(const struct vd_physical_device *pd, const VkBaseOutStructure *out)
+{
+    (void)pd;
+    for (; out; out = out->pNext) {
+        switch ((int)out->sType) {
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_4_PROPERTIES:
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_PROPERTIES:
+        case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_LAYERED_API_PROPERTIES_LIST_KHR:
+            return true;
+        }
+    }
+    return false;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceProperties2(
+    VkPhysicalDevice handle, VkPhysicalDeviceProperties2 *pProperties)
+{
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    if (needs_host(pd, pProperties->pNext))
+        vd_call_vkGetPhysicalDeviceProperties2(handle, pProperties);
+    pProperties->properties = pd->properties;
+    fill_chain(pd, pProperties->pNext, false);
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties(
+    VkPhysicalDevice handle, uint32_t *pCount, VkQueueFamilyProperties *pProperties)
+{
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const uint32_t have = pd->data->queue_family_count;
+    const uint32_t n = pProperties && *pCount < have ? *pCount : have;
+    if (pProperties)
+        memcpy(pProperties, (const uint8_t *)pd->data + pd->data->queue_families,
+               n * sizeof(*pProperties));
+    *pCount = n;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties2(
+    VkPhysicalDevice handle, uint32_t *pCount, VkQueueFamilyProperties2 *pProperties)
+{
+    if (pProperties) {
+        bool chained = false;
+        for (uint32_t i = 0; i < *pCount; i++)
+            chained = chained || pProperties[i].pNext;
+        if (chained) {
+            vd_call_vkGetPhysicalDeviceQueueFamilyProperties2(handle, pCount, pProperties);
+            return;
+        }
+    }
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const VkQueueFamilyProperties *families =
+        (const VkQueueFamilyProperties *)((const uint8_t *)pd->data + pd->data->queue_families);
+    const uint32_t have = pd->data->queue_family_count;
+    const uint32_t n = pProperties && *pCount < have ? *pCount : have;
+    for (uint32_t i = 0; pProperties && i < n; i++)
+        pProperties[i].queueFamilyProperties = families[i];
+    *pCount = n;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties(
+    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties *pProperties)
+{
+    *pProperties = ((const struct vd_physical_device *)handle)->memory;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties2(
+    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *pProperties)
+{
+    if (pProperties->pNext) /* budgets change */
+        vd_call_vkGetPhysicalDeviceMemoryProperties2(handle, pProperties);
+    pProperties->memoryProperties = ((const struct vd_physical_device *)handle)->memory;
+}
+
+/* -- formats ---------------------------------------------------------------------------------- */
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties(VkPhysicalDevice handle,
+                                                                  VkFormat format,
+                                                                  VkFormatProperties *pProperties)
+{
+    struct vd_format_cache *cache = ((struct vd_physical_device *)handle)->formats;
+    const bool cached = (uint32_t)format < FORMATS_CACHED;
+    if (cached) {
+        pthread_mutex_lock(&cache->lock);
+        const bool known = cache->known[format];
+        if (known)
+            *pProperties = cache->properties[format];
+        pthread_mutex_unlock(&cache->lock);
+        if (known)
+            return;
+    }
+    vd_call_vkGetPhysicalDeviceFormatProperties(handle, format, pProperties);
+    if (cached) {
+        pthread_mutex_lock(&cache->lock);
+        cache->properties[format] = *pProperties;
+        cache->known[format] = true;
+        pthread_mutex_unlock(&cache->lock);
+    }
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(
+    VkPhysicalDevice handle, VkFormat format, VkFormatProperties2 *pProperties)
+{
+    if (pProperties->pNext)
+        vd_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
+    else
+        vd_vkGetPhysicalDeviceFormatProperties(handle, format, &pProperties->formatProperties);
+}
+
+/* -- external handles: none are offered, so nobody may be told that they work ------------------ */
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
+    VkPhysicalDevice handle, const VkPhysicalDeviceImageFormatInfo2 *info,
+    VkImageFormatProperties2 *properties)
+{
+    for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext)
+        if (in->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO &&
+            ((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType)
+            return VK_ERROR_FORMAT_NOT_SUPPORTED;
+    return vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalBufferProperties(
+    VkPhysicalDevice handle, const VkPhysicalDeviceExternalBufferInfo *info,
+    VkExternalBufferProperties *properties)
+{
+    (void)handle;
+    properties->externalMemoryProperties = (VkExternalMemoryProperties){
+        .compatibleHandleTypes = info->handleType,
+    };
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalFenceProperties(
+    VkPhysicalDevice handle, const VkPhysicalDeviceExternalFenceInfo *info,
+    VkExternalFenceProperties *properties)
+{
+    (void)handle;
+    (void)info;
+    properties->exportFromImportedHandleTypes = 0;
+    properties->compatibleHandleTypes = 0;
+    properties->externalFenceFeatures = 0;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalSemaphoreProperties(
+    VkPhysicalDevice handle, const VkPhysicalDeviceExternalSemaphoreInfo *info,
+    VkExternalSemaphoreProperties *properties)
+{
+    (void)handle;
+    (void)info;
+    properties->exportFromImportedHandleTypes = 0;
+    properties->compatibleHandleTypes = 0;
+    properties->externalSemaphoreFeatures = 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * VkGraphicsPipelineCreateInfo has many members that the specification ignores in some case, and
+ * that may then hold anything. What is ignored is left out before it is encoded.
+ */
+#include <stdlib.h>
+
+#include "call.h"
+#include "calls.h"
+#include "entrypoints.h"
+
+/* What the members of a create info depend on. */
+struct traits {
+    VkGraphicsPipelineLibraryFlagsEXT parts;
+    VkShaderStageFlags stages;
+    bool discard;
+    bool dynamic_vertex_input;
+    bool dynamic_viewports, dynamic_viewport_count;
+    bool dynamic_scissors, dynamic_scissor_count;
+    const VkPipelineRenderingCreateInfo *rendering;
+};
+
+#define ALL_PARTS                                                                                  \
+    (VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT |                                 \
+     VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT |                              \
+     VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_SHADER_BIT_EXT |                                        \
+     VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT)
+
+static struct traits traits_of(const VkGraphicsPipelineCreateInfo *info)
+{
+    struct traits t = {.parts = ALL_PARTS};
+    const VkGraphicsPipelineLibraryCreateInfoEXT *library = NULL;
+    for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext) {
+        if (in->sType == VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT)
+            library = (const VkGraphicsPipelineLibraryCreateInfoEXT *)in;
+        else if (in->sType == VK_STRUCTURE_TYPE_PIPELINE_LIBRARY_CREATE_INFO_KHR &&
+                 ((const VkPipelineLibraryCreateInfoKHR *)in)->libraryCount)
+            t.parts = 0; /* everything comes from the libraries, unless said otherwise */
+        else if (in->sType == VK_STRUCTURE_TYPE_PIPELINE_RENDERING_CREATE_INFO)
+            t.rendering = (const VkPipelineRenderingCreateInfo *)in;
+    }
+    if (library)
+        t.parts = library->flags;
+    if (t.parts & (VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT |
+                   VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_SHADER_BIT_EXT))
+        for (uint32_t i = 0; i < info->stageCount; i++)
+            t.stages |= info->pStages[i].stage;
+    bool dynamic_discard = false;
+    for (uint32_t i = 0; info->pDynamicState && i < info->pDynamicState->dynamicStateCount; i++) {
+        switch ((int)info->pDynamicState->pDynamicStates[i]) {
+        case VK_DYNAMIC_STATE_VIEWPORT_WITH_COUNT:
+            t.dynamic_viewports = t.dynamic_viewport_count = true;
+            break;
+        case VK_DYNAMIC_STATE_VIEWPORT:
+            t.dynamic_viewports = true;
+            break;
+        case VK_DYNAMIC_STATE_SCISSOR_WITH_COUNT:
+            t.dynamic_scissors = t.dynamic_scissor_count = true;
+            break;
+        case VK_DYNAMIC_STATE_SCISSOR:
+            t.dynamic_scissors = true;
+            break;
+        case VK_DYNAMIC_STATE_VERTEX_INPUT_EXT:
+            t.dynamic_vertex_input = true;
+            break;
+        case VK_DYNAMIC_STATE_RASTERIZER_DISCARD_ENABLE:
+            dynamic_discard = true;
+            break;
+        }
+    }
+    t.discard = (t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT) &&
+                info->pRasterizationState && !dynamic_discard &&
+                info->pRasterizationState->rasterizerDiscardEnable;
+    return t;
+}
+
+/* The struct holds what is needed; *viewport is storage for a changed copy. */
+static void sanitise(VkGraphicsPipelineCreateInfo *info, VkPipelineViewportStateCreateInfo *viewport)
+{
+    const struct traits t = traits_of(info);
+    const bool vertex_part = t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT;
+    const bool raster_part =
+        t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT;
+    const bool fragment_part = t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_SHADER_BIT_EXT;
+    const bool output_part =
+        t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT;
+    const bool mesh = t.stages & (VK_SHADER_STAGE_MESH_BIT_EXT | VK_SHADER_STAGE_TASK_BIT_EXT);
+    /* Formats say whether there is an attachment, where no render pass does. */
+    const bool depthless = output_part && !info->renderPass && t.rendering &&
+                           t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
+                           t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
+    const bool colourless = output_part && !info->renderPass &&
+                            (!t.rendering || !t.rendering->colorAttachmentCount);
+
+    if (!raster_part && !fragment_part)
+        info->stageCount = 0;
+    if (!vertex_part || mesh || t.dynamic_vertex_input)
+        info->pVertexInputState = NULL;
+    if (!vertex_part || mesh)
+        info->pInputAssemblyState = NULL;
+    if (!raster_part || !(t.stages & VK_SHADER_STAGE_TESSELLATION_CONTROL_BIT))
+        info->pTessellationState = NULL;
+    if (!raster_part)
+        info->pRasterizationState = NULL;
+    if (!raster_part || t.discard)
+        info->pViewportState = NULL;
+    if ((!fragment_part && !output_part) || t.discard)
+        info->pMultisampleState = NULL;
+    if (!fragment_part || t.discard || depthless)
+        info->pDepthStencilState = NULL;
+    if (!output_part || t.discard || colourless)
+        info->pColorBlendState = NULL;
+
+    if (info->pViewportState && (t.dynamic_viewports || t.dynamic_scissors)) {
+        *viewport = *info->pViewportState;
+        if (t.dynamic_viewports)
+            viewport->pViewports = NULL;
+        if (t.dynamic_viewport_count)
+            viewport->viewportCount = 0;
+        if (t.dynamic_scissors)
+            viewport->pScissors = NULL;
+        if (t.dynamic_scissor_count)
+            viewport->scissorCount = 0;
+        info->pViewportState = viewport;
+    }
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
+    VkDevice device, VkPipelineCache pipelineCache, uint32_t createInfoCount,
+    const VkGraphicsPipelineCreateInfo *pCreateInfos, const VkAllocationCallbacks *pAllocator,
+    VkPipeline *pPipelines)
+{
+    struct {
+        VkGraphicsPipelineCreateInfo info;
+        VkPipelineViewportStateCreateInfo viewport;
+    } one;
+    VkGraphicsPipelineCreateInfo *infos = &one.info;
+    VkPipelineViewportStateCreateInfo *viewports = &one.viewport;
+    if (createInfoCount > 1) {
+        infos = malloc(createInfoCount * (sizeof(*infos) + sizeof(*viewports)));
+        if (!infos)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        viewports = (VkPipelineViewportStateCreateInfo *)(infos + createInfoCount);
+    }
+    for (uint32_t i = 0; i < createInfoCount; i++) {
+        infos[i] = pCreateInfos[i];
+        sanitise(&infos[i], &viewports[i]);
+    }
+    const VkResult result = vd_call_vkCreateGraphicsPipelines(
+        device, pipelineCache, createInfoCount, infos, pAllocator, pPipelines);
+    if (infos != &one.info)
+        free(infos);
+    return result;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#include "private_data.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "device.h"
+#include "entrypoints.h"
+
+/* Open addressing with linear probing; a value of 0 is the same as none, so nothing is removed
+ * before its slot dies: entries are only ever overwritten. */
+struct entry {
+    uint64_t slot; /* 0: free */
+    uint64_t object;
+    uint64_t value;
+};
+
+struct vd_private_data {
+    pthread_mutex_t lock;
+    uint64_t last_slot;
+    struct entry *entries;
+    size_t capacity; /* a power of two, or 0 */
+    size_t used;
+};
+
+struct vd_private_data *vd_private_data_create(void)
+{
+    struct vd_private_data *data = calloc(1, sizeof(*data));
+    if (data)
+        pthread_mutex_init(&data->lock, NULL);
+    return data;
+}
+
+void vd_private_data_destroy(struct vd_private_data *data)
+{
+    if (!data)
+        return;
+    pthread_mutex_destroy(&data->lock);
+    free(data->entries);
+    free(data);
+}
+
+static struct entry *find(const struct vd_private_data *data, uint64_t slot, uint64_t object)
+{
+    size_t at = (size_t)((object ^ slot << 48) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    for (;; at++) {
+        struct entry *entry = &data->entries[at & (data->capacity - 1)];
+        if (!entry->slot || (entry->slot == slot && entry->object == object))
+            return entry;
+    }
+}
+
+static bool resize(struct vd_private_data *data, size_t capacity)
+{
+    struct entry *old = data->entries;
+    const size_t old_capacity = data->capacity;
+    struct entry *entries = calloc(capacity, sizeof(*entries));
+    if (!entries)
+        return false;
+    data->entries = entries;
+    data->capacity = capacity;
+    data->used = 0;
+    for (size_t i = 0; i < old_capacity; i++) {
+        /* What is 0 says the same when it is absent. */
+        if (old[i].slot && old[i].value) {
+            *find(data, old[i].slot, old[i].object) = old[i];
+            data->used++;
+        }
+    }
+    free(old);
+    return true;
+}
+
+/* Slots are numbers, never reused, so that data of a destroyed slot is never found again. */
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreatePrivateDataSlot(VkDevice device, const VkPrivateDataSlotCreateInfo *pCreateInfo,
+                           const VkAllocationCallbacks *pAllocator, VkPrivateDataSlot *pSlot)
+{
+    (void)pCreateInfo;
+    (void)pAllocator;
+    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
+    pthread_mutex_lock(&data->lock);
+    *pSlot = (VkPrivateDataSlot)(uintptr_t)++data->last_slot;
+    pthread_mutex_unlock(&data->lock);
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyPrivateDataSlot(VkDevice device, VkPrivateDataSlot handle,
+                                                       const VkAllocationCallbacks *pAllocator)
+{
+    (void)pAllocator;
+    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
+    const uint64_t slot = (uint64_t)(uintptr_t)handle;
+    pthread_mutex_lock(&data->lock);
+    for (size_t i = 0; i < data->capacity; i++)
+        if (data->entries[i].slot == slot)
+            data->entries[i].value = 0;
+    pthread_mutex_unlock(&data->lock);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkSetPrivateData(VkDevice device, VkObjectType objectType,
+                                                   uint64_t objectHandle, VkPrivateDataSlot handle,
+                                                   uint64_t value)
+{
+    (void)objectType; /* handles of all types are distinct */
+    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
+    const uint64_t slot = (uint64_t)(uintptr_t)handle;
+    VkResult result = VK_SUCCESS;
+    pthread_mutex_lock(&data->lock);
+    if (2 * (data->used + 1) > data->capacity &&
+        !resize(data, data->capacity ? 2 * data->capacity : 64)) {
+        result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    } else {
+        struct entry *entry = find(data, slot, objectHandle);
+        data->used += !entry->slot;
+        *entry = (struct entry){.slot = slot, .object = objectHandle, .value = value};
+    }
+    pthread_mutex_unlock(&data->lock);
+    return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPrivateData(VkDevice device, VkObjectType objectType,
+                                               uint64_t objectHandle, VkPrivateDataSlot handle,
+                                               uint64_t *pData)
+{
+    (void)objectType;
+    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
+    pthread_mutex_lock(&data->lock);
+    *pData = data->capacity
+                 ? find(data, (uint64_t)(uintptr_t)handle, objectHandle)->value
+                 : 0;
+    pthread_mutex_unlock(&data->lock);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "call.h"
+#include "calls.h"
+#include "device.h"
+#include "entrypoints.h"
+#include "fence.h"
+
+VkResult vd_device_status(const struct vd_device *device)
+{
+    return vd_connection_lost(device->base.instance->connection) ? VK_ERROR_DEVICE_LOST
+                                                                 : VK_SUCCESS;
+}
+
+VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns)
+{
+    return vd_connection_wait_queue(queue->base.instance->connection, queue->slot, number,
+                                    timeout_ns);
+}
+
+/* Batches are numbered alike on both sides; a call without any takes one number, so that its fence
+ * has something to wait for. */
+static void number_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
+{
+    queue->number += count ? count : 1;
+    vd_fence_attach(queue->base.instance, fence, queue, queue->number);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
+                                                const VkSubmitInfo *pSubmits, VkFence fence)
+{
+    struct vd_queue *queue = (struct vd_queue *)handle;
+    if (!submitCount && !fence)
+        return vd_device_status(queue->base.device);
+    pthread_mutex_lock(&queue->lock);
+    const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    if (result == VK_SUCCESS)
+        number_batches(queue, submitCount, fence);
+    pthread_mutex_unlock(&queue->lock);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submitCount,
+                                                 const VkSubmitInfo2 *pSubmits, VkFence fence)
+{
+    struct vd_queue *queue = (struct vd_queue *)handle;
+    if (!submitCount && !fence)
+        return vd_device_status(queue->base.device);
+    pthread_mutex_lock(&queue->lock);
+    const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    if (result == VK_SUCCESS)
+        number_batches(queue, submitCount, fence);
+    pthread_mutex_unlock(&queue->lock);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bindInfoCount,
+                                                    const VkBindSparseInfo *pBindInfo,
+                                                    VkFence fence)
+{
+    struct vd_queue *queue = (struct vd_queue *)handle;
+    if (!bindInfoCount && !fence)
+        return vd_device_status(queue->base.device);
+    pthread_mutex_lock(&queue->lock);
+    const VkResult result =
+        vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
+    if (result == VK_SUCCESS)
+        number_batches(queue, bindInfoCount, fence);
+    pthread_mutex_unlock(&queue->lock);
+    return result;
+}
+
+VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info, uint64_t *number)
+{
+    pthread_mutex_lock(&queue->lock);
+    const VkResult result = vd_call_vkQueueSubmit((VkQueue)queue, 1, info, VK_NULL_HANDLE);
+    if (result == VK_SUCCESS)
+        number_batches(queue, 1, VK_NULL_HANDLE);
+    if (number)
+        *number = queue->number;
+    pthread_mutex_unlock(&queue->lock);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueWaitIdle(VkQueue handle)
+{
+    struct vd_queue *queue = (struct vd_queue *)handle;
+    pthread_mutex_lock(&queue->lock);
+    const uint64_t number = queue->number;
+    pthread_mutex_unlock(&queue->lock);
+    return vd_queue_wait(queue, number, UINT64_MAX);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeviceWaitIdle(VkDevice handle)
+{
+    struct vd_device *device = (struct vd_device *)handle;
+    VkResult result = vd_device_status(device);
+    for (uint32_t i = 0; i < device->queue_count && result == VK_SUCCESS; i++)
+        result = vd_vkQueueWaitIdle((VkQueue)&device->queues[i]);
+    return result;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "shm_pool.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define PART_ALIGN 4096u
+#define BLOCK_SIZE (UINT64_C(32) << 20)
+
+/* A free range of a block; ranges are sorted by offset and never touch. */
+struct range {
+    struct range *next;
+    uint64_t offset, size;
+};
+
+struct vd_shm_block {
+    struct vd_shm_block *next;
+    struct vd_shm shm;
+    struct range *free;
+    uint64_t used; /* bytes handed out */
+};
+
+struct vd_shm_pool {
+    struct vd_connection *connection;
+    pthread_mutex_t lock;
+    struct vd_shm_block *blocks;
+};
+
+struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection)
+{
+    struct vd_shm_pool *pool = calloc(1, sizeof(*pool));
+    if (!pool)
+        return NULL;
+    pool->connection = connection;
+    pthread_mutex_init(&pool->lock, NULL);
+    return pool;
+}
+
+static void block_destroy(struct vd_shm_pool *pool, struct vd_shm_block *block)
+{
+    while (block->free) {
+        struct range *next = block->free->next;
+        free(block->free);
+        block->free = next;
+    }
+    vd_connection_shm_destroy(pool->connection, &block->shm);
+    free(block);
+}
+
+void vd_shm_pool_destroy(struct vd_shm_pool *pool)
+{
+    if (!pool)
+        return;
+    while (pool->blocks) {
+        struct vd_shm_block *next = pool->blocks->next;
+        block_destroy(pool, pool->blocks);
+        pool->blocks = next;
+    }
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+/* First fit. */
+static bool take(struct vd_shm_block *block, uint64_t size, uint64_t *offset)
+{
+    for (struct range **at = &block->free; *at; at = &(*at)->next) {
+        struct range *range = *at;
+        if (range->size < size)
+            continue;
+        *offset = range->offset;
+        range->offset += size;
+        range->size -= size;
+        if (!range->size) {
+            *at = range->next;
+            free(range);
+        }
+        block->used += size;
+        return true;
+    }
+    return false;
+}
+
+/* False: no memory to remember the range, which then stays in use. */
+static bool give(struct vd_shm_block *block, uint64_t offset, uint64_t size)
+{
+    struct range **at = &block->free, *before = NULL;
+    while (*at && (*at)->offset < offset) {
+        before = *at;
+        at = &(*at)->next;
+    }
+    struct range *after = *at;
+    if (before && before->offset + before->size == offset) {
+        before->size += size;
+        if (after && before->offset + before->size == after->offset) {
+            before->size += after->size;
+            before->next = after->next;
+            free(after);
+        }
+    } else if (after && offset + size == after->offset) {
+        after->offset = offset;
+        after->size += size;
+    } else {
+        struct range *range = malloc(sizeof(*range));
+        if (!range)
+            return false;
+        *range = (struct range){.next = after, .offset = offset, .size = size};
+        *at = range;
+    }
+    block->used -= size;
+    return true;
+}
+
+static VkResult block_create(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_block **out)
+{
+    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    struct range *range = malloc(sizeof(*range));
+    VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (!block || !range)
+        goto fail;
+    size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
+    result = vd_connection_shm_create(pool->connection, size, &block->shm);
+    if (result != VK_SUCCESS)
+        goto fail;
+    *range = (struct range){.size = size};
+    block->free = range;
+    block->next = pool->blocks;
+    pool->blocks = block;
+    *out = block;
+    return VK_SUCCESS;
+fail:
+    free(range);
+    free(block);
+    return result;
+}
+
+VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
+{
+    if (size > UINT64_MAX / 2)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    size = (size + PART_ALIGN - 1) & -(uint64_t)PART_ALIGN;
+    pthread_mutex_lock(&pool->lock);
+    struct vd_shm_block *block;
+    uint64_t offset = 0;
+    for (block = pool->blocks; block; block = block->next)
+        if (take(block, size, &offset))
+            break;
+    VkResult result = VK_SUCCESS;
+    if (!block) {
+        result = block_create(pool, size, &block);
+        if (result == VK_SUCCESS)
+            take(block, size, &offset);
+    }
+    if (result == VK_SUCCESS)
+        *part = (struct vd_shm_part){
+            .block = block,
+            .shm = block->shm.id,
+            .fd = block->shm.fd,
+            .offset = offset,
+            .size = size,
+            .map = (uint8_t *)block->shm.map + offset,
+        };
+    pthread_mutex_unlock(&pool->lock);
+    return result;
+}
+
+void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part)
+{
+    if (!part->block)
+        return;
+    struct vd_shm_block *block = part->block;
+    pthread_mutex_lock(&pool->lock);
+    give(block, part->offset, part->size);
+    /* The last block is kept, so that allocating and freeing one thing does not register memory
+     * each time; large blocks were made for one part. */
+    if (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next)) {
+        struct vd_shm_block **at = &pool->blocks;
+        while (*at != block)
+            at = &(*at)->next;
+        *at = block->next;
+        block_destroy(pool, block);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    *part = (struct vd_shm_part){0};
+}

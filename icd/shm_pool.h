@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Parts of shared memory. Registering shared memory is the slow part of every transport, so small
+ * requests share large allocations.
+ */
+#ifndef VIADUCT_ICD_SHM_POOL_H
+#define VIADUCT_ICD_SHM_POOL_H
+
+#include <stdint.h>
+
+#include "connection.h"
+
+struct vd_shm_pool;
+struct vd_shm_block;
+
+struct vd_shm_part {
+    struct vd_shm_block *block; /* NULL: nothing allocated */
+    uint32_t shm;
+    int fd; /* the block's, not to be closed; -1 where the transport has none */
+    uint64_t offset; /* bytes from the start of the shared memory, a multiple of 4096 */
+    uint64_t size;   /* a multiple of 4096 */
+    void *map;
+};
+
+struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection);
+/* Frees all blocks, whatever parts are still out. */
+void vd_shm_pool_destroy(struct vd_shm_pool *pool);
+/* Thread-safe. Contents are undefined. */
+VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
+void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part);
+
+#endif

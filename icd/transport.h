@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a road to the server can do. Everything above this file is the same for vtest and
+ * virtio-gpu, and never asks which one it is.
+ */
+#ifndef VIADUCT_ICD_TRANSPORT_H
+#define VIADUCT_ICD_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+#include "protocol/record.h"
+
+/* Memory that this process and its server both map. */
+struct vd_shm {
+    uint32_t id; /* the server's name for it, never 0 */
+    uint64_t size;
+    void *map;
+    int fd; /* a descriptor of the same memory, owned by the shm, or -1 where there is none */
+};
+
+struct vd_transport;
+
+struct vd_transport_ops {
+    const char *name;
+    /* Ends the connection and frees the transport. Shared memory must have been freed before. */
+    void (*destroy)(struct vd_transport *transport);
+    /* Zeroed shared memory of `size` bytes (rounded up to pages). Thread-safe.
+     * VK_ERROR_OUT_OF_DEVICE_MEMORY when the server refuses, VK_ERROR_DEVICE_LOST without one. */
+    VkResult (*shm_create)(struct vd_transport *transport, uint64_t size, struct vd_shm *shm);
+    void (*shm_destroy)(struct vd_transport *transport, struct vd_shm *shm);
+    /* Carries one small record outside of the ring (VD_OP_SETUP). */
+    VkResult (*submit)(struct vd_transport *transport, const void *record, size_t size);
+    /* Wakes the consumer that sleeps on the futex word `address` in shared memory. */
+    void (*wake)(struct vd_transport *transport, _Atomic uint32_t *address);
+    /* Sleeps while *address == value, at most timeout_ns (UINT64_MAX: for ever). May return early:
+     * the caller looks again. */
+    void (*wait)(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
+                 uint64_t timeout_ns);
+    /* A descriptor that polls readable or hung-up when the peer is gone; owned by the transport. */
+    int (*peer_fd)(struct vd_transport *transport);
+};
+
+struct vd_transport {
+    const struct vd_transport_ops *ops;
+    struct vd_capset capset; /* what the server offers, filled by connect */
+};
+
+/* Connects to VTEST_SOCKET_NAME or its default. VK_ERROR_INCOMPATIBLE_DRIVER, with one line in the
+ * log (under VIADUCT_DEBUG) that names the path and the reason, where nobody answers or the
+ * protocol differs. Never waits for long: a connection that does not answer within two seconds
+ * counts as none. */
+VkResult vd_vtest_connect(struct vd_transport **transport);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *word;
+    unsigned option;
+} words[] = {
+    {"direct", VD_WSI_DIRECT},
+    {"copy", VD_WSI_COPY},
+    {"noshm", VD_WSI_NO_SHM},
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned options;
+
+static void read_options(void)
+{
+    const char *list = getenv("VIADUCT_WSI");
+    while (list && *list) {
+        const size_t length = strcspn(list, ",");
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+            if (strlen(words[i].word) == length && memcmp(words[i].word, list, length) == 0)
+                options |= words[i].option;
+        }
+        list += length;
+        list += *list == ',';
+    }
+}
+
+unsigned vd_wsi_options(void)
+{
+    pthread_once(&once, read_options);
+    return options;
+}

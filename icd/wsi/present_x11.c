@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Puts pictures into a window. Where the X server can be handed descriptors, it reads them from
+ * the very memory that the host wrote (MIT-SHM 1.2); elsewhere, as on a remote display, they travel
+ * through the connection.
+ */
+#define _GNU_SOURCE 1
+#include "x11.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <xcb/shm.h>
+
+#include "icd/log.h"
+#include "icd/shm_pool.h"
+#include "options.h"
+
+/* Shared memory that the server has mapped. */
+struct segment {
+    int fd; /* of the part; several parts may lie in the same memory */
+    xcb_shm_seg_t id;
+};
+
+struct x11_presenter {
+    struct vd_presenter base;
+    struct vd_x11_window window;
+    VkExtent2D extent;
+    xcb_gcontext_t gc;
+    bool shm; /* until the server refuses */
+    uint32_t segment_count;
+    uint32_t segment_capacity;
+    uint32_t row_size;     /* bytes of a row as the X protocol wants it */
+    uint32_t stripe_rows;  /* that fit into one request */
+    uint8_t *stripe;       /* rows brought together, allocated when first needed */
+    struct segment segments[];
+};
+
+static const struct vd_presenter_ops x11_ops;
+
+static struct x11_presenter *x11_presenter(struct vd_presenter *presenter)
+{
+    assert(presenter->ops == &x11_ops);
+    return (struct x11_presenter *)presenter;
+}
+
+/* The server names the distance between rows in pixels, and rounds it up to 4 bytes. */
+static bool takes_pitch(const struct vd_presenter *presenter, uint64_t pitch)
+{
+    const struct x11_presenter *p = (const struct x11_presenter *)presenter;
+    return pitch % 4 == 0 && pitch >= p->row_size && pitch / p->window.pixel_size <= UINT16_MAX;
+}
+
+/* Descriptors only pass through local sockets; elsewhere the server would wait for them. */
+static bool is_local(xcb_connection_t *connection)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    return getsockname(xcb_get_file_descriptor(connection), (struct sockaddr *)&address, &size) ==
+               0 &&
+           address.ss_family == AF_UNIX;
+}
+
+static bool has_shm(xcb_connection_t *connection)
+{
+    if (vd_wsi_options() & VD_WSI_NO_SHM || !is_local(connection))
+        return false;
+    const xcb_query_extension_reply_t *extension = xcb_get_extension_data(connection, &xcb_shm_id);
+    if (!extension || !extension->present)
+        return false;
+    xcb_shm_query_version_reply_t *version =
+        xcb_shm_query_version_reply(connection, xcb_shm_query_version(connection), NULL);
+    const bool passes_descriptors =
+        version && (version->major_version > 1 ||
+                    (version->major_version == 1 && version->minor_version >= 2));
+    free(version);
+    return passes_descriptors;
+}
+
+/* Drops whatever the server answers. */
+static void forget(xcb_connection_t *connection, xcb_void_cookie_t cookie)
+{
+    xcb_discard_reply(connection, cookie.sequence);
+}
+
+static bool succeeded(xcb_connection_t *connection, xcb_void_cookie_t cookie)
+{
+    xcb_generic_error_t *error = xcb_request_check(connection, cookie);
+    const bool success = !error && !xcb_connection_has_error(connection);
+    free(error);
+    return success;
+}
+
+/* The server's name for the memory behind a part; 0 where it cannot map it. */
+static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_shm_part *part)
+{
+    for (uint32_t i = 0; i < p->segment_count; i++) {
+        if (p->segments[i].fd == part->fd)
+            return p->segments[i].id;
+    }
+    if (p->segment_count == p->segment_capacity || part->fd < 0)
+        return 0;
+    /* xcb closes what it has sent. */
+    const int fd = fcntl(part->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    xcb_connection_t *connection = p->window.connection;
+    const xcb_shm_seg_t id = xcb_generate_id(connection);
+    const uint8_t read_only = 1;
+    if (!succeeded(connection, xcb_shm_attach_fd_checked(connection, id, fd, read_only)))
+        return 0;
+    p->segments[p->segment_count++] = (struct segment){.fd = part->fd, .id = id};
+    return id;
+}
+
+static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segment,
+                                    const struct vd_pixels *pixels)
+{
+    return xcb_shm_put_image_checked(
+        p->window.connection, p->window.id, p->gc,
+        (uint16_t)(pixels->pitch / p->window.pixel_size), (uint16_t)p->extent.height, 0, 0,
+        (uint16_t)p->extent.width, (uint16_t)p->extent.height, 0, 0, p->window.depth,
+        XCB_IMAGE_FORMAT_Z_PIXMAP, /* send_event */ 0, segment,
+        (uint32_t)(pixels->part->offset + pixels->offset));
+}
+
+/* Stripes of the picture under the longest request. The cookie is that of the last one: what is
+ * wrong with one of them is wrong with all. */
+static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixels,
+                           xcb_void_cookie_t *cookie)
+{
+    const uint8_t *row = (const uint8_t *)pixels->part->map + pixels->offset;
+    const bool packed = pixels->pitch == p->row_size;
+    if (!packed && !p->stripe) {
+        p->stripe = malloc((size_t)p->row_size * p->stripe_rows);
+        if (!p->stripe)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    for (uint32_t y = 0, rows; y < p->extent.height; y += rows) {
+        rows = p->extent.height - y < p->stripe_rows ? p->extent.height - y : p->stripe_rows;
+        const uint8_t *data = packed ? row : p->stripe;
+        for (uint32_t i = 0; !packed && i < rows; i++)
+            memcpy(p->stripe + (size_t)i * p->row_size, row + (size_t)i * pixels->pitch,
+                   p->row_size);
+        if (y)
+            forget(p->window.connection, *cookie);
+        *cookie = xcb_put_image_checked(p->window.connection, XCB_IMAGE_FORMAT_Z_PIXMAP,
+                                        p->window.id, p->gc, (uint16_t)p->extent.width,
+                                        (uint16_t)rows, 0, (int16_t)y, 0, p->window.depth,
+                                        rows * p->row_size, data);
+        row += (size_t)rows * pixels->pitch;
+    }
+    return VK_SUCCESS;
+}
+
+static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+{
+    struct x11_presenter *p = x11_presenter(presenter);
+    xcb_connection_t *connection = p->window.connection;
+    for (;;) {
+        const xcb_shm_seg_t segment = p->shm ? find_segment(p, pixels->part) : 0;
+        if (p->shm && !segment) {
+            vd_log("the X server does not take shared memory; pictures are sent instead");
+            p->shm = false;
+        }
+        xcb_void_cookie_t put;
+        if (segment) {
+            put = put_shared(p, segment, pixels);
+        } else {
+            const VkResult result = put_copied(p, pixels, &put);
+            if (result != VK_SUCCESS)
+                return result;
+        }
+        /* The server handles requests in order: with this answer it has read the pixels, too. */
+        xcb_get_geometry_reply_t *geometry = xcb_get_geometry_reply(
+            connection, xcb_get_geometry(connection, p->window.id), NULL);
+        const bool shown = succeeded(connection, put);
+        const bool fits = geometry && geometry->width == p->extent.width &&
+                          geometry->height == p->extent.height;
+        const bool lost = !geometry;
+        free(geometry);
+        if (lost)
+            return VK_ERROR_SURFACE_LOST_KHR;
+        if (shown)
+            return fits ? VK_SUCCESS : VK_SUBOPTIMAL_KHR;
+        if (!segment)
+            return VK_ERROR_SURFACE_LOST_KHR;
+        vd_log("the X server does not read shared memory; pictures are sent instead");
+        p->shm = false;
+    }
+}
+
+static void destroy(struct vd_presenter *presenter)
+{
+    struct x11_presenter *p = x11_presenter(presenter);
+    xcb_connection_t *connection = p->window.connection;
+    for (uint32_t i = 0; i < p->segment_count; i++)
+        forget(connection, xcb_shm_detach_checked(connection, p->segments[i].id));
+    forget(connection, xcb_free_gc_checked(connection, p->gc));
+    xcb_flush(connection);
+    free(p->stripe);
+    free(p);
+}
+
+static const struct vd_presenter_ops x11_ops = {
+    .takes_pitch = takes_pitch,
+    .show = show,
+    .destroy = destroy,
+};
+
+VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
+                                 uint32_t image_count, struct vd_presenter **presenter)
+{
+    xcb_connection_t *connection = window->connection;
+    const uint32_t row_size = (extent.width * window->pixel_size + 3) & ~UINT32_C(3);
+    /* In 4-byte units, the request's own fields included. */
+    const uint64_t longest = (uint64_t)xcb_get_maximum_request_length(connection) * 4;
+    const uint64_t fields = sizeof(xcb_put_image_request_t) + sizeof(uint32_t);
+    if (extent.width > INT16_MAX || extent.height > INT16_MAX || longest < fields + row_size)
+        return VK_ERROR_INITIALIZATION_FAILED;
+
+    struct x11_presenter *p = calloc(1, sizeof(*p) + image_count * sizeof(p->segments[0]));
+    if (!p)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    *p = (struct x11_presenter){
+        .base.ops = &x11_ops,
+        .window = *window,
+        .extent = extent,
+        .gc = xcb_generate_id(connection),
+        .shm = has_shm(connection),
+        .segment_capacity = image_count,
+        .row_size = row_size,
+        .stripe_rows = (uint32_t)((longest - fields) / row_size),
+    };
+    if (p->stripe_rows > extent.height)
+        p->stripe_rows = extent.height;
+    const uint32_t graphics_exposures = 0; /* events that the application did not ask for */
+    if (!succeeded(connection,
+                   xcb_create_gc_checked(connection, p->gc, window->id, XCB_GC_GRAPHICS_EXPOSURES,
+                                         &graphics_exposures))) {
+        free(p);
+        return VK_ERROR_SURFACE_LOST_KHR;
+    }
+    *presenter = &p->base;
+    return VK_SUCCESS;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What shows the pictures of one swapchain. Each kind of surface has its own.
+ */
+#ifndef VIADUCT_ICD_WSI_PRESENTER_H
+#define VIADUCT_ICD_WSI_PRESENTER_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+struct vd_shm_part;
+struct vd_presenter;
+
+/* A finished picture in shared memory. */
+struct vd_pixels {
+    const struct vd_shm_part *part;
+    uint64_t offset; /* of the first pixel, from the start of the part */
+    uint32_t pitch;  /* bytes from row to row */
+};
+
+struct vd_presenter_ops {
+    /* Whether a picture with rows so far apart can be shown. NULL: pixels are never looked at, and
+     * `show` gets none. */
+    bool (*takes_pitch)(const struct vd_presenter *presenter, uint64_t pitch);
+    /* Shows a picture and returns once nobody reads its pixels any more. VK_SUCCESS,
+     * VK_SUBOPTIMAL_KHR, or an error, after which `show` is not called again. One thread at a
+     * time. */
+    VkResult (*show)(struct vd_presenter *presenter, const struct vd_pixels *pixels);
+    void (*destroy)(struct vd_presenter *presenter);
+};
+
+struct vd_presenter {
+    const struct vd_presenter_ops *ops;
+};
+
+static inline void vd_presenter_destroy(struct vd_presenter *presenter)
+{
+    if (presenter)
+        presenter->ops->destroy(presenter);
+}
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Surface commands: what is the same for every kind of surface.
+ */
+#include "surface.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "entrypoints.h"
+#include "extensions.h"
+
+const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface)
+{
+    const VkIcdSurfaceBase *base = vd_surface_base(surface);
+    return base->platform == VK_ICD_WSI_PLATFORM_HEADLESS ? &vd_surface_headless_ops
+                                                          : &vd_surface_x11_ops;
+}
+
+VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
+                           VkSurfaceKHR *surface)
+{
+    void *copy = vd_wsi_alloc(allocator, size);
+    if (!copy)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    memcpy(copy, base, size);
+    *surface = (VkSurfaceKHR)(uintptr_t)copy;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroySurfaceKHR(VkInstance instance, VkSurfaceKHR surface,
+                                                  const VkAllocationCallbacks *pAllocator)
+{
+    (void)instance;
+    vd_wsi_free(pAllocator, (void *)(uintptr_t)surface);
+}
+
+/* Presenting may copy the image, which graphics and compute queues can. */
+bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t family)
+{
+    const VkQueueFamilyProperties *families =
+        (const void *)((const uint8_t *)pd->data + pd->data->queue_families);
+    return family < pd->data->queue_family_count &&
+           families[family].queueFlags & (VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT);
+}
+
+bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format)
+{
+    VkFormatProperties properties;
+    vd_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, format, &properties);
+    return properties.optimalTilingFeatures & VK_FORMAT_FEATURE_COLOR_ATTACHMENT_BIT;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceSupportKHR(
+    VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, VkSurfaceKHR surface,
+    VkBool32 *pSupported)
+{
+    struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
+    *pSupported = VK_FALSE;
+    if (!vd_surface_family_presents(pd, queueFamilyIndex))
+        return VK_SUCCESS;
+    bool supported = false;
+    const VkResult result =
+        vd_surface_ops(surface)->supported(pd, vd_surface_base(surface), &supported);
+    *pSupported = supported;
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
+    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface,
+    VkSurfaceCapabilitiesKHR *pSurfaceCapabilities)
+{
+    struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
+    VkSurfaceCapabilitiesKHR capabilities = {
+        .maxImageArrayLayers = 1,
+        .supportedTransforms = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
+        .currentTransform = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
+        .supportedUsageFlags = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT |
+                               VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_STORAGE_BIT |
+                               VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
+                               VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT,
+    };
+    if (pd->extensions[VD_EXT_EXT_attachment_feedback_loop_layout])
+        capabilities.supportedUsageFlags |= VK_IMAGE_USAGE_ATTACHMENT_FEEDBACK_LOOP_BIT_EXT;
+    const VkResult result =
+        vd_surface_ops(surface)->capabilities(pd, vd_surface_base(surface), &capabilities);
+    if (result == VK_SUCCESS)
+        *pSurfaceCapabilities = capabilities;
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
+    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
+    VkSurfaceCapabilities2KHR *pSurfaceCapabilities)
+{
+    for (VkBaseOutStructure *next = pSurfaceCapabilities->pNext; next; next = next->pNext) {
+        if (next->sType == VK_STRUCTURE_TYPE_SURFACE_PROTECTED_CAPABILITIES_KHR)
+            ((VkSurfaceProtectedCapabilitiesKHR *)next)->supportsProtected = VK_FALSE;
+    }
+    return vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
+        physicalDevice, pSurfaceInfo->surface, &pSurfaceCapabilities->surfaceCapabilities);
+}
+
+/* How many of `have` elements go into room for *count (not NULL `room`); *count becomes the number
+ * to copy, or that there are. */
+static VkResult fit(uint32_t have, const void *room, uint32_t *count)
+{
+    if (!room || *count > have)
+        *count = have;
+    return *count < have ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormatsKHR(
+    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pSurfaceFormatCount,
+    VkSurfaceFormatKHR *pSurfaceFormats)
+{
+    VkFormat formats[VD_SURFACE_FORMATS_MAX];
+    uint32_t have = 0;
+    VkResult result = vd_surface_ops(surface)->formats((struct vd_physical_device *)physicalDevice,
+                                                       vd_surface_base(surface), formats, &have);
+    if (result != VK_SUCCESS)
+        return result;
+    result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
+    for (uint32_t i = 0; pSurfaceFormats && i < *pSurfaceFormatCount; i++) {
+        pSurfaceFormats[i] = (VkSurfaceFormatKHR){
+            .format = formats[i],
+            .colorSpace = VK_COLOR_SPACE_SRGB_NONLINEAR_KHR,
+        };
+    }
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormats2KHR(
+    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
+    uint32_t *pSurfaceFormatCount, VkSurfaceFormat2KHR *pSurfaceFormats)
+{
+    if (!pSurfaceFormats)
+        return vd_vkGetPhysicalDeviceSurfaceFormatsKHR(physicalDevice, pSurfaceInfo->surface,
+                                                       pSurfaceFormatCount, NULL);
+    VkSurfaceFormatKHR formats[VD_SURFACE_FORMATS_MAX];
+    uint32_t have = VD_SURFACE_FORMATS_MAX;
+    VkResult result = vd_vkGetPhysicalDeviceSurfaceFormatsKHR(
+        physicalDevice, pSurfaceInfo->surface, &have, formats);
+    if (result != VK_SUCCESS)
+        return result;
+    result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
+    for (uint32_t i = 0; i < *pSurfaceFormatCount; i++)
+        pSurfaceFormats[i].surfaceFormat = formats[i];
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfacePresentModesKHR(
+    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pPresentModeCount,
+    VkPresentModeKHR *pPresentModes)
+{
+    (void)physicalDevice;
+    const struct vd_surface_ops *ops = vd_surface_ops(surface);
+    const VkResult result = fit(ops->mode_count, pPresentModes, pPresentModeCount);
+    for (uint32_t i = 0; pPresentModes && i < *pPresentModeCount; i++)
+        pPresentModes[i] = ops->modes[i];
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDevicePresentRectanglesKHR(
+    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pRectCount, VkRect2D *pRects)
+{
+    (void)physicalDevice;
+    VkRect2D area;
+    VkResult result = vd_surface_ops(surface)->area(vd_surface_base(surface), &area);
+    if (result != VK_SUCCESS)
+        return result;
+    result = fit(1, pRects, pRectCount);
+    if (pRects && *pRectCount)
+        pRects[0] = area;
+    return result;
+}
+
+/* Every group has one device, which presents what it draws itself. */
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeviceGroupPresentCapabilitiesKHR(
+    VkDevice device, VkDeviceGroupPresentCapabilitiesKHR *pDeviceGroupPresentCapabilities)
+{
+    (void)device;
+    memset(pDeviceGroupPresentCapabilities->presentMask, 0,
+           sizeof(pDeviceGroupPresentCapabilities->presentMask));
+    pDeviceGroupPresentCapabilities->presentMask[0] = 1;
+    pDeviceGroupPresentCapabilities->modes = VK_DEVICE_GROUP_PRESENT_MODE_LOCAL_BIT_KHR;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeviceGroupSurfacePresentModesKHR(
+    VkDevice device, VkSurfaceKHR surface, VkDeviceGroupPresentModeFlagsKHR *pModes)
+{
+    (void)device;
+    (void)surface;
+    *pModes = VK_DEVICE_GROUP_PRESENT_MODE_LOCAL_BIT_KHR;
+    return VK_SUCCESS;
+}

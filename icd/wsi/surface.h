@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A surface is one of the structs of vk_icd.h and nothing more, so that it does not matter whether
+ * the loader or this driver made it.
+ */
+#ifndef VIADUCT_ICD_WSI_SURFACE_H
+#define VIADUCT_ICD_WSI_SURFACE_H
+
+#include "protocol/vk.h"
+#include <vulkan/vk_icd.h>
+
+#include "icd/physical_device.h"
+#include "presenter.h"
+
+#define VD_SURFACE_FORMATS_MAX 4
+
+/* What a kind of surface is; VkIcdSurfaceBase.platform says which. */
+struct vd_surface_ops {
+    const VkPresentModeKHR *modes;
+    uint32_t mode_count;
+
+    /* Whether the device's pictures can be shown there at all. */
+    VkResult (*supported)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+                          bool *supported);
+    /* All but what is the same for every surface. */
+    VkResult (*capabilities)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+                             VkSurfaceCapabilitiesKHR *capabilities);
+    /* All in sRGB's colour space. */
+    VkResult (*formats)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+                        VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count);
+    /* Where pictures are visible. */
+    VkResult (*area)(const VkIcdSurfaceBase *surface, VkRect2D *area);
+    /* image_count: how many different pictures there will be. */
+    VkResult (*presenter)(const VkIcdSurfaceBase *surface, VkFormat format, VkExtent2D extent,
+                          uint32_t image_count, struct vd_presenter **presenter);
+};
+
+extern const struct vd_surface_ops vd_surface_x11_ops;
+extern const struct vd_surface_ops vd_surface_headless_ops;
+
+static inline const VkIcdSurfaceBase *vd_surface_base(VkSurfaceKHR surface)
+{
+    return (const VkIcdSurfaceBase *)(uintptr_t)surface;
+}
+
+const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface);
+
+/* Gives the application a surface that is a copy of these `size` bytes. */
+VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
+                           VkSurfaceKHR *surface);
+
+/* Whether queues of this family can present. */
+bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t family);
+
+/* Whether the device can draw pictures of this format. */
+bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * X11 windows, reached through xcb: an Xlib display is an xcb connection underneath.
+ *
+ * The connection and its event queue belong to the application. So nothing here leaves an error
+ * behind that would turn up there: every request is checked or has a reply.
+ */
+#ifndef VIADUCT_ICD_WSI_X11_H
+#define VIADUCT_ICD_WSI_X11_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <xcb/xcb.h>
+
+#include <vulkan/vulkan_core.h>
+
+#include "presenter.h"
+
+/* How a window stores pixels of a format. */
+struct vd_x11_window {
+    xcb_connection_t *connection;
+    xcb_window_t id;
+    uint8_t depth;
+    uint8_t pixel_size; /* bytes */
+};
+
+/* Shows pictures of this size in the window. At most `image_count` different ones. */
+VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
+                                 uint32_t image_count, struct vd_presenter **presenter);
+
+#endif

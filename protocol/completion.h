@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The completion page: what has finished on each queue, written by the worker, read by the client
+ * without asking.
+ */
+#ifndef VIADUCT_PROTOCOL_COMPLETION_H
+#define VIADUCT_PROTOCOL_COMPLETION_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VD_QUEUE_MAX 63
+
+/* Every batch of vkQueueSubmit, vkQueueSubmit2 and vkQueueBindSparse takes the next number of its
+ * queue, starting at 1; a call without batches takes one number. Both ends count alike. */
+struct vd_completion_queue {
+    /* Number of the last finished batch. Stored with release by the worker, then `event`. */
+    _Alignas(64) _Atomic uint64_t done;
+    /* Changes whenever a waiter must look again (done, or loss): a futex word. */
+    _Atomic uint32_t event;
+    /* Clients that wait on `event`; the worker skips the wake-up when it is 0. seq_cst pairs the
+     * client's increment-then-look with the worker's store-then-look. */
+    _Atomic uint32_t waiters;
+};
+
+struct vd_completion {
+    /* 0, or 1 once the host's device is lost or the context is dead (client's watcher, worker). */
+    _Alignas(64) _Atomic uint32_t lost;
+    struct vd_completion_queue queues[VD_QUEUE_MAX];
+};
+static_assert(sizeof(struct vd_completion) == 4096, "completion page is wire format");
+static_assert(offsetof(struct vd_completion, queues) == 64, "completion page is wire format");
+
+#endif

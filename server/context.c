@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+#include "context.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+
+#include "context_private.h"
+#include "extensions.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "replay.h"
+#include "wait.h"
+
+#define VALIDATION_LAYER "VK_LAYER_KHRONOS_validation"
+
+/* Larger buffers are not kept. */
+#define BUFFER_KEPT (UINT32_C(8) << 20)
+
+bool vd_malformed(const struct vd_record *record, const char *why)
+{
+    vd_log(VD_LOG_WARNING, "protocol error: %s: %s", vd_opcode_name(record->opcode), why);
+    return false;
+}
+
+bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size)
+{
+    if (size <= *capacity && (*capacity <= BUFFER_KEPT || size > BUFFER_KEPT)) {
+        return true;
+    }
+    free(*buffer);
+    *buffer = NULL;
+    *capacity = 0;
+    const size_t rounded = (size + 4095) & ~(size_t)4095;
+    *buffer = malloc(rounded);
+    if (!*buffer) {
+        vd_log(VD_LOG_ERROR, "out of memory for %zu bytes", size);
+        return false;
+    }
+    *capacity = rounded;
+    return true;
+}
+
+/* ---- Creation */
+
+static bool has_validation_layer(PFN_vkGetInstanceProcAddr get)
+{
+    const PFN_vkEnumerateInstanceLayerProperties enumerate =
+        (PFN_vkEnumerateInstanceLayerProperties)get(NULL, "vkEnumerateInstanceLayerProperties");
+    uint32_t count = 0;
+    if (!enumerate || enumerate(&count, NULL) != VK_SUCCESS || count == 0) {
+        return false;
+    }
+    VkLayerProperties *layers = calloc(count, sizeof(*layers));
+    bool found = false;
+    if (layers && enumerate(&count, layers) >= 0) {
+        for (uint32_t i = 0; i < count && !found; i++) {
+            found = strcmp(layers[i].layerName, VALIDATION_LAYER) == 0;
+        }
+    }
+    free(layers);
+    return found;
+}
+
+/* The library stays loaded: not every driver survives the opposite, and the process ends soon. */
+static PFN_vkGetInstanceProcAddr load_vulkan(void)
+{
+    void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        vd_log(VD_LOG_ERROR, "no Vulkan loader on this machine: %s", dlerror());
+        return NULL;
+    }
+    void *symbol = dlsym(library, "vkGetInstanceProcAddr");
+    if (!symbol) {
+        vd_log(VD_LOG_ERROR, "libvulkan.so.1 has no vkGetInstanceProcAddr");
+        return NULL;
+    }
+    PFN_vkGetInstanceProcAddr get;
+    memcpy(&get, &symbol, sizeof(get));
+    return get;
+}
+
+/* An object with data is gone. */
+static void release_object(void *user, uint32_t type, void *data)
+{
+    struct vd_context *context = user;
+    if (type == VD_TYPE_VkDeviceMemory) {
+        vd_shm_put(context->shm, data);
+    }
+}
+
+struct vd_context *vd_context_create(const struct vd_context_options *options,
+                                     struct vd_shm_table *shm)
+{
+    PFN_vkGetInstanceProcAddr get = load_vulkan();
+    if (!get) {
+        return NULL;
+    }
+    if (options->validate && !has_validation_layer(get)) {
+        vd_log(VD_LOG_ERROR, "asked to validate, but the layer %s is not installed",
+               VALIDATION_LAYER);
+        return NULL;
+    }
+    struct vd_context *context = calloc(1, sizeof(*context));
+    if (!context) {
+        vd_log(VD_LOG_ERROR, "out of memory for a context");
+        return NULL;
+    }
+    context->options = *options;
+    context->shm = shm;
+    context->get_instance_proc_addr = get;
+    context->decoder.context = context;
+    context->stream_decoder.context = context;
+    vd_object_table_init(&context->objects, release_object, context);
+    context->waits = vd_waits_create(context);
+    if (!context->waits) {
+        vd_log(VD_LOG_ERROR, "out of memory for a context");
+        vd_context_destroy(context);
+        return NULL;
+    }
+    return context;
+}
+
+void vd_context_destroy(struct vd_context *context)
+{
+    if (!context) {
+        return;
+    }
+    if (context->waits && !vd_waits_destroy(context->waits)) {
+        context->stuck = true;
+    }
+    vd_instance_destroy(context, context->instance);
+    if (!context->stuck) {
+        vd_object_table_finish(&context->objects);
+    }
+    vd_decoder_finish(&context->decoder);
+    vd_decoder_finish(&context->stream_decoder);
+    free(context->out);
+    free(context->stream);
+    free(context);
+}
+
+void vd_context_set_completion(struct vd_context *context, struct vd_completion *page)
+{
+    context->completion = page;
+    if (atomic_load(&context->lost)) {
+        atomic_store(&page->lost, 1);
+    }
+}
+
+void vd_context_lose(struct vd_context *context, const char *why)
+{
+    if (!atomic_exchange(&context->lost, true)) {
+        vd_log(VD_LOG_ERROR, "device lost: %s", why);
+    }
+    struct vd_completion *page = context->completion;
+    if (!page) {
+        return;
+    }
+    atomic_store(&page->lost, 1);
+    for (int i = 0; i < VD_QUEUE_MAX; i++) {
+        atomic_fetch_add(&page->queues[i].event, 1);
+        vd_wake(&page->queues[i].event);
+    }
+}
+
+void vd_capset_fill(struct vd_capset *capset)
+{
+    *capset = (struct vd_capset){
+        .protocol_version = VD_PROTOCOL_VERSION,
+        .registry_version = VD_REGISTRY_VERSION,
+        .opcode_count = VD_OP_COUNT,
+    };
+    for (int i = 0; i < VD_EXT_COUNT; i++) {
+        const size_t size = strlen(vd_extensions[i].name) + 1;
+        if (vd_extensions[i].way == VD_EXTENSION_WITHHELD ||
+            size > sizeof(capset->extensions) - capset->extensions_size) {
+            continue;
+        }
+        memcpy(capset->extensions + capset->extensions_size, vd_extensions[i].name, size);
+        capset->extensions_size += (uint32_t)size;
+    }
+}
+
+/* ---- Commands */
+
+bool vd_command_decode(struct vd_decoder *d, uint8_t *bytes, const struct vd_answer *answer,
+                       uint8_t *out)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_command *command = &vd_commands[record->opcode];
+    const uint32_t body = vd_record_body(record);
+
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    d->instance = d->context->instance ? &d->context->instance->dispatch : NULL;
+    d->device = NULL;
+    d->owner = NULL;
+    d->owner_index = 0;
+    d->out = out;
+    d->out_size = answer->request.out_size;
+    d->echo = answer->request.echo;
+    if (record->size < body + vd_align(command->size)) {
+        return vd_dec_fail(d, "arguments that are cut short");
+    }
+    d->cursor = body + (uint32_t)vd_align(command->size);
+    if (!command->decode(d, bytes + body)) {
+        return false;
+    }
+    if (d->cursor != d->size) {
+        return vd_dec_fail(d, "more bytes than its arguments need");
+    }
+    if (d->out_cursor != d->out_size) {
+        return vd_dec_fail(d, "more output area than its arguments need");
+    }
+    return true;
+}
+
+bool vd_command_call(struct vd_decoder *d)
+{
+    const struct vd_command *command = &vd_commands[d->opcode];
+    if (d->tombstone) {
+        if (command->flags & VD_COMMAND_RESULT) {
+            d->result = VK_ERROR_DEVICE_LOST;
+        }
+        vd_log(VD_LOG_WARNING, "%s uses an object whose creation failed",
+               vd_opcode_name(d->opcode));
+        vd_context_lose(d->context, "an object is used whose creation failed");
+        return true;
+    }
+    if (d->skip) {
+        return true;
+    }
+    command->call(d, d->record + vd_record_body((const struct vd_record *)d->record));
+    if (command->flags & VD_COMMAND_RESULT && d->result == VK_ERROR_DEVICE_LOST) {
+        vd_context_lose(d->context, vd_opcode_name(d->opcode));
+    }
+    return !d->failed;
+}
+
+/* ---- What a command creates and destroys */
+
+/* Commands that may create some of their objects and fail for others. */
+static bool creates_some(uint16_t opcode)
+{
+    switch (opcode) {
+    case VD_OP_vkCreateGraphicsPipelines:
+    case VD_OP_vkCreateComputePipelines:
+    case VD_OP_vkCreateRayTracingPipelinesKHR:
+    case VD_OP_vkCreateRayTracingPipelinesNV:
+    case VD_OP_vkCreateShadersEXT:
+        return true;
+    }
+    return false;
+}
+
+/* Gives the new objects their ids. The client who waits learns which there are; for one who does
+ * not, tombstones stand in place of those that there are not. */
+static bool take_new(struct vd_context *context, struct vd_decoder *d, bool waits)
+{
+    const bool none = d->tombstone || (d->result < 0 && !creates_some(d->opcode));
+    for (uint32_t i = 0; i < d->pending_count; i++) {
+        const struct vd_pending *new = &d->pendings[i];
+        const uint64_t handle = none ? 0 : *new->where;
+        *new->where = 0;
+        if (handle == 0 && waits) {
+            continue;
+        }
+        const uint32_t owner =
+            vd_id_type(new->id) == VD_TYPE_VkDevice ? vd_id_index(new->id) : d->owner_index;
+        if (!vd_object_add(&context->objects, new->id, handle, owner, new->pool, new->data)) {
+            return vd_dec_fail(d, "its new object can not be added");
+        }
+        if (handle) {
+            *new->where = new->id;
+        }
+    }
+    return true;
+}
+
+static bool is_pool_child(uint32_t type)
+{
+    return type == VD_TYPE_VkDescriptorSet || type == VD_TYPE_VkCommandBuffer;
+}
+
+/* The driver frees blindly what it is told to free: it must be there, once, and from that pool. */
+static bool check_victims(struct vd_context *context, struct vd_decoder *d)
+{
+    const bool from_pool =
+        d->opcode == VD_OP_vkFreeCommandBuffers || d->opcode == VD_OP_vkFreeDescriptorSets;
+    if (from_pool && d->pool == 0) {
+        return vd_dec_fail(d, "no pool");
+    }
+    for (uint32_t i = 0; i < d->victim_count; i++) {
+        const uint64_t id = d->victims[i];
+        if (!vd_object_find(&context->objects, id) ||
+            is_pool_child(vd_id_type(id)) != from_pool) {
+            d->victims[i] = 0; /* decoded to VK_NULL_HANDLE */
+            continue;
+        }
+        struct vd_object_links *links = vd_object_links(&context->objects, vd_id_index(id));
+        if (from_pool && links->pool != d->pool) {
+            return vd_dec_fail(d, "an object of another pool");
+        }
+        if (links->doomed) {
+            return vd_dec_fail(d, "an object that is named twice");
+        }
+        links->doomed = true;
+    }
+    return true;
+}
+
+static void drop_victims(struct vd_context *context, const struct vd_decoder *d)
+{
+    for (uint32_t i = 0; i < d->victim_count; i++) {
+        vd_object_remove(&context->objects, d->victims[i]);
+    }
+    if (d->emptied && d->result >= 0) {
+        vd_object_remove_children(&context->objects, d->emptied);
+    }
+}
+
+/* ---- The loop */
+
+/* Whether the application can live with this command having failed behind its back. */
+static bool is_decoration(uint16_t opcode)
+{
+    switch (opcode) {
+    case VD_OP_vkSetDebugUtilsObjectNameEXT:
+    case VD_OP_vkSetDebugUtilsObjectTagEXT:
+    case VD_OP_vkDebugMarkerSetObjectNameEXT:
+    case VD_OP_vkDebugMarkerSetObjectTagEXT:
+    case VD_OP_vkMergePipelineCaches:
+        return true;
+    }
+    return false;
+}
+
+/* The client went on without waiting for this result. */
+static void note_failure(struct vd_context *context, const struct vd_decoder *d)
+{
+    if (!(vd_commands[d->opcode].flags & VD_COMMAND_RESULT) || d->result >= 0 || d->tombstone) {
+        return;
+    }
+    vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
+           vd_result_name((VkResult)d->result));
+    if (d->pending_count == 0 && !is_decoration(d->opcode)) {
+        vd_context_lose(context, "a command failed whose result nobody waited for");
+    }
+}
+
+static bool run(struct vd_context *context, struct vd_decoder *d, bool waits)
+{
+    if (!check_victims(context, d) || !vd_command_call(d) || !take_new(context, d, waits)) {
+        return false;
+    }
+    drop_victims(context, d);
+    if (!waits) {
+        note_failure(context, d);
+    }
+    return true;
+}
+
+static bool execute_command(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    if (record->opcode >= VD_OP_COUNT || !vd_commands[record->opcode].decode) {
+        vd_log(VD_LOG_WARNING, "protocol error: no command has the number %u", record->opcode);
+        return false;
+    }
+    const uint32_t flags = vd_commands[record->opcode].flags;
+    if (flags & VD_COMMAND_STREAMED || record->opcode == VD_OP_vkEndCommandBuffer) {
+        return vd_malformed(record, "outside of a stream");
+    }
+    if (!context->instance && record->opcode != VD_OP_vkCreateInstance) {
+        return vd_malformed(record, "before vkCreateInstance");
+    }
+    if (context->instance && record->opcode == VD_OP_vkCreateInstance) {
+        return vd_malformed(record, "a second instance");
+    }
+    if (flags & VD_COMMAND_BLOCKING) {
+        return vd_waits_execute(context->waits, bytes);
+    }
+
+    struct vd_answer answer;
+    if (!vd_answer_begin(context, &answer, record)) {
+        return false;
+    }
+    const bool waits = answer.region != NULL;
+    bool ok = true;
+    if (answer.request.out_size) {
+        ok = vd_buffer_reserve(&context->out, &context->out_capacity, answer.request.out_size);
+        if (ok) {
+            memset(context->out, 0, answer.request.out_size);
+        }
+    }
+    struct vd_decoder *d = &context->decoder;
+    ok = ok && vd_command_decode(d, bytes, &answer, context->out) && run(context, d, waits);
+    if (ok) {
+        vd_answer_send(context, &answer, d);
+    }
+    vd_answer_end(context, &answer);
+    vd_shm_put(context->shm, d->shm);
+    d->shm = NULL;
+    return ok;
+}
+
+static bool execute(struct vd_context *context, uint8_t *record)
+{
+    switch (((const struct vd_record *)record)->opcode) {
+    case VD_OP_NOP:
+        return true;
+    case VD_OP_STREAM:
+        return vd_execute_stream(context, record);
+    case VD_OP_GET_QUEUE:
+        return vd_execute_get_queue(context, record);
+    case VD_OP_GET_PHYSICAL_DEVICES:
+        return vd_execute_get_physical_devices(context, record);
+    }
+    return execute_command(context, record);
+}
+
+bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size)
+{
+    while (size) {
+        const struct vd_record *record = (const struct vd_record *)records;
+        if (size < sizeof(*record) || record->size < sizeof(*record) ||
+            record->size % VD_ALIGN != 0 || record->size > size) {
+            vd_log(VD_LOG_WARNING, "protocol error: a record that is cut short");
+            return false;
+        }
+        const uint32_t step = record->size;
+        if (!execute(context, records)) {
+            return false;
+        }
+        records += step;
+        size -= step;
+    }
+    return true;
+}

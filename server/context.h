@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A context: everything that one client made. The worker feeds it spans of records, already copied
+ * to private memory; it decodes, checks, and replays them on the host's driver.
+ */
+#ifndef VIADUCT_SERVER_CONTEXT_H
+#define VIADUCT_SERVER_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/completion.h"
+#include "protocol/record.h"
+
+#include "shm.h"
+
+struct vd_context;
+
+struct vd_context_options {
+    bool validate; /* put the Khronos validation layer between us and the driver */
+    int gpu;       /* show only the host's physical device of this number; -1: all */
+};
+
+/* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
+struct vd_context *vd_context_create(const struct vd_context_options *options,
+                                     struct vd_shm_table *shm);
+/* Waits for the driver where it must, frees what the client left behind. */
+void vd_context_destroy(struct vd_context *context);
+
+/* After VD_OP_SETUP: where completions are written. The page stays mapped until destroy. */
+void vd_context_set_completion(struct vd_context *context, struct vd_completion *page);
+
+/* Replays whole records in [records, records + size), aligned to 8, private to the caller and
+ * modified in place. False: the stream is malformed (a line is in the log) and the connection must
+ * end. One thread at a time. */
+bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size);
+
+/* Wakes the client that may sleep on this word in shared memory. */
+void vd_wake(_Atomic uint32_t *address);
+
+/* What GET_CAPSET answers. */
+void vd_capset_fill(struct vd_capset *capset);
+
+#endif

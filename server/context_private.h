@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of a context share.
+ */
+#ifndef VIADUCT_SERVER_CONTEXT_PRIVATE_H
+#define VIADUCT_SERVER_CONTEXT_PRIVATE_H
+
+#include "context.h"
+#include "decode.h"
+#include "instance.h"
+#include "object.h"
+
+struct vd_waits;
+
+struct vd_context {
+    struct vd_context_options options;
+    struct vd_shm_table *shm;
+    struct vd_completion *completion; /* NULL before VD_OP_SETUP */
+    _Atomic bool lost;                /* nothing is submitted any more */
+
+    PFN_vkGetInstanceProcAddr get_instance_proc_addr;
+    struct vd_host_memory_cache imports;
+
+    struct vd_object_table objects;
+    struct vd_instance *instance; /* NULL before vkCreateInstance */
+    struct vd_waits *waits;
+    bool queue_slots[VD_QUEUE_MAX]; /* in use */
+    bool stuck; /* a thread is inside the driver and may never return: nothing it uses is freed */
+
+    /* Kept from record to record. */
+    struct vd_decoder decoder;
+    struct vd_decoder stream_decoder;
+    uint8_t *out;
+    size_t out_capacity;
+    uint8_t *stream;
+    size_t stream_capacity;
+};
+
+/* ---- Decoders (decode.c) */
+
+struct vd_restore {
+    uint32_t offset; /* in the record */
+    uint64_t value;  /* what to put back */
+};
+
+/* Starts a record; what the decoder allocated, and its context, stay. */
+void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
+/* Takes out of the record what must not return. */
+void vd_decoder_restore(struct vd_decoder *d);
+void vd_decoder_finish(struct vd_decoder *d);
+
+/* ---- Commands (context.c) */
+
+/* Complains about a record in the log; always false. */
+bool vd_malformed(const struct vd_record *record, const char *why);
+
+struct vd_answer;
+
+/* Checks and patches a command of the ring, with room for its output at `out`. */
+bool vd_command_decode(struct vd_decoder *d, uint8_t *record, const struct vd_answer *answer,
+                       uint8_t *out);
+/* Calls the driver, or does not where there is no sense in it. */
+bool vd_command_call(struct vd_decoder *d);
+
+/* ---- Replies (reply.c) */
+
+/* Where an answer goes. */
+struct vd_answer {
+    struct vd_shm_region *region; /* NULL: nobody asked */
+    struct vd_reply_request request;
+};
+
+/* Checks a record's reply request, if it has one, and holds on to the place. False: malformed. */
+bool vd_answer_begin(struct vd_context *context, struct vd_answer *answer,
+                     const struct vd_record *record);
+/* Writes result, output area and echo, restoring the record; then wakes the client. */
+void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct vd_decoder *d);
+/* Lets go of the place; may follow vd_answer_send or not. */
+void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
+
+/* ---- Records of our own */
+
+bool vd_execute_stream(struct vd_context *context, uint8_t *record);
+bool vd_execute_get_queue(struct vd_context *context, uint8_t *record);
+bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record);
+
+/* ---- The end of everything */
+
+/* The client must hear VK_ERROR_DEVICE_LOST from now on. Any thread; logs the first reason. */
+void vd_context_lose(struct vd_context *context, const char *why);
+
+/* Room for `size` bytes in a buffer that is kept, its contents lost; false without memory. */
+bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+#include "decode.h"
+
+#include <stdlib.h>
+
+#include "context_private.h"
+#include "device.h"
+#include "log.h"
+#include "names.h"
+#include "object.h"
+#include "opcodes.h"
+#include "replay.h"
+
+static bool fail(struct vd_decoder *d, const char *what, const char *why)
+{
+    if (!d->failed) {
+        vd_log(VD_LOG_WARNING, "protocol error: %s: %s%s%s", vd_opcode_name(d->opcode), what,
+               *why ? ": " : "", why);
+    }
+    d->failed = true;
+    return false;
+}
+
+bool vd_dec_fail(struct vd_decoder *d, const char *what)
+{
+    return fail(d, what, "");
+}
+
+/* Makes room for one more element; the array is kept for later records. */
+static bool room(void **array, uint32_t *capacity, uint32_t count, size_t element)
+{
+    if (count < *capacity) {
+        return true;
+    }
+    const uint32_t larger = *capacity ? *capacity * 2 : 16;
+    void *moved = realloc(*array, larger * element);
+    if (!moved) {
+        return false;
+    }
+    *array = moved;
+    *capacity = larger;
+    return true;
+}
+
+void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode)
+{
+    d->record = record;
+    d->size = size;
+    d->opcode = opcode;
+    d->cursor = 0;
+    d->out = NULL;
+    d->out_size = 0;
+    d->out_cursor = 0;
+    d->echo = 0;
+    d->restore_count = 0;
+    d->pending_count = 0;
+    d->victim_count = 0;
+    d->emptied = 0;
+    d->pool = 0;
+    d->failed = false;
+    d->tombstone = false;
+    d->skip = false;
+    d->result = 0;
+    d->value = 0;
+}
+
+void vd_decoder_finish(struct vd_decoder *d)
+{
+    free(d->restores);
+    free(d->pendings);
+    free(d->victims);
+    *d = (struct vd_decoder){0};
+}
+
+/* ---- What returns */
+
+/* What stands at `where` is about to be replaced by something of ours. */
+static bool remember(struct vd_decoder *d, const void *where, uint64_t value)
+{
+    const uint32_t offset = (uint32_t)((const uint8_t *)where - d->record);
+    if (!d->echo || offset < d->echo) {
+        return true;
+    }
+    if (!room((void **)&d->restores, &d->restore_capacity, d->restore_count,
+              sizeof(*d->restores))) {
+        return fail(d, "out of memory", "");
+    }
+    d->restores[d->restore_count++] = (struct vd_restore){.offset = offset, .value = value};
+    return true;
+}
+
+void vd_decoder_restore(struct vd_decoder *d)
+{
+    for (uint32_t i = 0; i < d->restore_count; i++) {
+        memcpy(d->record + d->restores[i].offset, &d->restores[i].value, sizeof(uint64_t));
+    }
+}
+
+/* ---- Pointers */
+
+/* Takes `bytes` at the cursor for the pointer at `where`, whose value must equal the cursor. */
+static bool claim(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                  const char *what)
+{
+    if ((uintptr_t)*where != d->cursor) {
+        return fail(d, what, "a pointer that is not canonical");
+    }
+    /* Both are multiples of VD_ALIGN, so that aligning the bytes stays within the record. */
+    const uint32_t left = d->size - d->cursor;
+    if (count > left / element) {
+        return fail(d, what, "reaches beyond the record");
+    }
+    if (!remember(d, where, 0)) {
+        return false;
+    }
+    *where = d->record + d->cursor;
+    d->cursor += (uint32_t)vd_align(count * element);
+    return true;
+}
+
+bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                  bool required, const char *what)
+{
+    if (!*where) {
+        return !required || count == 0 || fail(d, what, "NULL");
+    }
+    return claim(d, where, count, element, what);
+}
+
+bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what)
+{
+    if (!*where) {
+        return !required || fail(d, what, "NULL");
+    }
+    if ((uintptr_t)*where != d->cursor) {
+        return fail(d, what, "a pointer that is not canonical");
+    }
+    const char *text = (const char *)d->record + d->cursor;
+    const char *end = memchr(text, 0, d->size - d->cursor);
+    if (!end) {
+        return fail(d, what, "text without end");
+    }
+    return claim(d, (const void **)where, (uint64_t)(end - text) + 1, 1, what);
+}
+
+bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
+                    const char *what)
+{
+    if (!vd_dec_array(d, (const void **)where, count, sizeof(char *), true, what)) {
+        return false;
+    }
+    const char **texts = (const char **)*where;
+    for (uint64_t i = 0; texts && i < count; i++) {
+        if (!vd_dec_string(d, &texts[i], true, what)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what)
+{
+    if (!*where) {
+        return true;
+    }
+    if (!claim(d, where, 1, sizeof(uint64_t), what)) {
+        return false;
+    }
+    uint64_t size;
+    memcpy(&size, *where, sizeof(size));
+    const uint32_t left = d->size - d->cursor;
+    if (size > left) {
+        return fail(d, what, "reaches beyond the record");
+    }
+    *where = d->record + d->cursor;
+    d->cursor += (uint32_t)vd_align(size);
+    return true;
+}
+
+bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                bool required, const char *what)
+{
+    if (!*where) {
+        return !required || count == 0 || fail(d, what, "NULL");
+    }
+    if ((uintptr_t)*where != (VD_POINTER_OUT | d->out_cursor)) {
+        return fail(d, what, "an output pointer that is not canonical");
+    }
+    if (count > (d->out_size - d->out_cursor) / element) {
+        return fail(d, what, "reaches beyond the output area");
+    }
+    if (!remember(d, where, 0)) {
+        return false;
+    }
+    *where = d->out + d->out_cursor;
+    d->out_cursor += (uint32_t)vd_align(count * element);
+    return true;
+}
+
+bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
+{
+    const uint64_t pointer = (uintptr_t)*where;
+    const uint64_t offset = pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
+    if (d->shm) {
+        return fail(d, what, "a second one");
+    }
+    d->shm = vd_shm_get(d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset,
+                        0);
+    if (!d->shm) {
+        return fail(d, what, "no such shared memory");
+    }
+    if (!remember(d, where, 0)) {
+        return false;
+    }
+    *where = d->shm->map + offset;
+    return true;
+}
+
+VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsigned n,
+                                const char *what)
+{
+    if (n >= VD_CHAIN_MAX) {
+        fail(d, what, "a chain that is too long");
+        return NULL;
+    }
+    if ((uintptr_t)pointer != d->cursor) {
+        fail(d, what, "a pointer that is not canonical");
+        return NULL;
+    }
+    if (d->size - d->cursor < sizeof(VkBaseOutStructure)) {
+        fail(d, what, "reaches beyond the record");
+        return NULL;
+    }
+    return (VkBaseOutStructure *)(d->record + d->cursor);
+}
+
+/* ---- Handles */
+
+/* Whether a command may name this object: it belongs to its device or stands above devices. */
+static inline bool is_within(const struct vd_decoder *d, const struct vd_object *object)
+{
+    return object->owner == d->owner_index || object->owner == 0;
+}
+
+static bool is_pool(uint32_t type)
+{
+    return type == VD_TYPE_VkDescriptorPool || type == VD_TYPE_VkCommandPool;
+}
+
+/* Whether the call only destroys what this id, the n-th of its member, names. */
+static bool is_victim(const struct vd_decoder *d, uint64_t id, uint64_t n)
+{
+    return vd_commands[d->opcode].flags & VD_COMMAND_DESTROYS && n < d->victim_count &&
+           d->victims[n] == id;
+}
+
+bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
+{
+    const uint64_t id = *handle;
+    const struct vd_object *object =
+        vd_id_type(id) == type ? vd_object_find(&d->context->objects, id) : NULL;
+    if (!object) {
+        return fail(d, vd_type_name(type), "no such object");
+    }
+    d->owner_index = object->owner;
+    d->owner = object->owner ? vd_object_links(&d->context->objects, object->owner)->data : NULL;
+    d->device = d->owner ? &d->owner->dispatch : NULL;
+    if (object->handle == 0 || (object->owner && !d->owner)) {
+        d->tombstone = true;
+    }
+    if (!remember(d, handle, id)) {
+        return false;
+    }
+    *handle = object->handle;
+    return true;
+}
+
+/* `n`: which one of the member's handles. */
+static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n, uint32_t type,
+                               enum vd_strictness strictness, const char *what)
+{
+    const uint64_t id = *where;
+    if (id == 0) {
+        return true;
+    }
+    const struct vd_object *object =
+        vd_id_type(id) == type ? vd_object_find(&d->context->objects, id) : NULL;
+    uint64_t handle = 0;
+    if (object && is_within(d, object)) {
+        handle = object->handle;
+        if (handle == 0 && !is_victim(d, id, n)) {
+            d->tombstone = true;
+        }
+        if (is_pool(type)) {
+            d->pool = vd_id_index(id);
+        }
+    } else if (strictness == VD_STRICT) {
+        return fail(d, what, "no such object");
+    }
+    if (!remember(d, where, id)) {
+        return false;
+    }
+    *where = handle;
+    return true;
+}
+
+bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
+                   enum vd_strictness strictness, const char *what)
+{
+    return take_handle(d, handle, 0, type, strictness, what);
+}
+
+bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
+                    enum vd_strictness strictness, const char *what)
+{
+    uint64_t *at = handles;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take_handle(d, &at[i], i, type, strictness, what)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t object_type, const char *what)
+{
+    const uint64_t id = *handle;
+    const uint32_t type = vd_type_of_object((VkObjectType)object_type);
+    const struct vd_object *object = vd_object_find(&d->context->objects, id);
+    if (!object || type != vd_id_type(id) || object->handle == 0 || !is_within(d, object)) {
+        d->skip = true;
+        return true;
+    }
+    return take_handle(d, handle, 0, type, VD_STRICT, what);
+}
+
+/* ---- Creation and destruction */
+
+/* The type of pool that objects of this type come from, 0: none. */
+static uint32_t pool_type(uint32_t type)
+{
+    switch (type) {
+    case VD_TYPE_VkDescriptorSet:
+        return VD_TYPE_VkDescriptorPool;
+    case VD_TYPE_VkCommandBuffer:
+        return VD_TYPE_VkCommandPool;
+    }
+    return VD_TYPE_NONE;
+}
+
+bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
+                bool required, const char *what)
+{
+    if (!vd_dec_array(d, where, count, sizeof(uint64_t), required, what)) {
+        return false;
+    }
+    if (!*where) {
+        return true;
+    }
+    if (pool_type(type) == VD_TYPE_NONE) {
+        d->pool = 0;
+    } else if (d->pool == 0 && count != 0) {
+        return fail(d, what, "no pool");
+    }
+    uint64_t *places = (uint64_t *)*where;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!vd_object_addable(&d->context->objects, places[i], type)) {
+            return fail(d, what, "an id that can not be given");
+        }
+        if (!room((void **)&d->pendings, &d->pending_capacity, d->pending_count,
+                  sizeof(*d->pendings))) {
+            return fail(d, "out of memory", "");
+        }
+        d->pendings[d->pending_count++] =
+            (struct vd_pending){.where = &places[i], .id = places[i], .pool = d->pool};
+        places[i] = 0;
+    }
+    return true;
+}
+
+static bool add_victim(struct vd_decoder *d, uint64_t id)
+{
+    if (!room((void **)&d->victims, &d->victim_capacity, d->victim_count, sizeof(*d->victims))) {
+        return fail(d, "out of memory", "");
+    }
+    d->victims[d->victim_count++] = id;
+    return true;
+}
+
+void vd_dec_victim(struct vd_decoder *d, uint64_t id)
+{
+    add_victim(d, id);
+}
+
+bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, const char *what)
+{
+    if (!offset) {
+        return true;
+    }
+    if ((uintptr_t)offset != d->cursor) {
+        return fail(d, what, "a pointer that is not canonical");
+    }
+    if (count > (d->size - d->cursor) / sizeof(uint64_t)) {
+        return fail(d, what, "reaches beyond the record");
+    }
+    const uint64_t *ids = (const uint64_t *)(d->record + d->cursor);
+    for (uint64_t i = 0; i < count; i++) {
+        if (!add_victim(d, ids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void vd_dec_emptied(struct vd_decoder *d, uint64_t id)
+{
+    d->emptied = id;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Checking records. Generated code walks a record in canonical order and calls these functions,
+ * which patch it in place: ids become the host's handles, offsets become pointers. The record is a
+ * private copy; nothing here looks at memory that the client can still write.
+ */
+#ifndef VIADUCT_SERVER_DECODE_H
+#define VIADUCT_SERVER_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <vulkan/vulkan_core.h>
+
+#include "protocol/record.h"
+
+struct vd_context;
+struct vd_device;
+struct vd_instance_dispatch;
+struct vd_device_dispatch;
+struct vd_shm_region;
+
+/* A handle that is about to exist. */
+struct vd_pending {
+    uint64_t *where; /* its place in the record: the driver writes its handle there */
+    uint64_t id;
+    uint32_t pool; /* index of the pool it comes from, 0: none */
+    void *data;    /* for its entry in the table, from whoever serves the command */
+};
+
+struct vd_decoder {
+    struct vd_context *context;
+    const struct vd_instance_dispatch *instance; /* NULL before vkCreateInstance */
+    const struct vd_device_dispatch *device;     /* NULL at instance level */
+    struct vd_device *owner;                     /* the device that everything must belong to */
+    uint32_t owner_index;                        /* its index in the object table */
+    VkCommandBuffer command_buffer;              /* of a stream */
+
+    uint8_t *record;
+    uint32_t size;
+    uint32_t cursor; /* where the next pointee must lie */
+    uint8_t *out;    /* the output area, zeroed, private */
+    uint32_t out_size;
+    uint32_t out_cursor;
+    uint32_t echo; /* first byte that returns, 0: none */
+    uint16_t opcode;
+
+    /* Places of pointers and new handles in what returns: restored before it does. */
+    struct vd_restore *restores;
+    uint32_t restore_count, restore_capacity;
+    struct vd_pending *pendings;
+    uint32_t pending_count, pending_capacity;
+    uint64_t *victims; /* ids that the call destroys */
+    uint32_t victim_count, victim_capacity;
+    uint64_t emptied;  /* id of a pool whose children the call frees, 0: none */
+    uint32_t pool;     /* index of the pool decoded last */
+    struct vd_shm_region *shm; /* referenced by vd_dec_shm, for the memory to take */
+
+    bool failed;    /* malformed: the connection must end */
+    bool tombstone; /* an object is used whose creation failed: VK_ERROR_DEVICE_LOST */
+    bool skip;      /* there is nothing to call for: VK_SUCCESS */
+
+    int32_t result; /* of the call: VkResult or VkBool32 */
+    uint64_t value;
+};
+
+enum vd_strictness {
+    VD_STRICT,  /* an unknown handle is an error; 0 is VK_NULL_HANDLE */
+    VD_LENIENT, /* an unknown handle becomes VK_NULL_HANDLE: the driver will not look */
+};
+
+/* Says in the log what is wrong with the record, once; always returns false. */
+bool vd_dec_fail(struct vd_decoder *d, const char *what);
+
+/* The first parameter: sets owner and dispatch tables. Must not be NULL. */
+bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type);
+
+/* Claims count × element bytes at the cursor for the pointer at `where` (NULL stays NULL, which is
+ * an error where `required` and count > 0), and patches it. */
+bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                  bool required, const char *what);
+/* Text, NUL-terminated within the record. */
+bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what);
+bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
+                    const char *what);
+/* A u64 length and that many bytes; the pointer ends up at the bytes. */
+bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what);
+/* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */
+bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                bool required, const char *what);
+/* vd_shm_pointer() to an address. The size is checked by whoever knows it. */
+bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
+/* An array of ids that the call gives to new objects. Remembers them, zeroes their places. */
+bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
+                bool required, const char *what);
+
+/* An id to the host's handle: type, generation and device must match. */
+bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
+                   enum vd_strictness strictness, const char *what);
+bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
+                    enum vd_strictness strictness, const char *what);
+/* A handle of any type, which `object_type` (VkObjectType or VkDebugReportObjectTypeEXT) must agree
+ * with. An unknown one has no counterpart on the host: the call is skipped. */
+bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t object_type, const char *what);
+
+/* The struct at `pointer`, which must lie at the cursor, for its sType; nothing is claimed yet.
+ * `n` counts the chain's links. NULL: failed. */
+VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsigned n,
+                                const char *what);
+
+/* Ids that the call destroys: their entries go after it. The array is still an offset. */
+void vd_dec_victim(struct vd_decoder *d, uint64_t id);
+bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, const char *what);
+/* The id of a pool whose children die with the call. */
+void vd_dec_emptied(struct vd_decoder *d, uint64_t id);
+
+#endif

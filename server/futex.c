@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "futex.h"
+
+/* Neither is FUTEX_PRIVATE_FLAG: the other side is another process. */
+
+void vd_futex_wait(_Atomic uint32_t *address, uint32_t value)
+{
+    syscall(SYS_futex, address, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+
+void vd_wake(_Atomic uint32_t *address)
+{
+    syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The host's instance and its physical devices.
+ */
+#ifndef VIADUCT_SERVER_INSTANCE_H
+#define VIADUCT_SERVER_INSTANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dispatch.h"
+
+struct vd_context;
+struct vd_device;
+
+struct vd_physical_device {
+    VkPhysicalDevice handle;
+    uint64_t id; /* the client's, 0: not yet */
+    uint32_t api_version; /* that its devices have here */
+    VkExtensionProperties *extensions;
+    uint32_t extension_count;
+    uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: can not import */
+};
+
+struct vd_instance {
+    VkInstance handle;
+    struct vd_instance_dispatch dispatch;
+    uint32_t api_version;
+    bool debug_utils;
+    VkDebugUtilsMessengerEXT messenger;
+    struct vd_physical_device *physical_devices;
+    uint32_t physical_device_count;
+    struct vd_device *devices; /* a list */
+};
+
+/* What importing was found to be able to, per physical device: trying takes a device. */
+#define VD_HOST_MEMORY_CACHE 8
+struct vd_host_memory_cache {
+    uint32_t count;
+    struct {
+        uint8_t device_uuid[VK_UUID_SIZE];
+        uint32_t importable;
+    } entries[VD_HOST_MEMORY_CACHE];
+};
+
+/* Ends all devices, then the instance. NULL is fine. */
+void vd_instance_destroy(struct vd_context *context, struct vd_instance *instance);
+
+/* Finds the physical devices that the client may see (physical_device.c). */
+VkResult vd_physical_devices_init(struct vd_instance *instance, int gpu);
+void vd_physical_devices_finish(struct vd_instance *instance);
+bool vd_physical_device_has(const struct vd_physical_device *pd, const char *extension);
+/* NULL: not one of ours. */
+struct vd_physical_device *vd_physical_device_find(struct vd_instance *instance,
+                                                   VkPhysicalDevice handle);
+
+#endif

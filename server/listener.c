@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "listener.h"
+#include "log.h"
+#include "worker.h"
+
+/* How long workers may take to end after SIGTERM. */
+#define GRACE_MS 3000
+/* How long nobody is accepted after the system ran out of something. */
+#define PAUSE_MS 200
+
+struct worker_process {
+    struct worker_process *next;
+    pid_t pid;
+    unsigned number;
+    char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
+};
+
+struct listener {
+    const struct vd_listener_options *options;
+    int socket;
+    int signal_fd;
+    dev_t device; /* of the socket's file: what we may unlink */
+    ino_t inode;
+    struct worker_process *workers;
+    unsigned client_count; /* since the start */
+    bool stopping;
+    bool paused;       /* nobody is accepted until `deadline` */
+    uint64_t deadline; /* of the pause or, while stopping, of the grace */
+};
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* ---- The socket */
+
+/* What is in the way of a socket at this path? 0 after it has been removed, else an error. */
+static int remove_stale(const struct sockaddr_un *address)
+{
+    struct stat before, after;
+    if (lstat(address->sun_path, &before) < 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (!S_ISSOCK(before.st_mode)) {
+        return EEXIST;
+    }
+    const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (probe < 0) {
+        return errno;
+    }
+    const int error =
+        connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+    close(probe);
+    if (error == ENOENT) {
+        return 0;
+    }
+    if (error != ECONNREFUSED) {
+        /* Somebody answers, is too busy to, or does not let us ask. */
+        return error == 0 || error == EAGAIN ? EADDRINUSE : error;
+    }
+    /* Another server may have replaced it in the meantime. */
+    if (lstat(address->sun_path, &after) < 0) {
+        return errno == ENOENT ? 0 : errno;
+    }
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
+        return EADDRINUSE;
+    }
+    if (unlink(address->sun_path) < 0 && errno != ENOENT) {
+        return errno;
+    }
+    vd_log(VD_LOG_INFO, "replaces the socket that a server left behind at %s", address->sun_path);
+    return 0;
+}
+
+static bool open_socket(struct listener *listener)
+{
+    const char *path = listener->options->socket;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (path[0] == '\0' || strlen(path) >= sizeof(address.sun_path)) {
+        vd_log(VD_LOG_ERROR, "a socket's path has 1 to %zu bytes, this one has %zu: %s",
+               sizeof(address.sun_path) - 1, strlen(path), path);
+        return false;
+    }
+    strcpy(address.sun_path, path);
+
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        vd_log(VD_LOG_ERROR, "can not make a socket: %s", strerror(errno));
+        return false;
+    }
+    int error = 0;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        error = errno;
+    }
+    if (error == EADDRINUSE) {
+        error = remove_stale(&address);
+        if (!error && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+            error = errno;
+        }
+    }
+    if (error) {
+        vd_log(VD_LOG_ERROR, "can not listen at %s: %s", path,
+               error == EADDRINUSE ? "another server does"
+               : error == EEXIST   ? "there is a file that is no socket"
+                                   : strerror(error));
+        close(fd);
+        return false;
+    }
+    struct stat file;
+    if (lstat(address.sun_path, &file) < 0 || listen(fd, SOMAXCONN) < 0) {
+        vd_log(VD_LOG_ERROR, "can not listen at %s: %s", address.sun_path, strerror(errno));
+        unlink(address.sun_path);
+        close(fd);
+        return false;
+    }
+    listener->socket = fd;
+    listener->device = file.st_dev;
+    listener->inode = file.st_ino;
+    return true;
+}
+
+static void close_socket(struct listener *listener)
+{
+    struct stat file;
+    if (listener->socket < 0) {
+        return;
+    }
+    if (lstat(listener->options->socket, &file) == 0 && file.st_dev == listener->device &&
+        file.st_ino == listener->inode) {
+        unlink(listener->options->socket);
+    }
+    close(listener->socket);
+    listener->socket = -1;
+}
+
+/* ---- Workers */
+
+/* Closes everything from `first` on. */
+static void close_from(unsigned first)
+{
+    if (syscall(SYS_close_range, first, ~0u, 0) == 0) {
+        return;
+    }
+    const long max = sysconf(_SC_OPEN_MAX);
+    for (long fd = first; fd < (max < 0 || max > 65536 ? 65536 : max); fd++) {
+        close((int)fd);
+    }
+}
+
+/* The child's side of fork(). Returns its exit status. */
+static int become_worker(const struct listener *listener, int client, pid_t parent,
+                         const struct worker_process *worker)
+{
+    /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
+        return EXIT_FAILURE;
+    }
+    /* A terminal's SIGINT goes to every process; the listener passes on SIGTERM. */
+    signal(SIGINT, SIG_IGN);
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigaddset(&child, SIGINT);
+    sigprocmask(SIG_UNBLOCK, &child, NULL);
+
+    const int socket = STDERR_FILENO + 1;
+    if (client != socket && dup3(client, socket, O_CLOEXEC) < 0) {
+        return EXIT_FAILURE;
+    }
+    close_from(socket + 1);
+
+    const struct vd_worker_options options = {
+        .context = listener->options->context,
+        .number = worker->number,
+        .name = worker->name,
+    };
+    return vd_worker_run(socket, &options);
+}
+
+static void free_worker(struct worker_process *worker)
+{
+    munmap(worker->name, VD_CLIENT_NAME_SIZE);
+    free(worker);
+}
+
+/* Returns true in the worker, with *status to exit with. */
+static bool start_worker(struct listener *listener, int client, int *status)
+{
+    const unsigned number = ++listener->client_count;
+    struct worker_process *worker = calloc(1, sizeof(*worker));
+    if (!worker) {
+        vd_log(VD_LOG_ERROR, "no memory for client %u", number);
+        return false;
+    }
+    worker->number = number;
+    worker->name = mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (worker->name == MAP_FAILED) {
+        vd_log(VD_LOG_ERROR, "no memory for client %u: %s", number, strerror(errno));
+        free(worker);
+        return false;
+    }
+    const pid_t self = getpid();
+    worker->pid = fork();
+    if (worker->pid == 0) {
+        *status = become_worker(listener, client, self, worker);
+        free_worker(worker);
+        return true;
+    }
+    if (worker->pid < 0) {
+        vd_log(VD_LOG_ERROR, "no worker for client %u: %s", number, strerror(errno));
+        free_worker(worker);
+        return false;
+    }
+    worker->next = listener->workers;
+    listener->workers = worker;
+    return false;
+}
+
+static void pause_accepting(struct listener *listener)
+{
+    listener->paused = true;
+    listener->deadline = now_ms() + PAUSE_MS;
+}
+
+/* As start_worker. */
+static bool accept_client(struct listener *listener, int *status)
+{
+    const int client = accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            vd_log(VD_LOG_ERROR, "can not accept a client: %s", strerror(errno));
+            pause_accepting(listener);
+        }
+        return false;
+    }
+    if (start_worker(listener, client, status)) {
+        return true;
+    }
+    close(client);
+    return false;
+}
+
+static void report(const struct listener *listener, const struct worker_process *worker, int status)
+{
+    char name[VD_CLIENT_NAME_SIZE];
+    memcpy(name, worker->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    const char *shown = name[0] ? name : "unnamed";
+    if (WIFSIGNALED(status) && !(listener->stopping && WTERMSIG(status) == SIGKILL)) {
+        vd_log(VD_LOG_ERROR, "client %u (%s): its worker was ended by signal %d (%s)%s",
+               worker->number, shown, WTERMSIG(status), strsignal(WTERMSIG(status)),
+               WCOREDUMP(status) ? ", core dumped" : "");
+    } else if (WIFEXITED(status)) {
+        vd_log(VD_LOG_DEBUG, "client %u (%s): its worker ended with status %d", worker->number,
+               shown, WEXITSTATUS(status));
+    }
+}
+
+static void reap_workers(struct listener *listener)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct worker_process **link = &listener->workers;
+        while (*link && (*link)->pid != pid) {
+            link = &(*link)->next;
+        }
+        struct worker_process *worker = *link;
+        if (!worker) {
+            continue;
+        }
+        *link = worker->next;
+        report(listener, worker, status);
+        free_worker(worker);
+    }
+}
+
+static void signal_workers(const struct listener *listener, int signal)
+{
+    for (const struct worker_process *worker = listener->workers; worker; worker = worker->next) {
+        kill(worker->pid, signal);
+    }
+}
+
+/* ---- The loop */
+
+static void begin_stop(struct listener *listener, int signal)
+{
+    if (listener->stopping) {
+        /* Somebody is in a hurry. */
+        signal_workers(listener, SIGKILL);
+        return;
+    }
+    vd_log(VD_LOG_INFO, "stops after %s", strsignal(signal));
+    listener->stopping = true;
+    listener->paused = false;
+    listener->deadline = now_ms() + GRACE_MS;
+    close_socket(listener);
+    signal_workers(listener, SIGTERM);
+}
+
+static void handle_signals(struct listener *listener)
+{
+    struct signalfd_siginfo info;
+    while (read(listener->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+        if (info.ssi_signo != SIGCHLD) {
+            begin_stop(listener, (int)info.ssi_signo);
+        }
+    }
+    /* Several children may share one SIGCHLD. */
+    reap_workers(listener);
+}
+
+/* What poll() is to wait for: for ever, unless something has a deadline. */
+static int poll_timeout(const struct listener *listener)
+{
+    if (!listener->stopping && !listener->paused) {
+        return -1;
+    }
+    const uint64_t now = now_ms();
+    return listener->deadline > now ? (int)(listener->deadline - now) : 0;
+}
+
+static void handle_deadline(struct listener *listener)
+{
+    if (listener->stopping) {
+        vd_log(VD_LOG_WARNING, "workers that do not end are killed");
+        signal_workers(listener, SIGKILL);
+        listener->deadline = now_ms() + GRACE_MS;
+    }
+    listener->paused = false;
+}
+
+static int serve(struct listener *listener)
+{
+    int status = EXIT_FAILURE;
+    while (!listener->stopping || listener->workers) {
+        struct pollfd sources[] = {
+            {.fd = listener->signal_fd, .events = POLLIN},
+            {.fd = listener->paused ? -1 : listener->socket, .events = POLLIN},
+        };
+        const int ready = poll(sources, 2, poll_timeout(listener));
+        if (ready < 0 && errno != EINTR) {
+            vd_log(VD_LOG_ERROR, "poll: %s", strerror(errno));
+            return EXIT_FAILURE;
+        }
+        if (ready == 0) {
+            handle_deadline(listener);
+        }
+        if (ready > 0 && sources[0].revents) {
+            handle_signals(listener);
+        }
+        if (ready > 0 && sources[1].revents && !listener->stopping &&
+            accept_client(listener, &status)) {
+            return status; /* we are the worker */
+        }
+    }
+    vd_log(VD_LOG_INFO, "stopped");
+    return EXIT_SUCCESS;
+}
+
+static void say_ready(int fd)
+{
+    if (fd < 0) {
+        return;
+    }
+    if (write(fd, "\n", 1) != 1) {
+        vd_log(VD_LOG_WARNING, "can not write to descriptor %d of --ready-fd: %s", fd,
+               strerror(errno));
+    }
+    close(fd);
+}
+
+int vd_listener_run(const struct vd_listener_options *options)
+{
+    struct listener listener = {.options = options, .socket = -1};
+
+    sigset_t handled;
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGCHLD);
+    sigaddset(&handled, SIGTERM);
+    sigaddset(&handled, SIGINT);
+    sigprocmask(SIG_BLOCK, &handled, NULL);
+    signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap for us */
+    signal(SIGPIPE, SIG_IGN);
+    listener.signal_fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (listener.signal_fd < 0) {
+        vd_log(VD_LOG_ERROR, "can not receive signals: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (!open_socket(&listener)) {
+        close(listener.signal_fd);
+        return EXIT_FAILURE;
+    }
+    vd_log(VD_LOG_INFO, "listens at %s", options->socket);
+    say_ready(options->ready_fd);
+    const int status = serve(&listener);
+    while (listener.workers) {
+        struct worker_process *worker = listener.workers;
+        listener.workers = worker->next;
+        free_worker(worker);
+    }
+    return status;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The listener: accepts clients and looks after their workers.
+ */
+#ifndef VIADUCT_SERVER_LISTENER_H
+#define VIADUCT_SERVER_LISTENER_H
+
+#include "context.h"
+
+struct vd_listener_options {
+    const char *socket; /* path */
+    int ready_fd;       /* told with a newline, then closed, once clients can connect; -1: none */
+    struct vd_context_options context;
+};
+
+/* Serves until SIGTERM or SIGINT. Returns the exit status of the process. Also returns, with the
+ * worker's status, in each worker: the caller has nothing left to do but exit. */
+int vd_listener_run(const struct vd_listener_options *options);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/record.h"
+#include "protocol/vtest.h"
+
+#include "listener.h"
+#include "log.h"
+
+#ifndef VIADUCT_VERSION
+#define VIADUCT_VERSION "unknown"
+#endif
+
+#define EXIT_USAGE 2
+
+static const char help[] =
+    "Usage: viaduct-server [OPTION]...\n"
+    "Serves Vulkan to Viaduct clients that connect to a vtest socket.\n"
+    "\n"
+    "  --socket PATH      listen here (default: $" VTEST_SOCKET_ENV ", else\n"
+    "                     " VTEST_DEFAULT_SOCKET ")\n"
+    "  --gpu N            offer only the host's physical device number N\n"
+    "  --validate         put the Khronos validation layer above the host's driver\n"
+    "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
+    "  --log-level LEVEL  error, warning, info (default) or debug\n"
+    "  --help             show this\n"
+    "  --version          show the version\n"
+    "\n"
+    "Stops on SIGTERM and SIGINT.\n";
+
+enum option_id {
+    OPTION_SOCKET = 1,
+    OPTION_GPU,
+    OPTION_VALIDATE,
+    OPTION_READY_FD,
+    OPTION_LOG_LEVEL,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"gpu", required_argument, NULL, OPTION_GPU},
+    {"validate", no_argument, NULL, OPTION_VALIDATE},
+    {"ready-fd", required_argument, NULL, OPTION_READY_FD},
+    {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {0},
+};
+
+__attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fputs("viaduct-server: ", stderr);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputs("\nTry 'viaduct-server --help'.\n", stderr);
+    return EXIT_USAGE;
+}
+
+static bool parse_number(const char *text, int *number)
+{
+    char *end;
+    errno = 0;
+    const long value = strtol(text, &end, 10);
+    if (errno || end == text || *end != '\0' || value < 0 || value > INT_MAX) {
+        return false;
+    }
+    *number = (int)value;
+    return true;
+}
+
+static bool parse_level(const char *text, enum vd_log_level *level)
+{
+    static const char *const names[] = {
+        [VD_LOG_ERROR] = "error",
+        [VD_LOG_WARNING] = "warning",
+        [VD_LOG_INFO] = "info",
+        [VD_LOG_DEBUG] = "debug",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *level = (enum vd_log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * The process model:
+ *
+ *     listener ─┬─ worker of client 1      socket, signals, watching  (first thread)
+ *               │                          engine: driver, ring       (second thread)
+ *               ├─ worker of client 2      and what the driver starts
+ *               └─ ...
+ *
+ * The listener owns the path in the file system. It accepts, forks, and does nothing else: it never
+ * reads from a client and never loads a driver, so nothing that a client or a driver does can block
+ * or crash it. It learns of signals and of dead children from one signalfd.
+ *
+ * A worker keeps the client's socket and the standard streams, and nothing else. It ends when the
+ * client goes, breaks the protocol, or when the listener sends SIGTERM; within two seconds then,
+ * whatever the driver does. When the listener dies, the kernel kills the workers. A worker that
+ * crashes costs one client its device and leaves a line in the log.
+ */
+int main(int argc, char **argv)
+{
+    struct vd_listener_options options = {
+        .socket = getenv(VTEST_SOCKET_ENV),
+        .ready_fd = -1,
+        .context = {.gpu = -1},
+    };
+    enum vd_log_level level = VD_LOG_INFO;
+
+    int option;
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_SOCKET:
+            options.socket = optarg;
+            break;
+        case OPTION_GPU:
+            if (!parse_number(optarg, &options.context.gpu)) {
+                return usage_error("--gpu wants a number, not '%s'", optarg);
+            }
+            break;
+        case OPTION_VALIDATE:
+            options.context.validate = true;
+            break;
+        case OPTION_READY_FD:
+            if (!parse_number(optarg, &options.ready_fd)) {
+                return usage_error("--ready-fd wants a number, not '%s'", optarg);
+            }
+            break;
+        case OPTION_LOG_LEVEL:
+            if (!parse_level(optarg, &level)) {
+                return usage_error("there is no log level '%s'", optarg);
+            }
+            break;
+        case OPTION_HELP:
+            fputs(help, stdout);
+            return EXIT_SUCCESS;
+        case OPTION_VERSION:
+            printf("viaduct-server %s (protocol %u)\n", VIADUCT_VERSION, VD_PROTOCOL_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            return usage_error("'%s' is no option, or lacks its argument", argv[optind - 1]);
+        }
+    }
+    if (optind < argc) {
+        return usage_error("unexpected argument '%s'", argv[optind]);
+    }
+    if (!options.socket || options.socket[0] == '\0') {
+        options.socket = VTEST_DEFAULT_SOCKET;
+    }
+    vd_log_set_level(level);
+
+    /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
+    setenv("VIADUCT_SERVER", "1", 1);
+    return vd_listener_run(&options);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A queue and its place on the completion page. Each batch signals the queue's own timeline
+ * semaphore with its number; a thread waits for it and tells the client (completion.c).
+ */
+#ifndef VIADUCT_SERVER_QUEUE_H
+#define VIADUCT_SERVER_QUEUE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dispatch.h"
+
+struct vd_context;
+struct vd_device;
+
+struct vd_queue {
+    VkQueue handle;
+    struct vd_context *context;
+    struct vd_device *device;
+    uint32_t slot; /* on the completion page */
+    VkSemaphore timeline;
+    uint64_t number; /* of the last batch; the ring thread's */
+    bool sparse;     /* the last batch was of vkQueueBindSparse, which is unordered */
+    uint8_t *scratch;
+    size_t scratch_capacity;
+    struct vd_queue *next; /* in the device's list */
+
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;  /* for the thread: target, stop */
+    pthread_cond_t stopped; /* for who stops it */
+    uint64_t target; /* number of the last batch that the driver accepted */
+    uint64_t done;   /* and of the last one that is known to have finished */
+    bool stop;       /* end when all is done */
+    bool ended;      /* the thread has */
+    bool abandoned;  /* nobody waits for the thread: it must touch nothing but the driver */
+};
+
+/* NULL, with a line in the log, when that fails. `slot` must be free. */
+struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *device,
+                                 VkQueue handle, uint32_t slot);
+
+/* Waits until all batches have finished, for some time, and ends the thread. False: it does not
+ * come back, and has been left to itself; then the queue must not be destroyed. */
+bool vd_queue_stop(struct vd_queue *queue);
+void vd_queue_destroy(struct vd_queue *queue);
+
+/* The driver has accepted the batches up to `number`: the thread shall wait for them. */
+void vd_queue_expect(struct vd_queue *queue, uint64_t number);
+
+#endif

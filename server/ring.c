@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "protocol/record.h"
+#include "protocol/ring.h"
+
+#include "futex.h"
+#include "log.h"
+#include "opcodes.h"
+#include "ring.h"
+
+/* How long the consumer looks for more before it sleeps. A wake-up costs the client a system call
+ * and both of them a trip through the scheduler, which is more than this. */
+#define SPIN_NS UINT64_C(30000)
+
+#define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
+
+struct vd_ring_consumer {
+    struct vd_shm_table *shm;
+    struct vd_shm_region *region;
+    struct vd_ring *ring;
+    const uint8_t *data;
+    uint8_t *span; /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
+    uint64_t head; /* ours; the one in the ring is only ever written */
+    _Atomic bool stop;
+};
+
+struct vd_ring_consumer *vd_ring_consumer_create(struct vd_shm_table *shm, uint32_t ring_shm)
+{
+    struct vd_ring_consumer *consumer = calloc(1, sizeof(*consumer));
+    if (!consumer) {
+        vd_log(VD_LOG_ERROR, "out of memory for a ring");
+        return NULL;
+    }
+    consumer->shm = shm;
+    consumer->region = vd_shm_get(shm, ring_shm, 0, RING_BYTES);
+    if (!consumer->region) {
+        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u can not hold the ring", ring_shm);
+        goto free_consumer;
+    }
+    consumer->span = aligned_alloc(64, VD_RING_DATA_SIZE);
+    if (!consumer->span) {
+        vd_log(VD_LOG_ERROR, "out of memory for a ring");
+        goto put_region;
+    }
+    consumer->ring = (struct vd_ring *)consumer->region->map;
+    consumer->data = consumer->region->map + VD_RING_DATA_OFFSET;
+    return consumer;
+
+put_region:
+    vd_shm_put(shm, consumer->region);
+free_consumer:
+    free(consumer);
+    return NULL;
+}
+
+void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer)
+{
+    if (!consumer) {
+        return;
+    }
+    free(consumer->span);
+    vd_shm_put(consumer->shm, consumer->region);
+    free(consumer);
+}
+
+static inline void pause_cpu(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Waits until the ring holds something: its tail, or our head when it is time to stop. */
+static uint64_t await_tail(struct vd_ring_consumer *consumer)
+{
+    struct vd_ring *ring = consumer->ring;
+    uint64_t spin_until = 0;
+
+    for (;;) {
+        /* acquire: the records below tail, stored before the producer's release. */
+        uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+        if (atomic_load_explicit(&consumer->stop, memory_order_acquire)) {
+            return consumer->head;
+        }
+        if (tail != consumer->head) {
+            return tail;
+        }
+        if (spin_until == 0) {
+            spin_until = now_ns() + SPIN_NS;
+        }
+        if (now_ns() < spin_until) {
+            for (int i = 0; i < 8; i++) {
+                pause_cpu();
+            }
+            continue;
+        }
+
+        /* Dekker's pattern, as ring.h says; vd_ring_consumer_stop plays the producer's part. */
+        atomic_store(&ring->consumer_sleeps, 1);
+        tail = atomic_load(&ring->tail);
+        if (tail == consumer->head && !atomic_load(&consumer->stop)) {
+            vd_futex_wait(&ring->consumer_sleeps, 1);
+        }
+        atomic_store_explicit(&ring->consumer_sleeps, 0, memory_order_relaxed);
+    }
+}
+
+/* The bytes below `position` may be overwritten from now on. */
+static void publish_head(struct vd_ring_consumer *consumer, uint64_t position)
+{
+    struct vd_ring *ring = consumer->ring;
+    atomic_store(&ring->head, position);
+    /* The second half of Dekker's pattern with a producer that found the ring full. */
+    if (atomic_load(&ring->producer_sleeps) && atomic_exchange(&ring->producer_sleeps, 0)) {
+        vd_wake(&ring->producer_sleeps);
+    }
+}
+
+static void copy_out(struct vd_ring_consumer *consumer, uint32_t size)
+{
+    const uint32_t start = (uint32_t)consumer->head & (VD_RING_DATA_SIZE - 1);
+    const uint32_t until_end = VD_RING_DATA_SIZE - start;
+    const uint32_t first = size < until_end ? size : until_end;
+    memcpy(consumer->span, consumer->data + start, first);
+    memcpy(consumer->span + first, consumer->data, size - first);
+}
+
+/* True for records that speak of other shared memory, which the client may reuse once head has
+ * passed the record: head waits until they have been executed. */
+static bool holds_head(uint16_t opcode)
+{
+    return opcode == VD_OP_INDIRECT || opcode == VD_OP_STREAM;
+}
+
+static const struct vd_record *record_at(const struct vd_ring_consumer *consumer, uint32_t offset)
+{
+    return (const struct vd_record *)(consumer->span + offset);
+}
+
+/* Are the first `size` bytes of the span whole records? */
+static bool check_framing(const struct vd_ring_consumer *consumer, uint32_t size)
+{
+    if (size % VD_ALIGN != 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: %u bytes in the ring are no whole records", size);
+        return false;
+    }
+    for (uint32_t offset = 0; offset < size;) {
+        const struct vd_record *record = record_at(consumer, offset);
+        if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 ||
+            record->size > size - offset) {
+            vd_log(VD_LOG_WARNING,
+                   "protocol error: record %u has a size of %u bytes where %u are in the ring",
+                   record->opcode, record->size, size - offset);
+            return false;
+        }
+        if (record->opcode == VD_OP_SETUP) {
+            vd_log(VD_LOG_WARNING, "protocol error: a second set-up, in the ring");
+            return false;
+        }
+        offset += record->size;
+    }
+    return true;
+}
+
+static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offset, uint32_t size)
+{
+    while (offset < size && !holds_head(record_at(consumer, offset)->opcode)) {
+        offset += record_at(consumer, offset)->size;
+    }
+    return offset;
+}
+
+/* The record that an indirect one stands for, in memory of its own, or NULL. */
+static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd_record *record)
+{
+    if (record->size != sizeof(*record) + sizeof(struct vd_indirect) || record->flags != 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: an indirect record of %u bytes", record->size);
+        return NULL;
+    }
+    const struct vd_indirect *indirect = (const struct vd_indirect *)(record + 1);
+    if (indirect->size < sizeof(struct vd_record) || indirect->size % VD_ALIGN != 0 ||
+        indirect->size > VD_RECORD_MAX || indirect->offset % VD_ALIGN != 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: an indirect record for %u bytes", indirect->size);
+        return NULL;
+    }
+    struct vd_shm_region *region =
+        vd_shm_get(consumer->shm, indirect->shm, indirect->offset, indirect->size);
+    if (!region) {
+        vd_log(VD_LOG_WARNING, "protocol error: an indirect record outside of shared memory %u",
+               indirect->shm);
+        return NULL;
+    }
+    uint8_t *copy = malloc(indirect->size);
+    if (copy) {
+        memcpy(copy, region->map + indirect->offset, indirect->size);
+    } else {
+        vd_log(VD_LOG_ERROR, "out of memory for a record of %u bytes", indirect->size);
+    }
+    vd_shm_put(consumer->shm, region);
+    if (!copy) {
+        return NULL;
+    }
+
+    const struct vd_record *inner = (const struct vd_record *)copy;
+    if (inner->size != indirect->size || inner->opcode == VD_OP_NOP ||
+        inner->opcode == VD_OP_SETUP || inner->opcode == VD_OP_INDIRECT) {
+        vd_log(VD_LOG_WARNING, "protocol error: an indirect record for record %u of %u bytes",
+               inner->opcode, inner->size);
+        free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static bool execute_indirect(struct vd_ring_consumer *consumer, struct vd_context *context,
+                             const struct vd_record *record)
+{
+    uint8_t *copy = copy_indirect(consumer, record);
+    if (!copy) {
+        return false;
+    }
+    const bool ok = vd_context_execute(context, copy, ((struct vd_record *)copy)->size);
+    free(copy);
+    return ok;
+}
+
+/* Executes the private copy of [head, head + size) and lets the producer have that space, as early
+ * as the records allow. */
+static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *context,
+                         uint32_t size)
+{
+    const uint64_t base = consumer->head;
+    uint32_t hold = next_hold(consumer, 0, size);
+    publish_head(consumer, base + hold);
+
+    for (uint32_t offset = 0; offset < size;) {
+        /* A run of ordinary records goes to the context in one piece. */
+        uint32_t end = offset;
+        while (end < hold && record_at(consumer, end)->opcode != VD_OP_NOP) {
+            end += record_at(consumer, end)->size;
+        }
+        if (end > offset) {
+            if (!vd_context_execute(context, consumer->span + offset, end - offset)) {
+                return false;
+            }
+            offset = end;
+            continue;
+        }
+        const struct vd_record *record = record_at(consumer, offset);
+        const uint32_t record_size = record->size;
+        if (record->opcode == VD_OP_NOP) {
+            offset += record_size;
+            continue;
+        }
+        const bool ok = record->opcode == VD_OP_INDIRECT
+                            ? execute_indirect(consumer, context, record)
+                            : vd_context_execute(context, consumer->span + offset, record_size);
+        if (!ok) {
+            return false;
+        }
+        offset += record_size;
+        hold = next_hold(consumer, offset, size);
+        publish_head(consumer, base + hold);
+    }
+    consumer->head = base + size;
+    return true;
+}
+
+bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *context)
+{
+    for (;;) {
+        const uint64_t tail = await_tail(consumer);
+        if (tail == consumer->head) {
+            return true;
+        }
+        /* Also catches a tail that went backwards. */
+        if (tail - consumer->head > VD_RING_DATA_SIZE) {
+            vd_log(VD_LOG_WARNING,
+                   "protocol error: the ring's tail %llu does not fit its head %llu",
+                   (unsigned long long)tail, (unsigned long long)consumer->head);
+            return false;
+        }
+        const uint32_t size = (uint32_t)(tail - consumer->head);
+        copy_out(consumer, size);
+        if (!check_framing(consumer, size) || !execute_span(consumer, context, size)) {
+            return false;
+        }
+    }
+}
+
+void vd_ring_consumer_stop(struct vd_ring_consumer *consumer)
+{
+    atomic_store(&consumer->stop, true);
+    atomic_store(&consumer->ring->consumer_sleeps, 0);
+    vd_wake(&consumer->ring->consumer_sleeps);
+}

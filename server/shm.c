@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "protocol/record.h"
+
+#include "shm.h"
+
+/* What vd_shm_pointer() can name. */
+#define ID_MAX     ((UINT32_C(1) << (64 - VD_SHM_POINTER_OFFSET_BITS)) - 1)
+#define REGION_MAX (UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS)
+
+struct region {
+    struct vd_shm_region base;
+    _Atomic uint32_t references; /* one of them is the table's, until vd_shm_remove */
+};
+
+/* Entry `id` of the table: a region, or a link of the list of free ids. */
+struct entry {
+    struct region *region;
+    uint32_t next_free;
+};
+
+struct vd_shm_table {
+    pthread_mutex_t lock;
+    struct entry *entries; /* entry 0 is never used */
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t first_free; /* 0: none */
+};
+
+struct vd_shm_table *vd_shm_table_create(void)
+{
+    struct vd_shm_table *table = calloc(1, sizeof(*table));
+    if (!table) {
+        return NULL;
+    }
+    pthread_mutex_init(&table->lock, NULL);
+    table->count = 1;
+    return table;
+}
+
+void vd_shm_table_destroy(struct vd_shm_table *table)
+{
+    if (!table) {
+        return;
+    }
+    for (uint32_t id = 1; id < table->count; id++) {
+        if (table->entries[id].region) {
+            vd_shm_put(table, &table->entries[id].region->base);
+        }
+    }
+    pthread_mutex_destroy(&table->lock);
+    free(table->entries);
+    free(table);
+}
+
+/* A sealed memfd, mapped: the client can not take away what the server has mapped. NULL with errno
+ * set. */
+static struct region *region_create(uint64_t size, int *fd)
+{
+    struct region *region = malloc(sizeof(*region));
+    if (!region) {
+        return NULL;
+    }
+    int error;
+    const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (memory < 0) {
+        error = errno;
+        goto free_region;
+    }
+    if (ftruncate(memory, (off_t)size) < 0 ||
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+        error = errno;
+        goto close_memory;
+    }
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if (map == MAP_FAILED) {
+        error = errno;
+        goto close_memory;
+    }
+    *region = (struct region){.base = {.size = size, .map = map}, .references = 1};
+    *fd = memory;
+    return region;
+
+close_memory:
+    close(memory);
+free_region:
+    free(region);
+    errno = error;
+    return NULL;
+}
+
+static void region_destroy(struct region *region)
+{
+    munmap(region->base.map, region->base.size);
+    free(region);
+}
+
+/* The region of this id, or NULL. Under the table's lock. */
+static struct region *lookup(struct vd_shm_table *table, uint32_t id)
+{
+    return id > 0 && id < table->count ? table->entries[id].region : NULL;
+}
+
+/* An id that nobody uses, or 0. Under the table's lock. */
+static uint32_t id_take(struct vd_shm_table *table)
+{
+    if (table->first_free) {
+        const uint32_t id = table->first_free;
+        table->first_free = table->entries[id].next_free;
+        return id;
+    }
+    if (table->count > ID_MAX) {
+        return 0;
+    }
+    if (table->count >= table->capacity) {
+        const uint32_t capacity = table->capacity ? table->capacity * 2 : 64;
+        struct entry *entries = realloc(table->entries, capacity * sizeof(*entries));
+        if (!entries) {
+            return 0;
+        }
+        table->entries = entries;
+        table->capacity = capacity;
+    }
+    return table->count++;
+}
+
+uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
+{
+    if (size == 0 || size > REGION_MAX) {
+        errno = EINVAL;
+        return 0;
+    }
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    size = (size + page - 1) & ~(page - 1);
+    if (size > SIZE_MAX) {
+        errno = ENOMEM;
+        return 0;
+    }
+
+    int memory;
+    struct region *region = region_create(size, &memory);
+    if (!region) {
+        return 0;
+    }
+    pthread_mutex_lock(&table->lock);
+    const uint32_t id = id_take(table);
+    if (id) {
+        region->base.id = id;
+        table->entries[id] = (struct entry){.region = region};
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!id) {
+        region_destroy(region);
+        close(memory);
+        errno = ENOMEM;
+        return 0;
+    }
+    *fd = memory;
+    return id;
+}
+
+bool vd_shm_remove(struct vd_shm_table *table, uint32_t id)
+{
+    pthread_mutex_lock(&table->lock);
+    struct region *region = lookup(table, id);
+    if (region) {
+        table->entries[id] = (struct entry){.next_free = table->first_free};
+        table->first_free = id;
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (region) {
+        vd_shm_put(table, &region->base);
+    }
+    return region != NULL;
+}
+
+struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64_t offset,
+                                 uint64_t size)
+{
+    pthread_mutex_lock(&table->lock);
+    struct region *region = lookup(table, id);
+    if (region) {
+        if (offset <= region->base.size && size <= region->base.size - offset) {
+            atomic_fetch_add_explicit(&region->references, 1, memory_order_relaxed);
+        } else {
+            region = NULL;
+        }
+    }
+    pthread_mutex_unlock(&table->lock);
+    return region ? &region->base : NULL;
+}
+
+void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *base)
+{
+    (void)table;
+    if (!base) {
+        return;
+    }
+    struct region *region = (struct region *)base;
+    static_assert(offsetof(struct region, base) == 0, "a region begins with its public part");
+    /* acq_rel: the last one unmaps after everybody else's uses. */
+    if (atomic_fetch_sub_explicit(&region->references, 1, memory_order_acq_rel) == 1) {
+        region_destroy(region);
+    }
+}

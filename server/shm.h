@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The shared memory of one client: id -> mapping. The vtest thread adds and removes, the ring
+ * thread and imported VkDeviceMemory hold references.
+ */
+#ifndef VIADUCT_SERVER_SHM_H
+#define VIADUCT_SERVER_SHM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vd_shm_table;
+
+/* One mapping; lives while referenced. */
+struct vd_shm_region {
+    uint32_t id;
+    uint64_t size; /* bytes mapped; the file is sealed against shrinking */
+    uint8_t *map;
+};
+
+struct vd_shm_table *vd_shm_table_create(void);
+void vd_shm_table_destroy(struct vd_shm_table *table);
+
+/* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0
+ * with errno set. */
+uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd);
+/* Forgets the id; the mapping goes with the last reference. False: no such id. */
+bool vd_shm_remove(struct vd_shm_table *table, uint32_t id);
+
+/* A reference, or NULL: no such id, or [offset, offset + size) does not lie within. Thread-safe. */
+struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64_t offset,
+                                 uint64_t size);
+void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *region);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Two threads of ours: the first one serves the vtest socket and watches for everything that ends
+ * the worker; the second one, the engine, owns the context: it loads the driver and consumes the
+ * control ring. So a driver that blocks keeps nobody from noticing that the client is gone.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "protocol/completion.h"
+
+#include "log.h"
+#include "ring.h"
+#include "vtest.h"
+#include "worker.h"
+
+/* From the end of a connection to the end of the process, whatever the driver does. Shorter than
+ * the listener's grace. */
+#define TEARDOWN_SECONDS 2
+
+struct worker {
+    const struct vd_worker_options *options;
+    int socket;
+    int signal_fd;
+    int engine_fd; /* eventfd: the engine has failed */
+    int client_fd; /* pidfd of the client, or -1 */
+    struct vd_shm_table *shm;
+    struct vd_vtest *vtest;
+
+    pthread_t engine;
+    bool engine_started;
+
+    /* From the first thread to the engine, under the lock. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool stopping;
+    struct vd_ring_consumer *consumer;
+    struct vd_shm_region *completion;
+
+    struct vd_context *context; /* the engine's, until it is joined */
+};
+
+/* ---- The engine */
+
+/* The consumer, once the client has set up; NULL when it is time to stop. */
+static struct vd_ring_consumer *await_setup(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->stopping && !worker->consumer) {
+        pthread_cond_wait(&worker->changed, &worker->lock);
+    }
+    struct vd_ring_consumer *consumer = worker->stopping ? NULL : worker->consumer;
+    pthread_mutex_unlock(&worker->lock);
+    return consumer;
+}
+
+static void *engine_main(void *data)
+{
+    struct worker *worker = data;
+    bool ok = true;
+
+    worker->context = vd_context_create(&worker->options->context, worker->shm);
+    if (worker->context) {
+        struct vd_ring_consumer *consumer = await_setup(worker);
+        if (consumer) {
+            vd_context_set_completion(worker->context,
+                                      (struct vd_completion *)worker->completion->map);
+            ok = vd_ring_consumer_run(consumer, worker->context);
+        }
+    } else {
+        ok = false;
+    }
+    if (!ok) {
+        eventfd_write(worker->engine_fd, 1);
+    }
+    return NULL;
+}
+
+/* ---- What vtest messages mean to us */
+
+static void named(void *data, const char *name)
+{
+    struct worker *worker = data;
+    char client[VD_CLIENT_NAME_SIZE + 32];
+    snprintf(client, sizeof(client), "client %u (%s)", worker->options->number, name);
+    vd_log_set_client(client);
+    snprintf(worker->options->name, VD_CLIENT_NAME_SIZE, "%s", name);
+    vd_log(VD_LOG_INFO, "connected");
+}
+
+/* The driver is loaded while the client still prepares its shared memory. */
+static bool context_init(void *data)
+{
+    struct worker *worker = data;
+    const int error = pthread_create(&worker->engine, NULL, engine_main, worker);
+    if (error) {
+        vd_log(VD_LOG_ERROR, "can not start a thread: %s", strerror(error));
+        return false;
+    }
+    pthread_setname_np(worker->engine, "viaduct-engine");
+    worker->engine_started = true;
+    return true;
+}
+
+static bool setup(void *data, const struct vd_setup *setup)
+{
+    struct worker *worker = data;
+    struct vd_shm_region *completion =
+        vd_shm_get(worker->shm, setup->completion_shm, 0, sizeof(struct vd_completion));
+    if (!completion) {
+        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u can not hold the completion page",
+               setup->completion_shm);
+        return false;
+    }
+    struct vd_ring_consumer *consumer = vd_ring_consumer_create(worker->shm, setup->ring_shm);
+    if (!consumer) {
+        vd_shm_put(worker->shm, completion);
+        return false;
+    }
+    pthread_mutex_lock(&worker->lock);
+    worker->completion = completion;
+    worker->consumer = consumer;
+    pthread_cond_signal(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+    return true;
+}
+
+static const struct vd_vtest_listener vtest_listener = {
+    .named = named,
+    .context_init = context_init,
+    .setup = setup,
+};
+
+/* ---- The end */
+
+/* Nothing that the client waits for will come any more. */
+static void mark_lost(struct worker *worker)
+{
+    if (!worker->completion) {
+        return;
+    }
+    struct vd_completion *page = (struct vd_completion *)worker->completion->map;
+    atomic_store(&page->lost, 1);
+    for (int i = 0; i < VD_QUEUE_MAX; i++) {
+        atomic_fetch_add(&page->queues[i].event, 1);
+        vd_wake(&page->queues[i].event);
+    }
+}
+
+static void give_up(int signal)
+{
+    (void)signal;
+    static const char text[] = "viaduct-server: warning: a driver that does not return: the worker "
+                               "ends without it\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)written;
+    _exit(EXIT_FAILURE);
+}
+
+/* From here on the process has TEARDOWN_SECONDS left. */
+static void arm_deadline(void)
+{
+    struct sigaction action = {.sa_handler = give_up};
+    sigaction(SIGALRM, &action, NULL);
+    sigset_t alarm_only;
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &alarm_only, NULL);
+    alarm(TEARDOWN_SECONDS);
+}
+
+static void tear_down(struct worker *worker)
+{
+    arm_deadline();
+    mark_lost(worker);
+    close(worker->socket); /* the client notices */
+
+    pthread_mutex_lock(&worker->lock);
+    worker->stopping = true;
+    pthread_cond_signal(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+    if (worker->consumer) {
+        vd_ring_consumer_stop(worker->consumer);
+    }
+    if (worker->engine_started) {
+        pthread_join(worker->engine, NULL);
+    }
+    if (worker->context) {
+        vd_context_destroy(worker->context);
+    }
+    vd_ring_consumer_destroy(worker->consumer);
+    vd_shm_put(worker->shm, worker->completion);
+    vd_vtest_destroy(worker->vtest);
+    vd_shm_table_destroy(worker->shm);
+    close(worker->engine_fd);
+    close(worker->signal_fd);
+    if (worker->client_fd >= 0) {
+        close(worker->client_fd);
+    }
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+}
+
+/* ---- The first thread */
+
+/* A client that has forked and is killed leaves its socket open in its child: so we also watch the
+ * process that has connected. -1 where it can not be seen from here; the socket alone must do. */
+static int open_client(int socket)
+{
+    struct ucred client;
+    socklen_t size = sizeof(client);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &client, &size) < 0 || client.pid <= 0) {
+        return -1;
+    }
+    return (int)syscall(SYS_pidfd_open, client.pid, 0);
+}
+
+enum source {
+    SOURCE_SOCKET,
+    SOURCE_ENGINE,
+    SOURCE_SIGNAL,
+    SOURCE_CLIENT,
+    SOURCE_COUNT,
+};
+
+/* Until something ends the connection. Returns the exit status. */
+static int serve(struct worker *worker)
+{
+    struct pollfd sources[SOURCE_COUNT] = {
+        [SOURCE_SOCKET] = {.fd = worker->socket},
+        [SOURCE_ENGINE] = {.fd = worker->engine_fd, .events = POLLIN},
+        [SOURCE_SIGNAL] = {.fd = worker->signal_fd, .events = POLLIN},
+        [SOURCE_CLIENT] = {.fd = worker->client_fd, .events = POLLIN},
+    };
+    for (;;) {
+        sources[SOURCE_SOCKET].events = vd_vtest_events(worker->vtest);
+        if (poll(sources, SOURCE_COUNT, -1) < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            vd_log(VD_LOG_ERROR, "poll: %s", strerror(errno));
+            return EXIT_FAILURE;
+        }
+        if (sources[SOURCE_ENGINE].revents) {
+            return EXIT_FAILURE; /* the engine has said why */
+        }
+        if (sources[SOURCE_SIGNAL].revents) {
+            vd_log(VD_LOG_INFO, "disconnected: the server stops");
+            return EXIT_SUCCESS;
+        }
+        if (sources[SOURCE_SOCKET].revents) {
+            switch (vd_vtest_process(worker->vtest)) {
+            case VD_VTEST_OPEN:
+                break;
+            case VD_VTEST_CLOSED:
+                vd_log(VD_LOG_INFO, "disconnected");
+                return EXIT_SUCCESS;
+            case VD_VTEST_FAILED:
+                vd_log(VD_LOG_WARNING, "connection ended");
+                return EXIT_FAILURE;
+            }
+        }
+        if (sources[SOURCE_CLIENT].revents) {
+            vd_log(VD_LOG_INFO, "disconnected: its process has ended");
+            return EXIT_SUCCESS;
+        }
+    }
+}
+
+int vd_worker_run(int socket, const struct vd_worker_options *options)
+{
+    int status = EXIT_FAILURE;
+    struct worker worker = {.options = options, .socket = socket};
+    char client[32];
+    snprintf(client, sizeof(client), "client %u", options->number);
+    vd_log_set_client(client);
+
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_mutex_init(&worker.lock, NULL);
+    pthread_cond_init(&worker.changed, NULL);
+    worker.signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+    worker.engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    worker.client_fd = open_client(socket);
+    worker.shm = vd_shm_table_create();
+    worker.vtest = vd_vtest_create(socket, worker.shm, &vtest_listener, &worker);
+    if (worker.signal_fd >= 0 && worker.engine_fd >= 0 && worker.shm && worker.vtest) {
+        status = serve(&worker);
+    } else {
+        vd_log(VD_LOG_ERROR, "no memory or descriptors for a worker");
+    }
+    tear_down(&worker);
+    return status;
+}

@@ -1,0 +1,25 @@
+// A window of one of the window systems, or the lack of one (headless).
+#ifndef TESTS_WINDOW_H
+#define TESTS_WINDOW_H
+
+#include "common.h"
+
+struct window;
+
+struct platform {
+    const char *name;
+    const char *surface_extension;
+    bool has_window; // else there is nothing to resize, to unmap, or to take a picture of
+
+    struct window *(*create)(VkExtent2D extent);
+    void (*destroy)(struct window *window);
+    VkSurfaceKHR (*create_surface)(struct window *window, VkInstance instance);
+    bool (*can_present)(struct window *window, const struct gpu *gpu);
+    void (*resize)(struct window *window, VkExtent2D extent);
+    void (*set_mapped)(struct window *window, bool mapped);
+    void (*take_picture)(struct window *window, struct picture *picture);
+};
+
+const struct platform *platform_find(const char *name);
+
+#endif

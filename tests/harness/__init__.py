@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""What the suites are written with. A suite needs only `from harness import ...`."""
+
+from . import png, process, setting
+from .framework import Failure, Skipped, add, test
+from .process import Process, Result
+from .server import Server
+from .setting import (
+    build_path,
+    clean_environment,
+    lavapipe,
+    manifest,
+    native_environment,
+    root_path,
+    through,
+    through_environment,
+)
+from .xserver import Xvfb

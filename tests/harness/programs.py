@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The programs of tests/apps, with the arguments that the suites run them with."""
+
+import threading
+
+from . import setting
+from .process import SKIPPED
+from .xserver import Xvfb
+
+PICTURE = "@PICTURE@"
+
+
+class Program:
+    """One way to run one program.
+
+    same_output: what it prints is the same natively and through Viaduct.
+    validated: None, or why it cannot be run under the validation layer.
+    """
+
+    def __init__(self, label, *command, seconds=60, same_output=True, validated=None):
+        self.label = label
+        self.command = command
+        self.seconds = seconds
+        self.same_output = same_output
+        self.validated = validated
+
+    @property
+    def has_picture(self):
+        return PICTURE in self.command
+
+    @property
+    def needs_x(self):
+        return "xcb" in self.command or "xlib" in self.command
+
+    def command_line(self, build, picture=None):
+        words = [picture if word == PICTURE else word for word in self.command]
+        return [build / "tests" / words[0], *words[1:]]
+
+    def environment(self, context, base):
+        if not self.needs_x:
+            return base
+        xserver = context.enter(Xvfb(context))
+        return {**base, "DISPLAY": xserver.display}
+
+
+NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses, and crashes"
+
+PROGRAMS = [
+    Program("compute", "compute"),
+    Program("scene-triangle", "scene", "triangle", PICTURE),
+    Program("scene-textured", "scene", "textured", PICTURE),
+    Program("scene-depth", "scene", "depth", PICTURE),
+    Program("sync", "sync"),
+    Program("memory", "memory", seconds=120),
+    Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
+    Program("threads", "threads"),
+    Program("lifecycle", "lifecycle", same_output=False),
+    Program("lifecycle-instances", "lifecycle", "--instances"),
+    Program("lifecycle-fork", "lifecycle", "--fork"),
+    Program("present-headless", "present", "headless", "--shot", PICTURE),
+    Program("present-xcb-fifo", "present", "xcb", "--mode", "fifo", "--size", "300x200",
+            "--shot", PICTURE),
+    Program("present-xcb-mailbox", "present", "xcb", "--mode", "mailbox", "--frames", "200",
+            "--shot", PICTURE, same_output=False),
+    Program("present-xcb-immediate", "present", "xcb", "--mode", "immediate", "--frames", "200",
+            "--size", "333x77", "--shot", PICTURE),
+    Program("present-xcb-resize", "present", "xcb", "--frames", "90", "--size", "200x300",
+            "--resize", "320x240", "--shot", PICTURE, same_output=False),
+    Program("present-xcb-unmap", "present", "xcb", "--frames", "90", "--unmap", "--shot", PICTURE),
+    Program("present-xlib", "present", "xlib", "--size", "300x200", "--resize", "200x100",
+            "--mode", "immediate", "--shot", PICTURE, same_output=False),
+]
+
+
+_native_results = {}
+_native_lock = threading.Lock()
+
+
+def run_native(context, program):
+    """Runs the program natively, once for all suites: returns its result and picture."""
+    with _native_lock:
+        lock = _native_results.setdefault(program.label, [threading.Lock(), None])
+    with lock[0]:
+        if lock[1] is None:
+            picture = context.path / "native.png" if program.has_picture else None
+            result = context.run(
+                program.command_line(setting.build_path(), picture),
+                program.environment(context, setting.native_environment()),
+                f"native-{program.label}")
+            lock[1] = (result, picture.read_bytes() if picture and picture.exists() else None)
+    return lock[1]
+
+
+def skipped(result):
+    return result.status == SKIPPED

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Where things are, and the environments that programs run in."""
+
+import json
+import os
+import pathlib
+import shutil
+
+_root = None
+_build = None
+_verbose = False
+
+DRIVER_DIRECTORIES = (
+    "/usr/share/vulkan/icd.d",
+    "/usr/local/share/vulkan/icd.d",
+    "/etc/vulkan/icd.d",
+)
+
+
+def init(root, build, verbose):
+    global _root, _build, _verbose
+    _root = pathlib.Path(root)
+    _build = _root / build
+    _verbose = verbose
+
+
+def root_path():
+    return _root
+
+
+def build_path():
+    return _build
+
+
+def logs_path():
+    return _root / "build" / "test-logs"
+
+
+def verbose():
+    return _verbose
+
+
+def lavapipe():
+    """The manifest of Mesa's software driver: the name of the file differs between releases."""
+    for directory in DRIVER_DIRECTORIES:
+        for path in sorted(pathlib.Path(directory).glob("*.json")):
+            try:
+                library = json.loads(path.read_text(encoding="utf-8"))["ICD"]["library_path"]
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if "libvulkan_lvp" in library:
+                return path
+    from .framework import Failure
+    raise Failure("there is no lavapipe: no manifest in " + ", ".join(DRIVER_DIRECTORIES) +
+                  " names libvulkan_lvp; scripts/setup installs it")
+
+
+def manifest(build=None):
+    """The manifest of Viaduct's ICD in the build tree."""
+    found = sorted(((build or _build) / "icd").glob("viaduct_icd.*.json"))
+    if not found:
+        from .framework import Failure
+        raise Failure(f"there is no viaduct_icd.*.json in {build or _build}/icd: is it built?")
+    return found[0]
+
+
+def clean_environment(**extra):
+    """What the user's shell has set for Vulkan, Mesa or X must not change a test."""
+    cache = _root / "build" / "test-cache"
+    runtime = cache / "runtime"
+    runtime.mkdir(parents=True, exist_ok=True)
+    runtime.chmod(0o700)
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+        "HOME": str(cache),
+        "XDG_CACHE_HOME": str(cache),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "LANG": "C.UTF-8",
+    }
+    for name in ("TMPDIR", "USER", "LOGNAME"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment.update({name: str(value) for name, value in extra.items()})
+    return environment
+
+
+def native_environment(**extra):
+    """Vulkan is lavapipe."""
+    driver = lavapipe()
+    return clean_environment(VK_DRIVER_FILES=driver, VK_ICD_FILENAMES=driver, **extra)
+
+
+def through_environment(socket, build=None, **extra):
+    """Vulkan is Viaduct, with the server at this socket."""
+    driver = manifest(build)
+    return clean_environment(VK_DRIVER_FILES=driver, VK_ICD_FILENAMES=driver,
+                             VTEST_SOCKET_NAME=socket, **extra)
+
+
+def through(command, *options, build=None):
+    """The command line that runs a command through Viaduct with a server of its own."""
+    return [(build or _build) / "tools" / "viaduct", "run", "--driver", lavapipe(), *options, "--",
+            *command]
+
+
+def tool(name):
+    """A program that the distribution provides; skips the test if it is not there."""
+    path = shutil.which(name)
+    if not path:
+        from .framework import Failure
+        raise Failure(f"{name} is not installed; scripts/setup does that")
+    return path

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""The programs natively and through Viaduct: same status, same output, same pixels."""
+
+import difflib
+
+from harness import Failure, Skipped, add, png, setting, through
+from harness.programs import PROGRAMS, run_native, skipped
+
+
+def compare(context, program):
+    native, native_picture = run_native(context, program)
+    if skipped(native):
+        raise Skipped("natively: " + native.last_line())
+    if native.status != 0:
+        raise Failure(f"natively it ends with {native.describe()}")
+
+    picture = context.path / "through.png" if program.has_picture else None
+    result = context.run(through(program.command_line(setting.build_path(), picture)),
+                         program.environment(context, setting.clean_environment()), "through")
+    if result.status != native.status:
+        raise Failure(f"natively it ends with status {native.status}, through Viaduct with "
+                      f"{result.describe()}: {result.last_line()}")
+    if program.same_output and result.out != native.out:
+        difference = [line for line in difflib.ndiff(native.out.splitlines(),
+                                                     result.out.splitlines())
+                      if line[0] in "-+"]
+        context.note("\n".join(difference))
+        raise Failure(f"it prints something else: {' | '.join(difference[:4])}")
+    if picture:
+        compare_pictures(context, native_picture, picture)
+
+
+def compare_pictures(context, native_bytes, path):
+    native_path = context.path / "native-copy.png"
+    native_path.write_bytes(native_bytes)
+    native, other = png.read(native_path), png.read(path)
+    if (native.width, native.height) != (other.width, other.height):
+        raise Failure(f"the picture has {other.width}x{other.height} instead of "
+                      f"{native.width}x{native.height}")
+    if native.data != other.data:
+        differing = sum(a != b for a, b in zip(native.pixels(), other.pixels()))
+        raise Failure(f"{differing} pixels of {native.width * native.height} differ: see {path}")
+
+
+for program in PROGRAMS:
+    add(lambda context, program=program: compare(context, program),
+        f"compare/{program.label}",
+        f"`{' '.join(program.command)}` natively and through Viaduct",
+        seconds=2 * program.seconds)

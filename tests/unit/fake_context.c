@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE 1
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_context.h"
+#include "server/log.h"
+
+_Atomic uint64_t fake_numbers[FAKE_THREADS];
+_Atomic bool fake_closed;
+
+struct vd_context {
+    struct vd_shm_table *shm;
+    struct vd_completion *completion;
+};
+
+static uint8_t filler(uint64_t number, size_t i)
+{
+    return (uint8_t)(number * 31 + i * 7 + (i >> 8));
+}
+
+void fake_fill(void *data, uint32_t size, uint16_t opcode, const struct vd_reply_request *reply,
+               uint32_t thread, uint64_t number)
+{
+    struct vd_record *record = data;
+    *record = (struct vd_record){
+        .size = size,
+        .opcode = opcode,
+        .flags = reply ? VD_RECORD_REPLY : 0,
+    };
+    if (reply) {
+        memcpy(record + 1, reply, sizeof(*reply));
+    }
+    struct fake_sequence *sequence =
+        (struct fake_sequence *)((uint8_t *)data + vd_record_body(record));
+    *sequence = (struct fake_sequence){.thread = thread, .number = number};
+    for (uint8_t *byte = (uint8_t *)(sequence + 1); byte < (uint8_t *)data + size; byte++) {
+        *byte = filler(number, (size_t)(byte - (uint8_t *)data));
+    }
+}
+
+struct vd_context *vd_context_create(const struct vd_context_options *options,
+                                     struct vd_shm_table *shm)
+{
+    (void)options;
+    struct vd_context *context = calloc(1, sizeof(*context));
+    if (context) {
+        context->shm = shm;
+        for (int i = 0; i < FAKE_THREADS; i++) {
+            atomic_store(&fake_numbers[i], 0);
+        }
+    }
+    return context;
+}
+
+void vd_context_destroy(struct vd_context *context)
+{
+    free(context);
+}
+
+void vd_context_set_completion(struct vd_context *context, struct vd_completion *page)
+{
+    context->completion = page;
+}
+
+static bool check(const struct vd_record *record)
+{
+    const uint8_t *bytes = (const uint8_t *)record;
+    const uint32_t body = vd_record_body(record);
+    struct fake_sequence sequence;
+    if (record->size < body + sizeof(sequence)) {
+        return false;
+    }
+    memcpy(&sequence, bytes + body, sizeof(sequence));
+    if (sequence.thread >= FAKE_THREADS) {
+        return false;
+    }
+    for (size_t i = body + sizeof(sequence); i < record->size; i++) {
+        if (bytes[i] != filler(sequence.number, i)) {
+            vd_log(VD_LOG_ERROR, "byte %zu of record %llu differs", i,
+                   (unsigned long long)sequence.number);
+            return false;
+        }
+    }
+    if (sequence.number != atomic_load(&fake_numbers[sequence.thread]) + 1) {
+        vd_log(VD_LOG_ERROR, "record %llu is out of order", (unsigned long long)sequence.number);
+        return false;
+    }
+    atomic_store(&fake_numbers[sequence.thread], sequence.number);
+    return true;
+}
+
+static bool answer(struct vd_context *context, const struct vd_record *record)
+{
+    const struct vd_reply_request *request = (const struct vd_reply_request *)(record + 1);
+    const struct fake_sequence *sequence =
+        (const struct fake_sequence *)((const uint8_t *)record + vd_record_body(record));
+    struct vd_shm_region *region =
+        vd_shm_get(context->shm, request->shm, request->offset,
+                   sizeof(struct vd_reply) + (uint64_t)request->out_size);
+    if (!region || request->out_size > record->size) {
+        return false;
+    }
+    struct vd_reply *reply = (struct vd_reply *)(region->map + request->offset);
+    memcpy(reply + 1, record, request->out_size);
+    reply->value = sequence->number;
+    _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
+    if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
+        vd_wake(state);
+    }
+    vd_shm_put(context->shm, region);
+    return true;
+}
+
+static void complete(struct vd_context *context, const struct vd_record *record)
+{
+    const struct fake_sequence *sequence = (const struct fake_sequence *)(record + 1);
+    struct vd_completion_queue *queue = &context->completion->queues[0];
+    atomic_store_explicit(&queue->done, sequence->number, memory_order_release);
+    atomic_fetch_add(&queue->event, 1);
+    if (atomic_load(&queue->waiters)) {
+        vd_wake(&queue->event);
+    }
+}
+
+bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size)
+{
+    while (atomic_load(&fake_closed)) {
+        usleep(500);
+    }
+    for (size_t offset = 0; offset < size;) {
+        const struct vd_record *record = (const struct vd_record *)(records + offset);
+        if (record->opcode == FAKE_ABORT) {
+            abort();
+        }
+        if (record->opcode == FAKE_BLOCK) {
+            for (;;) {
+                pause();
+            }
+        }
+        if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD || !check(record)) {
+            vd_log(VD_LOG_WARNING, "protocol error: record %u", record->opcode);
+            return false;
+        }
+        if (record->opcode == FAKE_ECHO && !answer(context, record)) {
+            return false;
+        }
+        if (record->opcode == FAKE_COMPLETE) {
+            complete(context, record);
+        }
+        offset += record->size;
+    }
+    return true;
+}
+
+void vd_capset_fill(struct vd_capset *capset)
+{
+    static const char extensions[] = "VK_KHR_first\0VK_EXT_second";
+    *capset = (struct vd_capset){
+        .protocol_version = VD_PROTOCOL_VERSION,
+        .registry_version = 1,
+        .opcode_count = FAKE_BLOCK + 1,
+        .extensions_size = sizeof(extensions),
+    };
+    memcpy(capset->extensions, extensions, sizeof(extensions));
+}

@@ -1,0 +1,887 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Both ends of the control ring in one process: the client's connection over a fake transport whose
+ * shared memory is the server's own mapping, so that ThreadSanitizer sees all of it.
+ */
+#define _GNU_SOURCE 1
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "icd/connection.h"
+#include "protocol/ring.h"
+#include "server/context.h"
+#include "server/futex.h"
+#include "server/log.h"
+#include "server/ring.h"
+
+#include "fake_context.h"
+#include "opcodes.h"
+
+/* Longer than anything that works takes, even on a busy machine under a sanitizer. */
+#define SOON_MS 5000
+
+/* ---- A transport and the server behind it */
+
+struct fake {
+    struct vd_transport base;
+    struct vd_shm_table *shm;
+    struct vd_context *context;
+    struct vd_ring_consumer *consumer;
+    struct vd_shm_region *completion;
+    pthread_t engine;
+    bool started;
+    bool result; /* of the consumer, once joined */
+    int sockets[2]; /* the client's end, the server's */
+};
+
+static struct fake *fake;
+/* Makes shm_create fail. */
+static _Atomic bool no_memory;
+
+static VkResult fake_shm_create(struct vd_transport *transport, uint64_t size, struct vd_shm *shm)
+{
+    struct fake *self = (struct fake *)transport;
+    int fd = -1;
+    const uint32_t id = no_memory ? 0 : vd_shm_add(self->shm, size, &fd);
+    if (!id) {
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    struct vd_shm_region *region = vd_shm_get(self->shm, id, 0, size);
+    *shm = (struct vd_shm){.id = id, .size = region->size, .map = region->map, .fd = fd};
+    vd_shm_put(self->shm, region);
+    return VK_SUCCESS;
+}
+
+static void fake_shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
+{
+    close(shm->fd);
+    assert_true(vd_shm_remove(((struct fake *)transport)->shm, shm->id));
+}
+
+static void *engine(void *data)
+{
+    struct fake *self = data;
+    self->result = vd_ring_consumer_run(self->consumer, self->context);
+    return NULL;
+}
+
+static VkResult fake_submit(struct vd_transport *transport, const void *data, size_t size)
+{
+    struct fake *self = (struct fake *)transport;
+    const struct vd_record *record = data;
+    const struct vd_setup *setup = (const struct vd_setup *)(record + 1);
+    assert_int_equal(size, sizeof(*record) + sizeof(*setup));
+    assert_int_equal(record->opcode, VD_OP_SETUP);
+    assert_int_equal(setup->protocol_version, VD_PROTOCOL_VERSION);
+    self->completion = vd_shm_get(self->shm, setup->completion_shm, 0, 4096);
+    self->consumer = vd_ring_consumer_create(self->shm, setup->ring_shm);
+    assert_non_null(self->completion);
+    assert_non_null(self->consumer);
+    vd_context_set_completion(self->context, (struct vd_completion *)self->completion->map);
+    assert_int_equal(pthread_create(&self->engine, NULL, engine, self), 0);
+    self->started = true;
+    return VK_SUCCESS;
+}
+
+static void fake_wake(struct vd_transport *transport, _Atomic uint32_t *address)
+{
+    (void)transport;
+    vd_wake(address);
+}
+
+static void fake_wait(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
+                      uint64_t timeout_ns)
+{
+    (void)transport;
+    if (timeout_ns == UINT64_MAX) {
+        vd_futex_wait(address, value);
+    } else {
+        usleep(1000); /* an early return */
+    }
+}
+
+static int fake_peer_fd(struct vd_transport *transport)
+{
+    return ((struct fake *)transport)->sockets[0];
+}
+
+static void stop_engine(struct fake *self)
+{
+    if (self->started) {
+        vd_ring_consumer_stop(self->consumer);
+        pthread_join(self->engine, NULL);
+        self->started = false;
+    }
+}
+
+static void fake_destroy(struct vd_transport *transport)
+{
+    struct fake *self = (struct fake *)transport;
+    stop_engine(self);
+    vd_ring_consumer_destroy(self->consumer);
+    vd_shm_put(self->shm, self->completion);
+    vd_context_destroy(self->context);
+    vd_shm_table_destroy(self->shm);
+    close(self->sockets[0]);
+    if (self->sockets[1] >= 0) {
+        close(self->sockets[1]);
+    }
+    free(self);
+    fake = NULL;
+}
+
+static const struct vd_transport_ops fake_ops = {
+    .name = "fake",
+    .destroy = fake_destroy,
+    .shm_create = fake_shm_create,
+    .shm_destroy = fake_shm_destroy,
+    .submit = fake_submit,
+    .wake = fake_wake,
+    .wait = fake_wait,
+    .peer_fd = fake_peer_fd,
+};
+
+VkResult vd_vtest_connect(struct vd_transport **transport)
+{
+    const struct vd_context_options options = {.gpu = -1};
+    fake = calloc(1, sizeof(*fake));
+    assert_non_null(fake);
+    fake->base.ops = &fake_ops;
+    vd_capset_fill(&fake->base.capset);
+    fake->shm = vd_shm_table_create();
+    fake->context = vd_context_create(&options, fake->shm);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fake->sockets), 0);
+    *transport = &fake->base;
+    return VK_SUCCESS;
+}
+
+/* What a client sees of a server that dies. */
+static void kill_server(void)
+{
+    close(fake->sockets[1]);
+    fake->sockets[1] = -1;
+}
+
+/* ---- Helpers */
+
+static int set_up(void **state)
+{
+    struct vd_connection *connection = NULL;
+    atomic_store(&fake_closed, false);
+    no_memory = false;
+    vd_log_set_level(VD_LOG_ERROR);
+    if (vd_connection_create(&connection) != VK_SUCCESS) {
+        return -1;
+    }
+    *state = connection;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    atomic_store(&fake_closed, false);
+    vd_connection_destroy(*state);
+    return 0;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Waits for what another thread does; a failure says so instead of hanging. */
+#define assert_soon(condition)                                                                     \
+    do {                                                                                           \
+        const uint64_t until_ = now_ms() + SOON_MS;                                                \
+        while (!(condition) && now_ms() < until_) {                                                \
+            usleep(500);                                                                           \
+        }                                                                                          \
+        assert_true(condition);                                                                    \
+    } while (0)
+
+static uint32_t pseudo_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static const uint32_t size_min = sizeof(struct vd_record) + sizeof(struct fake_sequence);
+
+static void send_sequence(struct vd_connection *connection, void *buffer, uint32_t size,
+                          uint16_t opcode, uint32_t thread, uint64_t number)
+{
+    fake_fill(buffer, size, opcode, NULL, thread, number);
+    assert_int_equal(vd_connection_send(connection, buffer, NULL), VK_SUCCESS);
+}
+
+/* Sends, waits for the answer and checks it. */
+static VkResult echo(struct vd_connection *connection, uint32_t thread, uint64_t number,
+                     uint32_t size)
+{
+    struct vd_reply_space space;
+    VkResult result = vd_connection_reply_begin(connection, size, &space);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
+    assert_true(space.capacity >= size);
+    void *record = malloc(size);
+    assert_non_null(record);
+    const struct vd_reply_request request = {
+        .shm = space.shm,
+        .offset = space.offset,
+        .out_size = size,
+    };
+    fake_fill(record, size, FAKE_ECHO, &request, thread, number);
+    result = vd_connection_send(connection, record, NULL);
+    if (result == VK_SUCCESS) {
+        result = vd_connection_reply_wait(connection, &space);
+    }
+    if (result == VK_SUCCESS) {
+        assert_int_equal(space.reply->value, number);
+        assert_memory_equal(space.reply + 1, record, size);
+    }
+    vd_connection_reply_end(connection, &space);
+    free(record);
+    return result;
+}
+
+/* ---- Records */
+
+static void records_of_all_sizes_arrive_in_order(void **state)
+{
+    struct vd_connection *connection = *state;
+    void *buffer = malloc(VD_RING_RECORD_MAX);
+    uint32_t seed = 1;
+    uint64_t number = 0, bytes = 0;
+    while (bytes < 12 * (uint64_t)VD_RING_DATA_SIZE) {
+        /* Mostly small, at times as large as fits. */
+        uint32_t size = pseudo_random(&seed) % (pseudo_random(&seed) % 16 ? 512 : VD_RING_RECORD_MAX);
+        size = (size_min + size) & ~7u;
+        if (size > VD_RING_RECORD_MAX || number % 64 == 0) {
+            size = VD_RING_RECORD_MAX;
+        }
+        send_sequence(connection, buffer, size, FAKE_SEQUENCE, 0, ++number);
+        bytes += size;
+    }
+    assert_soon(atomic_load(&fake_numbers[0]) == number);
+    struct vd_connection_stats stats;
+    vd_connection_stats(connection, &stats);
+    assert_int_equal(stats.calls, number);
+    assert_int_equal(stats.bytes, bytes);
+    assert_int_equal(stats.round_trips, 0);
+    free(buffer);
+}
+
+static void *send_many(void *data)
+{
+    struct vd_connection *connection = data;
+    uint8_t buffer[4096];
+    for (uint64_t number = 1; number <= 20000; number++) {
+        send_sequence(connection, buffer, 1024, FAKE_SEQUENCE, 1, number);
+    }
+    return NULL;
+}
+
+static void a_full_ring_makes_the_producer_wait(void **state)
+{
+    struct vd_connection *connection = *state;
+    pthread_t thread;
+    atomic_store(&fake_closed, true);
+    assert_int_equal(pthread_create(&thread, NULL, send_many, connection), 0);
+
+    /* The consumer has copied at most one ring, the producer filled at most another. */
+    struct vd_connection_stats stats;
+    uint64_t before;
+    do {
+        vd_connection_stats(connection, &stats);
+        before = stats.bytes;
+        usleep(50000);
+        vd_connection_stats(connection, &stats);
+    } while (stats.bytes != before || before == 0);
+    assert_true(stats.bytes <= 2 * VD_RING_DATA_SIZE + 1024);
+
+    atomic_store(&fake_closed, false);
+    pthread_join(thread, NULL);
+    assert_soon(atomic_load(&fake_numbers[1]) == 20000);
+}
+
+struct sender {
+    struct vd_connection *connection;
+    uint32_t thread;
+};
+
+static void *send_mixed(void *data)
+{
+    const struct sender *sender = data;
+    uint8_t buffer[4096];
+    uint32_t seed = sender->thread;
+    for (uint64_t number = 1; number <= 3000; number++) {
+        const uint32_t size = (size_min + pseudo_random(&seed) % 2000) & ~7u;
+        if (pseudo_random(&seed) % 8 == 0) {
+            assert_int_equal(echo(sender->connection, sender->thread, number, size + 16),
+                             VK_SUCCESS);
+        } else {
+            send_sequence(sender->connection, buffer, size, FAKE_SEQUENCE, sender->thread, number);
+        }
+    }
+    return NULL;
+}
+
+static void threads_keep_their_own_order(void **state)
+{
+    struct vd_connection *connection = *state;
+    struct sender senders[8];
+    pthread_t threads[8];
+    for (uint32_t i = 0; i < 8; i++) {
+        senders[i] = (struct sender){connection, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, send_mixed, &senders[i]), 0);
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_soon(atomic_load(&fake_numbers[i]) == 3000);
+    }
+}
+
+static void large_records_take_the_indirect_way(void **state)
+{
+    struct vd_connection *connection = *state;
+    const uint32_t large = VD_RING_RECORD_MAX + 8;
+    uint8_t *buffer = malloc(40u << 20);
+    uint64_t number = 0;
+    for (int i = 0; i < 40; i++) {
+        send_sequence(connection, buffer, large * (1 + (uint32_t)i % 3), FAKE_SEQUENCE, 0, ++number);
+        send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++number);
+    }
+    send_sequence(connection, buffer, 40u << 20, FAKE_SEQUENCE, 0, ++number);
+    assert_soon(atomic_load(&fake_numbers[0]) == number);
+    free(buffer);
+}
+
+static void consumed_follows_the_ring(void **state)
+{
+    struct vd_connection *connection = *state;
+    uint8_t buffer[64];
+    uint64_t first = 0, second = 0;
+    fake_fill(buffer, 64, FAKE_SEQUENCE, NULL, 0, 1);
+    assert_int_equal(vd_connection_send(connection, buffer, &first), VK_SUCCESS);
+    fake_fill(buffer, 64, FAKE_SEQUENCE, NULL, 0, 2);
+    assert_int_equal(vd_connection_send(connection, buffer, &second), VK_SUCCESS);
+    assert_int_equal(second, first + 64);
+    assert_soon(vd_connection_consumed(connection) == second);
+}
+
+static void no_memory_for_a_large_record(void **state)
+{
+    struct vd_connection *connection = *state;
+    struct vd_reply_space space;
+    void *buffer = malloc(VD_RING_RECORD_MAX + 8);
+    no_memory = true;
+    fake_fill(buffer, VD_RING_RECORD_MAX + 8, FAKE_SEQUENCE, NULL, 0, 1);
+    assert_int_equal(vd_connection_send(connection, buffer, NULL), VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_int_equal(vd_connection_reply_begin(connection, 1, &space), VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_int_equal(vd_connection_reply_begin(connection, 1 << 20, &space),
+                     VK_ERROR_OUT_OF_HOST_MEMORY);
+    no_memory = false;
+    assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
+    free(buffer);
+}
+
+/* ---- Replies */
+
+static void replies_come_back(void **state)
+{
+    struct vd_connection *connection = *state;
+    static const uint32_t sizes[] = {40, 4072, 4080, 4088, 65536, 300000, 3u << 20, 4096};
+    uint64_t number = 0;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+            assert_int_equal(echo(connection, 0, ++number, sizes[i]), VK_SUCCESS);
+        }
+    }
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(echo(connection, 0, ++number, 64), VK_SUCCESS);
+    }
+    struct vd_connection_stats stats;
+    vd_connection_stats(connection, &stats);
+    assert_int_equal(stats.round_trips, number);
+}
+
+static void *open_later(void *data)
+{
+    (void)data;
+    usleep(100000);
+    atomic_store(&fake_closed, false);
+    return NULL;
+}
+
+static void a_sleeping_waiter_is_woken(void **state)
+{
+    struct vd_connection *connection = *state;
+    struct vd_reply_space space;
+    uint8_t record[64];
+    pthread_t opener;
+    assert_int_equal(vd_connection_reply_begin(connection, 64, &space), VK_SUCCESS);
+    const struct vd_reply_request request = {space.shm, space.offset, 64, 0};
+    fake_fill(record, sizeof(record), FAKE_ECHO, &request, 0, 1);
+    atomic_store(&fake_closed, true);
+    assert_int_equal(vd_connection_send(connection, record, NULL), VK_SUCCESS);
+    assert_int_equal(pthread_create(&opener, NULL, open_later, NULL), 0);
+    assert_int_equal(vd_connection_reply_wait(connection, &space), VK_SUCCESS);
+    vd_connection_reply_end(connection, &space);
+    pthread_join(opener, NULL);
+}
+
+static void many_replies_at_once(void **state)
+{
+    enum { COUNT = 300 };
+    struct vd_connection *connection = *state;
+    static struct vd_reply_space spaces[COUNT];
+    uint8_t record[64];
+    for (int i = 0; i < COUNT; i++) {
+        const uint64_t size = i % 50 == 0 ? 10000 : 64;
+        assert_int_equal(vd_connection_reply_begin(connection, size, &spaces[i]), VK_SUCCESS);
+        const struct vd_reply_request request = {spaces[i].shm, spaces[i].offset, 64, 0};
+        fake_fill(record, sizeof(record), FAKE_ECHO, &request, 0, (uint64_t)i + 1);
+        assert_int_equal(vd_connection_send(connection, record, NULL), VK_SUCCESS);
+    }
+    for (int i = COUNT; i-- > 0;) {
+        assert_int_equal(vd_connection_reply_wait(connection, &spaces[i]), VK_SUCCESS);
+        assert_int_equal(spaces[i].reply->value, i + 1);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        vd_connection_reply_end(connection, &spaces[i]);
+    }
+}
+
+/* ---- Queues */
+
+static void queues_are_waited_for(void **state)
+{
+    struct vd_connection *connection = *state;
+    uint8_t record[64];
+    for (uint64_t number = 1; number <= 2000; number++) {
+        send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
+        if (number % 3) {
+            assert_int_equal(vd_connection_wait_queue(connection, 0, number, UINT64_MAX),
+                             VK_SUCCESS);
+        }
+    }
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 2000, UINT64_MAX), VK_SUCCESS);
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 1, 0), VK_SUCCESS);
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 0), VK_TIMEOUT);
+    const uint64_t before = now_ms();
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 50000000), VK_TIMEOUT);
+    assert_true(now_ms() - before >= 49);
+    assert_int_equal(vd_connection_wait_queue(connection, 1, 0, 0), VK_SUCCESS);
+    assert_int_equal(vd_connection_completion(connection)->queues[0].waiters, 0);
+}
+
+static void *wait_for_queue(void *data)
+{
+    struct vd_connection *connection = data;
+    for (uint64_t number = 1; number <= 1000; number++) {
+        assert_int_equal(vd_connection_wait_queue(connection, 0, number, UINT64_MAX), VK_SUCCESS);
+    }
+    return NULL;
+}
+
+static void threads_wait_for_one_queue(void **state)
+{
+    struct vd_connection *connection = *state;
+    pthread_t threads[4];
+    uint8_t record[64];
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_for_queue, connection), 0);
+    }
+    for (uint64_t number = 1; number <= 1000; number++) {
+        send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
+        if (number % 10 == 0) {
+            usleep(100);
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+    }
+}
+
+/* ---- Loss */
+
+static void *wait_for_reply(void *data)
+{
+    struct vd_connection *connection = data;
+    return (void *)(intptr_t)echo(connection, 0, 1, 64);
+}
+
+static void *wait_for_large_reply(void *data)
+{
+    struct vd_connection *connection = data;
+    return (void *)(intptr_t)echo(connection, 1, 1, 100000);
+}
+
+static void *wait_for_ever(void *data)
+{
+    return (void *)(intptr_t)vd_connection_wait_queue(data, 7, 1, UINT64_MAX);
+}
+
+static void *wait_for_long(void *data)
+{
+    return (void *)(intptr_t)vd_connection_wait_queue(data, 8, 1, UINT64_C(60000000000));
+}
+
+static void *send_until_lost(void *data)
+{
+    struct vd_connection *connection = data;
+    uint8_t buffer[4096];
+    VkResult result;
+    uint64_t number = 0;
+    do {
+        fake_fill(buffer, sizeof(buffer), FAKE_SEQUENCE, NULL, 2, ++number);
+        result = vd_connection_send(connection, buffer, NULL);
+    } while (result == VK_SUCCESS);
+    return (void *)(intptr_t)result;
+}
+
+static void every_waiter_learns_of_a_dead_server(void **state)
+{
+    struct vd_connection *connection = *state;
+    void *(*const waiters[])(void *) = {
+        wait_for_reply, wait_for_reply,  wait_for_large_reply, wait_for_ever,
+        wait_for_ever,  send_until_lost, send_until_lost,      wait_for_long,
+    };
+    enum { COUNT = sizeof(waiters) / sizeof(waiters[0]) };
+    pthread_t threads[COUNT];
+    assert_false(vd_connection_lost(connection));
+    atomic_store(&fake_closed, true);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, waiters[i], connection), 0);
+    }
+    usleep(100000);
+    const uint64_t before = now_ms();
+    kill_server();
+    for (int i = 0; i < COUNT; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        assert_int_equal((VkResult)(intptr_t)result, VK_ERROR_DEVICE_LOST);
+    }
+    assert_true(now_ms() - before < 1000);
+
+    struct vd_reply_space space;
+    struct vd_shm shm;
+    uint8_t record[64];
+    fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 1);
+    assert_true(vd_connection_lost(connection));
+    assert_int_equal(vd_connection_send(connection, record, NULL), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vd_connection_reply_begin(connection, 8, &space), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vd_connection_shm_create(connection, 8, &shm), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 1, 0), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vd_connection_wait_queue(connection, 0, 0, 0), VK_SUCCESS);
+}
+
+static void *round_trips_until_lost(void *data)
+{
+    const struct sender *sender = data;
+    VkResult result;
+    uint64_t number = 0;
+    do {
+        number++;
+        result = echo(sender->connection, sender->thread, number, number % 2 ? 64 : 5000);
+    } while (result == VK_SUCCESS);
+    return (void *)(intptr_t)result;
+}
+
+/* The server dies at any moment of a busy client's life. */
+static void loss_races_with_everything(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 30; round++) {
+        void *own;
+        struct sender senders[4];
+        pthread_t threads[4];
+        assert_int_equal(set_up(&own), 0);
+        for (uint32_t i = 0; i < 4; i++) {
+            senders[i] = (struct sender){own, i};
+            assert_int_equal(pthread_create(&threads[i], NULL, round_trips_until_lost, &senders[i]),
+                             0);
+        }
+        usleep(round * 100);
+        atomic_store(&fake_closed, round % 2);
+        kill_server();
+        for (int i = 0; i < 4; i++) {
+            void *result;
+            pthread_join(threads[i], &result);
+            assert_int_equal((VkResult)(intptr_t)result, VK_ERROR_DEVICE_LOST);
+        }
+        tear_down(&own);
+    }
+}
+
+static void a_fork_does_not_touch_its_parents_connection(void **state)
+{
+    struct vd_connection *connection = *state;
+    assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct vd_reply_space space;
+        uint8_t record[64];
+        fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 2);
+        const bool right =
+            vd_connection_lost(connection) &&
+            vd_connection_send(connection, record, NULL) == VK_ERROR_DEVICE_LOST &&
+            vd_connection_reply_begin(connection, 8, &space) == VK_ERROR_DEVICE_LOST &&
+            vd_connection_wait_queue(connection, 0, 99, UINT64_MAX) == VK_ERROR_DEVICE_LOST;
+        _exit(right ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_false(vd_connection_lost(connection));
+    assert_int_equal(echo(connection, 0, 2, 64), VK_SUCCESS);
+}
+
+/* ---- Idleness */
+
+static uint64_t thread_cpu_ns(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec time;
+    assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+    assert_int_equal(clock_gettime(clock, &time), 0);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void an_idle_consumer_sleeps(void **state)
+{
+    struct vd_connection *connection = *state;
+    assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
+    usleep(50000);
+    const uint64_t before = thread_cpu_ns(fake->engine);
+    usleep(200000);
+    assert_int_equal(thread_cpu_ns(fake->engine), before);
+    assert_int_equal(echo(connection, 0, 2, 64), VK_SUCCESS);
+}
+
+/* ---- What a client may do wrong. The client's end is bypassed: these write to the ring. */
+
+struct hostile {
+    struct vd_shm_table *shm;
+    struct vd_context *context;
+    struct vd_ring_consumer *consumer;
+    struct vd_ring *ring;
+    uint8_t *data;
+    uint32_t ring_shm;
+};
+
+static void hostile_init(struct hostile *hostile)
+{
+    const struct vd_context_options options = {.gpu = -1};
+    int fd = -1;
+    hostile->shm = vd_shm_table_create();
+    hostile->context = vd_context_create(&options, hostile->shm);
+    hostile->ring_shm = vd_shm_add(hostile->shm, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE, &fd);
+    assert_int_not_equal(hostile->ring_shm, 0);
+    close(fd);
+    struct vd_shm_region *region = vd_shm_get(hostile->shm, hostile->ring_shm, 0, 4096);
+    hostile->ring = (struct vd_ring *)region->map;
+    hostile->data = region->map + VD_RING_DATA_OFFSET;
+    vd_shm_put(hostile->shm, region);
+    hostile->consumer = vd_ring_consumer_create(hostile->shm, hostile->ring_shm);
+    assert_non_null(hostile->consumer);
+}
+
+static void hostile_finish(struct hostile *hostile)
+{
+    vd_ring_consumer_destroy(hostile->consumer);
+    vd_context_destroy(hostile->context);
+    vd_shm_table_destroy(hostile->shm);
+}
+
+/* Is a ring with these bytes at its start, and this tail, refused? */
+static void assert_refused(const void *bytes, size_t size, uint64_t tail)
+{
+    struct hostile hostile;
+    hostile_init(&hostile);
+    memcpy(hostile.data, bytes, size);
+    atomic_store(&hostile.ring->tail, tail);
+    assert_false(vd_ring_consumer_run(hostile.consumer, hostile.context));
+    hostile_finish(&hostile);
+}
+
+static void malformed_rings_are_refused(void **state)
+{
+    (void)state;
+    struct {
+        struct vd_record record;
+        struct vd_indirect indirect;
+    } indirect;
+    uint8_t good[64];
+    vd_log_set_level(VD_LOG_ERROR);
+    fake_fill(good, sizeof(good), FAKE_SEQUENCE, NULL, 0, 1);
+
+    static const uint64_t tails[] = {
+        4, 1, 7, 63, 8, 56, VD_RING_DATA_SIZE + 8, UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63,
+    };
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+        assert_refused(good, sizeof(good), tails[i]);
+    }
+    static const uint32_t sizes[] = {0,  1,  4,  7,    9,          12,
+                                     65, 72, 60, 1024, UINT32_MAX, UINT32_MAX - 7};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct vd_record record = {.size = sizes[i], .opcode = FAKE_SEQUENCE};
+        assert_refused(&record, sizeof(record), 64);
+        record.opcode = VD_OP_NOP;
+        assert_refused(&record, sizeof(record), 64);
+    }
+    const struct vd_record setup = {.size = 64, .opcode = VD_OP_SETUP};
+    assert_refused(&setup, sizeof(setup), 64);
+    const struct vd_record bad = {.size = 64, .opcode = FAKE_BAD};
+    assert_refused(&bad, sizeof(bad), 64);
+
+    static const struct vd_indirect indirects[] = {
+        {.shm = 0, .size = 64},
+        {.shm = 2, .size = 64},
+        {.shm = UINT32_MAX, .size = 64},
+        {.shm = 1, .size = 0},
+        {.shm = 1, .size = 4},
+        {.shm = 1, .size = 12},
+        {.shm = 1, .size = 64, .offset = 4},
+        {.shm = 1, .size = 64, .offset = UINT64_MAX - 7},
+        {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE - 56},
+        {.shm = 1, .size = UINT32_MAX - 7},
+        {.shm = 1, .size = VD_RECORD_MAX},
+        {.shm = 1, .size = 24, .offset = VD_RING_DATA_OFFSET},   /* itself */
+        {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET},   /* another size than within */
+        {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET * 2}, /* zeroes */
+    };
+    for (size_t i = 0; i < sizeof(indirects) / sizeof(indirects[0]); i++) {
+        indirect.record = (struct vd_record){.size = sizeof(indirect), .opcode = VD_OP_INDIRECT};
+        indirect.indirect = indirects[i];
+        assert_refused(&indirect, sizeof(indirect), sizeof(indirect));
+    }
+    indirect.indirect = (struct vd_indirect){.shm = 1, .size = 64};
+    indirect.record.size = 16;
+    assert_refused(&indirect, sizeof(indirect), 16);
+    indirect.record.size = 24;
+    indirect.record.flags = VD_RECORD_REPLY;
+    assert_refused(&indirect, sizeof(indirect), 24);
+}
+
+static void *stop_later(void *data)
+{
+    usleep(50000);
+    vd_ring_consumer_stop(data);
+    return NULL;
+}
+
+static void padding_is_skipped_and_stop_stops(void **state)
+{
+    (void)state;
+    struct hostile hostile;
+    hostile_init(&hostile);
+    const struct vd_record nop = {.size = 24, .opcode = VD_OP_NOP};
+    memcpy(hostile.data, &nop, sizeof(nop));
+    fake_fill(hostile.data + 24, 64, FAKE_SEQUENCE, NULL, 3, 1);
+    memcpy(hostile.data + 88, &nop, sizeof(nop));
+    memcpy(hostile.data + 112, &nop, sizeof(nop));
+    fake_fill(hostile.data + 136, 64, FAKE_SEQUENCE, NULL, 3, 2);
+    memcpy(hostile.data + 200, &nop, sizeof(nop));
+    atomic_store(&hostile.ring->tail, 224);
+    pthread_t stopper;
+    assert_int_equal(pthread_create(&stopper, NULL, stop_later, hostile.consumer), 0);
+    assert_true(vd_ring_consumer_run(hostile.consumer, hostile.context));
+    pthread_join(stopper, NULL);
+    assert_int_equal(atomic_load(&hostile.ring->head), 224);
+    assert_int_equal(atomic_load(&fake_numbers[3]), 2);
+    hostile_finish(&hostile);
+}
+
+static void a_ring_needs_its_space(void **state)
+{
+    (void)state;
+    vd_log_set_level(VD_LOG_ERROR);
+    struct vd_shm_table *shm = vd_shm_table_create();
+    int fd = -1;
+    const uint32_t id = vd_shm_add(shm, VD_RING_DATA_SIZE, &fd);
+    close(fd);
+    assert_null(vd_ring_consumer_create(shm, id));
+    assert_null(vd_ring_consumer_create(shm, 0));
+    assert_null(vd_ring_consumer_create(shm, id + 1));
+    vd_shm_table_destroy(shm);
+}
+
+/* Random bytes, as a whole ring and behind a valid record, must be refused, and nothing else. */
+static void noise_is_survived(void **state)
+{
+    (void)state;
+    uint32_t seed = 7;
+    vd_log_set_level(VD_LOG_ERROR);
+    for (int round = 0; round < 300; round++) {
+        struct hostile hostile;
+        hostile_init(&hostile);
+        const uint32_t size = 8 * (1 + pseudo_random(&seed) % 64);
+        for (uint32_t i = 0; i < size; i++) {
+            hostile.data[i] = (uint8_t)pseudo_random(&seed);
+        }
+        for (uint32_t at = 0; at < size;) { /* sizes that make sense, to get further */
+            struct vd_record record = {
+                .size = 8 * (1 + pseudo_random(&seed) % 8),
+                .opcode = (uint16_t)(pseudo_random(&seed) % 5),
+                .flags = (uint16_t)(pseudo_random(&seed) % 4 ? 0 : pseudo_random(&seed)),
+            };
+            if (at + record.size > size && pseudo_random(&seed) % 2) {
+                record.size = size - at;
+            }
+            memcpy(hostile.data + at, &record, sizeof(record));
+            at += record.size;
+        }
+        /* Whatever comes through runs into this. */
+        fake_fill(hostile.data + size, 64, FAKE_BAD, NULL, 0, 1);
+        atomic_store(&hostile.ring->tail, size + 64);
+        assert_false(vd_ring_consumer_run(hostile.consumer, hostile.context));
+        hostile_finish(&hostile);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(records_of_all_sizes_arrive_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_ring_makes_the_producer_wait, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_keep_their_own_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(large_records_take_the_indirect_way, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(consumed_follows_the_ring, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_memory_for_a_large_record, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(replies_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_sleeping_waiter_is_woken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_replies_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(queues_are_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_wait_for_one_queue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_waiter_learns_of_a_dead_server, set_up, tear_down),
+        cmocka_unit_test(loss_races_with_everything),
+        cmocka_unit_test_setup_teardown(a_fork_does_not_touch_its_parents_connection, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_idle_consumer_sleeps, set_up, tear_down),
+        cmocka_unit_test(malformed_rings_are_refused),
+        cmocka_unit_test(padding_is_skipped_and_stop_stops),
+        cmocka_unit_test(a_ring_needs_its_space),
+        cmocka_unit_test(noise_is_survived),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
