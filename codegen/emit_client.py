@@ -43,9 +43,10 @@ class ClientEmitter:
                 yield (sub, s.elem)
             elif s.elem in self.r.structs and s.kind in ("array", "pointers", "arrays", "struct",
                                                          "structs"):
-                if kind in ("enc", "shape") and s.elem_work:
-                    yield ("shape" if kind == "shape" and s.kind in ("struct", "structs") else "enc",
-                           s.elem)
+                if kind == "enc" and s.elem_work:
+                    yield ("enc", s.elem)
+                elif kind == "shape" and s.kind == "struct":
+                    yield ("shape", s.elem)
                 elif kind == "fill" and self.p.fills(s.elem):
                     yield ("fill", s.elem)
                 elif kind == "take" and s.kind == "struct":
@@ -213,7 +214,7 @@ class ClientEmitter:
                           f"&s->{m.name}")
             elif step and step.kind in ("out", "inout", "shape"):
                 self.fill_step(w, step, name, "s->", s.members)
-            elif not step and not m.pointers:
+            elif not m.pointers:
                 plain.append(m)
         for m in plain:
             if m.dims:

@@ -3,7 +3,8 @@
 """Generates both ends of Viaduct from vk.xml.
 
   generate.py --registry DIR --out DIR     writes all files (the same bytes for the same input)
-  generate.py --registry DIR --list PART   names the files of a part: common, client, server, test
+  generate.py --registry DIR --list PART   names the files of a part: common, client, server, test,
+                                           templates
   generate.py --registry DIR --assign      gives numbers to new commands and handle types
 """
 
@@ -241,6 +242,9 @@ def main():
         assign(PROTOCOL / "types.txt", list(generator.r.handles))
         return 0
     parts = generator.files()
+    if options.list == "templates":
+        print("\n".join(sorted(map(str, (HERE / "templates").glob("*.mako")))))
+        return 0
     if options.list:
         print("\n".join(name for name, _ in parts[options.list]))
         return 0

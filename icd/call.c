@@ -198,7 +198,8 @@ void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint6
 
 void vd_call_end(struct vd_call *call)
 {
-    vd_connection_reply_end(call->encoder.instance->connection, &call->space);
+    if (call->space.reply)
+        vd_connection_reply_end(call->encoder.instance->connection, &call->space);
     scratch_put(call->encoder.instance, call->scratch);
     call->scratch = NULL;
 }

@@ -40,9 +40,7 @@ static bool chunk_ready(struct vd_connection *connection, const struct vd_chunk 
 
 static void chunk_destroy(struct vd_instance *instance, struct vd_chunk *chunk)
 {
-    /* Freed memory may be handed out again at once, so wait until the server has its copy. */
-    vd_connection_wait_consumed(instance->connection, chunk->busy_until);
-    vd_shm_pool_free(instance->memory, &chunk->part);
+    vd_shm_pool_free_after(instance->memory, &chunk->part, chunk->busy_until);
     free(chunk);
 }
 
@@ -76,11 +74,10 @@ static struct vd_chunk *chunk_get(struct vd_command_buffer *cb, uint32_t size)
 static void chunk_put(struct vd_command_buffer *cb, struct vd_chunk *chunk)
 {
     struct vd_command_pool *pool = cb->pool;
-    if (pool->free_count >= POOL_KEEPS && chunk_ready(cb->base.instance->connection, chunk)) {
+    if (pool->free_count >= POOL_KEEPS) {
         chunk_destroy(cb->base.instance, chunk);
         return;
     }
-    /* Oldest last: those at the front are the likeliest to be cached, and ready by the time. */
     chunk->next = pool->free;
     pool->free = chunk;
     pool->free_count++;

@@ -5,11 +5,11 @@
  * changes each of these words and wakes its sleepers; a waiter first looks at the word and at lost,
  * and then sleeps only while the word has not changed. So nobody can miss the server's death.
  */
-#define _GNU_SOURCE 1
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -38,6 +38,8 @@
 /* Spinning pays as long as the answer tends to come before a sleeper would be awake again. */
 #define SPIN_MAX_NS 25000u
 #define SPIN_MIN_NS 1000u
+/* How many looks lie between two sched_yield(): the server may wait for this very processor. */
+#define LOOKS_PER_YIELD 8
 
 /* How long one kind of wait spins: longer after success, shorter after failure. */
 struct spinner {
@@ -114,8 +116,7 @@ static void mark_owned(struct vd_connection *connection)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     connection->owner = getpid();
-    void *map =
-        mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED) {
         return;
     }
@@ -382,13 +383,15 @@ struct vd_completion *vd_connection_completion(struct vd_connection *connection)
 
 /* ---- Spinning */
 
-static inline void pause_cpu(void)
+static void pause_cpu(void)
 {
+    for (int i = 0; i < 8; i++) {
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield");
+        __asm__ volatile("yield");
 #endif
+    }
 }
 
 static uint64_t now_ns(void)
@@ -410,9 +413,11 @@ static bool spin(struct spinner *spinner, bool (*ready)(const void *data), const
     }
     const uint64_t until = now_ns() + budget;
     bool found;
+    unsigned looks = 1;
     do {
-        for (int i = 0; i < 8; i++) {
-            pause_cpu();
+        pause_cpu();
+        if (looks++ % LOOKS_PER_YIELD == 0) {
+            sched_yield();
         }
         found = ready(data);
     } while (!found && now_ns() < until);
@@ -446,8 +451,8 @@ static VkResult buffer_take(struct vd_connection *connection, uint64_t size, str
 static void buffer_give(struct vd_connection *connection, struct vd_shm *shm)
 {
     pthread_mutex_lock(&connection->buffer_lock);
-    const bool keep = connection->idle_count < IDLE_BUFFERS &&
-                      shm->size <= IDLE_BYTES - connection->idle_bytes;
+    const bool keep =
+        connection->idle_count < IDLE_BUFFERS && shm->size <= IDLE_BYTES - connection->idle_bytes;
     if (keep) {
         connection->idle[connection->idle_count++] = *shm;
         connection->idle_bytes += shm->size;

@@ -35,7 +35,8 @@ bool vd_connection_lost(struct vd_connection *connection);
  * of one thread stay in order. VK_ERROR_DEVICE_LOST when the connection is lost,
  * VK_ERROR_OUT_OF_HOST_MEMORY when there is no memory for a large record.
  * *position, if not NULL, receives the ring position after the record: once
- * vd_connection_consumed() has passed it the server has copied the record. */
+ * vd_connection_consumed() has passed it the server has copied the record and, for VD_OP_STREAM,
+ * is done with the chunks that it names, as far as vd_context_execute is. */
 VkResult vd_connection_send(struct vd_connection *connection, const void *record,
                             uint64_t *position);
 uint64_t vd_connection_consumed(struct vd_connection *connection);
@@ -68,7 +69,8 @@ VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t siz
                                   struct vd_shm *shm);
 void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm);
 
-/* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. */
+/* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. Nobody wakes it when the
+ * server dies, unlike the waits above: bound it. */
 void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,
                         uint64_t timeout_ns);
 

@@ -111,9 +111,8 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyImage(VkDevice device, VkImage image,
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t count,
                                                      const VkBindImageMemoryInfo *infos)
 {
-    VkBindImageMemoryInfo small[8];
-    VkBindImageMemoryInfo *ours =
-        count <= 8 ? small : malloc(count * sizeof(*ours));
+    VkBindImageMemoryInfo small[8] = {0};
+    VkBindImageMemoryInfo *ours = count <= 8 ? small : malloc(count * sizeof(*ours));
     if (!ours)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < count; i++) {

@@ -133,7 +133,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
     struct {
         VkGraphicsPipelineCreateInfo info;
         VkPipelineViewportStateCreateInfo viewport;
-    } one;
+    } one = {0};
     VkGraphicsPipelineCreateInfo *infos = &one.info;
     VkPipelineViewportStateCreateInfo *viewports = &one.viewport;
     if (createInfoCount > 1) {

@@ -21,10 +21,18 @@ struct vd_shm_block {
     uint64_t used; /* bytes handed out */
 };
 
+/* A part that is free once the server has copied what is in it. */
+struct pending {
+    struct pending *next;
+    struct vd_shm_part part;
+    uint64_t position;
+};
+
 struct vd_shm_pool {
     struct vd_connection *connection;
     pthread_mutex_t lock;
     struct vd_shm_block *blocks;
+    struct pending *pending;
 };
 
 struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection)
@@ -52,6 +60,11 @@ void vd_shm_pool_destroy(struct vd_shm_pool *pool)
 {
     if (!pool)
         return;
+    while (pool->pending) {
+        struct pending *next = pool->pending->next;
+        free(pool->pending);
+        pool->pending = next;
+    }
     while (pool->blocks) {
         struct vd_shm_block *next = pool->blocks->next;
         block_destroy(pool, pool->blocks);
@@ -134,12 +147,45 @@ fail:
     return result;
 }
 
+static void free_locked(struct vd_shm_pool *pool, const struct vd_shm_part *part)
+{
+    struct vd_shm_block *block = part->block;
+    give(block, part->offset, part->size);
+    /* The last block is kept, so that allocating and freeing one thing does not register memory
+     * each time; large blocks were made for one part. */
+    if (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next)) {
+        struct vd_shm_block **at = &pool->blocks;
+        while (*at != block)
+            at = &(*at)->next;
+        *at = block->next;
+        block_destroy(pool, block);
+    }
+}
+
+static void reap_locked(struct vd_shm_pool *pool)
+{
+    if (!pool->pending)
+        return;
+    const uint64_t consumed = vd_connection_consumed(pool->connection);
+    for (struct pending **at = &pool->pending; *at;) {
+        struct pending *pending = *at;
+        if (pending->position > consumed) {
+            at = &pending->next;
+            continue;
+        }
+        *at = pending->next;
+        free_locked(pool, &pending->part);
+        free(pending);
+    }
+}
+
 VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
 {
     if (size > UINT64_MAX / 2)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     size = (size + PART_ALIGN - 1) & -(uint64_t)PART_ALIGN;
     pthread_mutex_lock(&pool->lock);
+    reap_locked(pool);
     struct vd_shm_block *block;
     uint64_t offset = 0;
     for (block = pool->blocks; block; block = block->next)
@@ -168,18 +214,26 @@ void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part)
 {
     if (!part->block)
         return;
-    struct vd_shm_block *block = part->block;
     pthread_mutex_lock(&pool->lock);
-    give(block, part->offset, part->size);
-    /* The last block is kept, so that allocating and freeing one thing does not register memory
-     * each time; large blocks were made for one part. */
-    if (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next)) {
-        struct vd_shm_block **at = &pool->blocks;
-        while (*at != block)
-            at = &(*at)->next;
-        *at = block->next;
-        block_destroy(pool, block);
+    reap_locked(pool);
+    free_locked(pool, part);
+    pthread_mutex_unlock(&pool->lock);
+    *part = (struct vd_shm_part){0};
+}
+
+void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position)
+{
+    struct pending *pending =
+        vd_connection_consumed(pool->connection) < position ? malloc(sizeof(*pending)) : NULL;
+    if (!pending) {
+        /* Copied already; or no memory to remember it, and then it is never given out again. */
+        if (vd_connection_consumed(pool->connection) >= position)
+            vd_shm_pool_free(pool, part);
+        return;
     }
+    pthread_mutex_lock(&pool->lock);
+    *pending = (struct pending){.next = pool->pending, .part = *part, .position = position};
+    pool->pending = pending;
     pthread_mutex_unlock(&pool->lock);
     *part = (struct vd_shm_part){0};
 }

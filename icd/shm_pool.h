@@ -28,5 +28,8 @@ void vd_shm_pool_destroy(struct vd_shm_pool *pool);
 /* Thread-safe. Contents are undefined. */
 VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
 void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part);
+/* The same for memory that the server may still read: it is free once vd_connection_consumed() has
+ * reached `position`. */
+void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position);
 
 #endif

@@ -40,7 +40,8 @@ struct vd_transport_ops {
      * the caller looks again. */
     void (*wait)(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
                  uint64_t timeout_ns);
-    /* A descriptor that polls readable or hung-up when the peer is gone; owned by the transport. */
+    /* A descriptor that polls hung-up (POLLHUP, POLLRDHUP) when the peer is gone, whatever else may
+     * be readable there; owned by the transport. */
     int (*peer_fd)(struct vd_transport *transport);
 };
 

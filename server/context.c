@@ -2,6 +2,8 @@
 #include "context.h"
 
 #include <dlfcn.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "context_private.h"
@@ -148,10 +150,15 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
     }
 }
 
-void vd_context_lose(struct vd_context *context, const char *why)
+void vd_context_lose(struct vd_context *context, const char *why, ...)
 {
     if (!atomic_exchange(&context->lost, true)) {
-        vd_log(VD_LOG_ERROR, "device lost: %s", why);
+        char text[256];
+        va_list args;
+        va_start(args, why);
+        vsnprintf(text, sizeof(text), why, args);
+        va_end(args);
+        vd_log(VD_LOG_ERROR, "device lost: %s", text);
     }
     struct vd_completion *page = context->completion;
     if (!page) {
@@ -222,9 +229,8 @@ bool vd_command_call(struct vd_decoder *d)
         if (command->flags & VD_COMMAND_RESULT) {
             d->result = VK_ERROR_DEVICE_LOST;
         }
-        vd_log(VD_LOG_WARNING, "%s uses an object whose creation failed",
-               vd_opcode_name(d->opcode));
-        vd_context_lose(d->context, "an object is used whose creation failed");
+        vd_context_lose(d->context, "%s uses an object whose creation failed",
+                        vd_opcode_name(d->opcode));
         return true;
     }
     if (d->skip) {
@@ -232,7 +238,7 @@ bool vd_command_call(struct vd_decoder *d)
     }
     command->call(d, d->record + vd_record_body((const struct vd_record *)d->record));
     if (command->flags & VD_COMMAND_RESULT && d->result == VK_ERROR_DEVICE_LOST) {
-        vd_context_lose(d->context, vd_opcode_name(d->opcode));
+        vd_context_lose(d->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
     }
     return !d->failed;
 }
@@ -344,7 +350,8 @@ static void note_failure(struct vd_context *context, const struct vd_decoder *d)
     vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
            vd_result_name((VkResult)d->result));
     if (d->pending_count == 0 && !is_decoration(d->opcode)) {
-        vd_context_lose(context, "a command failed whose result nobody waited for");
+        vd_context_lose(context, "%s failed, and nobody waited for its result",
+                        vd_opcode_name(d->opcode));
     }
 }
 

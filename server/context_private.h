@@ -87,7 +87,8 @@ bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record
 /* ---- The end of everything */
 
 /* The client must hear VK_ERROR_DEVICE_LOST from now on. Any thread; logs the first reason. */
-void vd_context_lose(struct vd_context *context, const char *why);
+__attribute__((format(printf, 2, 3))) void vd_context_lose(struct vd_context *context,
+                                                           const char *why, ...);
 
 /* Room for `size` bytes in a buffer that is kept, its contents lost; false without memory. */
 bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -216,8 +215,8 @@ static bool start_worker(struct listener *listener, int client, int *status)
         return false;
     }
     worker->number = number;
-    worker->name = mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    worker->name =
+        mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (worker->name == MAP_FAILED) {
         vd_log(VD_LOG_ERROR, "no memory for client %u: %s", number, strerror(errno));
         free(worker);

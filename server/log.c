@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -39,13 +38,11 @@ void vd_log(enum vd_log_level level, const char *format, ...)
     }
     const int saved_errno = errno;
     char line[LINE_MAX_BYTES];
-    int length =
-        snprintf(line, sizeof(line), "viaduct-server: %s: %s", level_names[level], client);
+    int length = snprintf(line, sizeof(line), "viaduct-server: %s: %s", level_names[level], client);
     va_list args;
     va_start(args, format);
     errno = saved_errno; /* for %m */
-    const int text =
-        vsnprintf(line + length, sizeof(line) - 1 - (size_t)length, format, args);
+    const int text = vsnprintf(line + length, sizeof(line) - 1 - (size_t)length, format, args);
     va_end(args);
     if (text > 0) {
         length += text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE 1
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "protocol/record.h"
 #include "protocol/vtest.h"
@@ -97,6 +98,18 @@ static bool parse_level(const char *text, enum vd_log_level *level)
     return false;
 }
 
+/* Descriptors 0 to 2 are the standard streams, or nothing, but never a socket of ours. */
+static void open_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
 /*
  * The process model:
  *
@@ -165,6 +178,7 @@ int main(int argc, char **argv)
         options.socket = VTEST_DEFAULT_SOCKET;
     }
     vd_log_set_level(level);
+    open_standard_streams();
 
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
     setenv("VIADUCT_SERVER", "1", 1);

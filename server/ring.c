@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE 1
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,8 @@
 /* How long the consumer looks for more before it sleeps. A wake-up costs the client a system call
  * and both of them a trip through the scheduler, which is more than this. */
 #define SPIN_NS UINT64_C(30000)
+/* How many looks lie between two sched_yield(): the client may wait for this very processor. */
+#define LOOKS_PER_YIELD 8
 
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
 
@@ -68,13 +70,15 @@ void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer)
     free(consumer);
 }
 
-static inline void pause_cpu(void)
+static void pause_cpu(void)
 {
+    for (int i = 0; i < 8; i++) {
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
+        __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield");
+        __asm__ volatile("yield");
 #endif
+    }
 }
 
 static uint64_t now_ns(void)
@@ -90,7 +94,7 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer)
     struct vd_ring *ring = consumer->ring;
     uint64_t spin_until = 0;
 
-    for (;;) {
+    for (unsigned looks = 1;; looks++) {
         /* acquire: the records below tail, stored before the producer's release. */
         uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
         if (atomic_load_explicit(&consumer->stop, memory_order_acquire)) {
@@ -103,8 +107,9 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer)
             spin_until = now_ns() + SPIN_NS;
         }
         if (now_ns() < spin_until) {
-            for (int i = 0; i < 8; i++) {
-                pause_cpu();
+            pause_cpu();
+            if (looks % LOOKS_PER_YIELD == 0) {
+                sched_yield();
             }
             continue;
         }

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE 1
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -190,8 +189,9 @@ static bool context_init(struct vd_vtest *vtest, const uint8_t *payload, uint32_
     (void)size;
     const uint32_t id = dword(payload, 0);
     if (id != VD_CAPSET_ID) {
-        vd_log(VD_LOG_WARNING, "protocol error: a context for capset %u; only Viaduct's, %u, is offered",
-               id, VD_CAPSET_ID);
+        vd_log(VD_LOG_WARNING,
+               "protocol error: a context for capset %u; only Viaduct's, %u, is offered", id,
+               VD_CAPSET_ID);
         return false;
     }
     if (vtest->stage == STAGE_CONTEXT) {
@@ -257,8 +257,8 @@ static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t
     const uint64_t offset = (uint64_t)batch.cmd_offset * 4;
     const uint64_t bytes = (uint64_t)batch.cmd_size * 4;
     if (batch.flags != 0 || batch.sync_count != 0 || batch.in_sync_count != 0 ||
-        batch.out_sync_count != 0 || bytes != sizeof(command) ||
-        offset < 4 + sizeof(batch) || offset + bytes > size) {
+        batch.out_sync_count != 0 || bytes != sizeof(command) || offset < 4 + sizeof(batch) ||
+        offset + bytes > size) {
         vd_log(VD_LOG_WARNING,
                "protocol error: a submission of %u dwords at dword %u, flags %#x, in a message of "
                "%u bytes",
@@ -407,10 +407,9 @@ static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
     struct output *output = &vtest->output;
     while (output_pending(vtest)) {
         const bool bytes = output->sent < output->size;
-        const ssize_t sent =
-            bytes ? send(vtest->fd, output->bytes + output->sent, output->size - output->sent,
-                         MSG_NOSIGNAL | MSG_DONTWAIT)
-                  : send_fd(vtest->fd, output->fd);
+        const ssize_t sent = bytes ? send(vtest->fd, output->bytes + output->sent,
+                                          output->size - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                   : send_fd(vtest->fd, output->fd);
         if (sent < 0) {
             if (would_block()) {
                 return VD_VTEST_OPEN;

@@ -4,7 +4,6 @@
  * the worker; the second one, the engine, owns the context: it loads the driver and consumes the
  * control ring. So a driver that blocks keeps nobody from noticing that the client is gone.
  */
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

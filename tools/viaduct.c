@@ -11,7 +11,6 @@
  * nothing ever runs inside a signal handler. Whatever ends it, short of SIGKILL, goes through one
  * exit that stops the server and removes the private directory with its socket.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>

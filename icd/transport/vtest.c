@@ -4,7 +4,6 @@
  * makes shared memory, and hangs up when one side goes; everything else is shared memory and
  * futexes.
  */
-#define _GNU_SOURCE 1
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -258,8 +257,8 @@ static bool open_socket(struct vtest *vtest)
     set_send_timeout(vtest, HANDSHAKE_SECONDS); /* bounds connect(), too */
     int result;
     do {
-        result = connect(vtest->fd, (const struct sockaddr *)&vtest->address,
-                         sizeof(vtest->address));
+        result =
+            connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
     } while (result < 0 && errno == EINTR && now_ns() < vtest->deadline);
     if (result < 0) {
         vd_log("no server at %s: %s", vtest->path, strerror(errno));
@@ -303,8 +302,7 @@ static bool negotiate(const struct vtest *vtest)
     uint32_t version = VTEST_PROTOCOL_VERSION;
     int error = send_dwords(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
     if (!error) {
-        error =
-            receive_answer(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
+        error = receive_answer(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
     }
     if (error) {
         return failed(vtest, "vtest version", error);

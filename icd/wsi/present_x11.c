@@ -31,9 +31,9 @@ struct x11_presenter {
     bool shm; /* until the server refuses */
     uint32_t segment_count;
     uint32_t segment_capacity;
-    uint32_t row_size;     /* bytes of a row as the X protocol wants it */
-    uint32_t stripe_rows;  /* that fit into one request */
-    uint8_t *stripe;       /* rows brought together, allocated when first needed */
+    uint32_t row_size;    /* bytes of a row as the X protocol wants it */
+    uint32_t stripe_rows; /* that fit into one request */
+    uint8_t *stripe;      /* rows brought together, allocated when first needed */
     struct segment segments[];
 };
 
@@ -92,9 +92,12 @@ static bool succeeded(xcb_connection_t *connection, xcb_void_cookie_t cookie)
     return success;
 }
 
-/* The server's name for the memory behind a part; 0 where it cannot map it. */
-static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_shm_part *part)
+/* The server's name for the memory that the picture is in; 0 where it cannot reach it. */
+static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_pixels *pixels)
 {
+    const struct vd_shm_part *part = pixels->part;
+    if (part->offset + pixels->offset > UINT32_MAX)
+        return 0;
     for (uint32_t i = 0; i < p->segment_count; i++) {
         if (p->segments[i].fd == part->fd)
             return p->segments[i].id;
@@ -118,10 +121,9 @@ static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segme
                                     const struct vd_pixels *pixels)
 {
     return xcb_shm_put_image_checked(
-        p->window.connection, p->window.id, p->gc,
-        (uint16_t)(pixels->pitch / p->window.pixel_size), (uint16_t)p->extent.height, 0, 0,
-        (uint16_t)p->extent.width, (uint16_t)p->extent.height, 0, 0, p->window.depth,
-        XCB_IMAGE_FORMAT_Z_PIXMAP, /* send_event */ 0, segment,
+        p->window.connection, p->window.id, p->gc, (uint16_t)(pixels->pitch / p->window.pixel_size),
+        (uint16_t)p->extent.height, 0, 0, (uint16_t)p->extent.width, (uint16_t)p->extent.height, 0,
+        0, p->window.depth, XCB_IMAGE_FORMAT_Z_PIXMAP, /* send_event */ 0, segment,
         (uint32_t)(pixels->part->offset + pixels->offset));
 }
 
@@ -145,10 +147,10 @@ static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixe
                    p->row_size);
         if (y)
             forget(p->window.connection, *cookie);
-        *cookie = xcb_put_image_checked(p->window.connection, XCB_IMAGE_FORMAT_Z_PIXMAP,
-                                        p->window.id, p->gc, (uint16_t)p->extent.width,
-                                        (uint16_t)rows, 0, (int16_t)y, 0, p->window.depth,
-                                        rows * p->row_size, data);
+        *cookie =
+            xcb_put_image_checked(p->window.connection, XCB_IMAGE_FORMAT_Z_PIXMAP, p->window.id,
+                                  p->gc, (uint16_t)p->extent.width, (uint16_t)rows, 0, (int16_t)y,
+                                  0, p->window.depth, rows * p->row_size, data);
         row += (size_t)rows * pixels->pitch;
     }
     return VK_SUCCESS;
@@ -159,7 +161,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
     struct x11_presenter *p = x11_presenter(presenter);
     xcb_connection_t *connection = p->window.connection;
     for (;;) {
-        const xcb_shm_seg_t segment = p->shm ? find_segment(p, pixels->part) : 0;
+        const xcb_shm_seg_t segment = p->shm ? find_segment(p, pixels) : 0;
         if (p->shm && !segment) {
             vd_log("the X server does not take shared memory; pictures are sent instead");
             p->shm = false;
@@ -173,11 +175,11 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
                 return result;
         }
         /* The server handles requests in order: with this answer it has read the pixels, too. */
-        xcb_get_geometry_reply_t *geometry = xcb_get_geometry_reply(
-            connection, xcb_get_geometry(connection, p->window.id), NULL);
+        xcb_get_geometry_reply_t *geometry =
+            xcb_get_geometry_reply(connection, xcb_get_geometry(connection, p->window.id), NULL);
         const bool shown = succeeded(connection, put);
-        const bool fits = geometry && geometry->width == p->extent.width &&
-                          geometry->height == p->extent.height;
+        const bool fits =
+            geometry && geometry->width == p->extent.width && geometry->height == p->extent.height;
         const bool lost = !geometry;
         free(geometry);
         if (lost)

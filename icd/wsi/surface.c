@@ -51,9 +51,9 @@ bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format)
     return properties.optimalTilingFeatures & VK_FORMAT_FEATURE_COLOR_ATTACHMENT_BIT;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceSupportKHR(
-    VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, VkSurfaceKHR surface,
-    VkBool32 *pSupported)
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetPhysicalDeviceSurfaceSupportKHR(VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex,
+                                        VkSurfaceKHR surface, VkBool32 *pSupported)
 {
     struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
     *pSupported = VK_FALSE;
@@ -66,9 +66,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceSupportKHR(
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
-    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface,
-    VkSurfaceCapabilitiesKHR *pSurfaceCapabilities)
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(VkPhysicalDevice physicalDevice, VkSurfaceKHR surface,
+                                             VkSurfaceCapabilitiesKHR *pSurfaceCapabilities)
 {
     struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
     VkSurfaceCapabilitiesKHR capabilities = {
@@ -97,8 +97,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
         if (next->sType == VK_STRUCTURE_TYPE_SURFACE_PROTECTED_CAPABILITIES_KHR)
             ((VkSurfaceProtectedCapabilitiesKHR *)next)->supportsProtected = VK_FALSE;
     }
-    return vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
-        physicalDevice, pSurfaceInfo->surface, &pSurfaceCapabilities->surfaceCapabilities);
+    return vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(physicalDevice, pSurfaceInfo->surface,
+                                                        &pSurfaceCapabilities->surfaceCapabilities);
 }
 
 /* How many of `have` elements go into room for *count (not NULL `room`); *count becomes the number
@@ -139,8 +139,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormats2KHR(
                                                        pSurfaceFormatCount, NULL);
     VkSurfaceFormatKHR formats[VD_SURFACE_FORMATS_MAX];
     uint32_t have = VD_SURFACE_FORMATS_MAX;
-    VkResult result = vd_vkGetPhysicalDeviceSurfaceFormatsKHR(
-        physicalDevice, pSurfaceInfo->surface, &have, formats);
+    VkResult result = vd_vkGetPhysicalDeviceSurfaceFormatsKHR(physicalDevice, pSurfaceInfo->surface,
+                                                              &have, formats);
     if (result != VK_SUCCESS)
         return result;
     result = fit(have, pSurfaceFormats, pSurfaceFormatCount);

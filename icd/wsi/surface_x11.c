@@ -44,10 +44,9 @@ struct window {
     struct visual visual;
 };
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateXcbSurfaceKHR(VkInstance instance,
-                                                        const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
-                                                        const VkAllocationCallbacks *pAllocator,
-                                                        VkSurfaceKHR *pSurface)
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
+                         const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
     (void)instance;
     const VkIcdSurfaceXcb surface = {
@@ -214,10 +213,9 @@ static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfa
     capabilities->minImageExtent = window.extent;
     capabilities->maxImageExtent = window.extent;
     capabilities->supportedCompositeAlpha =
-        VK_COMPOSITE_ALPHA_INHERIT_BIT_KHR |
-        (window.visual.type && visual_has_alpha(&window.visual)
-             ? VK_COMPOSITE_ALPHA_PRE_MULTIPLIED_BIT_KHR
-             : VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR);
+        VK_COMPOSITE_ALPHA_INHERIT_BIT_KHR | (window.visual.type && visual_has_alpha(&window.visual)
+                                                  ? VK_COMPOSITE_ALPHA_PRE_MULTIPLIED_BIT_KHR
+                                                  : VK_COMPOSITE_ALPHA_OPAQUE_BIT_KHR);
     return VK_SUCCESS;
 }
 

@@ -48,7 +48,7 @@ struct swapchain {
     pthread_t thread;
     pid_t process; /* that has the thread */
 
-    pthread_mutex_t lock; /* covers what follows */
+    pthread_mutex_t lock;   /* covers what follows */
     pthread_cond_t changed; /* an image is free, or there will be none */
     pthread_cond_t wanted;  /* the thread has something to do */
     bool retired;
@@ -198,8 +198,7 @@ static struct succession *succession_join(struct swapchain *old)
 static void succession_leave(struct succession *succession)
 {
     /* Pairs with itself: whoever is last sees what the others did. */
-    if (succession &&
-        atomic_fetch_sub_explicit(&succession->users, 1, memory_order_acq_rel) == 1) {
+    if (succession && atomic_fetch_sub_explicit(&succession->users, 1, memory_order_acq_rel) == 1) {
         pthread_mutex_destroy(&succession->lock);
         free(succession);
     }
@@ -381,19 +380,18 @@ static VkResult acquire(struct vd_device *device, struct swapchain *s, uint64_t 
     VkResult result = vd_device_status(device);
     if (result != VK_SUCCESS)
         return result;
-    uint32_t image;
+    uint32_t image = 0;
     result = take(s, timeout, &image);
     if (result != VK_SUCCESS && result != VK_SUBOPTIMAL_KHR)
         return result;
     if (semaphore) {
-        const VkResult submitted =
-            vd_queue_submit_batch(&device->queues[0],
-                                  &(const VkSubmitInfo){
-                                      .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                      .signalSemaphoreCount = 1,
-                                      .pSignalSemaphores = &semaphore,
-                                  },
-                                  NULL);
+        const VkResult submitted = vd_queue_submit_batch(&device->queues[0],
+                                                         &(const VkSubmitInfo){
+                                                             .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                                             .signalSemaphoreCount = 1,
+                                                             .pSignalSemaphores = &semaphore,
+                                                         },
+                                                         NULL);
         if (submitted != VK_SUCCESS) {
             pthread_mutex_lock(&s->lock);
             give_back(s, image);
@@ -436,6 +434,16 @@ static VkResult hand_over(struct swapchain *s, const struct presented *presented
     return status;
 }
 
+/* For those who wait for an image that will not come. */
+static void fail(struct swapchain *s, VkResult error)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->status >= 0)
+        s->status = error;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Of several results, an error counts most, and success least. */
 static VkResult worse(VkResult a, VkResult b)
 {
@@ -451,9 +459,9 @@ static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uin
     VkResult result = stages && copies ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
     uint32_t copy_count = 0;
     for (uint32_t i = 0; i < info->swapchainCount && result == VK_SUCCESS; i++) {
-        result = vd_swapchain_image_copy(&swapchain_of(info->pSwapchains[i])->images,
-                                         info->pImageIndices[i], queue->family,
-                                         &copies[copy_count]);
+        result =
+            vd_swapchain_image_copy(&swapchain_of(info->pSwapchains[i])->images,
+                                    info->pImageIndices[i], queue->family, &copies[copy_count]);
         copy_count += copies[copy_count] != VK_NULL_HANDLE;
     }
     for (uint32_t i = 0; i < waits && result == VK_SUCCESS; i++)
@@ -483,10 +491,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
     const VkResult submitted = submit(queue, pPresentInfo, &presented.batch);
     VkResult result = submitted;
     for (uint32_t i = 0; i < pPresentInfo->swapchainCount; i++) {
+        struct swapchain *s = swapchain_of(pPresentInfo->pSwapchains[i]);
         VkResult status = submitted;
         if (submitted == VK_SUCCESS) {
             presented.image = pPresentInfo->pImageIndices[i];
-            status = hand_over(swapchain_of(pPresentInfo->pSwapchains[i]), &presented);
+            status = hand_over(s, &presented);
+        } else if (submitted == VK_ERROR_DEVICE_LOST) {
+            fail(s, submitted);
         }
         if (pPresentInfo->pResults)
             pPresentInfo->pResults[i] = status;

@@ -116,8 +116,7 @@ static int find_type(const struct vd_physical_device *pd, uint32_t allowed,
                      VkMemoryPropertyFlags wanted)
 {
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
-        if (allowed & (1u << i) &&
-            (pd->memory.memoryTypes[i].propertyFlags & wanted) == wanted)
+        if (allowed & (1u << i) && (pd->memory.memoryTypes[i].propertyFlags & wanted) == wanted)
             return (int)i;
     }
     return -1;
@@ -194,14 +193,12 @@ static VkResult image_init(const struct vd_swapchain_images *images,
     return result;
 }
 
-/* Rows at multiples of 4 bytes, one behind the other. Every format that is presented has 2 or 4
- * bytes per pixel. */
+/* Rows at multiples of 4 bytes, one behind the other. */
 static VkResult buffer_init(const struct vd_swapchain_images *images,
                             struct vd_swapchain_image *image)
 {
     struct vd_device *device = images->device;
-    const uint32_t pixel_size = images->info.format == VK_FORMAT_R5G6B5_UNORM_PACK16 ? 2 : 4;
-    image->pixels.pitch = (images->info.extent.width * pixel_size + 3) & ~UINT32_C(3);
+    image->pixels.pitch = (images->info.extent.width * images->pixel_size + 3) & ~UINT32_C(3);
     const uint64_t size = (uint64_t)image->pixels.pitch * images->info.extent.height;
     VkResult result = vd_vkCreateBuffer((VkDevice)device,
                                         &(const VkBufferCreateInfo){
@@ -234,8 +231,7 @@ static VkResult buffer_init(const struct vd_swapchain_images *images,
     return result;
 }
 
-static void image_finish(const struct vd_swapchain_images *images,
-                         struct vd_swapchain_image *image)
+static void image_finish(const struct vd_swapchain_images *images, struct vd_swapchain_image *image)
 {
     VkDevice device = (VkDevice)images->device;
     if (image->image)
@@ -273,12 +269,14 @@ VkResult vd_swapchain_images_init(struct vd_swapchain_images *images, struct vd_
 {
     *images = (struct vd_swapchain_images){
         .device = device,
+        /* No surface offers others. */
+        .pixel_size = info->imageFormat == VK_FORMAT_R5G6B5_UNORM_PACK16 ? 2 : 4,
         .family_count = device->physical_device->data->queue_family_count,
     };
     images->pools = calloc(images->family_count, sizeof(*images->pools));
     images->images = calloc(info->minImageCount, sizeof(*images->images));
-    VkResult result = images->pools && images->images ? describe(images, info)
-                                                      : VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkResult result =
+        images->pools && images->images ? describe(images, info) : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (result != VK_SUCCESS)
         goto finish;
 
@@ -322,8 +320,8 @@ VkResult vd_swapchain_images_alias(const struct vd_swapchain_images *images, VkI
 }
 
 static void barrier(VkCommandBuffer commands, VkImage image, VkImageLayout from, VkImageLayout to,
-                    VkPipelineStageFlags before, VkAccessFlags written,
-                    VkPipelineStageFlags after, VkAccessFlags read)
+                    VkPipelineStageFlags before, VkAccessFlags written, VkPipelineStageFlags after,
+                    VkAccessFlags read)
 {
     vd_call_vkCmdPipelineBarrier(commands, before, after, 0, 0, NULL, 0, NULL, 1,
                                  &(const VkImageMemoryBarrier){
@@ -343,24 +341,23 @@ static void barrier(VkCommandBuffer commands, VkImage image, VkImageLayout from,
 static VkResult record(const struct vd_swapchain_images *images,
                        const struct vd_swapchain_image *image, VkCommandBuffer commands)
 {
-    VkResult result = vd_vkBeginCommandBuffer(
-        commands, &(const VkCommandBufferBeginInfo){
-                      .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                  });
+    VkResult result =
+        vd_vkBeginCommandBuffer(commands, &(const VkCommandBufferBeginInfo){
+                                              .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                          });
     if (result != VK_SUCCESS)
         return result;
     barrier(commands, image->image, VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
             VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
             VK_ACCESS_MEMORY_WRITE_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT,
             VK_ACCESS_TRANSFER_READ_BIT);
-    const uint32_t pixel_size = images->info.format == VK_FORMAT_R5G6B5_UNORM_PACK16 ? 2 : 4;
-    vd_call_vkCmdCopyImageToBuffer(
-        commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, image->buffer, 1,
-        &(const VkBufferImageCopy){
-            .bufferRowLength = image->pixels.pitch / pixel_size,
-            .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-            .imageExtent = images->info.extent,
-        });
+    vd_call_vkCmdCopyImageToBuffer(commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
+                                   image->buffer, 1,
+                                   &(const VkBufferImageCopy){
+                                       .bufferRowLength = image->pixels.pitch / images->pixel_size,
+                                       .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+                                       .imageExtent = images->info.extent,
+                                   });
     barrier(commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
             VK_IMAGE_LAYOUT_PRESENT_SRC_KHR, VK_PIPELINE_STAGE_TRANSFER_BIT, 0,
             VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, 0);
@@ -402,14 +399,15 @@ VkResult vd_swapchain_image_copy(struct vd_swapchain_images *images, uint32_t in
     if (result != VK_SUCCESS)
         return result;
     VkCommandBuffer copy = VK_NULL_HANDLE;
-    result = vd_vkAllocateCommandBuffers(device,
-                                         &(const VkCommandBufferAllocateInfo){
-                                             .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                             .commandPool = images->pools[family],
-                                             .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-                                             .commandBufferCount = 1,
-                                         },
-                                         &copy);
+    result =
+        vd_vkAllocateCommandBuffers(device,
+                                    &(const VkCommandBufferAllocateInfo){
+                                        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                        .commandPool = images->pools[family],
+                                        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                        .commandBufferCount = 1,
+                                    },
+                                    &copy);
     if (result == VK_SUCCESS)
         result = record(images, image, copy);
     if (result == VK_SUCCESS)

@@ -29,6 +29,7 @@ struct vd_swapchain_image {
 struct vd_swapchain_images {
     struct vd_device *device;
     enum vd_image_way way;
+    uint32_t pixel_size;    /* bytes */
     VkImageCreateInfo info; /* its pointers are owned */
     VkImageFormatListCreateInfo formats;
     VkCommandPool *pools; /* one per queue family; NULL until one of its queues presents */

@@ -3,7 +3,6 @@
  * Fuzz target: what a client writes to its vtest socket. The first byte of the input decides how
  * far the handshake has come before the rest arrives.
  */
-#define _GNU_SOURCE 1
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -79,8 +78,8 @@ static enum vd_vtest_status feed(struct vd_vtest *vtest, int socket, const void 
 {
     enum vd_vtest_status status = VD_VTEST_OPEN;
     for (size_t sent = 0; sent < size && status == VD_VTEST_OPEN;) {
-        const ssize_t result = send(socket, (const uint8_t *)bytes + sent, size - sent,
-                                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t result =
+            send(socket, (const uint8_t *)bytes + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         sent += result > 0 ? (size_t)result : 0;
         status = vd_vtest_process(vtest);
         drain(socket);

@@ -3,7 +3,6 @@
  * The client's connection and the whole server but its context: over a real socket, in real
  * processes, which are killed at bad moments.
  */
-#define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,13 +68,13 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-#define assert_soon(condition)                                                                     \
-    do {                                                                                           \
-        const uint64_t until_ = now_ms() + SOON_MS;                                                \
-        while (!(condition) && now_ms() < until_) {                                                \
-            usleep(1000);                                                                          \
-        }                                                                                          \
-        assert_true(condition);                                                                    \
+#define assert_soon(condition)                      \
+    do {                                            \
+        const uint64_t until_ = now_ms() + SOON_MS; \
+        while (!(condition) && now_ms() < until_) { \
+            usleep(1000);                           \
+        }                                           \
+        assert_true(condition);                     \
     } while (0)
 
 /* Returns once it listens, or has ended without. */
@@ -694,12 +693,11 @@ static void a_fork_has_no_connection(void **state)
     assert_true(child >= 0);
     if (child == 0) {
         struct vd_connection *own = NULL;
-        bool right = vd_connection_lost(connection) &&
-                     echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
+        bool right =
+            vd_connection_lost(connection) && echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
         vd_connection_shm_destroy(connection, &shm);
         vd_connection_destroy(connection);
-        right = right && vd_connection_create(&own) == VK_SUCCESS &&
-                echo(own, 1, 64) == VK_SUCCESS;
+        right = right && vd_connection_create(&own) == VK_SUCCESS && echo(own, 1, 64) == VK_SUCCESS;
         vd_connection_destroy(own);
         _exit(right ? 0 : 1);
     }

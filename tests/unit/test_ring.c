@@ -3,7 +3,6 @@
  * Both ends of the control ring in one process: the client's connection over a fake transport whose
  * shared memory is the server's own mapping, so that ThreadSanitizer sees all of it.
  */
-#define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +42,7 @@ struct fake {
     struct vd_shm_region *completion;
     pthread_t engine;
     bool started;
-    bool result; /* of the consumer, once joined */
+    bool result;    /* of the consumer, once joined */
     int sockets[2]; /* the client's end, the server's */
 };
 
@@ -205,13 +204,13 @@ static uint64_t now_ms(void)
 }
 
 /* Waits for what another thread does; a failure says so instead of hanging. */
-#define assert_soon(condition)                                                                     \
-    do {                                                                                           \
-        const uint64_t until_ = now_ms() + SOON_MS;                                                \
-        while (!(condition) && now_ms() < until_) {                                                \
-            usleep(500);                                                                           \
-        }                                                                                          \
-        assert_true(condition);                                                                    \
+#define assert_soon(condition)                      \
+    do {                                            \
+        const uint64_t until_ = now_ms() + SOON_MS; \
+        while (!(condition) && now_ms() < until_) { \
+            usleep(500);                            \
+        }                                           \
+        assert_true(condition);                     \
     } while (0)
 
 static uint32_t pseudo_random(uint32_t *seed)
@@ -270,7 +269,8 @@ static void records_of_all_sizes_arrive_in_order(void **state)
     uint64_t number = 0, bytes = 0;
     while (bytes < 12 * (uint64_t)VD_RING_DATA_SIZE) {
         /* Mostly small, at times as large as fits. */
-        uint32_t size = pseudo_random(&seed) % (pseudo_random(&seed) % 16 ? 512 : VD_RING_RECORD_MAX);
+        uint32_t size =
+            pseudo_random(&seed) % (pseudo_random(&seed) % 16 ? 512 : VD_RING_RECORD_MAX);
         size = (size_min + size) & ~7u;
         if (size > VD_RING_RECORD_MAX || number % 64 == 0) {
             size = VD_RING_RECORD_MAX;
@@ -366,7 +366,8 @@ static void large_records_take_the_indirect_way(void **state)
     uint8_t *buffer = malloc(40u << 20);
     uint64_t number = 0;
     for (int i = 0; i < 40; i++) {
-        send_sequence(connection, buffer, large * (1 + (uint32_t)i % 3), FAKE_SEQUENCE, 0, ++number);
+        send_sequence(connection, buffer, large * (1 + (uint32_t)i % 3), FAKE_SEQUENCE, 0,
+                      ++number);
         send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++number);
     }
     send_sequence(connection, buffer, 40u << 20, FAKE_SEQUENCE, 0, ++number);
@@ -450,7 +451,9 @@ static void a_sleeping_waiter_is_woken(void **state)
 
 static void many_replies_at_once(void **state)
 {
-    enum { COUNT = 300 };
+    enum {
+        COUNT = 300
+    };
     struct vd_connection *connection = *state;
     static struct vd_reply_space spaces[COUNT];
     uint8_t record[64];
@@ -565,7 +568,9 @@ static void every_waiter_learns_of_a_dead_server(void **state)
         wait_for_reply, wait_for_reply,  wait_for_large_reply, wait_for_ever,
         wait_for_ever,  send_until_lost, send_until_lost,      wait_for_long,
     };
-    enum { COUNT = sizeof(waiters) / sizeof(waiters[0]) };
+    enum {
+        COUNT = sizeof(waiters) / sizeof(waiters[0])
+    };
     pthread_t threads[COUNT];
     assert_false(vd_connection_lost(connection));
     atomic_store(&fake_closed, true);
@@ -766,8 +771,8 @@ static void malformed_rings_are_refused(void **state)
         {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE - 56},
         {.shm = 1, .size = UINT32_MAX - 7},
         {.shm = 1, .size = VD_RECORD_MAX},
-        {.shm = 1, .size = 24, .offset = VD_RING_DATA_OFFSET},   /* itself */
-        {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET},   /* another size than within */
+        {.shm = 1, .size = 24, .offset = VD_RING_DATA_OFFSET},     /* itself */
+        {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET},     /* another size than within */
         {.shm = 1, .size = 64, .offset = VD_RING_DATA_OFFSET * 2}, /* zeroes */
     };
     for (size_t i = 0; i < sizeof(indirects) / sizeof(indirects[0]); i++) {

@@ -2,7 +2,6 @@
  *
  * The server's vtest parser over a socketpair: what a client should send, and what it should not.
  */
-#define _GNU_SOURCE 1
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +67,8 @@ static void server_init(struct server *server)
 {
     int sockets[2];
     *server = (struct server){0};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets),
+                     0);
     server->client = sockets[0];
     server->fd = sockets[1];
     server->shm = vd_shm_table_create();
@@ -475,8 +475,7 @@ static void every_truncation_is_noticed(void **state)
         struct vtest_header header;
         memcpy(&header, message.bytes + at, sizeof(header));
         ends[count++] = at;
-        at += sizeof(header) +
-              header.length * (header.command == VTEST_CREATE_RENDERER ? 1 : 4);
+        at += sizeof(header) + header.length * (header.command == VTEST_CREATE_RENDERER ? 1 : 4);
     }
     for (size_t length = 0, next = 0; length < message.size; length++) {
         struct server server;
@@ -485,8 +484,7 @@ static void every_truncation_is_noticed(void **state)
         hang_up(&server);
         const bool whole = next < count && ends[next] == length;
         next += whole;
-        assert_int_equal(vd_vtest_process(server.vtest),
-                         whole ? VD_VTEST_CLOSED : VD_VTEST_FAILED);
+        assert_int_equal(vd_vtest_process(server.vtest), whole ? VD_VTEST_CLOSED : VD_VTEST_FAILED);
         server_finish(&server);
     }
 }
@@ -495,8 +493,9 @@ static void wrong_order_is_refused(void **state)
 {
     (void)state;
     static const uint32_t commands[] = {
-        VTEST_PING_PROTOCOL_VERSION, VTEST_PROTOCOL_VERSION_CMD, VTEST_RESOURCE_BUSY_WAIT,
-        VTEST_GET_CAPSET,            VTEST_CONTEXT_INIT,         VTEST_RESOURCE_CREATE_BLOB,
+        VTEST_PING_PROTOCOL_VERSION, VTEST_PROTOCOL_VERSION_CMD,
+        VTEST_RESOURCE_BUSY_WAIT,    VTEST_GET_CAPSET,
+        VTEST_CONTEXT_INIT,          VTEST_RESOURCE_CREATE_BLOB,
         VTEST_RESOURCE_UNREF,        VTEST_SUBMIT_CMD2,
     };
     static const uint32_t zeroes[64];
@@ -527,8 +526,8 @@ static void wrong_order_is_refused(void **state)
 static void wrong_sizes_and_commands_are_refused(void **state)
 {
     (void)state;
-    static const uint32_t lengths[] = {0,     1,          2,          3,         5,
-                                       7,     8,          16384,      16385,     65536,
+    static const uint32_t lengths[] = {0,     1,          2,          3,          5,
+                                       7,     8,          16384,      16385,      65536,
                                        65537, 0x3fffffff, 0x40000000, 0x40000001, UINT32_MAX};
     for (uint32_t command = 0; command < 64; command++) {
         for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -591,15 +590,31 @@ static void wrong_submissions_are_refused(void **state)
         size_t dword; /* of the submission */
         uint32_t value;
     } cases[] = {
-        {0, 0},          {0, 2},          {0, UINT32_MAX},
-        {1, 1},          {2, 0},          {2, 8},
-        {2, 10},         {2, UINT32_MAX}, {2, 0x40000009},
-        {3, 0},          {3, 5},          {3, 7},
-        {3, UINT32_MAX}, {3, 0x40000006}, {5, 1},
-        {7, 1},          {8, 1},          {9, 16},
-        {9, 32},         {10, VD_OP_NOP}, {10, VD_OP_INDIRECT},
-        {10, 1u << 16 | VD_OP_SETUP},     {11, VD_PROTOCOL_VERSION + 1},
-        {11, 0},         {14, 1},
+        {0, 0},
+        {0, 2},
+        {0, UINT32_MAX},
+        {1, 1},
+        {2, 0},
+        {2, 8},
+        {2, 10},
+        {2, UINT32_MAX},
+        {2, 0x40000009},
+        {3, 0},
+        {3, 5},
+        {3, 7},
+        {3, UINT32_MAX},
+        {3, 0x40000006},
+        {5, 1},
+        {7, 1},
+        {8, 1},
+        {9, 16},
+        {9, 32},
+        {10, VD_OP_NOP},
+        {10, VD_OP_INDIRECT},
+        {10, 1u << 16 | VD_OP_SETUP},
+        {11, VD_PROTOCOL_VERSION + 1},
+        {11, 0},
+        {14, 1},
     };
     uint32_t dwords[sizeof(good_submission) / 4];
     struct message message = {0};

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A thread per queue waits for the queue's timeline semaphore and writes the completion page. It
+ * sleeps in the driver while there is something to wait for, else on a condition variable.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "context_private.h"
+#include "device.h"
+#include "log.h"
+#include "names.h"
+#include "queue.h"
+
+/* How long the end of a queue waits for what was submitted. Shorter than a worker's own deadline. */
+#define STOP_NS 1000000000
+
+/* ---- The thread */
+
+static void publish(struct vd_queue *queue, uint64_t done)
+{
+    struct vd_completion_queue *page = &queue->context->completion->queues[queue->slot];
+    /* release: what the GPU wrote. Then event before waiters, both seq_cst, for the client does the
+     * opposite: it counts itself as a waiter and then looks at event. */
+    atomic_store_explicit(&page->done, done, memory_order_release);
+    atomic_fetch_add(&page->event, 1);
+    if (atomic_load(&page->waiters)) {
+        vd_wake(&page->event);
+    }
+}
+
+/* Waits for what comes next. VK_SUCCESS: *done was reached. */
+static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done)
+{
+    const struct vd_device_dispatch *vk = &queue->device->dispatch;
+    const VkDevice device = queue->device->handle;
+    const VkSemaphoreWaitInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+        .semaphoreCount = 1,
+        .pSemaphores = &queue->timeline,
+        .pValues = &number,
+    };
+    const VkResult result = vk->vkWaitSemaphores(device, &info, UINT64_MAX);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
+    return vk->vkGetSemaphoreCounterValue(device, queue->timeline, done);
+}
+
+static void *completion_main(void *data)
+{
+    struct vd_queue *queue = data;
+    pthread_mutex_lock(&queue->lock);
+    for (;;) {
+        while (queue->done >= queue->target && !queue->stop) {
+            pthread_cond_wait(&queue->wanted, &queue->lock);
+        }
+        if (queue->done >= queue->target) {
+            break;
+        }
+        const uint64_t next = queue->done + 1;
+        pthread_mutex_unlock(&queue->lock);
+        uint64_t done = next;
+        const VkResult result = wait_for(queue, next, &done);
+        pthread_mutex_lock(&queue->lock);
+        if (queue->abandoned) {
+            break;
+        }
+        if (result < 0) {
+            vd_context_lose(queue->context, "waiting for queue %u: %s", queue->slot,
+                            vd_result_name(result));
+            break;
+        }
+        if (result == VK_SUCCESS && done > queue->done) {
+            queue->done = done;
+            publish(queue, done);
+        }
+    }
+    queue->ended = true;
+    pthread_cond_signal(&queue->stopped);
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+void vd_queue_expect(struct vd_queue *queue, uint64_t number)
+{
+    pthread_mutex_lock(&queue->lock);
+    /* A system call only if the thread sleeps here, and not in the driver. */
+    if (queue->done >= queue->target) {
+        pthread_cond_signal(&queue->wanted);
+    }
+    queue->target = number;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+/* ---- Beginning and end */
+
+static VkResult create_timeline(struct vd_device *device, VkSemaphore *semaphore)
+{
+    const VkSemaphoreTypeCreateInfo type = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
+        .semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
+    };
+    const VkSemaphoreCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+        .pNext = &type,
+    };
+    return device->dispatch.vkCreateSemaphore(device->handle, &info, NULL, semaphore);
+}
+
+struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *device,
+                                 VkQueue handle, uint32_t slot)
+{
+    struct vd_queue *queue = calloc(1, sizeof(*queue));
+    if (!queue) {
+        vd_log(VD_LOG_ERROR, "out of memory for a queue");
+        return NULL;
+    }
+    queue->handle = handle;
+    queue->context = context;
+    queue->device = device;
+    queue->slot = slot;
+    const VkResult result = create_timeline(device, &queue->timeline);
+    if (result != VK_SUCCESS) {
+        vd_log(VD_LOG_ERROR, "no timeline semaphore for a queue: %s", vd_result_name(result));
+        goto free_queue;
+    }
+    struct vd_completion_queue *page = &context->completion->queues[slot];
+    atomic_store(&page->done, 0);
+
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->wanted, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&queue->stopped, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&queue->thread, NULL, completion_main, queue) != 0) {
+        vd_log(VD_LOG_ERROR, "no thread for a queue");
+        goto destroy_conditions;
+    }
+    context->queue_slots[slot] = true;
+    return queue;
+
+destroy_conditions:
+    pthread_cond_destroy(&queue->stopped);
+    pthread_cond_destroy(&queue->wanted);
+    pthread_mutex_destroy(&queue->lock);
+    device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
+free_queue:
+    free(queue);
+    return NULL;
+}
+
+bool vd_queue_stop(struct vd_queue *queue)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_NS / 1000000000;
+    until.tv_nsec += STOP_NS % 1000000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+
+    pthread_mutex_lock(&queue->lock);
+    queue->stop = true;
+    pthread_cond_signal(&queue->wanted);
+    int error = 0;
+    while (!queue->ended && error == 0) {
+        error = pthread_cond_timedwait(&queue->stopped, &queue->lock, &until);
+    }
+    const bool ended = queue->ended;
+    queue->abandoned = !ended;
+    pthread_mutex_unlock(&queue->lock);
+    if (ended) {
+        pthread_join(queue->thread, NULL);
+    } else {
+        pthread_detach(queue->thread);
+    }
+    return ended;
+}
+
+void vd_queue_destroy(struct vd_queue *queue)
+{
+    struct vd_device *device = queue->device;
+    device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
+    pthread_cond_destroy(&queue->stopped);
+    pthread_cond_destroy(&queue->wanted);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue->scratch);
+    free(queue);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "device.h"
+
+#include <stdlib.h>
+
+#include "args.h"
+#include "context_private.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "queue.h"
+#include "replay.h"
+#include "wait.h"
+
+/* ---- Creation */
+
+static void *find(const void *chain, VkStructureType type)
+{
+    for (const VkBaseInStructure *link = chain; link; link = link->pNext) {
+        if (link->sType == type) {
+            return (void *)link;
+        }
+    }
+    return NULL;
+}
+
+static bool lists(const VkDeviceCreateInfo *info, const char *extension)
+{
+    for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
+        if (strcmp(info->ppEnabledExtensionNames[i], extension) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What Viaduct itself needs, on top of what the client asks for. */
+static void add_extension(VkDeviceCreateInfo *info, const char **extensions,
+                          const struct vd_physical_device *pd, const char *extension)
+{
+    if (vd_physical_device_has(pd, extension) && !lists(info, extension)) {
+        extensions[info->enabledExtensionCount++] = extension;
+    }
+}
+
+static VkResult create(struct vd_device *device, const struct vd_instance_dispatch *vk,
+                       const VkDeviceCreateInfo *asked)
+{
+    const struct vd_physical_device *pd = device->physical_device;
+    VkDeviceCreateInfo info = *asked;
+    const char **extensions = calloc((size_t)info.enabledExtensionCount + 2, sizeof(*extensions));
+    if (!extensions) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    for (uint32_t i = 0; i < info.enabledExtensionCount; i++) {
+        extensions[i] = info.ppEnabledExtensionNames[i];
+    }
+    info.ppEnabledExtensionNames = extensions;
+    add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    if (pd->api_version < VK_API_VERSION_1_2) {
+        add_extension(&info, extensions, pd, VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME);
+    }
+
+    /* The chain is a private copy, so that what stands in it may be changed. */
+    VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
+        .pNext = (void *)info.pNext,
+        .timelineSemaphore = VK_TRUE,
+    };
+    VkPhysicalDeviceVulkan12Features *core =
+        find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
+    VkPhysicalDeviceTimelineSemaphoreFeatures *given =
+        find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
+    if (core) {
+        core->timelineSemaphore = VK_TRUE;
+    } else if (given) {
+        given->timelineSemaphore = VK_TRUE;
+    } else {
+        info.pNext = &timeline;
+    }
+    const VkResult result = vk->vkCreateDevice(pd->handle, &info, NULL, &device->handle);
+    free(extensions);
+    return result;
+}
+
+void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkCreateDevice *a = body;
+    struct vd_instance *instance = d->context->instance;
+    struct vd_device *device = calloc(1, sizeof(*device));
+    if (!device) {
+        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    device->physical_device = vd_physical_device_find(instance, a->physicalDevice);
+    device->index = vd_id_index(d->pendings[0].id);
+    d->result = create(device, &instance->dispatch, a->pCreateInfo);
+    if (d->result != VK_SUCCESS) {
+        vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)d->result));
+        free(device);
+        return;
+    }
+    const PFN_vkGetDeviceProcAddr get =
+        (PFN_vkGetDeviceProcAddr)d->context->get_instance_proc_addr(instance->handle,
+                                                                    "vkGetDeviceProcAddr");
+    vd_device_dispatch_load(&device->dispatch, device->handle, get);
+    if (!instance->debug_utils) {
+        vd_debug_utils_stub(&device->dispatch);
+    }
+    device->next = instance->devices;
+    instance->devices = device;
+    d->pendings[0].data = device;
+    *a->pDevice = device->handle;
+}
+
+/* ---- Queues */
+
+bool vd_execute_get_queue(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    struct vd_get_queue *args = (struct vd_get_queue *)(bytes + vd_record_body(record));
+    if (record->size != vd_record_body(record) + sizeof(*args)) {
+        return vd_malformed(record, "arguments of a wrong size");
+    }
+    if (args->slot >= VD_QUEUE_MAX || context->queue_slots[args->slot] || !context->completion ||
+        !vd_object_addable(&context->objects, args->queue, VD_TYPE_VkQueue)) {
+        return vd_malformed(record, "a slot or id that can not be given");
+    }
+    struct vd_answer answer;
+    if (!vd_answer_begin(context, &answer, record)) {
+        return false;
+    }
+    struct vd_decoder *d = &context->decoder;
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    d->instance = NULL;
+    bool ok = false;
+    const uint64_t id = args->queue;
+    if (answer.request.out_size || answer.request.echo) {
+        vd_dec_fail(d, "asks for output");
+        goto end_answer;
+    }
+    if (!vd_dec_first(d, &args->device, VD_TYPE_VkDevice)) {
+        goto end_answer;
+    }
+    ok = true;
+    VkQueue handle = VK_NULL_HANDLE;
+    if (d->tombstone) {
+        goto no_queue;
+    }
+    if (args->flags) {
+        const VkDeviceQueueInfo2 info = {
+            .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
+            .flags = args->flags,
+            .queueFamilyIndex = args->family,
+            .queueIndex = args->index,
+        };
+        d->device->vkGetDeviceQueue2(d->owner->handle, &info, &handle);
+    } else {
+        d->device->vkGetDeviceQueue(d->owner->handle, args->family, args->index, &handle);
+    }
+    if (!handle) {
+        goto no_queue;
+    }
+    struct vd_queue *queue = vd_queue_create(context, d->owner, handle, args->slot);
+    if (!queue) {
+        goto no_queue;
+    }
+    queue->next = d->owner->queues;
+    d->owner->queues = queue;
+    if (!vd_object_add(&context->objects, id, (uintptr_t)handle, d->owner_index, 0, queue)) {
+        ok = vd_dec_fail(d, "its queue can not be added");
+        goto end_answer;
+    }
+    vd_answer_send(context, &answer, d);
+    goto end_answer;
+
+no_queue:
+    vd_context_lose(context, "the host has no queue %u of family %u", args->index, args->family);
+    d->result = VK_ERROR_DEVICE_LOST;
+    ok = vd_object_add(&context->objects, id, 0, d->owner_index, 0, NULL);
+    vd_answer_send(context, &answer, d);
+end_answer:
+    vd_answer_end(context, &answer);
+    return ok;
+}
+
+/* ---- The end */
+
+/* What applications leave behind, in an order that spares drivers a surprise: users before what
+ * they use. Children of pools go with these, queues with the device. */
+#define LEFTOVERS(X)                                                                               \
+    X(VkCommandPool, vkDestroyCommandPool)                                                         \
+    X(VkPipeline, vkDestroyPipeline)                                                               \
+    X(VkShaderEXT, vkDestroyShaderEXT)                                                             \
+    X(VkIndirectExecutionSetEXT, vkDestroyIndirectExecutionSetEXT)                                 \
+    X(VkIndirectCommandsLayoutEXT, vkDestroyIndirectCommandsLayoutEXT)                             \
+    X(VkIndirectCommandsLayoutNV, vkDestroyIndirectCommandsLayoutNV)                               \
+    X(VkFramebuffer, vkDestroyFramebuffer)                                                         \
+    X(VkRenderPass, vkDestroyRenderPass)                                                           \
+    X(VkDescriptorPool, vkDestroyDescriptorPool)                                                   \
+    X(VkPipelineLayout, vkDestroyPipelineLayout)                                                   \
+    X(VkDescriptorSetLayout, vkDestroyDescriptorSetLayout)                                         \
+    X(VkShaderModule, vkDestroyShaderModule)                                                       \
+    X(VkPipelineCache, vkDestroyPipelineCache)                                                     \
+    X(VkValidationCacheEXT, vkDestroyValidationCacheEXT)                                           \
+    X(VkSampler, vkDestroySampler)                                                                 \
+    X(VkQueryPool, vkDestroyQueryPool)                                                             \
+    X(VkEvent, vkDestroyEvent)                                                                     \
+    X(VkSemaphore, vkDestroySemaphore)                                                             \
+    X(VkOpticalFlowSessionNV, vkDestroyOpticalFlowSessionNV)                                       \
+    X(VkAccelerationStructureKHR, vkDestroyAccelerationStructureKHR)                               \
+    X(VkAccelerationStructureNV, vkDestroyAccelerationStructureNV)                                 \
+    X(VkMicromapEXT, vkDestroyMicromapEXT)                                                         \
+    X(VkBufferView, vkDestroyBufferView)                                                           \
+    X(VkImageView, vkDestroyImageView)                                                             \
+    X(VkSamplerYcbcrConversion, vkDestroySamplerYcbcrConversion)                                   \
+    X(VkBuffer, vkDestroyBuffer)                                                                   \
+    X(VkImage, vkDestroyImage)                                                                     \
+    X(VkDeviceMemory, vkFreeMemory)
+
+struct leftover {
+    uint32_t type;
+    uint64_t handle;
+};
+
+struct leftovers {
+    struct leftover *items;
+    size_t count, capacity;
+    bool unknown; /* among them is something that is not in the list above */
+};
+
+static bool is_known(uint32_t type)
+{
+    switch (type) {
+#define KNOWN(object, destroy) case VD_TYPE_##object:
+        LEFTOVERS(KNOWN)
+#undef KNOWN
+        return true;
+    }
+    return false;
+}
+
+static void collect(void *user, uint32_t type, uint64_t handle)
+{
+    struct leftovers *left = user;
+    if (handle == 0 || type == VD_TYPE_VkDevice || type == VD_TYPE_VkQueue ||
+        type == VD_TYPE_VkCommandBuffer || type == VD_TYPE_VkDescriptorSet) {
+        return;
+    }
+    if (left->count == left->capacity) {
+        const size_t capacity = left->capacity ? left->capacity * 2 : 64;
+        struct leftover *items = realloc(left->items, capacity * sizeof(*items));
+        if (!items) {
+            left->unknown = true;
+            return;
+        }
+        left->items = items;
+        left->capacity = capacity;
+    }
+    if (!is_known(type)) {
+        left->unknown = true;
+    }
+    left->items[left->count++] = (struct leftover){.type = type, .handle = handle};
+}
+
+/* False: something remains. */
+static bool destroy_leftovers(struct vd_context *context, struct vd_device *device)
+{
+    struct leftovers left = {0};
+    vd_object_visit_owned(&context->objects, device->index, collect, &left);
+    if (left.count) {
+        vd_log(VD_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
+    }
+#define DESTROY(object, destroy)                                                                   \
+    for (size_t i = 0; i < left.count; i++) {                                                      \
+        if (left.items[i].type == VD_TYPE_##object) {                                              \
+            device->dispatch.destroy(device->handle, (object)left.items[i].handle, NULL);          \
+        }                                                                                          \
+    }
+    LEFTOVERS(DESTROY)
+#undef DESTROY
+    free(left.items);
+    return !left.unknown;
+}
+
+static void unlink_device(struct vd_instance *instance, struct vd_device *device)
+{
+    struct vd_device **link = &instance->devices;
+    while (*link != device) {
+        link = &(*link)->next;
+    }
+    *link = device->next;
+}
+
+void vd_device_destroy(struct vd_context *context, struct vd_device *device)
+{
+    bool ended = vd_waits_drain(context->waits, device);
+    for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
+        if (!vd_queue_stop(queue)) {
+            ended = false;
+        }
+        context->queue_slots[queue->slot] = false;
+    }
+    unlink_device(context->instance, device);
+    if (!ended) {
+        /* Its memory is still in use: the objects keep what they refer to. */
+        vd_log(VD_LOG_WARNING, "a device that is still at work is left behind");
+        context->stuck = true;
+        return;
+    }
+
+    device->dispatch.vkDeviceWaitIdle(device->handle);
+    while (device->queues) {
+        struct vd_queue *queue = device->queues;
+        device->queues = queue->next;
+        vd_queue_destroy(queue);
+    }
+    if (destroy_leftovers(context, device)) {
+        device->dispatch.vkDestroyDevice(device->handle, NULL);
+    } else {
+        vd_log(VD_LOG_WARNING, "a device is left behind whose objects can not all be destroyed");
+        context->stuck = true;
+    }
+    vd_object_remove_owned(&context->objects, device->index);
+    free(device);
+}
+
+void vd_replay_vkDestroyDevice(struct vd_decoder *d, void *body)
+{
+    (void)body;
+    vd_device_destroy(d->context, d->owner);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "instance.h"
+
+#include <stdlib.h>
+
+#include "args.h"
+#include "context_private.h"
+#include "device.h"
+#include "log.h"
+#include "names.h"
+#include "replay.h"
+
+static VKAPI_ATTR VkBool32 VKAPI_CALL
+log_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
+            const VkDebugUtilsMessengerCallbackDataEXT *data, void *user)
+{
+    (void)types;
+    (void)user;
+    vd_log(severity >= VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT ? VD_LOG_ERROR
+                                                                     : VD_LOG_WARNING,
+           "validation: %s", data->pMessage);
+    return VK_FALSE;
+}
+
+static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
+    .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+    .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
+                       VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+    .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_GENERAL_BIT_EXT |
+                   VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
+                   VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
+    .pfnUserCallback = log_message,
+};
+
+/* Whether the loader, the driver or the validation layer (if we use it) has VK_EXT_debug_utils. */
+static bool has_debug_utils(PFN_vkGetInstanceProcAddr get, const char *layer)
+{
+    const PFN_vkEnumerateInstanceExtensionProperties enumerate =
+        (PFN_vkEnumerateInstanceExtensionProperties)get(NULL,
+                                                        "vkEnumerateInstanceExtensionProperties");
+    uint32_t count = 0;
+    if (!enumerate || enumerate(layer, &count, NULL) != VK_SUCCESS || count == 0) {
+        return false;
+    }
+    VkExtensionProperties *extensions = calloc(count, sizeof(*extensions));
+    bool found = false;
+    if (extensions && enumerate(layer, &count, extensions) >= 0) {
+        for (uint32_t i = 0; i < count && !found; i++) {
+            found = strcmp(extensions[i].extensionName, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) == 0;
+        }
+    }
+    free(extensions);
+    return found;
+}
+
+/* An instance may ask for a later version than the loader knows, from 1.1 on; drivers hide commands
+ * of versions that nobody asked for. */
+static uint32_t choose_version(PFN_vkGetInstanceProcAddr get)
+{
+    const PFN_vkEnumerateInstanceVersion enumerate =
+        (PFN_vkEnumerateInstanceVersion)get(NULL, "vkEnumerateInstanceVersion");
+    uint32_t version = VK_API_VERSION_1_0;
+    if (enumerate && enumerate(&version) != VK_SUCCESS) {
+        version = VK_API_VERSION_1_0;
+    }
+    return version < VK_API_VERSION_1_1 ? version : VK_API_VERSION_1_4;
+}
+
+static VkResult init(struct vd_context *context, struct vd_instance *instance,
+                     const VkInstanceCreateInfo *asked)
+{
+    const PFN_vkGetInstanceProcAddr get = context->get_instance_proc_addr;
+    const PFN_vkCreateInstance create = (PFN_vkCreateInstance)get(NULL, "vkCreateInstance");
+    const bool validate = context->options.validate;
+    static const char *const layer = "VK_LAYER_KHRONOS_validation";
+    static const char *const extension = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+
+    instance->debug_utils = has_debug_utils(get, NULL) || (validate && has_debug_utils(get, layer));
+    instance->api_version = choose_version(get);
+    if (!create || instance->api_version < VK_API_VERSION_1_1) {
+        vd_log(VD_LOG_ERROR, "the Vulkan loader of this machine is too old");
+        return VK_ERROR_INCOMPATIBLE_DRIVER;
+    }
+    VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO};
+    if (asked->pApplicationInfo) {
+        application = *asked->pApplicationInfo;
+        application.pNext = NULL;
+    }
+    application.apiVersion = instance->api_version;
+    const VkInstanceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+        .pNext = validate && instance->debug_utils ? &messenger_info : NULL,
+        .pApplicationInfo = &application,
+        .enabledLayerCount = validate ? 1 : 0,
+        .ppEnabledLayerNames = &layer,
+        .enabledExtensionCount = instance->debug_utils ? 1 : 0,
+        .ppEnabledExtensionNames = &extension,
+    };
+    VkResult result = create(&info, NULL, &instance->handle);
+    if (result != VK_SUCCESS) {
+        instance->handle = VK_NULL_HANDLE;
+        vd_log(VD_LOG_ERROR, "vkCreateInstance: %s", vd_result_name(result));
+        return result;
+    }
+    vd_instance_dispatch_load(&instance->dispatch, instance->handle, get);
+    if (validate && instance->debug_utils) {
+        result = instance->dispatch.vkCreateDebugUtilsMessengerEXT(
+            instance->handle, &messenger_info, NULL, &instance->messenger);
+        if (result != VK_SUCCESS) {
+            vd_log(VD_LOG_ERROR, "vkCreateDebugUtilsMessengerEXT: %s", vd_result_name(result));
+            return result;
+        }
+    }
+    return vd_physical_devices_init(instance, context->options.gpu);
+}
+
+void vd_instance_destroy(struct vd_context *context, struct vd_instance *instance)
+{
+    if (!instance) {
+        return;
+    }
+    while (instance->devices) {
+        vd_device_destroy(context, instance->devices);
+    }
+    vd_object_clear(&context->objects);
+    if (context->instance == instance) {
+        context->instance = NULL;
+    }
+    if (context->stuck) {
+        return;
+    }
+    if (instance->messenger) {
+        instance->dispatch.vkDestroyDebugUtilsMessengerEXT(instance->handle, instance->messenger,
+                                                           NULL);
+    }
+    if (instance->handle) {
+        instance->dispatch.vkDestroyInstance(instance->handle, NULL);
+    }
+    vd_physical_devices_finish(instance);
+    free(instance);
+}
+
+void vd_replay_vkCreateInstance(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkCreateInstance *a = body;
+    struct vd_instance *instance = calloc(1, sizeof(*instance));
+    if (!instance) {
+        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return;
+    }
+    d->result = init(d->context, instance, a->pCreateInfo);
+    if (d->result != VK_SUCCESS) {
+        vd_instance_destroy(d->context, instance);
+        return;
+    }
+    d->context->instance = instance;
+    *a->pInstance = instance->handle;
+}
+
+void vd_replay_vkDestroyInstance(struct vd_decoder *d, void *body)
+{
+    (void)body;
+    vd_instance_destroy(d->context, d->context->instance);
+}

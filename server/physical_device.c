@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * VD_OP_GET_PHYSICAL_DEVICES: everything about the host's physical devices, once.
+ */
+#define _GNU_SOURCE 1
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "chains.h"
+#include "context_private.h"
+#include "extensions.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "protocol/physical_device.h"
+
+/* ---- What there is */
+
+static VkResult describe(const struct vd_instance *instance, struct vd_physical_device *pd)
+{
+    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    VkResult result =
+        vk->vkEnumerateDeviceExtensionProperties(pd->handle, NULL, &pd->extension_count, NULL);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
+    pd->extensions = calloc(pd->extension_count ? pd->extension_count : 1, sizeof(*pd->extensions));
+    if (!pd->extensions) {
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    result = vk->vkEnumerateDeviceExtensionProperties(pd->handle, NULL, &pd->extension_count,
+                                                      pd->extensions);
+    if (result < 0) {
+        return result;
+    }
+
+    VkPhysicalDeviceExternalMemoryHostPropertiesEXT host_memory = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
+    const bool imports = vd_physical_device_has(pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = imports ? &host_memory : NULL,
+    };
+    vk->vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    /* Whatever the patch number, no later version than the instance was created for. */
+    const uint32_t limit = instance->api_version | 0xfff;
+    pd->api_version =
+        properties.properties.apiVersion < limit ? properties.properties.apiVersion : limit;
+    if (imports && host_memory.minImportedHostPointerAlignment <= UINT32_MAX) {
+        pd->import_alignment = (uint32_t)host_memory.minImportedHostPointerAlignment;
+    }
+    return VK_SUCCESS;
+}
+
+VkResult vd_physical_devices_init(struct vd_instance *instance, int gpu)
+{
+    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    uint32_t count = 0;
+    VkResult result = vk->vkEnumeratePhysicalDevices(instance->handle, &count, NULL);
+    if (result != VK_SUCCESS || count == 0) {
+        vd_log(VD_LOG_WARNING, "the host has no Vulkan device");
+        return VK_SUCCESS;
+    }
+    VkPhysicalDevice *handles = calloc(count, sizeof(VkPhysicalDevice));
+    instance->physical_devices = calloc(count, sizeof(*instance->physical_devices));
+    if (!handles || !instance->physical_devices) {
+        result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        goto free_handles;
+    }
+    result = vk->vkEnumeratePhysicalDevices(instance->handle, &count, handles);
+    if (gpu >= 0 && (uint32_t)gpu >= count) {
+        vd_log(VD_LOG_WARNING, "the host has %u Vulkan devices, and none with the number %d", count,
+               gpu);
+    }
+    for (uint32_t i = 0; result >= 0 && i < count; i++) {
+        if (gpu >= 0 && (uint32_t)gpu != i) {
+            continue;
+        }
+        struct vd_physical_device *pd =
+            &instance->physical_devices[instance->physical_device_count++];
+        pd->handle = handles[i];
+        result = describe(instance, pd);
+    }
+    if (result > 0) {
+        result = VK_SUCCESS;
+    }
+
+free_handles:
+    free(handles);
+    return result;
+}
+
+void vd_physical_devices_finish(struct vd_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        free(instance->physical_devices[i].extensions);
+    }
+    free(instance->physical_devices);
+    instance->physical_devices = NULL;
+    instance->physical_device_count = 0;
+}
+
+bool vd_physical_device_has(const struct vd_physical_device *pd, const char *extension)
+{
+    for (uint32_t i = 0; i < pd->extension_count; i++) {
+        if (strcmp(pd->extensions[i].extensionName, extension) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct vd_physical_device *vd_physical_device_find(struct vd_instance *instance,
+                                                   VkPhysicalDevice handle)
+{
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        if (instance->physical_devices[i].handle == handle) {
+            return &instance->physical_devices[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- Which memory types accept the client's memory: found by trying */
+
+static VkDevice create_probe(const struct vd_instance_dispatch *vk, VkPhysicalDevice pd)
+{
+    static const char *const extension = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
+    static const float priority = 1.0f;
+    const VkDeviceQueueCreateInfo queue = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+        .queueCount = 1,
+        .pQueuePriorities = &priority,
+    };
+    const VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &queue,
+        .enabledExtensionCount = 1,
+        .ppEnabledExtensionNames = &extension,
+    };
+    VkDevice device;
+    return vk->vkCreateDevice(pd, &info, NULL, &device) == VK_SUCCESS ? device : VK_NULL_HANDLE;
+}
+
+/* Shared memory like the client's. */
+static void *map_probe(size_t size)
+{
+    const int fd = memfd_create("viaduct-probe", MFD_CLOEXEC);
+    if (fd < 0) {
+        return NULL;
+    }
+    void *map = MAP_FAILED;
+    if (ftruncate(fd, (off_t)size) == 0) {
+        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    close(fd);
+    return map == MAP_FAILED ? NULL : map;
+}
+
+/* What the driver promises, less what it then does not keep. */
+static uint32_t try_imports(VkDevice device, const struct vd_device_dispatch *vk, void *memory,
+                            size_t size)
+{
+    static const VkExternalMemoryHandleTypeFlagBits handle_type =
+        VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+    VkMemoryHostPointerPropertiesEXT properties = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT};
+    if (!vk->vkGetMemoryHostPointerPropertiesEXT ||
+        vk->vkGetMemoryHostPointerPropertiesEXT(device, handle_type, memory, &properties) !=
+            VK_SUCCESS) {
+        return 0;
+    }
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < VK_MAX_MEMORY_TYPES; i++) {
+        if (!(properties.memoryTypeBits & UINT32_C(1) << i)) {
+            continue;
+        }
+        const VkImportMemoryHostPointerInfoEXT import = {
+            .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+            .handleType = handle_type,
+            .pHostPointer = memory,
+        };
+        const VkMemoryAllocateInfo info = {
+            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+            .pNext = &import,
+            .allocationSize = size,
+            .memoryTypeIndex = i,
+        };
+        VkDeviceMemory imported;
+        if (vk->vkAllocateMemory(device, &info, NULL, &imported) == VK_SUCCESS) {
+            vk->vkFreeMemory(device, imported, NULL);
+            types |= UINT32_C(1) << i;
+        }
+    }
+    return types;
+}
+
+static uint32_t probe_imports(const struct vd_context *context, const struct vd_physical_device *pd)
+{
+    const struct vd_instance *instance = context->instance;
+    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)context->get_instance_proc_addr(
+        instance->handle, "vkGetDeviceProcAddr");
+    struct vd_device_dispatch *dispatch = calloc(1, sizeof(*dispatch));
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t size = pd->import_alignment > page ? pd->import_alignment : page;
+    void *memory = map_probe(size);
+    const VkDevice device = memory && dispatch ? create_probe(vk, pd->handle) : VK_NULL_HANDLE;
+    uint32_t types = 0;
+    if (device) {
+        vd_device_dispatch_load(dispatch, device, get);
+        types = try_imports(device, dispatch, memory, size);
+        dispatch->vkDestroyDevice(device, NULL);
+    }
+    if (memory) {
+        munmap(memory, size);
+    }
+    free(dispatch);
+    return types;
+}
+
+static uint32_t importable(struct vd_context *context, const struct vd_physical_device *pd)
+{
+    if (!pd->import_alignment) {
+        return 0;
+    }
+    VkPhysicalDeviceIDProperties ids = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &ids,
+    };
+    context->instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+
+    struct vd_host_memory_cache *cache = &context->imports;
+    for (uint32_t i = 0; i < cache->count; i++) {
+        if (memcmp(cache->entries[i].device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0) {
+            return cache->entries[i].importable;
+        }
+    }
+    const uint32_t types = probe_imports(context, pd);
+    if (cache->count < VD_HOST_MEMORY_CACHE) {
+        memcpy(cache->entries[cache->count].device_uuid, ids.deviceUUID, VK_UUID_SIZE);
+        cache->entries[cache->count++].importable = types;
+    }
+    return types;
+}
+
+/* ---- The answer */
+
+/* Bytes that grow; what is added is zeroed, and begins at a multiple of 8. */
+struct blob {
+    uint8_t *bytes;
+    size_t size, capacity;
+    bool failed;
+};
+
+/* The place of `size` new bytes, or 0 on failure; also 0 for the first ones. */
+static size_t append(struct blob *blob, size_t size)
+{
+    size = vd_align(size);
+    if (blob->failed) {
+        return 0;
+    }
+    if (size > blob->capacity - blob->size) {
+        const size_t capacity = (blob->capacity + size) * 2;
+        uint8_t *bytes = realloc(blob->bytes, capacity);
+        if (!bytes) {
+            blob->failed = true;
+            return 0;
+        }
+        blob->bytes = bytes;
+        blob->capacity = capacity;
+    }
+    const size_t at = blob->size;
+    memset(blob->bytes + at, 0, size);
+    blob->size += size;
+    return at;
+}
+
+static void append_bytes(struct blob *blob, const void *bytes, size_t size)
+{
+    const size_t at = append(blob, size);
+    if (!blob->failed && size) {
+        memcpy(blob->bytes + at, bytes, size);
+    }
+}
+
+static bool applies(const struct vd_physical_device *pd, const struct vd_chain_struct *s)
+{
+    if (s->version && pd->api_version >= s->version) {
+        return true;
+    }
+    for (const int *x = s->extensions; *x >= 0; x++) {
+        if (vd_physical_device_has(pd, vd_extensions[*x].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The structs that this device can fill, linked, in one piece of memory; NULL without memory. */
+static VkBaseOutStructure *build_chain(const struct vd_physical_device *pd,
+                                       const struct vd_chain_struct *structs, size_t count,
+                                       uint8_t **memory)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += vd_align(structs[i].size);
+    }
+    *memory = calloc(1, total ? total : 1);
+    if (!*memory) {
+        return NULL;
+    }
+    uint8_t *at = *memory;
+    VkBaseOutStructure *first = NULL, **next = &first;
+    for (size_t i = 0; i < count; i++) {
+        if (!applies(pd, &structs[i])) {
+            continue;
+        }
+        VkBaseOutStructure *link = (VkBaseOutStructure *)at;
+        at += vd_align(structs[i].size);
+        link->sType = structs[i].type;
+        *next = link;
+        next = &link->pNext;
+    }
+    return first;
+}
+
+static void append_chain(struct blob *blob, const VkBaseOutStructure *link,
+                         const struct vd_chain_struct *structs, size_t count)
+{
+    for (size_t i = 0; link && i < count; i++) {
+        /* The chain is in the table's order. */
+        if (structs[i].type != link->sType) {
+            continue;
+        }
+        const struct vd_chain_entry entry = {
+            .type = (uint32_t)link->sType,
+            .size = structs[i].size - (uint32_t)sizeof(VkBaseOutStructure),
+        };
+        append_bytes(blob, &entry, sizeof(entry));
+        append_bytes(blob, link + 1, entry.size);
+        link = link->pNext;
+    }
+}
+
+static void append_features(struct blob *blob, const struct vd_instance_dispatch *vk,
+                            const struct vd_physical_device *pd,
+                            struct vd_physical_device_data *data)
+{
+    uint8_t *memory;
+    VkPhysicalDeviceFeatures2 features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+        .pNext = build_chain(pd, vd_feature_structs, vd_feature_struct_count, &memory),
+    };
+    if (!memory) {
+        blob->failed = true;
+        return;
+    }
+    vk->vkGetPhysicalDeviceFeatures2(pd->handle, &features);
+    data->core_features = features.features;
+    append_chain(blob, features.pNext, vd_feature_structs, vd_feature_struct_count);
+    free(memory);
+}
+
+static void append_properties(struct blob *blob, const struct vd_instance_dispatch *vk,
+                              const struct vd_physical_device *pd,
+                              struct vd_physical_device_data *data)
+{
+    uint8_t *memory;
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = build_chain(pd, vd_property_structs, vd_property_struct_count, &memory),
+    };
+    if (!memory) {
+        blob->failed = true;
+        return;
+    }
+    vk->vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    data->core_properties = properties.properties;
+    data->core_properties.apiVersion = pd->api_version;
+    append_chain(blob, properties.pNext, vd_property_structs, vd_property_struct_count);
+    free(memory);
+}
+
+static void append_queue_families(struct blob *blob, const struct vd_instance_dispatch *vk,
+                                  const struct vd_physical_device *pd,
+                                  struct vd_physical_device_data *data)
+{
+    uint32_t count = 0;
+    vk->vkGetPhysicalDeviceQueueFamilyProperties(pd->handle, &count, NULL);
+    const size_t at = append(blob, count * sizeof(VkQueueFamilyProperties));
+    if (!blob->failed) {
+        vk->vkGetPhysicalDeviceQueueFamilyProperties(
+            pd->handle, &count, (VkQueueFamilyProperties *)(blob->bytes + at));
+        data->queue_family_count = count;
+    }
+}
+
+static void append_device(struct vd_context *context, struct blob *blob,
+                          const struct vd_physical_device *pd)
+{
+    const struct vd_instance_dispatch *vk = &context->instance->dispatch;
+    struct vd_physical_device_data data = {
+        .importable = importable(context, pd),
+        .import_alignment = pd->import_alignment,
+    };
+    const size_t start = append(blob, sizeof(data));
+    vk->vkGetPhysicalDeviceMemoryProperties(pd->handle, &data.memory);
+
+    data.extensions = (uint32_t)(blob->size - start);
+    data.extension_count = pd->extension_count;
+    append_bytes(blob, pd->extensions, pd->extension_count * sizeof(*pd->extensions));
+
+    data.queue_families = (uint32_t)(blob->size - start);
+    append_queue_families(blob, vk, pd, &data);
+
+    data.features = (uint32_t)(blob->size - start);
+    append_features(blob, vk, pd, &data);
+    data.features_size = (uint32_t)(blob->size - start) - data.features;
+
+    data.properties = (uint32_t)(blob->size - start);
+    append_properties(blob, vk, pd, &data);
+    data.properties_size = (uint32_t)(blob->size - start) - data.properties;
+
+    data.size = (uint32_t)(blob->size - start);
+    if (!blob->failed) {
+        memcpy(blob->bytes + start, &data, sizeof(data));
+    }
+}
+
+/* Gives ids to the first devices that have none. */
+static bool name_devices(struct vd_context *context, const struct vd_record *record,
+                         const uint64_t *ids, uint32_t count)
+{
+    struct vd_instance *instance = context->instance;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vd_physical_device *pd = &instance->physical_devices[i];
+        if (pd->id) {
+            continue;
+        }
+        if (vd_id_type(ids[i]) != VD_TYPE_VkPhysicalDevice ||
+            !vd_object_add(&context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
+            return vd_malformed(record, "an id that can not be given");
+        }
+        pd->id = ids[i];
+    }
+    return true;
+}
+
+bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_get_physical_devices *args =
+        (const struct vd_get_physical_devices *)(bytes + vd_record_body(record));
+    struct vd_answer answer;
+    if (!context->instance) {
+        return vd_malformed(record, "before vkCreateInstance");
+    }
+    if (!vd_answer_begin(context, &answer, record)) {
+        return false;
+    }
+    bool ok = false;
+    struct blob blob = {0};
+    if (!answer.region || answer.request.echo) {
+        vd_malformed(record, "asks for no answer, or for an echo");
+        goto end_answer;
+    }
+    if (record->size < vd_record_body(record) + sizeof(*args) ||
+        record->size != vd_record_body(record) + sizeof(*args) +
+                            (uint64_t)args->id_count * sizeof(uint64_t)) {
+        vd_malformed(record, "a list of ids that does not fit");
+        goto end_answer;
+    }
+    if (vd_align(args->capacity) != answer.request.out_size ||
+        args->capacity < sizeof(struct vd_physical_devices)) {
+        vd_malformed(record, "a capacity that is not the output area's");
+        goto end_answer;
+    }
+
+    const struct vd_instance *instance = context->instance;
+    const uint32_t named = args->id_count < instance->physical_device_count
+                               ? args->id_count
+                               : instance->physical_device_count;
+    if (!name_devices(context, record, (const uint64_t *)(args + 1), named)) {
+        goto end_answer;
+    }
+    append(&blob, sizeof(struct vd_physical_devices));
+    for (uint32_t i = 0; i < named; i++) {
+        append_device(context, &blob, &instance->physical_devices[i]);
+    }
+    struct vd_decoder *d = &context->decoder;
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    if (blob.failed ||
+        !vd_buffer_reserve(&context->out, &context->out_capacity, answer.request.out_size)) {
+        vd_log(VD_LOG_ERROR, "out of memory for the properties of %u devices", named);
+        goto free_blob;
+    }
+    const struct vd_physical_devices head = {
+        .count = instance->physical_device_count,
+        .size = (uint32_t)blob.size,
+    };
+    memcpy(blob.bytes, &head, sizeof(head));
+    memset(context->out, 0, answer.request.out_size);
+    memcpy(context->out, blob.bytes, blob.size <= args->capacity ? blob.size : sizeof(head));
+    d->out = context->out;
+    vd_answer_send(context, &answer, d);
+    ok = true;
+
+free_blob:
+    free(blob.bytes);
+end_answer:
+    vd_answer_end(context, &answer);
+    return ok;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * VD_OP_STREAM: what was recorded into a command buffer, replayed in one go from a private copy.
+ */
+#include "args.h"
+#include "context_private.h"
+#include "device.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "replay.h"
+
+/* Copies the chunks, one after another, into the context's buffer. False: malformed. */
+static bool gather(struct vd_context *context, const struct vd_record *record,
+                   const struct vd_stream_chunk *chunks, uint32_t count, uint32_t *size)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0) {
+            return vd_malformed(record, "a chunk that is not aligned");
+        }
+        total += chunks[i].size;
+    }
+    if (total > VD_RECORD_MAX) {
+        return vd_malformed(record, "too many bytes");
+    }
+    if (!vd_buffer_reserve(&context->stream, &context->stream_capacity, total)) {
+        return false;
+    }
+    uint8_t *to = context->stream;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vd_shm_region *region =
+            vd_shm_get(context->shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
+        if (!region) {
+            return vd_malformed(record, "a chunk outside of shared memory");
+        }
+        memcpy(to, region->map + chunks[i].offset, chunks[i].size);
+        vd_shm_put(context->shm, region);
+        to += chunks[i].size;
+    }
+    *size = (uint32_t)total;
+    return true;
+}
+
+/* Finds the command buffer and sets the decoder to its device. */
+static bool target(struct vd_context *context, struct vd_decoder *d, uint8_t *record, uint64_t id)
+{
+    vd_decoder_begin(d, record, ((struct vd_record *)record)->size, VD_OP_STREAM);
+    d->instance = context->instance ? &context->instance->dispatch : NULL;
+    uint64_t handle = id;
+    if (!vd_dec_first(d, &handle, VD_TYPE_VkCommandBuffer)) {
+        return false;
+    }
+    d->command_buffer = (VkCommandBuffer)(uintptr_t)handle;
+    return true;
+}
+
+static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_command *command = &vd_commands[record->opcode];
+
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    if (record->flags) {
+        return vd_dec_fail(d, "asks for a reply inside a stream");
+    }
+    if (first != (record->opcode == VD_OP_vkBeginCommandBuffer)) {
+        return vd_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
+    }
+    d->cursor = (uint32_t)(sizeof(*record) + vd_align(command->size));
+    if (record->size < d->cursor) {
+        return vd_dec_fail(d, "arguments that are cut short");
+    }
+    if (!command->decode(d, bytes + sizeof(*record))) {
+        return false;
+    }
+    if (d->cursor != d->size) {
+        return vd_dec_fail(d, "more bytes than its arguments need");
+    }
+    if (d->tombstone) {
+        vd_context_lose(d->context, "%s uses an object whose creation failed",
+                        vd_opcode_name(d->opcode));
+        return true;
+    }
+    command->call(d, bytes + sizeof(*record));
+    if (d->result < 0) {
+        vd_context_lose(d->context, "%s: %s", vd_opcode_name(d->opcode),
+                        vd_result_name((VkResult)d->result));
+    }
+    return !d->failed;
+}
+
+/* The records of one stream. Stops early, with success, when the device is lost. */
+static bool replay_all(struct vd_context *context, struct vd_decoder *d, uint8_t *records,
+                       uint32_t size)
+{
+    bool first = true;
+    while (size) {
+        const struct vd_record *record = (const struct vd_record *)records;
+        if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 ||
+            record->size > size) {
+            vd_log(VD_LOG_WARNING, "protocol error: a record in a stream is cut short");
+            return false;
+        }
+        const uint32_t step = record->size;
+        if (record->opcode != VD_OP_NOP) {
+            if (record->opcode >= VD_OP_COUNT ||
+                !(vd_commands[record->opcode].flags & VD_COMMAND_STREAMED)) {
+                return vd_malformed(record, "inside a stream");
+            }
+            if (!replay(d, records, first)) {
+                return false;
+            }
+            first = false;
+            if (d->tombstone || d->result < 0) {
+                return true;
+            }
+        }
+        records += step;
+        size -= step;
+    }
+    if (first) {
+        vd_log(VD_LOG_WARNING, "protocol error: an empty stream");
+        return false;
+    }
+    const VkResult result = d->device->vkEndCommandBuffer(d->command_buffer);
+    if (result < 0) {
+        vd_context_lose(context, "vkEndCommandBuffer: %s", vd_result_name(result));
+    }
+    return true;
+}
+
+bool vd_execute_stream(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_stream *stream = (const struct vd_stream *)(record + 1);
+    if (record->flags) {
+        return vd_malformed(record, "asks for a reply");
+    }
+    if (record->size < sizeof(*record) + sizeof(*stream) ||
+        record->size != sizeof(*record) + sizeof(*stream) +
+                            (uint64_t)stream->chunk_count * sizeof(struct vd_stream_chunk)) {
+        return vd_malformed(record, "a list of chunks that does not fit");
+    }
+    struct vd_decoder *d = &context->stream_decoder;
+    if (!target(context, d, bytes, stream->command_buffer)) {
+        return false;
+    }
+    const bool dead = d->tombstone;
+    uint32_t size = 0;
+    if (!gather(context, record, (const struct vd_stream_chunk *)(stream + 1), stream->chunk_count,
+                &size)) {
+        return false;
+    }
+    if (dead) {
+        vd_context_lose(context, "a command buffer is recorded whose creation failed");
+    }
+    /* A command buffer that is incomplete must not be executed, nor by others: nothing is. */
+    if (atomic_load_explicit(&context->lost, memory_order_relaxed)) {
+        return true;
+    }
+    return replay_all(context, d, context->stream, size);
+}
