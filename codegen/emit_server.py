@@ -13,8 +13,12 @@ class ServerEmitter:
 
     def needs(self, name):
         """Whether a struct has to be looked into, apart from its chain."""
-        return name in self.r.structs and (bool(self.p.struct_steps(name)) or
+        return name in self.r.structs and (any(self.acts(x) for x in self.p.struct_steps(name)) or
                                            bool(self.r.structs[name].stype))
+
+    def acts(self, step):
+        """Padding, which the client zeroes, is nothing to look into here."""
+        return step.kind not in ("struct", "structs") or self.needs(step.elem)
 
     def deps(self, steps):
         for s in steps:
@@ -50,7 +54,7 @@ class ServerEmitter:
         if s.stype:
             w(f"if (s->sType != {s.stype})")
             w(f'    return vd_dec_fail(d, "{name}.sType");')
-        steps = [x for x in self.p.struct_steps(name) if x.kind != "chain"]
+        steps = [x for x in self.p.struct_steps(name) if x.kind != "chain" and self.acts(x)]
         for step in steps:
             self.step(w, step, name, "s->", s.members)
         if not steps and not s.stype:

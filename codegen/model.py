@@ -333,7 +333,8 @@ class Registry:
 
 def header_version(path):
     """(major, minor, patch) as vk.xml states it."""
-    text = open(path, encoding="utf-8").read()
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
     patch = re.search(r"#define <name>VK_HEADER_VERSION</name> (\d+)", text).group(1)
     complete = re.search(
         r"<name>VK_HEADER_VERSION_COMPLETE</name> <type>VK_MAKE_API_VERSION</type>"

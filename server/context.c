@@ -94,10 +94,14 @@ static void release_object(void *user, uint32_t type, void *data)
 struct vd_context *vd_context_create(const struct vd_context_options *options,
                                      struct vd_shm_table *shm)
 {
-    PFN_vkGetInstanceProcAddr get = load_vulkan();
-    if (!get) {
-        return NULL;
-    }
+    const PFN_vkGetInstanceProcAddr get = load_vulkan();
+    return get ? vd_context_create_on(get, options, shm) : NULL;
+}
+
+struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
+                                        const struct vd_context_options *options,
+                                        struct vd_shm_table *shm)
+{
     if (options->validate && !has_validation_layer(get)) {
         vd_log(VD_LOG_ERROR, "asked to validate, but the layer %s is not installed",
                VALIDATION_LAYER);
@@ -132,9 +136,7 @@ void vd_context_destroy(struct vd_context *context)
         context->stuck = true;
     }
     vd_instance_destroy(context, context->instance);
-    if (!context->stuck) {
-        vd_object_table_finish(&context->objects);
-    }
+    vd_object_table_finish(&context->objects);
     vd_decoder_finish(&context->decoder);
     vd_decoder_finish(&context->stream_decoder);
     free(context->out);

@@ -25,7 +25,7 @@ struct vd_context {
     struct vd_instance *instance; /* NULL before vkCreateInstance */
     struct vd_waits *waits;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
-    bool stuck; /* a thread is inside the driver and may never return: nothing it uses is freed */
+    bool stuck; /* a device was left behind, and so its instance must be */
 
     /* Kept from record to record. */
     struct vd_decoder decoder;
@@ -35,6 +35,11 @@ struct vd_context {
     uint8_t *stream;
     size_t stream_capacity;
 };
+
+/* vd_context_create on a Vulkan that is already there. */
+struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
+                                        const struct vd_context_options *options,
+                                        struct vd_shm_table *shm);
 
 /* ---- Decoders (decode.c) */
 

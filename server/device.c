@@ -303,8 +303,9 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
     }
     unlink_device(context->instance, device);
     if (!ended) {
-        /* Its memory is still in use: the objects keep what they refer to. */
+        /* The client's memory stays mapped, for the host's device may still use it. */
         vd_log(VD_LOG_WARNING, "a device that is still at work is left behind");
+        vd_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;
         return;
     }
@@ -315,13 +316,14 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
         device->queues = queue->next;
         vd_queue_destroy(queue);
     }
-    if (destroy_leftovers(context, device)) {
+    const bool clean = destroy_leftovers(context, device);
+    if (clean) {
         device->dispatch.vkDestroyDevice(device->handle, NULL);
     } else {
         vd_log(VD_LOG_WARNING, "a device is left behind whose objects can not all be destroyed");
         context->stuck = true;
     }
-    vd_object_remove_owned(&context->objects, device->index);
+    vd_object_remove_owned(&context->objects, device->index, clean);
     free(device);
 }
 

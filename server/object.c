@@ -85,7 +85,7 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
 }
 
 /* Everything but taking it off its pool's list. */
-static void drop(struct vd_object_table *table, uint32_t index)
+static void drop(struct vd_object_table *table, uint32_t index, bool release)
 {
     struct vd_object *object = object_at(table, index);
     struct vd_object_links *links = vd_object_links(table, index);
@@ -93,7 +93,7 @@ static void drop(struct vd_object_table *table, uint32_t index)
     void *data = links->data;
     atomic_store_explicit(&object->key, 0, memory_order_release);
     *links = (struct vd_object_links){0};
-    if (data) {
+    if (data && release) {
         table->release(table->user, type, data);
     }
 }
@@ -105,7 +105,7 @@ static void drop_children(struct vd_object_table *table, uint32_t index)
     links->first_child = 0;
     while (child) {
         const uint32_t next = vd_object_links(table, child)->next;
-        drop(table, child);
+        drop(table, child, true);
         child = next;
     }
 }
@@ -127,7 +127,7 @@ void vd_object_remove(struct vd_object_table *table, uint64_t id)
     } else if (links->pool) {
         vd_object_links(table, links->pool)->first_child = links->next;
     }
-    drop(table, index);
+    drop(table, index, true);
 }
 
 void vd_object_remove_children(struct vd_object_table *table, uint64_t id)
@@ -139,28 +139,28 @@ void vd_object_remove_children(struct vd_object_table *table, uint64_t id)
 
 /* Objects of one device, or with owner 0 all there are. Pools and children share their owner, so
  * that lists need no care. */
-static void drop_all(struct vd_object_table *table, uint32_t owner)
+static void drop_all(struct vd_object_table *table, uint32_t owner, bool release)
 {
     for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
         struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
             if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner)) {
-                drop(table, i << VD_OBJECT_PAGE_BITS | j);
+                drop(table, i << VD_OBJECT_PAGE_BITS | j, release);
             }
         }
     }
 }
 
-void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner)
+void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner, bool release)
 {
     if (owner) {
-        drop_all(table, owner);
+        drop_all(table, owner, release);
     }
 }
 
 void vd_object_clear(struct vd_object_table *table)
 {
-    drop_all(table, 0);
+    drop_all(table, 0, true);
 }
 
 void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,

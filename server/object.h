@@ -63,8 +63,8 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
 void vd_object_remove(struct vd_object_table *table, uint64_t id);
 /* Its children only. */
 void vd_object_remove_children(struct vd_object_table *table, uint64_t id);
-/* All objects of a device, the device included. */
-void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner);
+/* All objects of a device, the device included. Without `release` their data stays as it is. */
+void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner, bool release);
 
 /* Calls `visit` for each object of a device. */
 void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,

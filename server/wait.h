@@ -20,7 +20,7 @@ bool vd_waits_destroy(struct vd_waits *waits);
 
 /* Runs a command flagged VD_COMMAND_BLOCKING, at once if it does not have to wait. False: malformed;
  * a line is in the log. */
-bool vd_waits_execute(struct vd_waits *waits, const uint8_t *record);
+bool vd_waits_execute(struct vd_waits *waits, uint8_t *record);
 
 /* Waits for some time until no call uses the device any more. */
 bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device);

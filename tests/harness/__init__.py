@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the suites are written with. A suite needs only `from harness import ...`."""
 
-from . import png, process, setting
+from . import png, process, setting, wire
 from .framework import Failure, Skipped, add, test
 from .process import Process, Result
 from .server import Server

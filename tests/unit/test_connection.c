@@ -552,6 +552,7 @@ static void a_driver_blocks(void **state)
 
     connection = connect_client();
     send_simple(connection, FAKE_BLOCK, 1);
+    usleep(20000);
     const uint64_t before = now_ms();
     kill(server, SIGTERM);
     assert_lost_soon(connection);
@@ -585,11 +586,12 @@ static void a_client_breaks_the_protocol(void **state)
     vd_connection_destroy(other);
 }
 
-/* A child with a connection of its own, once that works; `forks`: with a child of its own. */
-static pid_t start_client(bool forks)
+/* A child with a connection of its own, once that works. If grandchild is not NULL it has a child,
+ * too, which lives until it is killed. */
+static pid_t start_client(pid_t *grandchild)
 {
     int ready[2];
-    char byte;
+    pid_t forked = 0;
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
     fflush(NULL);
     const pid_t pid = fork();
@@ -601,19 +603,22 @@ static pid_t start_client(bool forks)
             echo(connection, 1, 64) != VK_SUCCESS) {
             _exit(1);
         }
-        if (forks && fork() == 0) {
-            close(ready[1]);
-            usleep(SOON_MS * 2000);
-            _exit(0);
+        if (grandchild) {
+            forked = fork();
         }
-        (void)!write(ready[1], "", 1);
+        if (!grandchild || forked != 0) {
+            (void)!write(ready[1], &forked, sizeof(forked));
+        }
         for (;;) {
             pause();
         }
     }
     close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(read(ready[0], &forked, sizeof(forked)), sizeof(forked));
     close(ready[0]);
+    if (grandchild) {
+        *grandchild = forked;
+    }
     return pid;
 }
 
@@ -622,7 +627,7 @@ static void a_client_is_killed(void **state)
     (void)state;
     struct vd_connection *other = connect_client();
     assert_int_equal(count_workers(NULL), 1);
-    const pid_t client = start_client(false);
+    const pid_t client = start_client(NULL);
     assert_int_equal(count_workers(NULL), 2);
     kill(client, SIGKILL);
     wait_for(client);
@@ -635,11 +640,13 @@ static void a_client_is_killed(void **state)
 static void a_client_is_killed_that_had_forked(void **state)
 {
     (void)state;
-    const pid_t client = start_client(true);
+    pid_t grandchild;
+    const pid_t client = start_client(&grandchild);
     assert_int_equal(count_workers(NULL), 1);
     kill(client, SIGKILL);
     wait_for(client);
     assert_soon(count_workers(NULL) == 0);
+    assert_int_equal(kill(grandchild, SIGKILL), 0);
 }
 
 static void garbage_ends_one_connection(void **state)

@@ -616,7 +616,7 @@ static void loss_races_with_everything(void **state)
 {
     (void)state;
     for (unsigned round = 0; round < 30; round++) {
-        void *own;
+        void *own = NULL;
         struct sender senders[4];
         pthread_t threads[4];
         assert_int_equal(set_up(&own), 0);

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Unit tests of the generator's model, layouts and plans. REGISTRY names the folder of vk.xml."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import generate  # noqa: E402
+from emit import count_expression  # noqa: E402
+from model import Registry, header_version  # noqa: E402
+from plan import Planner  # noqa: E402
+
+REGISTRY = pathlib.Path(os.environ.get("REGISTRY", HERE.parent.parent / "build" / "registry"))
+
+
+class Model(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.r = Registry(REGISTRY / "vk.xml")
+        cls.p = Planner(cls.r, HERE.parent / "policy.toml")
+
+    def steps(self, struct):
+        return {s.m.name: s for s in self.p.struct_steps(struct)}
+
+    def params(self, command):
+        return {s.m.name: s for s in self.p.command_plan(command).steps}
+
+    def test_registry_is_new_enough(self):
+        self.assertGreaterEqual(header_version(REGISTRY / "vk.xml"), generate.OLDEST)
+
+    def test_other_platforms_are_left_out(self):
+        self.assertIn("VK_KHR_xcb_surface", self.r.extensions)
+        self.assertNotIn("VK_KHR_win32_surface", self.r.extensions)
+        self.assertNotIn("VkAndroidSurfaceCreateInfoKHR", self.r.structs)
+
+    def test_aliases_resolve(self):
+        self.assertEqual(self.r.command_alias["vkCmdDrawIndirectCountKHR"],
+                         "vkCmdDrawIndirectCount")
+        self.assertEqual(self.r.resolve("VkPhysicalDeviceFeatures2KHR"),
+                         "VkPhysicalDeviceFeatures2")
+
+    def test_every_core_command_is_planned(self):
+        """What the registry describes is either generated or named, with a reason, in the policy."""
+        for version, commands, _ in self.r.versions:
+            for name in commands:
+                name = self.r.command_alias.get(name, name)
+                if name in self.p.policy["client"]:
+                    continue
+                self.assertIn(name, self.p.wire_commands, version)
+
+    def test_every_device_extension_has_its_commands_or_a_reason(self):
+        for x in self.r.extensions.values():
+            if x.kind != "device" or x.provisional or x.name in self.p.withheld:
+                continue
+            for name in x.commands:
+                name = self.r.command_alias.get(name, name)
+                if name in self.p.policy["client"]:
+                    continue
+                self.assertIn(name, self.p.commands, x.name)
+
+    def test_policy_reasons(self):
+        for table, entries in self.p.policy.items():
+            for name, value in entries.items():
+                reason = value if isinstance(value, str) else value["reason"]
+                self.assertGreater(len(reason), 3, f"[{table}] {name}")
+
+    def test_policy_names_what_exists(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
+            text = (HERE.parent / "policy.toml").read_text(encoding="utf-8")
+            f.write(text.replace("[client]\n", '[client]\nvkNoSuchCommand = "a mistake"\n'))
+            f.flush()
+            with self.assertRaisesRegex(SystemExit, "vkNoSuchCommand"):
+                Planner(self.r, f.name)
+
+    # -- layouts; the whole registry is compared with the compiler by test_layouts -------------
+
+    def test_layouts(self):
+        size, align, fields = self.p.layouts.of_struct("VkBufferCreateInfo")
+        self.assertEqual((size, align), (56, 8))
+        self.assertEqual(dict((n, o) for n, o, _ in fields)["size"], 24)
+
+    def test_layout_of_bit_fields(self):
+        self.assertEqual(self.p.layouts.of_type("VkAccelerationStructureInstanceKHR"), (64, 8))
+
+    def test_layout_of_unions(self):
+        self.assertEqual(self.p.layouts.of_type("VkClearValue"), (16, 4))
+        self.assertEqual(self.p.layouts.of_type("VkDescriptorDataEXT"), (8, 8))
+
+    def test_padding(self):
+        self.assertEqual(self.p.layouts.padding("VkExtent3D"), [])
+        self.assertEqual(self.p.layouts.padding("VkBufferCreateInfo"), [(4, 4), (20, 4), (44, 4)])
+        self.assertEqual(self.p.layouts.padding("VkDescriptorImageInfo"), [(20, 4)])
+
+    # -- what is done to members ---------------------------------------------------------------
+
+    def test_lengths(self):
+        self.assertEqual(self.steps("VkShaderModuleCreateInfo")["pCode"].count, "codeSize / 4")
+        self.assertEqual(self.steps("VkPipelineMultisampleStateCreateInfo")["pSampleMask"].count,
+                         "(rasterizationSamples + 31) / 32")
+        new = self.params("vkAllocateDescriptorSets")["pDescriptorSets"]
+        self.assertEqual((new.kind, new.count), ("new", "pAllocateInfo->descriptorSetCount"))
+
+    def test_count_expressions(self):
+        members = self.p.wire_commands["vkGetPipelineCacheData"].params
+        self.assertEqual(count_expression("pDataSize", members, ""),
+                         "(pDataSize ? *pDataSize : 0)")
+        members = self.p.wire_commands["vkAllocateDescriptorSets"].params
+        self.assertEqual(
+            count_expression("pAllocateInfo->descriptorSetCount", members, "a->"),
+            "a->pAllocateInfo->descriptorSetCount")
+
+    def test_two_call_idiom(self):
+        p = self.params("vkGetImageSparseMemoryRequirements2")
+        self.assertEqual(p["pSparseMemoryRequirementCount"].kind, "inout")
+        self.assertEqual(p["pSparseMemoryRequirements"].kind, "shape")
+        p = self.params("vkGetPipelineCacheData")
+        self.assertEqual((p["pDataSize"].kind, p["pData"].kind), ("inout", "out"))
+
+    def test_outputs_inside_inputs(self):
+        step = self.steps("VkPipelineCreationFeedbackCreateInfo")["pPipelineCreationFeedback"]
+        self.assertEqual(step.kind, "out")
+        self.assertTrue(self.p.fills("VkGraphicsPipelineCreateInfo"))
+        self.assertTrue(self.p.command_plan("vkCreateComputePipelines").sync)
+
+    def test_unions_with_selectors(self):
+        union = self.steps("VkDescriptorGetInfoEXT")["data"]
+        self.assertEqual(union.kind, "union")
+        kinds = {v: s[0].kind for sel, s in union.cases for v in sel if s}
+        self.assertEqual(kinds["VK_DESCRIPTOR_TYPE_SAMPLER"], "array")
+
+    def test_arrays_of_arrays(self):
+        step = self.params("vkCmdBuildAccelerationStructuresKHR")["ppBuildRangeInfos"]
+        self.assertEqual((step.kind, step.inner), ("arrays", "pInfos[i].geometryCount"))
+        step = self.steps("VkAccelerationStructureBuildGeometryInfoKHR")["ppGeometries"]
+        self.assertEqual(step.kind, "pointers")
+
+    def test_host_addresses_never_cross(self):
+        for name in self.p.structs:
+            for step in self.p.struct_steps(name):
+                if step.m.type in ("void",) and step.m.pointers and step.m.name != "pNext":
+                    self.assertIn(step.kind, ("array", "out", "inout", "sized", "host", "shm"),
+                                  f"{name}.{step.m.name}")
+
+    def test_chains_come_last(self):
+        for name in self.p.structs:
+            kinds = [s.kind for s in self.p.struct_steps(name)]
+            self.assertNotIn("chain", kinds[:-1], name)
+
+    def test_streams(self):
+        self.assertTrue(self.p.command_plan("vkCmdDraw").streamed)
+        self.assertTrue(self.p.command_plan("vkBeginCommandBuffer").streamed)
+        self.assertFalse(self.p.command_plan("vkResetCommandBuffer").streamed)
+        for name in self.p.wire_commands:
+            plan = self.p.command_plan(name)
+            if plan.streamed:
+                self.assertFalse(plan.returns or plan.news, name)
+
+    def test_object_handles(self):
+        self.assertEqual(self.steps("VkDebugUtilsObjectNameInfoEXT")["objectHandle"].kind,
+                         "object")
+
+
+class Numbers(unittest.TestCase):
+    def read(self, text):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "opcodes.txt"
+            path.write_text(text, encoding="utf-8")
+            return generate.read_numbers(path)
+
+    def test_reads(self):
+        self.assertEqual(self.read("# comment\n1 A\n\n5 B # why\n"), {"A": 1, "B": 5})
+
+    def test_refuses_to_renumber(self):
+        for text in ("1 A\n1 B\n", "1 A\n2 A\n", "2 A\n1 B\n"):
+            with self.assertRaises(SystemExit):
+                self.read(text)
+
+    def test_assign_only_appends(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "opcodes.txt"
+            path.write_text("1 A\n3 B\n", encoding="utf-8")
+            generate.assign(path, ["B", "C"])
+            self.assertEqual(path.read_text(encoding="utf-8"), "1 A\n3 B\n4 C\n")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Submissions. Each batch also signals the queue's timeline semaphore with the batch's number: its
+ * arrays are copied, with one more element, to memory that the queue keeps.
+ */
+#include "queue.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "args.h"
+#include "context_private.h"
+#include "device.h"
+#include "log.h"
+#include "names.h"
+#include "replay.h"
+
+/* The decoder has checked that the queue is one: its entry holds our data. */
+static struct vd_queue *queue_of(struct vd_decoder *d, VkQueue handle)
+{
+    for (struct vd_queue *queue = d->owner->queues; queue; queue = queue->next) {
+        if (queue->handle == handle) {
+            return queue;
+        }
+    }
+    return NULL;
+}
+
+/* ---- Scratch memory of a submission */
+
+struct scratch {
+    uint8_t *at;
+};
+
+static void *take(struct scratch *scratch, size_t count, size_t element)
+{
+    void *taken = scratch->at;
+    scratch->at += vd_align(count * element);
+    return taken;
+}
+
+/* A copy of an array with room for one more. */
+static void *extend(struct scratch *scratch, const void *array, uint32_t count, size_t element)
+{
+    uint8_t *copy = take(scratch, (size_t)count + 1, element);
+    if (count) {
+        memcpy(copy, array, count * element);
+    }
+    memset(copy + count * element, 0, element);
+    return copy;
+}
+
+/* Enough for the semaphores of one old-style batch, waits and signals. */
+static size_t old_size(uint32_t waits, uint32_t signals)
+{
+    const size_t each = sizeof(VkSemaphore) + sizeof(uint64_t) + 2 * sizeof(uint32_t);
+    return ((size_t)waits + signals) * each + 256;
+}
+
+/* ---- Old-style batches: VkSubmitInfo and VkBindSparseInfo */
+
+/* The semaphores of a batch of either kind. */
+struct batch {
+    const void **chain;
+    uint32_t *wait_count, *signal_count;
+    const VkSemaphore **waits, **signals;
+    const VkPipelineStageFlags **wait_stages; /* NULL: none */
+};
+
+static void *find(const void *chain, VkStructureType type)
+{
+    for (const VkBaseInStructure *link = chain; link; link = link->pNext) {
+        if (link->sType == type) {
+            return (void *)link;
+        }
+    }
+    return NULL;
+}
+
+/* Values may be missing for semaphores that are all binary. */
+static const uint64_t *extend_values(struct scratch *scratch, const uint64_t *values,
+                                     uint32_t count, uint32_t given, uint64_t value)
+{
+    uint64_t *copy = take(scratch, (size_t)count + 1, sizeof(*copy));
+    for (uint32_t i = 0; i < count; i++) {
+        copy[i] = values && i < given ? values[i] : 0;
+    }
+    copy[count] = value;
+    return copy;
+}
+
+static const uint32_t *extend_indices(struct scratch *scratch, const uint32_t *indices,
+                                      uint32_t count, uint32_t given)
+{
+    uint32_t *copy = take(scratch, (size_t)count + 1, sizeof(*copy));
+    for (uint32_t i = 0; i <= count; i++) {
+        copy[i] = indices && i < given && i < count ? indices[i] : 0;
+    }
+    return copy;
+}
+
+/* Makes the batch signal `number`, and wait for the one before where that is not certain to come
+ * first by itself. The chain is a private copy, so that what stands in it may be changed. */
+static void number_batch(struct vd_queue *queue, struct scratch *scratch, const struct batch *batch,
+                         uint64_t number, bool wait)
+{
+    const uint32_t waits = *batch->wait_count, signals = *batch->signal_count;
+    VkTimelineSemaphoreSubmitInfo *values =
+        find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    VkDeviceGroupSubmitInfo *group =
+        find(*batch->chain, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
+    if (!values) {
+        values = take(scratch, 1, sizeof(*values));
+        *values = (VkTimelineSemaphoreSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
+            .pNext = *batch->chain,
+        };
+        *batch->chain = values;
+    }
+
+    VkSemaphore *semaphores = extend(scratch, *batch->signals, signals, sizeof(VkSemaphore));
+    semaphores[signals] = queue->timeline;
+    *batch->signals = semaphores;
+    *batch->signal_count = signals + 1;
+    values->pSignalSemaphoreValues =
+        extend_values(scratch, values->pSignalSemaphoreValues, signals,
+                      values->signalSemaphoreValueCount, number);
+    values->signalSemaphoreValueCount = signals + 1;
+    if (group) {
+        group->pSignalSemaphoreDeviceIndices =
+            extend_indices(scratch, group->pSignalSemaphoreDeviceIndices, signals,
+                           group->signalSemaphoreCount);
+        group->signalSemaphoreCount = signals + 1;
+    }
+    if (!wait) {
+        return;
+    }
+
+    semaphores = extend(scratch, *batch->waits, waits, sizeof(VkSemaphore));
+    semaphores[waits] = queue->timeline;
+    *batch->waits = semaphores;
+    *batch->wait_count = waits + 1;
+    values->pWaitSemaphoreValues = extend_values(scratch, values->pWaitSemaphoreValues, waits,
+                                                 values->waitSemaphoreValueCount, number - 1);
+    values->waitSemaphoreValueCount = waits + 1;
+    if (group) {
+        group->pWaitSemaphoreDeviceIndices = extend_indices(
+            scratch, group->pWaitSemaphoreDeviceIndices, waits, group->waitSemaphoreCount);
+        group->waitSemaphoreCount = waits + 1;
+    }
+    if (batch->wait_stages) {
+        VkPipelineStageFlags *stages =
+            extend(scratch, *batch->wait_stages, waits, sizeof(VkPipelineStageFlags));
+        stages[waits] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+        *batch->wait_stages = stages;
+    }
+}
+
+/* ---- All three */
+
+/* False: nothing is to be submitted, and d->result says why. */
+static bool begin(struct vd_decoder *d, struct vd_queue *queue, uint64_t fence, size_t scratch_size,
+                  struct scratch *scratch)
+{
+    if (fence) {
+        return vd_dec_fail(d, "a fence, which is the client's business");
+    }
+    if (atomic_load_explicit(&d->context->lost, memory_order_relaxed)) {
+        d->result = VK_ERROR_DEVICE_LOST;
+        return false;
+    }
+    if (!vd_buffer_reserve(&queue->scratch, &queue->scratch_capacity, scratch_size)) {
+        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        vd_context_lose(d->context, "no memory for a submission");
+        return false;
+    }
+    scratch->at = queue->scratch;
+    return true;
+}
+
+/* The numbers are taken either way: the client counts without asking. */
+static void end(struct vd_decoder *d, struct vd_queue *queue, uint32_t batches, bool sparse)
+{
+    queue->number += batches;
+    queue->sparse = sparse;
+    if (d->result == VK_SUCCESS) {
+        vd_queue_expect(queue, queue->number);
+    } else {
+        vd_context_lose(d->context, "%s: %s", vd_opcode_name(d->opcode),
+                        vd_result_name((VkResult)d->result));
+    }
+}
+
+void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkQueueSubmit *a = body;
+    struct vd_queue *queue = queue_of(d, a->queue);
+    const uint32_t count = a->submitCount ? a->submitCount : 1;
+    size_t size = (size_t)count * sizeof(VkSubmitInfo);
+    for (uint32_t i = 0; i < a->submitCount; i++) {
+        size += old_size(a->pSubmits[i].waitSemaphoreCount, a->pSubmits[i].signalSemaphoreCount);
+    }
+    struct scratch scratch;
+    if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+        return;
+    }
+
+    VkSubmitInfo *submits = take(&scratch, count, sizeof(*submits));
+    submits[0] = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO};
+    if (a->submitCount) {
+        memcpy(submits, a->pSubmits, count * sizeof(*submits));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch batch = {
+            .chain = &submits[i].pNext,
+            .wait_count = &submits[i].waitSemaphoreCount,
+            .signal_count = &submits[i].signalSemaphoreCount,
+            .waits = &submits[i].pWaitSemaphores,
+            .signals = &submits[i].pSignalSemaphores,
+            .wait_stages = &submits[i].pWaitDstStageMask,
+        };
+        number_batch(queue, &scratch, &batch, queue->number + 1 + i, i == 0 && queue->sparse);
+    }
+    d->result = d->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
+    end(d, queue, count, false);
+}
+
+void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkQueueBindSparse *a = body;
+    struct vd_queue *queue = queue_of(d, a->queue);
+    const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
+    size_t size = (size_t)count * sizeof(VkBindSparseInfo);
+    for (uint32_t i = 0; i < a->bindInfoCount; i++) {
+        size +=
+            old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
+    }
+    struct scratch scratch;
+    if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+        return;
+    }
+
+    VkBindSparseInfo *binds = take(&scratch, count, sizeof(*binds));
+    binds[0] = (VkBindSparseInfo){.sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO};
+    if (a->bindInfoCount) {
+        memcpy(binds, a->pBindInfo, count * sizeof(*binds));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch batch = {
+            .chain = &binds[i].pNext,
+            .wait_count = &binds[i].waitSemaphoreCount,
+            .signal_count = &binds[i].signalSemaphoreCount,
+            .waits = &binds[i].pWaitSemaphores,
+            .signals = &binds[i].pSignalSemaphores,
+        };
+        const uint64_t number = queue->number + 1 + i;
+        number_batch(queue, &scratch, &batch, number, number > 1);
+    }
+    d->result = d->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
+    end(d, queue, count, true);
+}
+
+void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkQueueSubmit2 *a = body;
+    struct vd_queue *queue = queue_of(d, a->queue);
+    const uint32_t count = a->submitCount ? a->submitCount : 1;
+    size_t size = (size_t)count * sizeof(VkSubmitInfo2) + sizeof(VkSemaphoreSubmitInfo);
+    for (uint32_t i = 0; i < a->submitCount; i++) {
+        size += ((size_t)a->pSubmits[i].waitSemaphoreInfoCount +
+                 a->pSubmits[i].signalSemaphoreInfoCount + 2) *
+                sizeof(VkSemaphoreSubmitInfo);
+    }
+    struct scratch scratch;
+    if (!begin(d, queue, (uintptr_t)a->fence, size, &scratch)) {
+        return;
+    }
+
+    VkSubmitInfo2 *submits = take(&scratch, count, sizeof(*submits));
+    submits[0] = (VkSubmitInfo2){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+    if (a->submitCount) {
+        memcpy(submits, a->pSubmits, count * sizeof(*submits));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        VkSubmitInfo2 *submit = &submits[i];
+        const VkSemaphoreSubmitInfo signal = {
+            .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
+            .semaphore = queue->timeline,
+            .value = queue->number + 1 + i,
+            .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+        };
+        VkSemaphoreSubmitInfo *signals = extend(&scratch, submit->pSignalSemaphoreInfos,
+                                                submit->signalSemaphoreInfoCount, sizeof(signal));
+        signals[submit->signalSemaphoreInfoCount++] = signal;
+        submit->pSignalSemaphoreInfos = signals;
+        if (i == 0 && queue->sparse) {
+            VkSemaphoreSubmitInfo *waits = extend(&scratch, submit->pWaitSemaphoreInfos,
+                                                  submit->waitSemaphoreInfoCount, sizeof(signal));
+            waits[submit->waitSemaphoreInfoCount] = signal;
+            waits[submit->waitSemaphoreInfoCount++].value--;
+            submit->pWaitSemaphoreInfos = waits;
+        }
+    }
+    d->result = d->device->vkQueueSubmit2(a->queue, count, submits, VK_NULL_HANDLE);
+    end(d, queue, count, false);
+}

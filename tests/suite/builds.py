@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Other builds: the second compiler, the sanitizers, and the generator's output."""
+
+import filecmp
+import json
+import pathlib
+import re
+import tempfile
+import threading
+
+from harness import Failure, Skipped, add, clean_environment, manifest, setting, test, through
+from harness.programs import PROGRAMS, Program, skipped
+
+CFLAGS = {"-Wall", "-Wextra", "-Werror"}
+JOBS = 2
+
+# Name, compiler, options of meson.
+BUILDS = {
+    "clang": ("clang", ["--buildtype=release"]),
+    "asan": ("gcc", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined",
+                     "-Db_lundef=false"]),
+    "tsan": ("gcc", ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false"]),
+}
+
+SANITIZER_REPORT = re.compile(
+    r"(ERROR: \w+Sanitizer.*|WARNING: ThreadSanitizer.*|\S+: runtime error: .*)")
+
+_locks = {name: threading.Lock() for name in BUILDS}
+
+
+def built(context, name):
+    """The path of one of BUILDS, set up and built. Costs little when that was done before."""
+    compiler, options = BUILDS[name]
+    path = setting.root_path() / "build" / name
+    environment = clean_environment(CC=compiler)
+    with _locks[name]:
+        if not (path / "build.ninja").exists():
+            succeed(context, [setting.tool("meson"), "setup", path, setting.root_path(), *options],
+                    environment, "set up")
+        succeed(context, [setting.tool("ninja"), "-C", path, f"-j{JOBS}"], environment, "built")
+    return path
+
+
+def succeed(context, command, environment, what):
+    result = context.run(command, environment)
+    if result.status != 0:
+        lines = [line for line in result.out.splitlines() if "error" in line.lower()]
+        raise Failure(f"it cannot be {what}: {lines[0] if lines else result.last_line()}")
+
+
+def check_flags(context, path):
+    """Every C file of ours is compiled with warnings as errors."""
+    commands = json.loads((path / "compile_commands.json").read_text(encoding="utf-8"))
+    ours = [entry for entry in commands if entry["file"].endswith(".c")]
+    context.check(len(ours) > 20, f"only {len(ours)} C files are compiled")
+    for entry in ours:
+        missing = CFLAGS - set(entry["command"].split())
+        context.check(not missing, f"{entry['file']} is compiled without {' '.join(missing)}")
+
+
+@test("build/flags")
+def flags(context):
+    """The build under test has all warnings on and stops at them"""
+    check_flags(context, setting.build_path())
+
+
+@test("build/clang", seconds=600, alone=True)
+def clang(context):
+    """Builds with clang, with -Wall -Wextra -Werror"""
+    path = built(context, "clang")
+    check_flags(context, path)
+    context.succeed(through([path / "tests" / "compute"], build=path), clean_environment())
+
+
+def generate(context, directory, seed):
+    context.succeed(["/usr/bin/python3", setting.root_path() / "codegen" / "generate.py",
+                     "--registry", setting.root_path() / "build" / "registry",
+                     "--out", directory], clean_environment(PYTHONHASHSEED=seed), "generate")
+    files = sorted(path.relative_to(directory) for path in pathlib.Path(directory).rglob("*")
+                   if path.is_file())
+    context.check(len(files) > 5, f"the generator wrote only {len(files)} files")
+    return files
+
+
+@test("build/generator", seconds=300)
+def generator(context):
+    """The generator writes the same bytes every time"""
+    first, second = (context.enter(tempfile.TemporaryDirectory()) for _ in range(2))
+    files = generate(context, first, 1)
+    # Another seed gives dictionaries and sets another order, where somebody relies on it.
+    context.check(generate(context, second, 2) == files, "other files the second time")
+    _, different, odd = filecmp.cmpfiles(first, second, files, shallow=False)
+    context.check(not different and not odd, f"these differ: {different + odd}")
+
+
+def sanitizer_environment():
+    """Reports go to stderr, where the tests look for them."""
+    folder = setting.root_path() / "tests" / "sanitizers"
+    return clean_environment(
+        ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
+        LSAN_OPTIONS=f"suppressions={folder}/leak.txt:print_suppressions=0",
+        UBSAN_OPTIONS="print_stacktrace=1",
+        TSAN_OPTIONS=f"suppressions={folder}/thread.txt:ignore_noninstrumented_modules=1:"
+                     "second_deadlock_stack=1")
+
+
+def check_instrumented(context, path, symbol):
+    """Without this, a sanitizer that was lost on the way would count as silence."""
+    library = json.loads(manifest(path).read_text(encoding="utf-8"))["ICD"]["library_path"]
+    for file in (manifest(path).parent / library, path / "server" / "viaduct-server"):
+        context.check(symbol in pathlib.Path(file).read_bytes(), f"{file} is not instrumented")
+
+
+def run_sanitized(context, name, program, symbol):
+    path = built(context, name)
+    check_instrumented(context, path, symbol)
+    picture = context.path / "picture.png"
+    result = context.run(
+        through(program.command_line(path, picture), build=path),
+        program.environment(context, sanitizer_environment()), "sanitized")
+    report = SANITIZER_REPORT.search(result.err + result.out)
+    if report:
+        raise Failure(report.group(1))
+    if skipped(result):
+        raise Skipped(result.last_line())
+    context.check(result.status == 0, f"it ended with {result.describe()}: {result.last_line()}")
+
+
+# Growth is not measured under sanitizers, which keep what is freed for a while.
+SANITIZED_PROGRAMS = [program for program in PROGRAMS if program.label != "lifecycle"]
+# Those in which several threads of the client do something.
+THREADED_PROGRAMS = [
+    Program("threads", "threads", "--rounds", "30"),
+    Program("sync", "sync"),
+    Program("lifecycle-instances", "lifecycle", "--instances"),
+    Program("present-xcb", "present", "xcb"),
+]
+
+for program in SANITIZED_PROGRAMS:
+    add(lambda context, program=program: run_sanitized(context, "asan", program, b"__asan_init"),
+        f"asan/{program.label}",
+        f"`{' '.join(program.command)}` with AddressSanitizer and UBSan on both sides",
+        seconds=600, alone=program is SANITIZED_PROGRAMS[0])
+for program in THREADED_PROGRAMS:
+    add(lambda context, program=program: run_sanitized(context, "tsan", program, b"__tsan_init"),
+        f"tsan/{program.label}",
+        f"`{' '.join(program.command)}` with ThreadSanitizer on both sides",
+        seconds=600)

@@ -1,0 +1,564 @@
+# SPDX-License-Identifier: MIT
+"""What goes wrong: servers that are not there or die, clients that die or talk nonsense."""
+
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import stat
+import struct
+import tempfile
+import threading
+import time
+
+from harness import (Failure, Server, build_path, clean_environment, lavapipe, manifest,
+                     process, setting, test, through_environment, wire)
+from harness import add
+
+IDLE_SECONDS = 2
+SHARED_MIB = 256  # what `lostdevice hold` allocates
+
+
+def program(name):
+    return build_path() / "tests" / name
+
+
+def temporary_directory(context):
+    return pathlib.Path(context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-")))
+
+
+def viaduct_lines(text):
+    return [line for line in text.splitlines() if line.startswith("viaduct:")]
+
+
+def expect_whole(context, server):
+    """No worker has crashed, whatever the test did to it."""
+    crash = re.search(r".*ended by signal.*", server.log())
+    context.check(not crash, f"a worker crashed: {crash and crash.group(0)}")
+    context.check(server.process.running(), "the server is gone")
+
+
+def expect_serving(context, server):
+    result = context.run([program("compute")], server.client_environment(), "still-serving",
+                         seconds=30)
+    context.check(result.status == 0, f"the server serves nobody any more: {result.describe()}")
+
+
+# Without a server.
+
+def expect_no_device(context, environment, most_seconds, wanted):
+    """The program finds no device, soon, and one line says why if it was asked for."""
+    quiet = context.run([program("compute")], environment, "quiet", seconds=30)
+    context.check(quiet.status != 0, "it found a device")
+    context.check("viaduct" not in quiet.err.lower(),
+                  f"it prints without being asked: {quiet.err.strip()[:200]}")
+    context.check(quiet.seconds < most_seconds, f"it took {quiet.seconds:.1f} s to say no")
+    told = context.run([program("compute")], {**environment, "VIADUCT_DEBUG": "1"}, "told",
+                       seconds=30)
+    lines = viaduct_lines(told.err)
+    context.check(told.status != 0, "it found a device")
+    context.check(len(lines) == 1, f"VIADUCT_DEBUG gives {len(lines)} lines: {lines}")
+    context.check(re.search(wanted, lines[0]), f"the line does not say {wanted!r}: {lines[0]}")
+
+
+@test("robust/no-server")
+def no_server(context):
+    """No server: the loader moves on at once, one line under VIADUCT_DEBUG names the socket"""
+    path = temporary_directory(context) / "nobody"
+    environment = through_environment(path)
+    expect_no_device(context, environment, 1.5, re.escape(str(path)))
+    result = context.run([setting.tool("vulkaninfo"), "--summary"], environment, seconds=30)
+    context.check(result.seconds < 2, f"vulkaninfo took {result.seconds:.1f} s")
+    context.check("viaduct" not in (result.out + result.err).lower(), "vulkaninfo shows Viaduct")
+
+
+@test("robust/no-server-other-driver")
+def no_server_other_driver(context):
+    """No server, but another driver: the loader uses that one"""
+    drivers = f"{manifest()}:{lavapipe()}"
+    path = temporary_directory(context) / "nobody"
+    result = context.succeed([program("compute")], clean_environment(
+        VK_DRIVER_FILES=drivers, VK_ICD_FILENAMES=drivers, VTEST_SOCKET_NAME=path))
+    context.check("llvmpipe" in result.out, f"it ran on something else: {result.out}")
+
+
+@test("robust/dead-socket")
+def dead_socket(context):
+    """A socket without a server behind it, and a path that is no socket"""
+    directory = temporary_directory(context)
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(directory / "dead"))
+    expect_no_device(context, through_environment(directory / "dead"), 1.5, "dead")
+    (directory / "file").write_text("no socket")
+    expect_no_device(context, through_environment(directory / "file"), 1.5, "file")
+
+
+class FalseServer:
+    """Listens like a server and answers in its own way. Context manager."""
+
+    def __init__(self, path, answer):
+        self.answer = answer
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(8)
+        self.connections = []
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            try:
+                self.answer(connection)
+            except OSError:
+                pass
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
+
+
+FALSE_SERVERS = {
+    "silent": lambda connection: None,
+    "hangs-up": lambda connection: connection.close(),
+    "babbles": lambda connection: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" * 50),
+    "zeros": lambda connection: connection.sendall(bytes(65536)),
+    "huge-answer": lambda connection: connection.sendall(
+        struct.pack("=II", 0, wire.PING_PROTOCOL_VERSION) +
+        struct.pack("=III", 1, wire.RESOURCE_BUSY_WAIT, 0) +
+        struct.pack("=II", 0xffffffff, wire.PROTOCOL_VERSION)),
+}
+
+
+@test("robust/false-server", seconds=120)
+def false_server(context):
+    """Something else listens at the socket: the ICD gives up soon and says so"""
+    directory = temporary_directory(context)
+    for name, answer in FALSE_SERVERS.items():
+        context.note(name)
+        path = directory / name
+        with FalseServer(path, answer):
+            expect_no_device(context, through_environment(path), 4, re.escape(str(path)))
+
+
+@test("robust/wrong-version")
+def wrong_version(context):
+    """Another protocol version: both sides say so"""
+    server = context.enter(Server(context))
+    result = context.run([program("compute")], server.client_environment(
+        VIADUCT_DEBUG=1, VIADUCT_TEST_PROTOCOL_VERSION=999), seconds=30)
+    context.check(result.status != 0, "it works with another version")
+    line = " ".join(viaduct_lines(result.err))
+    context.check("999" in line and "protocol" in line, f"the client says {line!r}")
+    context.check(process.wait_until(
+        lambda: re.search(r"warning: .*protocol 999", server.log()), 5),
+        "the server does not say that a client spoke protocol 999")
+    expect_serving(context, server)
+    expect_whole(context, server)
+
+
+# Servers that die.
+
+def kill_server(context, mode, victim):
+    server = context.enter(Server(context))
+    client = context.start([program("lostdevice"), mode], server.client_environment())
+    context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
+    time.sleep(0.3)
+    workers = server.workers()
+    context.check(len(workers) == 1, f"{len(workers)} workers for one client")
+    client.send(signal.SIGUSR1)
+    os.kill(workers[0] if victim == "worker" else server.pid, signal.SIGKILL)
+    context.check(client.wait(15), "the client hangs")
+    result = client.result()
+    context.check(result.status == 0, f"the client ended with {result.describe()}")
+    if victim == "worker":
+        context.check(process.wait_until(lambda: "ended by signal 9" in server.log(), 5),
+                      "the server does not log that its worker was killed")
+        context.check(server.process.running(), "the server went with its worker")
+        expect_serving(context, server)
+    else:
+        context.check(process.wait_until(lambda: not os.path.exists(f"/proc/{workers[0]}"), 5),
+                      "the worker lives on without its listener")
+
+
+for mode in ("submit", "fence", "timeline", "idle", "create", "acquire"):
+    for victim in ("worker", "listener"):
+        add(lambda context, mode=mode, victim=victim: kill_server(context, mode, victim),
+            f"robust/kill-{victim}/{mode}",
+            f"The {victim} is killed during `lostdevice {mode}`: VK_ERROR_DEVICE_LOST within 1 s")
+
+
+@test("robust/stop", seconds=90)
+def stop(context):
+    """SIGTERM and SIGINT: the server ends with 0, takes its socket away, and its client is told"""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        server = context.enter(Server(context))
+        client = context.start([program("lostdevice"), "submit"], server.client_environment())
+        context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
+        workers = server.workers()
+        client.send(signal.SIGUSR1)
+        server.process.send(number)
+        context.check(server.process.wait(10), f"the server does not end on {number.name}")
+        context.check(server.process.result().status == 0,
+                      f"the server ended with {server.process.result().describe()}")
+        context.check(not os.path.exists(server.socket), "the socket is left behind")
+        context.check(not any(os.path.exists(f"/proc/{pid}") for pid in workers),
+                      "a worker is left behind")
+        context.check(client.wait(15), "the client hangs")
+        context.check(client.result().status == 0,
+                      f"the client ended with {client.result().describe()}")
+
+
+# Clients that die.
+
+def shared_mib():
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        return int(re.search(r"^Shmem:\s*(\d+)", file.read(), re.MULTILINE).group(1)) / 1024
+
+
+@test("robust/kill-client", alone=True)
+def kill_client(context):
+    """A client is killed: its worker ends, its memory returns, other clients go on"""
+    server = context.enter(Server(context))
+    other = context.start([program("threads"), "--rounds", "2000"], server.client_environment())
+    context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no worker")
+    before = shared_mib()
+    victim = context.start([program("lostdevice"), "hold"], server.client_environment())
+    context.check(victim.wait_for_line("^ready", 20), "the client does not get ready")
+    during = shared_mib()
+    context.check(during - before > 0.8 * SHARED_MIB,
+                  f"{SHARED_MIB} MiB of memory take {during - before:.0f} MiB of shared memory")
+    context.check(len(server.workers()) == 2 or not other.running(), "there are not two workers")
+    victim.send(signal.SIGKILL)
+    context.check(process.wait_until(lambda: len(server.workers()) < 2, 5),
+                  "the worker does not end with its client")
+    context.check(process.wait_until(lambda: shared_mib() - before < 0.2 * SHARED_MIB, 5),
+                  f"{shared_mib() - before:.0f} MiB do not return")
+    context.check(other.wait(context.remaining()), "the other client hangs")
+    context.check(other.result().status == 0,
+                  f"the other client ended with {other.result().describe()}")
+    context.check(process.wait_until(lambda: not server.workers(), 5), "a worker is left")
+    expect_whole(context, server)
+
+
+@test("robust/two-clients", seconds=90)
+def two_clients(context):
+    """Clients at the same time on one server, each with its own results"""
+    server = context.enter(Server(context))
+    commands = [[program("compute")], [program("threads")], [program("sync")],
+                [program("compute")], [program("memory")]]
+    started = [context.start(command, server.client_environment()) for command in commands]
+    for client in started:
+        context.check(client.wait(context.remaining()), f"{client.name} hangs")
+        context.check(client.result().status == 0,
+                      f"{client.name} ended with {client.result().describe()}")
+    expect_whole(context, server)
+
+
+@test("robust/lifecycle", seconds=300)
+def lifecycle(context):
+    """1000 instances and devices: neither client nor server grows"""
+    server = context.enter(Server(context, level="warning"))
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{server.pid}/fd"))
+
+    context.succeed([program("lifecycle"), "--count", "50"], server.client_environment(), "warm-up")
+    before, before_descriptors = process.resident_kib(server.pid), descriptors()
+    context.succeed([program("lifecycle"), "--count", "1000"], server.client_environment())
+    context.check(process.wait_until(lambda: not server.workers(), 5), "workers are left")
+    grown = process.resident_kib(server.pid) - before
+    context.note(f"the server grew by {grown} KiB")
+    context.check(grown < 512, f"the server grew by {grown} KiB")
+    context.check(descriptors() == before_descriptors,
+                  f"the server had {before_descriptors} descriptors, now {descriptors()}")
+    expect_whole(context, server)
+
+
+# Nothing polls.
+
+@test("robust/idle", alone=True)
+def idle(context):
+    """A client that waits with a device, its worker and the listener: none of them wakes up"""
+    server = context.enter(Server(context))
+    client = context.start([program("lostdevice"), "hold"], server.client_environment())
+    context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
+    workers = server.workers()
+    context.check(len(workers) == 1, f"{len(workers)} workers for one client")
+    watched = {"client": client.pid, "listener": server.pid, "worker": workers[0]}
+    time.sleep(1)
+    # What the kernel or a driver does once may fall into the first window.
+    for window in range(3):
+        before = {name: process.context_switches(pid) for name, pid in watched.items()}
+        time.sleep(IDLE_SECONDS)
+        woken = {name: process.context_switches(pid) - before[name]
+                 for name, pid in watched.items()}
+        context.note(f"window {window}: {woken}")
+        if not any(woken.values()):
+            return
+    raise Failure(f"wake-ups in {IDLE_SECONDS} s: {woken}")
+
+
+# Sockets.
+
+@test("robust/stale-socket")
+def stale_socket(context):
+    """A socket that a killed server left behind is taken over"""
+    directory = temporary_directory(context)
+    path = str(directory / "socket")
+    first = Server(context, socket=path)
+    context.check(first.start(), "the first server does not start")
+    first.process.send(signal.SIGKILL)
+    context.check(first.process.wait(5), "the server survives SIGKILL")
+    context.check(stat.S_ISSOCK(os.stat(path).st_mode), "there is no stale socket to test with")
+    server = context.enter(Server(context, socket=path))
+    expect_serving(context, server)
+
+
+@test("robust/second-server")
+def second_server(context):
+    """A second server at the same socket refuses, and the first one goes on"""
+    server = context.enter(Server(context))
+    second = Server(context, socket=server.socket)
+    context.check(not second.start(), "the second server listens too")
+    context.check(second.process.wait(5), "the second server does not end")
+    context.check(second.process.result().status != 0, "the second server ends with success")
+    context.check(server.socket in second.log(), f"it does not say why: {second.log()}")
+    context.check(os.path.exists(server.socket), "the second server removed the socket")
+    expect_serving(context, server)
+
+
+@test("robust/not-a-socket")
+def not_a_socket(context):
+    """A file at the socket's path is left alone"""
+    path = temporary_directory(context) / "file"
+    path.write_text("precious")
+    server = Server(context, socket=str(path))
+    context.check(not server.start(), "the server listens where a file is")
+    context.check(server.process.wait(5) and server.process.result().status != 0,
+                  "the server does not refuse")
+    context.check(path.read_text() == "precious", "the file was touched")
+
+
+@test("robust/server-uses-viaduct")
+def server_uses_viaduct(context):
+    """A server whose driver would be Viaduct itself: no endless regress"""
+    directory = temporary_directory(context)
+    path = str(directory / "socket")
+    server = context.enter(Server(context, socket=path, environment=through_environment(path)))
+    result = context.run([program("compute")], server.client_environment(), seconds=20)
+    context.check(result.status != 0, "it found a device behind itself")
+    expect_whole(context, server)
+
+
+# Nonsense on the wire.
+
+def expect_refused(context, server, name, talk):
+    """What talk() sends ends the connection, with a line in the log, and hurts nobody else."""
+    logged = len(server.log())
+    with wire.Peer(server.socket) as peer:
+        try:
+            talk(peer)
+        except wire.Closed:
+            pass
+        context.check(peer.closed(10), f"{name}: the connection stays open")
+    context.check(process.wait_until(
+        lambda: re.search(r"(warning|error): client \d+", server.log()[logged:]), 5),
+        f"{name}: the log says nothing")
+    expect_whole(context, server)
+
+
+def at_context(message):
+    def talk(peer):
+        peer.reach_context()
+        message(peer)
+    return talk
+
+
+def huge_blob(peer):
+    number, _ = peer.blob(1 << 62)
+    assert number == 0, "a blob of 4 EiB was made"
+    peer.message(99)
+
+
+def submit(peer, *, batches=1, offset=9, size=6, payload=bytes(24), flags=0):
+    batch = struct.pack("=IIIIIIII", flags, offset, size, 0, 0, 0, 0, 0)
+    peer.message(wire.SUBMIT_CMD2, struct.pack("=I", batches) + batch + payload)
+
+
+def setup_with(peer, ring_size, completion_size):
+    ring, _ = peer.blob(ring_size)
+    completion, _ = peer.blob(completion_size)
+    peer.message(wire.SUBMIT_CMD2, peer.setup_payload(ring, completion))
+
+
+def setup_twice(peer):
+    peer.reach_ring()
+    ring, _ = peer.blob(wire.RING_DATA_OFFSET + wire.RING_DATA_SIZE)
+    peer.message(wire.SUBMIT_CMD2, peer.setup_payload(ring, ring))
+
+
+NONSENSE = {
+    "random bytes": lambda peer: peer.send(random.Random(1).randbytes(4096)),
+    "zeros": lambda peer: peer.send(bytes(4096)),
+    "no introduction": lambda peer: peer.message(wire.PROTOCOL_VERSION, bytes(4)),
+    "a huge introduction": lambda peer: peer.message(wire.CREATE_RENDERER, b"x", 0xffffffff),
+    "an introduction above the limit": lambda peer: peer.message(wire.CREATE_RENDERER, b"x", 65537),
+    "two introductions": lambda peer: (peer.introduce(), peer.introduce()),
+    "an unknown message": lambda peer: (peer.introduce(), peer.message(77, bytes(8))),
+    "an old message": lambda peer: (peer.introduce(), peer.message(1, bytes(8))),
+    "a huge length": lambda peer: (peer.introduce(),
+                                   peer.message(wire.GET_CAPSET, bytes(8), 0xffffffff)),
+    "a length that wraps": lambda peer: (peer.introduce(),
+                                         peer.message(wire.SUBMIT_CMD2, bytes(8), 0x40000000)),
+    "too long a payload": lambda peer: (peer.introduce(),
+                                        peer.message(wire.PROTOCOL_VERSION, bytes(8))),
+    "no payload": lambda peer: (peer.introduce(), peer.message(wire.PROTOCOL_VERSION)),
+    "memory before a context": lambda peer: (peer.introduce(), peer.blob(4096)),
+    "another capset's context": lambda peer: (peer.introduce(), peer.context(4)),
+    "two contexts": at_context(lambda peer: peer.context()),
+    "a blob of the host": at_context(lambda peer: peer.blob(4096, kind=2)),
+    "a blob with strange flags": at_context(lambda peer: peer.blob(4096, flags=0xffffffff)),
+    "a blob with an id": at_context(lambda peer: peer.blob(4096, blob_id=1 << 40)),
+    "a huge blob": at_context(huge_blob),
+    "an unknown resource": at_context(
+        lambda peer: peer.message(wire.RESOURCE_UNREF, struct.pack("=I", 12345))),
+    "no batches": at_context(lambda peer: submit(peer, batches=0)),
+    "a million batches": at_context(lambda peer: submit(peer, batches=1 << 20)),
+    "batches that wrap": at_context(lambda peer: submit(peer, batches=1 << 29)),
+    "a batch outside the message": at_context(lambda peer: submit(peer, offset=1 << 20)),
+    "an offset that wraps": at_context(lambda peer: submit(peer, offset=0xfffffffa)),
+    "a batch over its own header": at_context(lambda peer: submit(peer, offset=0)),
+    "a size that wraps": at_context(lambda peer: submit(peer, size=0xffffffff)),
+    "a submission of zeros": at_context(lambda peer: submit(peer)),
+    "another record than the set-up": at_context(
+        lambda peer: submit(peer, payload=wire.record(wire.OP_NOP, bytes(16)))),
+    "a set-up without memory": at_context(
+        lambda peer: peer.message(wire.SUBMIT_CMD2, peer.setup_payload(0, 0))),
+    "a set-up of another version": at_context(
+        lambda peer: peer.message(wire.SUBMIT_CMD2, peer.setup_payload(1, 2, 77))),
+    "too small a ring": at_context(lambda peer: setup_with(peer, 4096, 4096)),
+    "no ring but a completion page": at_context(
+        lambda peer: peer.message(wire.SUBMIT_CMD2, peer.setup_payload(9999, peer.blob(4096)[0]))),
+    "two set-ups": setup_twice,
+}
+
+
+@test("robust/nonsense", seconds=120)
+def nonsense(context):
+    """Garbage, truncated and oversized messages end that connection, with a line in the log"""
+    server = context.enter(Server(context))
+    for name, talk in NONSENSE.items():
+        context.note(name)
+        expect_refused(context, server, name, talk)
+    expect_serving(context, server)
+
+
+def in_ring(data, tail=None):
+    def talk(peer):
+        peer.reach_ring()
+        peer.produce(data, tail)
+    return talk
+
+
+def random_records(seed):
+    """Records with correct framing and senseless content."""
+    numbers = random.Random(seed)
+    data = b""
+    while len(data) < 2048:
+        body = numbers.randbytes(8 * numbers.randrange(1, 20))
+        data += wire.record(numbers.randrange(2, 700), body, numbers.randrange(2))
+    return data
+
+
+RING_NONSENSE = {
+    "random bytes in the ring": in_ring(random.Random(2).randbytes(4096)),
+    "zeros in the ring": in_ring(bytes(64)),
+    "a record of no size": in_ring(wire.record(5, bytes(24), size=0)),
+    "a record beyond the tail": in_ring(wire.record(5, bytes(24), size=4096)),
+    "a record of 4 GiB": in_ring(wire.record(5, bytes(24), size=0xfffffff8)),
+    "a record of odd size": in_ring(wire.record(5, bytes(24), size=31)),
+    "an unknown opcode": in_ring(wire.record(0xffff, bytes(24))),
+    "a set-up in the ring": in_ring(wire.record(wire.OP_SETUP, bytes(16))),
+    "a tail far away": in_ring(bytes(8), tail=1 << 60),
+    "an odd tail": in_ring(wire.record(wire.OP_NOP, bytes(8)), tail=13),
+}
+
+
+@test("robust/ring-nonsense", seconds=120)
+def ring_nonsense(context):
+    """Garbage in the control ring ends that connection, with a line in the log"""
+    server = context.enter(Server(context))
+    for name, talk in RING_NONSENSE.items():
+        context.note(name)
+        expect_refused(context, server, name, talk)
+    for seed in range(40):
+        expect_refused(context, server, f"random records {seed}", in_ring(random_records(seed)))
+    expect_serving(context, server)
+
+
+@test("robust/every-length", seconds=120)
+def every_length(context):
+    """Messages that stop after every possible byte, and then the client hangs up"""
+    server = context.enter(Server(context, level="warning"))
+    whole = (struct.pack("=II", 5, wire.CREATE_RENDERER) + b"name\0" +
+             struct.pack("=II", 0, wire.PING_PROTOCOL_VERSION) +
+             struct.pack("=III", 1, wire.PROTOCOL_VERSION, 4) +
+             struct.pack("=IIII", 2, wire.GET_CAPSET, wire.CAPSET_ID, wire.VIADUCT_VERSION))
+    for size in range(len(whole) + 1):
+        with wire.Peer(server.socket) as peer:
+            peer.send(whole[:size])
+    context.check(process.wait_until(lambda: not server.workers(), 10),
+                  "workers wait for the rest of a message from nobody")
+    expect_whole(context, server)
+    expect_serving(context, server)
+
+
+@test("robust/slow-client")
+def slow_client(context):
+    """Messages that come byte by byte, or all at once, are understood"""
+    server = context.enter(Server(context))
+    whole = (struct.pack("=II", 5, wire.CREATE_RENDERER) + b"slow\0" +
+             struct.pack("=II", 0, wire.PING_PROTOCOL_VERSION) +
+             struct.pack("=IIII", 2, wire.RESOURCE_BUSY_WAIT, 0, 0) +
+             struct.pack("=III", 1, wire.PROTOCOL_VERSION, 4))
+    for pause in (0.002, None):
+        with wire.Peer(server.socket) as peer:
+            if pause is None:
+                peer.send(whole)
+            else:
+                for byte in whole:
+                    peer.send(bytes([byte]))
+                    time.sleep(pause)
+            context.check(peer.answer(wire.PING_PROTOCOL_VERSION) == b"", "the ping's answer")
+            context.check(peer.answer(wire.RESOURCE_BUSY_WAIT) == bytes(4), "the wait's answer")
+            context.check(peer.answer(wire.PROTOCOL_VERSION) == struct.pack("=I", 4),
+                          "the version's answer")
+            valid, _ = peer.capset(capset_id=4)
+            context.check(valid == 0, "the server offers Venus")
+
+
+@test("robust/many-connections", seconds=90)
+def many_connections(context):
+    """A hundred connections that say nothing keep nobody out, and leave nothing"""
+    server = context.enter(Server(context, level="warning"))
+    before = len(os.listdir(f"/proc/{server.pid}/fd"))
+    peers = [wire.Peer(server.socket) for _ in range(100)]
+    expect_serving(context, server)
+    for peer in peers:
+        peer.close()
+    context.check(process.wait_until(lambda: not server.workers(), 20), "workers are left")
+    context.check(process.wait_until(
+        lambda: len(os.listdir(f"/proc/{server.pid}/fd")) == before, 5), "descriptors are left")
+    expect_whole(context, server)

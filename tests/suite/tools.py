@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The command lines: viaduct run and viaduct-server."""
+
+import glob
+import json
+import os
+import signal
+import tempfile
+
+from harness import (Failure, Server, build_path, clean_environment, lavapipe, manifest,
+                     native_environment, process, setting, test, through)
+
+
+def viaduct_server(*arguments):
+    return [build_path() / "server" / "viaduct-server", *arguments]
+
+
+@test("tools/run/status")
+def run_status(context):
+    """viaduct run passes on exit codes and signals"""
+    environment = clean_environment()
+    for script, wanted in (("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 128 + signal.SIGTERM),
+                           ("kill -KILL $$", 128 + signal.SIGKILL)):
+        result = context.run(through(["/bin/sh", "-c", script]), environment)
+        context.check(result.status == wanted, f"`{script}` gave {result.status}, not {wanted}")
+    result = context.run(through(["/nonexistent/program"]), environment)
+    context.check(result.status == 127, f"a missing program gave {result.status}, not 127")
+    context.check("/nonexistent/program" in result.err, "it does not say what is missing")
+
+
+@test("tools/run/arguments")
+def run_arguments(context):
+    """viaduct run leaves the command's arguments and streams alone"""
+    words = ["a b", "", "--help", "$HOME", "*"]
+    result = context.succeed(through(["/usr/bin/printf", "<%s>", *words]), clean_environment())
+    context.check(result.out == "".join(f"<{word}>" for word in words), f"got {result.out!r}")
+    context.check(result.err == "", f"it says something on stderr: {result.err!r}")
+
+
+@test("tools/run/leaves-nothing")
+def run_leaves_nothing(context):
+    """viaduct run leaves no process, socket or folder, even when it is terminated"""
+    directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))
+    environment = clean_environment(TMPDIR=directory, XDG_RUNTIME_DIR=directory)
+    context.succeed(through([build_path() / "tests" / "compute"]), environment)
+    context.check(not os.listdir(directory), f"left behind: {os.listdir(directory)}")
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        started = context.start(through([build_path() / "tests" / "lostdevice", "hold"]),
+                                environment)
+        context.check(started.wait_for_line("^ready", 20), "the client does not get ready")
+        family = process.children(started.pid)
+        context.check(len(family) == 2, f"{len(family)} children instead of server and command")
+        started.send(number)
+        context.check(started.wait(10), f"viaduct run does not end on {number.name}")
+        if number == signal.SIGTERM:
+            context.check(process.wait_until(lambda: not any(map(alive, family)), 5),
+                          "a process is left behind")
+            context.check(not os.listdir(directory), f"left behind: {os.listdir(directory)}")
+    # After SIGKILL nobody is there to clean up, but the server must not stay.
+    servers = [pid for pid in family if "viaduct-server" in command_line(pid)]
+    context.check(process.wait_until(lambda: not any(map(alive, servers)), 10),
+                  "the server outlives a killed viaduct run")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@test("tools/run/gpu")
+def run_gpu(context):
+    """viaduct run --gpu chooses a device, and refuses one that is not there"""
+    command = [build_path() / "tests" / "compute"]
+    context.succeed(through(command, "--gpu", "0"), clean_environment())
+    result = context.run(through(command, "--gpu", "99"), clean_environment())
+    context.check(result.status != 0, "--gpu 99 found a device")
+
+
+@test("tools/run/usage")
+def run_usage(context):
+    """viaduct and viaduct run explain themselves, and refuse what they do not know"""
+    viaduct = build_path() / "tools" / "viaduct"
+    for arguments in (["--help"], ["run", "--help"]):
+        result = context.succeed([viaduct, *arguments], clean_environment())
+        context.check("run" in result.out, f"{arguments} says {result.out!r}")
+    for arguments in ([], ["run"], ["run", "--no-such-option", "--", "true"], ["no-such-command"]):
+        result = context.run([viaduct, *arguments], clean_environment())
+        context.check(result.status == 2, f"{arguments} gave {result.status}, not 2")
+        context.check(result.err, f"{arguments} says nothing")
+
+
+@test("tools/server/usage")
+def server_usage(context):
+    """viaduct-server --help, --version, and options it does not know"""
+    helped = context.succeed(viaduct_server("--help"), clean_environment())
+    for option in ("--socket", "--gpu", "--validate", "--ready-fd", "--log-level"):
+        context.check(option in helped.out, f"--help does not name {option}")
+    version = context.succeed(viaduct_server("--version"), clean_environment())
+    context.check(version.out.startswith("viaduct-server "), f"--version says {version.out!r}")
+    for arguments in (["--no-such-option"], ["surplus"], ["--log-level", "loud"],
+                      ["--gpu", "first"]):
+        result = context.run(viaduct_server(*arguments), clean_environment(), seconds=5)
+        context.check(result.status == 2, f"{arguments} gave {result.status}, not 2")
+        context.check(result.err and not result.out, f"{arguments}: the complaint is not on stderr")
+
+
+@test("tools/server/log")
+def server_log(context):
+    """The server's log names its clients, and says less when asked to"""
+    server = context.enter(Server(context))
+    context.succeed([build_path() / "tests" / "compute"], server.client_environment())
+    context.check(process.wait_until(lambda: "disconnected" in server.log(), 5),
+                  "the log does not say that the client left")
+    context.check("(compute)" in server.log(), "the log does not name the client")
+    context.check(server.stop() == 0, "the server does not stop with 0")
+    quiet = context.enter(Server(context, level="warning"))
+    context.succeed([build_path() / "tests" / "compute"], quiet.client_environment())
+    context.check(quiet.log() == "", f"at level warning it says: {quiet.log()}")
+
+
+@test("tools/icd/library", seconds=60)
+def icd_library(context):
+    """The ICD without a loader: its interface, its handles, and that it can be unloaded"""
+    library = json.loads(manifest().read_text(encoding="utf-8"))["ICD"]["library_path"]
+    library = library if os.path.isabs(library) else str(manifest().parent / library)
+    server = context.enter(Server(context))
+    context.succeed([build_path() / "tests" / "driver", library, "20"],
+                    server.client_environment())
+    native = json.loads(lavapipe().read_text(encoding="utf-8"))["ICD"]["library_path"]
+    context.succeed([build_path() / "tests" / "driver", native, "2"], native_environment(), "native")
+
+
+@test("tools/icd/stats")
+def icd_stats(context):
+    """VIADUCT_DEBUG=stats counts what crossed, and nothing else prints"""
+    result = context.succeed(through([build_path() / "tests" / "compute"]),
+                             clean_environment(VIADUCT_DEBUG="stats"))
+    lines = [line for line in result.err.splitlines() if line.startswith("viaduct: stats:")]
+    context.check(lines, f"there is no line of statistics: {result.err!r}")
+    numbers = dict(pair.split("=") for pair in lines[0].split()[2:])
+    for name in ("calls", "round_trips", "bytes"):
+        context.check(int(numbers.get(name, 0)) > 0, f"{name} is missing or 0: {lines[0]}")
