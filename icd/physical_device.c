@@ -134,13 +134,13 @@ static void choose_extensions(struct vd_physical_device *pd)
         if (index >= 0 && vd_extensions[index].device &&
             vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
             peer_knows(capset, list[i].extensionName))
-            pd->extensions[index] = true;
+            pd->extensions[index] = list[i].specVersion;
     }
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT)
-            pd->extensions[i] = true;
+            pd->extensions[i] = vd_extensions[i].spec_version;
     for (int i = 0; i < VD_EXT_COUNT; i++)
-        pd->extension_count += pd->extensions[i];
+        pd->extension_count += pd->extensions[i] != 0;
 }
 
 /* Shows each type of the host that we can keep promises for; see design, "Memory". */
@@ -348,9 +348,7 @@ vd_vkEnumerateDeviceExtensionProperties(VkPhysicalDevice handle, const char *pLa
         if (pProperties && count == *pCount)
             return VK_INCOMPLETE;
         if (pProperties) {
-            pProperties[count] = (VkExtensionProperties){
-                .specVersion = vd_extensions[i].spec_version,
-            };
+            pProperties[count] = (VkExtensionProperties){.specVersion = pd->extensions[i]};
             strncpy(pProperties[count].extensionName, vd_extensions[i].name,
                     VK_MAX_EXTENSION_NAME_SIZE - 1);
         }

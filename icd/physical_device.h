@@ -20,7 +20,7 @@ struct vd_physical_device {
     uint8_t *blob;                              /* owns data, shared by all devices */
     VkPhysicalDeviceProperties properties;      /* with our names */
     VkPhysicalDeviceFeatures features;
-    bool *extensions; /* offered, by enum vd_extension_index */
+    uint32_t *extensions; /* revision offered, by enum vd_extension_index; 0: none */
     uint32_t extension_count;
     VkPhysicalDeviceMemoryProperties memory; /* what the application sees */
     struct vd_memory_type memory_types[VK_MAX_MEMORY_TYPES];
