@@ -250,7 +250,7 @@ static VkResult submit_setup(struct vd_connection *connection)
 VkResult vd_connection_create(struct vd_connection **out)
 {
     /* Set by viaduct-server: its driver must be another one. */
-    if (getenv("VIADUCT_SERVER")) {
+    if (getenv("VIADUCT_IN_SERVER")) {
         vd_log("not used inside of viaduct-server");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }

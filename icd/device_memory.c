@@ -31,6 +31,39 @@ const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDevi
     return m && m->part.block ? &m->part : NULL;
 }
 
+/* A dedicated allocation has exactly its resource's size, but whole pages are what can be imported.
+ * The dedication is only a hint, so where the sizes differ the chain goes on without it. */
+struct undedicated {
+    VkMemoryAllocateFlagsInfo flags;
+    VkMemoryOpaqueCaptureAddressAllocateInfo address;
+    VkMemoryPriorityAllocateInfoEXT priority;
+};
+
+static const void *undedicate(struct undedicated *copy, const void *chain)
+{
+    const void *head = NULL;
+    for (const VkBaseInStructure *in = chain; in; in = in->pNext) {
+        switch ((int)in->sType) {
+        case VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO:
+            copy->flags = *(const VkMemoryAllocateFlagsInfo *)in;
+            copy->flags.pNext = head;
+            head = &copy->flags;
+            break;
+        case VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO:
+            copy->address = *(const VkMemoryOpaqueCaptureAddressAllocateInfo *)in;
+            copy->address.pNext = head;
+            head = &copy->address;
+            break;
+        case VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT:
+            copy->priority = *(const VkMemoryPriorityAllocateInfoEXT *)in;
+            copy->priority.pNext = head;
+            head = &copy->priority;
+            break;
+        }
+    }
+    return head;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                                                    const VkMemoryAllocateInfo *pAllocateInfo,
                                                    const VkAllocationCallbacks *pAllocator,
@@ -46,6 +79,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
     VkMemoryAllocateInfo info = *pAllocateInfo;
     info.memoryTypeIndex = type.host_index;
     VkImportMemoryHostPointerInfoEXT import;
+    struct undedicated copy;
     struct vd_device_memory *memory = NULL;
     if (type.imported) {
         const uint64_t align = pd->data->import_alignment - UINT64_C(1);
@@ -55,6 +89,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
         memory->size = pAllocateInfo->allocationSize;
         memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
         info.allocationSize = (info.allocationSize + align) & ~align;
+        if (info.allocationSize != pAllocateInfo->allocationSize)
+            info.pNext = undedicate(&copy, info.pNext);
         const VkResult result =
             vd_shm_pool_alloc(instance->memory, info.allocationSize, &memory->part);
         if (result != VK_SUCCESS) {

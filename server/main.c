@@ -181,6 +181,6 @@ int main(int argc, char **argv)
     open_standard_streams();
 
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
-    setenv("VIADUCT_SERVER", "1", 1);
+    setenv("VIADUCT_IN_SERVER", "1", 1);
     return vd_listener_run(&options);
 }

@@ -263,6 +263,9 @@ _Noreturn static void exec_server(struct run *run, int ready)
     /* The command's output may be read by another program: the server says nothing there. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
 
+    /* Layers that the environment asks for are meant for the command. */
+    unsetenv("VK_INSTANCE_LAYERS");
+    unsetenv("VK_LOADER_LAYERS_ENABLE");
     if (run->driver) {
         setenv("VK_DRIVER_FILES", run->driver_path, 1);
         setenv("VK_ICD_FILENAMES", run->driver_path, 1); /* loaders before 1.3.207 */
@@ -298,8 +301,6 @@ _Noreturn static void exec_server(struct run *run, int ready)
 _Noreturn static void exec_command(struct run *run)
 {
     sigprocmask(SIG_SETMASK, &run->original_mask, NULL);
-    /* A path to us; to the ICD a sign that it was loaded by the server, where it must not answer. */
-    unsetenv("VIADUCT_SERVER");
     setenv("VTEST_SOCKET_NAME", run->socket, 1);
     setenv("VK_DRIVER_FILES", run->manifest_path, 1);
     setenv("VK_ICD_FILENAMES", run->manifest_path, 1);

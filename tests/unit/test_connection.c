@@ -146,7 +146,7 @@ static int count_workers(pid_t *first)
 
 static int set_up_with(enum vd_log_level level)
 {
-    unsetenv("VIADUCT_SERVER");
+    unsetenv("VIADUCT_IN_SERVER");
     unsetenv("VIADUCT_TEST_PROTOCOL_VERSION");
     strcpy(directory, "/tmp/viaduct-test-XXXXXX");
     if (!mkdtemp(directory)) {
@@ -424,7 +424,7 @@ static void not_inside_of_the_server(void **state)
 {
     (void)state;
     uint64_t took;
-    setenv("VIADUCT_SERVER", "1", 1);
+    setenv("VIADUCT_IN_SERVER", "1", 1);
     assert_int_equal(try_to_connect(&took), VK_ERROR_INCOMPATIBLE_DRIVER);
 }
 

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A Vulkan without a GPU, for the tests of what decodes and replays. It remembers what it was told;
+ * it completes submissions at once, or when the test says so.
+ */
+#ifndef VIADUCT_TESTS_FAKE_DRIVER_H
+#define VIADUCT_TESTS_FAKE_DRIVER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <vulkan/vulkan_core.h>
+
+struct fake_driver {
+    /* What the test wants. */
+    _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
+    _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
+    bool no_debug_utils;
+
+    /* What has happened. */
+    _Atomic uint32_t instances, devices, objects; /* that live */
+    uint32_t draws, submits, names;
+    uint64_t last_freed;          /* the handle of the last object that was destroyed */
+    VkBuffer bound[8];            /* by the last vkCmdBindVertexBuffers */
+    uint32_t bound_count;
+    VkDeviceSize imported_size;   /* of the last vkAllocateMemory with a host pointer */
+    const uint8_t *imported;
+    uint64_t signalled[16];       /* values of the last submission's signals */
+    uint32_t signal_count;
+    VkBool32 timeline_enabled;
+};
+
+extern struct fake_driver fake_driver;
+
+void fake_driver_reset(void);
+/* Finishes what was held. */
+void fake_driver_finish(void);
+
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL fake_get_instance_proc_addr(VkInstance instance,
+                                                                     const char *name);
+
+#endif
