@@ -46,13 +46,14 @@ class Program:
 NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses, and crashes"
 
 PROGRAMS = [
-    Program("compute", "compute"),
+    Program("compute", "compute", same_output=False),
     Program("scene-triangle", "scene", "triangle", PICTURE),
     Program("scene-textured", "scene", "textured", PICTURE),
     Program("scene-depth", "scene", "depth", PICTURE),
     Program("sync", "sync"),
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
+    Program("descriptors", "descriptors"),
     Program("threads", "threads"),
     Program("lifecycle", "lifecycle", same_output=False),
     Program("lifecycle-instances", "lifecycle", "--instances"),
