@@ -1,0 +1,1510 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server's core with a driver that is not one: what is decoded, created, answered, refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "opcodes.h"
+#include "protocol/physical_device.h"
+#include "server/context_private.h"
+#include "server/log.h"
+#include "server/shm.h"
+
+#include "fake_driver.h"
+#include "records.h"
+
+#define SHARED_SIZE (1u << 20)
+/* Where tests put chunks and imported memory. */
+#define CHUNKS 131072u
+#define IMPORT 262144u
+
+#define ID(object, index) vd_id_make(VD_TYPE_##object, 1, index)
+#define PHYSICAL_DEVICE   ID(VkPhysicalDevice, 2)
+#define DEVICE            ID(VkDevice, 3)
+#define QUEUE             ID(VkQueue, 4)
+#define OTHER_DEVICE      ID(VkDevice, 5)
+#define POOL              ID(VkDescriptorPool, 6)
+#define COMMAND_POOL      ID(VkCommandPool, 7)
+#define COMMAND_BUFFER    ID(VkCommandBuffer, 8)
+#define BUFFER            ID(VkBuffer, 9)
+
+#define HANDLE(type, id) ((type)(uintptr_t)(id))
+
+/* ---- The client */
+
+static const struct vd_reply *reply(const struct test_client *client)
+{
+    return (const struct vd_reply *)(client->replies->map + REPLY_OFFSET);
+}
+
+static const uint8_t *reply_bytes(const struct test_client *client)
+{
+    return (const uint8_t *)(reply(client) + 1);
+}
+
+static bool send_record(struct test_client *client, const struct test_record *r)
+{
+    return client_send(client, r, client->replies->id);
+}
+
+#define accepted(client, r) assert_true(send_record(client, r))
+#define refused(client, r)  assert_false(send_record(client, r))
+#define answered(client, r, expected)                                                              \
+    do {                                                                                           \
+        accepted(client, r);                                                                       \
+        assert_int_equal(reply(client)->state, VD_REPLY_DONE);                                     \
+        assert_int_equal(reply(client)->result, expected);                                         \
+    } while (0)
+
+static bool is_lost(const struct test_client *client)
+{
+    return atomic_load(&client->completion->lost) != 0;
+}
+
+static void open_shared(struct test_client *client)
+{
+    int fd;
+    uint32_t id = vd_shm_add(client->shm, SHARED_SIZE, &fd);
+    close(fd);
+    client->replies = vd_shm_get(client->shm, id, 0, 0);
+    id = vd_shm_add(client->shm, sizeof(struct vd_completion), &fd);
+    close(fd);
+    client->page = vd_shm_get(client->shm, id, 0, 0);
+    client->completion = (struct vd_completion *)client->page->map;
+}
+
+static int connect_client(void **state)
+{
+    struct test_client *client = calloc(1, sizeof(*client));
+    const struct vd_context_options options = {.gpu = -1};
+    fake_driver_reset();
+    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_INFO : (enum vd_log_level)-1);
+    client->shm = vd_shm_table_create();
+    open_shared(client);
+    client->context =
+        vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    vd_context_set_completion(client->context, client->completion);
+    *state = client;
+    return client->context ? 0 : -1;
+}
+
+static int disconnect(void **state)
+{
+    struct test_client *client = *state;
+    vd_context_destroy(client->context);
+    vd_shm_put(client->shm, client->replies);
+    vd_shm_put(client->shm, client->page);
+    vd_shm_table_destroy(client->shm);
+    free(client);
+    return fake_driver.instances == 0 ? 0 : -1;
+}
+
+/* ---- Records */
+
+static void make_instance(struct test_record *r)
+{
+    const struct vd_args_vkCreateInstance args = {0};
+    const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                       .enabledExtensionCount = 1};
+    const VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO};
+    const uint64_t id = ID(VkInstance, 1);
+    record_begin(r, VD_OP_vkCreateInstance, &args, sizeof(args), true);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkCreateInstance, pCreateInfo), &info, sizeof(info));
+    const uint32_t application_at =
+        record_put(r, at + (uint32_t)offsetof(VkInstanceCreateInfo, pApplicationInfo), &application,
+                   sizeof(application));
+    record_put(r, application_at + (uint32_t)offsetof(VkApplicationInfo, pApplicationName), "test",
+               5);
+    const uint64_t none = 0;
+    const uint32_t names =
+        record_put(r, at + (uint32_t)offsetof(VkInstanceCreateInfo, ppEnabledExtensionNames), &none,
+                   sizeof(none));
+    record_put(r, names, "VK_KHR_surface", 15);
+    record_put(r, ARG(r, struct vd_args_vkCreateInstance, pInstance), &id, sizeof(id));
+}
+
+static void make_get_physical_devices(struct test_record *r, uint32_t capacity)
+{
+    const struct vd_get_physical_devices args = {.id_count = 1, .capacity = capacity};
+    const uint64_t id = PHYSICAL_DEVICE;
+    record_begin(r, VD_OP_GET_PHYSICAL_DEVICES, &args, sizeof(args), true);
+    record_out(r, sizeof(r->bytes) - 8, capacity);
+    record_put(r, sizeof(r->bytes) - 8, &id, sizeof(id));
+}
+
+static void make_device(struct test_record *r, uint64_t id, const void *chain, uint32_t chain_size)
+{
+    static const float priority = 1.0f;
+    const struct vd_args_vkCreateDevice args = {
+        .physicalDevice = HANDLE(VkPhysicalDevice, PHYSICAL_DEVICE)};
+    const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                     .queueCreateInfoCount = 1};
+    const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                           .queueCount = 1};
+    record_begin(r, VD_OP_vkCreateDevice, &args, sizeof(args), true);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkCreateDevice, pCreateInfo), &info, sizeof(info));
+    const uint32_t queue_at =
+        record_put(r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pQueueCreateInfos), &queue,
+                   sizeof(queue));
+    record_put(r, queue_at + (uint32_t)offsetof(VkDeviceQueueCreateInfo, pQueuePriorities),
+               &priority, sizeof(priority));
+    if (chain) {
+        record_put(r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pNext), chain, chain_size);
+    }
+    record_put(r, ARG(r, struct vd_args_vkCreateDevice, pDevice), &id, sizeof(id));
+}
+
+static void make_queue(struct test_record *r, uint32_t slot, uint64_t id)
+{
+    const struct vd_get_queue args = {.device = DEVICE, .queue = id, .slot = slot};
+    record_begin(r, VD_OP_GET_QUEUE, &args, sizeof(args), true);
+}
+
+static void make_buffer(struct test_record *r, uint64_t device, uint64_t id, bool wait)
+{
+    const struct vd_args_vkCreateBuffer args = {.device = HANDLE(VkDevice, device)};
+    const VkBufferCreateInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO, .size = 64};
+    record_begin(r, VD_OP_vkCreateBuffer, &args, sizeof(args), wait);
+    record_put(r, ARG(r, struct vd_args_vkCreateBuffer, pCreateInfo), &info, sizeof(info));
+    record_put_back(r, ARG(r, struct vd_args_vkCreateBuffer, pBuffer), &id, sizeof(id));
+}
+
+static void make_destroy_buffer(struct test_record *r, uint64_t device, uint64_t id)
+{
+    const struct vd_args_vkDestroyBuffer args = {.device = HANDLE(VkDevice, device),
+                                                 .buffer = HANDLE(VkBuffer, id)};
+    record_begin(r, VD_OP_vkDestroyBuffer, &args, sizeof(args), false);
+}
+
+/* A command with output in a chain. */
+static void make_requirements(struct test_record *r, uint64_t device, uint64_t buffer)
+{
+    const struct vd_args_vkGetBufferMemoryRequirements2 args = {
+        .device = HANDLE(VkDevice, device)};
+    const VkBufferMemoryRequirementsInfo2 info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
+        .buffer = HANDLE(VkBuffer, buffer)};
+    const VkMemoryRequirements2 out = {.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2};
+    const VkMemoryDedicatedRequirements dedicated = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS};
+    record_begin(r, VD_OP_vkGetBufferMemoryRequirements2, &args, sizeof(args), true);
+    record_put(r, ARG(r, struct vd_args_vkGetBufferMemoryRequirements2, pInfo), &info,
+               sizeof(info));
+    const uint32_t at =
+        record_put_back(r, ARG(r, struct vd_args_vkGetBufferMemoryRequirements2,
+                               pMemoryRequirements),
+                        &out, sizeof(out));
+    record_put(r, at + (uint32_t)offsetof(VkMemoryRequirements2, pNext), &dedicated,
+               sizeof(dedicated));
+}
+
+static void make_pool(struct test_record *r, uint64_t id)
+{
+    const struct vd_args_vkCreateDescriptorPool args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkDescriptorPoolCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 8};
+    record_begin(r, VD_OP_vkCreateDescriptorPool, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCreateDescriptorPool, pCreateInfo), &info, sizeof(info));
+    record_put(r, ARG(r, struct vd_args_vkCreateDescriptorPool, pDescriptorPool), &id, sizeof(id));
+}
+
+static void make_layout(struct test_record *r, uint64_t id)
+{
+    const struct vd_args_vkCreateDescriptorSetLayout args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkDescriptorSetLayoutCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
+    record_begin(r, VD_OP_vkCreateDescriptorSetLayout, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCreateDescriptorSetLayout, pCreateInfo), &info,
+               sizeof(info));
+    record_put(r, ARG(r, struct vd_args_vkCreateDescriptorSetLayout, pSetLayout), &id, sizeof(id));
+}
+
+static void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint64_t *ids,
+                      uint32_t count)
+{
+    uint64_t layouts[8];
+    for (uint32_t i = 0; i < count; i++) {
+        layouts[i] = layout;
+    }
+    const struct vd_args_vkAllocateDescriptorSets args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkDescriptorSetAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+        .descriptorPool = HANDLE(VkDescriptorPool, pool),
+        .descriptorSetCount = count};
+    record_begin(r, VD_OP_vkAllocateDescriptorSets, &args, sizeof(args), true);
+    const uint32_t at = record_put(
+        r, ARG(r, struct vd_args_vkAllocateDescriptorSets, pAllocateInfo), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkDescriptorSetAllocateInfo, pSetLayouts), layouts,
+               8 * count);
+    record_put_back(r, ARG(r, struct vd_args_vkAllocateDescriptorSets, pDescriptorSets), ids,
+                    8 * count);
+}
+
+static void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids,
+                           uint32_t count)
+{
+    const struct vd_args_vkFreeDescriptorSets args = {
+        .device = HANDLE(VkDevice, DEVICE),
+        .descriptorPool = HANDLE(VkDescriptorPool, pool),
+        .descriptorSetCount = count};
+    record_begin(r, VD_OP_vkFreeDescriptorSets, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkFreeDescriptorSets, pDescriptorSets), ids, 8 * count);
+}
+
+static void make_command_buffer(struct test_record *r, uint64_t id)
+{
+    const struct vd_args_vkAllocateCommandBuffers args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkCommandBufferAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+        .commandPool = HANDLE(VkCommandPool, COMMAND_POOL),
+        .commandBufferCount = 1};
+    record_begin(r, VD_OP_vkAllocateCommandBuffers, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkAllocateCommandBuffers, pAllocateInfo), &info,
+               sizeof(info));
+    record_put(r, ARG(r, struct vd_args_vkAllocateCommandBuffers, pCommandBuffers), &id,
+               sizeof(id));
+}
+
+static void make_command_pool(struct test_record *r)
+{
+    const struct vd_args_vkCreateCommandPool args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkCommandPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
+    const uint64_t id = COMMAND_POOL;
+    record_begin(r, VD_OP_vkCreateCommandPool, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCreateCommandPool, pCreateInfo), &info, sizeof(info));
+    record_put(r, ARG(r, struct vd_args_vkCreateCommandPool, pCommandPool), &id, sizeof(id));
+}
+
+static void make_submit(struct test_record *r, uint32_t count)
+{
+    const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE),
+                                               .submitCount = count};
+    VkSubmitInfo submits[4] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        submits[i].sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
+    }
+    record_begin(r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
+    if (count) {
+        record_put(r, ARG(r, struct vd_args_vkQueueSubmit, pSubmits), submits,
+                   count * (uint32_t)sizeof(VkSubmitInfo));
+    }
+}
+
+static void make_semaphore(struct test_record *r, uint64_t id)
+{
+    const struct vd_args_vkCreateSemaphore args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkSemaphoreCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO};
+    record_begin(r, VD_OP_vkCreateSemaphore, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCreateSemaphore, pCreateInfo), &info, sizeof(info));
+    record_put(r, ARG(r, struct vd_args_vkCreateSemaphore, pSemaphore), &id, sizeof(id));
+}
+
+static void make_wait(struct test_record *r, uint64_t semaphore, uint64_t timeout)
+{
+    const struct vd_args_vkWaitSemaphores args = {.device = HANDLE(VkDevice, DEVICE),
+                                                  .timeout = timeout};
+    const VkSemaphoreWaitInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                      .semaphoreCount = 1};
+    const uint64_t value = 1;
+    record_begin(r, VD_OP_vkWaitSemaphores, &args, sizeof(args), true);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkWaitSemaphores, pWaitInfo), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkSemaphoreWaitInfo, pSemaphores), &semaphore,
+               sizeof(semaphore));
+    record_put(r, at + (uint32_t)offsetof(VkSemaphoreWaitInfo, pValues), &value, sizeof(value));
+}
+
+static void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t size)
+{
+    const struct vd_args_vkAllocateMemory args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                       .allocationSize = size};
+    const VkImportMemoryHostPointerInfoEXT import = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .pHostPointer = (void *)(uintptr_t)pointer};
+    record_begin(r, VD_OP_vkAllocateMemory, &args, sizeof(args), true);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkAllocateMemory, pAllocateInfo), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkMemoryAllocateInfo, pNext), &import, sizeof(import));
+    record_put_back(r, ARG(r, struct vd_args_vkAllocateMemory, pMemory), &id, sizeof(id));
+}
+
+static void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait)
+{
+    const uint64_t args[2] = {first, 0};
+    record_begin(r, opcode, args, sizeof(args), wait);
+}
+
+/* ---- Beginnings */
+
+static int open_device(void **state)
+{
+    struct test_record r;
+    if (connect_client(state) != 0) {
+        return -1;
+    }
+    struct test_client *client = *state;
+    make_instance(&r);
+    answered(client, &r, VK_SUCCESS);
+    make_get_physical_devices(&r, 65536 - 1024);
+    answered(client, &r, VK_SUCCESS);
+    make_device(&r, DEVICE, NULL, 0);
+    answered(client, &r, VK_SUCCESS);
+    make_queue(&r, 0, QUEUE);
+    answered(client, &r, VK_SUCCESS);
+    make_buffer(&r, DEVICE, BUFFER, false);
+    accepted(client, &r);
+    return 0;
+}
+
+static int open_command_buffer(void **state)
+{
+    struct test_record r;
+    if (open_device(state) != 0) {
+        return -1;
+    }
+    make_command_pool(&r);
+    accepted((struct test_client *)*state, &r);
+    make_command_buffer(&r, COMMAND_BUFFER);
+    accepted((struct test_client *)*state, &r);
+    return 0;
+}
+
+static void await(_Atomic uint64_t *counter, uint64_t value)
+{
+    for (int i = 0; i < 2000 && atomic_load(counter) < value; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(atomic_load(counter), value);
+}
+
+static uint64_t host_handle(struct test_client *client, uint64_t id)
+{
+    const struct vd_object *object = vd_object_find(&client->context->objects, id);
+    return object ? object->handle : 0;
+}
+
+/* ---- Life */
+
+static void instances_come_and_go(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_buffer(&r, DEVICE, BUFFER, false);
+    refused(client, &r);
+    for (int i = 0; i < 3; i++) {
+        make_instance(&r);
+        answered(client, &r, VK_SUCCESS);
+        assert_int_equal(fake_driver.instances, 1);
+        refused(client, &r);
+        make_get_physical_devices(&r, 65536 - 1024);
+        answered(client, &r, VK_SUCCESS);
+        make_device(&r, DEVICE, NULL, 0);
+        answered(client, &r, VK_SUCCESS);
+        make_queue(&r, 0, QUEUE);
+        answered(client, &r, VK_SUCCESS);
+        make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, true);
+        accepted(client, &r);
+        assert_int_equal(fake_driver.devices, 0);
+        assert_int_equal(fake_driver.objects, 0);
+        make_simple(&r, VD_OP_vkDestroyInstance, ID(VkInstance, 1), true);
+        accepted(client, &r);
+        assert_int_equal(fake_driver.instances, 0);
+    }
+}
+
+static void what_is_left_behind_is_destroyed(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_pool(&r, POOL);
+    accepted(client, &r);
+    make_memory(&r, ID(VkDeviceMemory, 20), vd_shm_pointer(client->replies->id, IMPORT), 4096);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(fake_driver.objects >= 3);
+    make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, true);
+    accepted(client, &r);
+    assert_int_equal(fake_driver.objects, 0);
+    assert_int_equal(fake_driver.devices, 0);
+    /* All of its ids are free. */
+    make_device(&r, DEVICE, NULL, 0);
+    answered(client, &r, VK_SUCCESS);
+    make_queue(&r, 0, QUEUE);
+    answered(client, &r, VK_SUCCESS);
+    make_buffer(&r, DEVICE, BUFFER, true);
+    answered(client, &r, VK_SUCCESS);
+}
+
+static void physical_devices_are_described(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_get_physical_devices(&r, 65536 - 1024);
+    answered(client, &r, VK_SUCCESS);
+    const struct vd_physical_devices *head =
+        (const struct vd_physical_devices *)reply_bytes(client);
+    assert_int_equal(head->count, 1);
+    const struct vd_physical_device_data *data = (const struct vd_physical_device_data *)(head + 1);
+    assert_int_equal(head->size, sizeof(*head) + data->size);
+    assert_int_equal(data->importable, 1);
+    assert_int_equal(data->import_alignment, 4096);
+    assert_int_equal(data->extension_count, 1);
+    assert_int_equal(data->queue_family_count, 1);
+    assert_int_equal(data->core_features.robustBufferAccess, VK_TRUE);
+    assert_string_equal(data->core_properties.deviceName, "fake");
+    bool found = false;
+    const uint8_t *at = (const uint8_t *)data + data->features;
+    const uint8_t *end = at + data->features_size;
+    while (at < end) {
+        const struct vd_chain_entry *entry = (const struct vd_chain_entry *)at;
+        if (entry->type == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_4_FEATURES) {
+            const VkBool32 *members = (const VkBool32 *)(entry + 1);
+            found = members[(offsetof(VkPhysicalDeviceVulkan14Features, pushDescriptor) - 16) / 4];
+        }
+        at += sizeof(*entry) + vd_align(entry->size);
+    }
+    assert_ptr_equal(at, end);
+    assert_true(found);
+
+    make_get_physical_devices(&r, 64);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(head->size > 64);
+    for (int i = sizeof(*head); i < 64; i++) {
+        assert_int_equal(reply_bytes(client)[i], 0);
+    }
+    make_get_physical_devices(&r, 64);
+    record_set64(&r, r.body, UINT64_C(64) << 32 | 0xffffffff);
+    refused(client, &r);
+}
+
+static void devices_get_timeline_semaphores(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    assert_true(fake_driver.timeline_enabled);
+    const VkPhysicalDeviceVulkan12Features core = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+    make_device(&r, OTHER_DEVICE, &core, sizeof(core));
+    answered(client, &r, VK_SUCCESS);
+    assert_true(fake_driver.timeline_enabled);
+    make_simple(&r, VD_OP_vkDestroyDevice, OTHER_DEVICE, true);
+    accepted(client, &r);
+    const VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
+    make_device(&r, OTHER_DEVICE, &timeline, sizeof(timeline));
+    answered(client, &r, VK_SUCCESS);
+    assert_true(fake_driver.timeline_enabled);
+}
+
+static void queues_need_a_free_slot(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_queue(&r, 0, ID(VkQueue, 30));
+    refused(client, &r);
+    make_queue(&r, VD_QUEUE_MAX, ID(VkQueue, 30));
+    refused(client, &r);
+    make_queue(&r, 1, QUEUE);
+    refused(client, &r);
+    make_queue(&r, 1, ID(VkBuffer, 30));
+    refused(client, &r);
+    make_queue(&r, 1, ID(VkQueue, 30));
+    answered(client, &r, VK_SUCCESS);
+}
+
+/* ---- Malformed records */
+
+/* Valid ones of many kinds; false: no more. */
+static bool sample(struct test_client *client, struct test_record *r, int n)
+{
+    static const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
+    switch (n) {
+    case 0:
+        make_device(r, OTHER_DEVICE, NULL, 0);
+        return true;
+    case 1:
+        make_buffer(r, DEVICE, ID(VkBuffer, 50), true);
+        return true;
+    case 2:
+        make_requirements(r, DEVICE, BUFFER);
+        return true;
+    case 3:
+        make_sets(r, POOL, ID(VkDescriptorSetLayout, 42), sets, 2);
+        return true;
+    case 4:
+        make_free_sets(r, POOL, sets, 2);
+        return true;
+    case 5:
+        make_submit(r, 3);
+        return true;
+    case 6:
+        make_memory(r, ID(VkDeviceMemory, 51), vd_shm_pointer(client->replies->id, IMPORT), 4096);
+        return true;
+    case 7:
+        make_queue(r, 5, ID(VkQueue, 52));
+        return true;
+    case 8:
+        make_get_physical_devices(r, 65536 - 1024);
+        return true;
+    case 9:
+        make_wait(r, ID(VkSemaphore, 53), 0);
+        return true;
+    case 10: {
+        const struct vd_args_vkGetImageMemoryRequirements args = {
+            .device = HANDLE(VkDevice, DEVICE)};
+        record_begin(r, VD_OP_vkGetImageMemoryRequirements, &args, sizeof(args), true);
+        record_out(r, ARG(r, struct vd_args_vkGetImageMemoryRequirements, pMemoryRequirements),
+                   sizeof(VkMemoryRequirements));
+        return true;
+    }
+    }
+    return false;
+}
+
+static void prepare_samples(struct test_client *client)
+{
+    struct test_record r;
+    make_pool(&r, POOL);
+    accepted(client, &r);
+    make_layout(&r, ID(VkDescriptorSetLayout, 42));
+    accepted(client, &r);
+    make_semaphore(&r, ID(VkSemaphore, 53));
+    accepted(client, &r);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r, cut;
+    prepare_samples(client);
+    for (int n = 0; sample(client, &r, n); n++) {
+        const uint32_t full = r.size;
+        for (uint32_t size = 8; size < full; size += 8) {
+            cut = r;
+            cut.size = size;
+            refused(client, &cut); /* the span ends early */
+            memcpy(cut.bytes, &size, sizeof(size));
+            refused(client, &cut); /* the record does */
+        }
+        for (uint32_t size = full - 7; size < full; size++) {
+            cut = r;
+            memcpy(cut.bytes, &size, sizeof(size));
+            refused(client, &cut);
+        }
+        /* And one that is too long. */
+        cut = r;
+        cut.size += 8;
+        memcpy(cut.bytes, &cut.size, sizeof(cut.size));
+        refused(client, &cut);
+        accepted(client, &r);
+    }
+    struct test_record nothing = {.size = 4};
+    refused(client, &nothing);
+}
+
+static void pointers_are_canonical(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r, bad;
+    prepare_samples(client);
+    for (int n = 0; sample(client, &r, n); n++) {
+        for (uint32_t at = r.body; at + 8 <= r.size; at += 8) {
+            const uint64_t value = record_get64(&r, at);
+            const bool points = value >= r.body && value < r.size && value % 8 == 0 && value > 8;
+            if (!points) {
+                continue;
+            }
+            const uint64_t wrong[] = {value + 8,          value - 8,         value + 1,
+                                      at,                 r.size,            r.size + 8,
+                                      value | 1ull << 32, VD_POINTER_OUT,    UINT64_MAX,
+                                      value + (1u << 31), value | 1ull << 63};
+            for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+                bad = r;
+                record_set64(&bad, at, wrong[i]);
+                refused(client, &bad);
+            }
+        }
+        accepted(client, &r);
+    }
+}
+
+/* Nothing to be seen, but for a sanitizer. */
+static void changed_bytes_do_no_harm(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r, bad;
+    static const uint8_t values[] = {0x00, 0x01, 0x08, 0x7f, 0x80, 0xff};
+    for (int n = 0; n < 11; n++) {
+        uint32_t size = 1 << 30;
+        for (uint32_t at = 8; at < size; at++) {
+            for (size_t i = 0; i < sizeof(values); i++) {
+                disconnect(state);
+                open_device(state);
+                client = *state;
+                prepare_samples(client);
+                sample(client, &r, n);
+                size = r.size;
+                bad = r;
+                bad.bytes[at] = values[i];
+                send_record(client, &bad);
+            }
+        }
+    }
+}
+
+static void foreign_structs_are_refused(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const VkPhysicalDeviceVulkan12Features known = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+    VkPhysicalDeviceVulkan12Features unknown = known;
+    unknown.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO;
+    make_device(&r, OTHER_DEVICE, &unknown, sizeof(unknown));
+    refused(client, &r);
+    unknown.sType = (VkStructureType)0x7ffffffe;
+    make_device(&r, OTHER_DEVICE, &unknown, sizeof(unknown));
+    refused(client, &r);
+    /* Known, but longer than the record. */
+    make_device(&r, OTHER_DEVICE, NULL, 0);
+    const uint32_t info = (uint32_t)record_get64(&r, ARG(&r, struct vd_args_vkCreateDevice,
+                                                         pCreateInfo));
+    r.size -= 8;
+    record_put(&r, info + (uint32_t)offsetof(VkDeviceCreateInfo, pNext), &known, 16);
+    refused(client, &r);
+    /* A wrong sType of a struct that is not in a chain. */
+    make_device(&r, OTHER_DEVICE, NULL, 0);
+    r.bytes[info] ^= 1;
+    refused(client, &r);
+}
+
+static void chains_end(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_device(&r, OTHER_DEVICE, NULL, 0);
+    uint32_t at = (uint32_t)record_get64(&r, ARG(&r, struct vd_args_vkCreateDevice, pCreateInfo));
+    r.size -= 8; /* the id comes behind the chain */
+    const VkPhysicalDeviceTimelineSemaphoreFeatures link = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
+    for (int i = 0; i < VD_CHAIN_MAX + 1; i++) {
+        at = record_put(&r, at + (uint32_t)offsetof(VkBaseInStructure, pNext), &link, sizeof(link));
+    }
+    const uint64_t id = OTHER_DEVICE;
+    record_put(&r, ARG(&r, struct vd_args_vkCreateDevice, pDevice), &id, sizeof(id));
+    refused(client, &r);
+}
+
+static void counts_do_not_overflow(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    static const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
+    static const uint32_t counts[] = {3, 0x10000000, 0x20000000, 0x20000002, 0x80000000,
+                                      0xffffffff};
+    prepare_samples(client);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        make_sets(&r, POOL, ID(VkDescriptorSetLayout, 42), sets, 2);
+        const uint32_t at = (uint32_t)record_get64(
+            &r, ARG(&r, struct vd_args_vkAllocateDescriptorSets, pAllocateInfo));
+        memcpy(r.bytes + at + offsetof(VkDescriptorSetAllocateInfo, descriptorSetCount), &counts[i],
+               4);
+        refused(client, &r);
+        make_free_sets(&r, POOL, sets, 2);
+        memcpy(r.bytes + ARG(&r, struct vd_args_vkFreeDescriptorSets, descriptorSetCount),
+               &counts[i], 4);
+        refused(client, &r);
+        make_submit(&r, 1);
+        memcpy(r.bytes + ARG(&r, struct vd_args_vkQueueSubmit, submitCount), &counts[i], 4);
+        refused(client, &r);
+    }
+    /* NULL where something must be. */
+    make_submit(&r, 1);
+    r.size -= (uint32_t)sizeof(VkSubmitInfo);
+    memcpy(r.bytes, &r.size, 4);
+    record_set64(&r, ARG(&r, struct vd_args_vkQueueSubmit, pSubmits), 0);
+    refused(client, &r);
+}
+
+static void query_results_stay_in_their_array(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const struct vd_args_vkCreateQueryPool create = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkQueryPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
+    const uint64_t id = ID(VkQueryPool, 60);
+    record_begin(&r, VD_OP_vkCreateQueryPool, &create, sizeof(create), true);
+    record_put(&r, ARG(&r, struct vd_args_vkCreateQueryPool, pCreateInfo), &info, sizeof(info));
+    record_put_back(&r, ARG(&r, struct vd_args_vkCreateQueryPool, pQueryPool), &id, sizeof(id));
+    answered(client, &r, VK_SUCCESS);
+
+    struct vd_args_vkGetQueryPoolResults args = {
+        .device = HANDLE(VkDevice, DEVICE),
+        .queryPool = HANDLE(VkQueryPool, id),
+        .queryCount = 4,
+        .dataSize = 16,
+        .stride = 4,
+        .flags = VK_QUERY_RESULT_WAIT_BIT,
+    };
+    const uint8_t data[16] = {0};
+    for (int i = 0; i < 4; i++) {
+        args.stride = i == 0 ? 4 : i == 1 ? UINT64_MAX / 2 : i == 2 ? 64 : 4;
+        args.dataSize = i == 3 ? UINT64_MAX : 16;
+        record_begin(&r, VD_OP_vkGetQueryPoolResults, &args, sizeof(args), true);
+        record_put_back(&r, ARG(&r, struct vd_args_vkGetQueryPoolResults, pData), data,
+                        sizeof(data));
+        if (i == 0) {
+            answered(client, &r, VK_SUCCESS);
+            assert_int_equal(reply_bytes(client)[15], 0x11);
+        } else {
+            refused(client, &r);
+        }
+    }
+}
+
+static void replies_stay_in_shared_memory(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_requirements(&r, DEVICE, BUFFER);
+    struct vd_reply_request *request = (struct vd_reply_request *)(r.bytes + 8);
+    const struct vd_reply_request good = *request;
+    request->offset = SHARED_SIZE - 16;
+    refused(client, &r);
+    request->offset = UINT32_MAX & ~7u;
+    refused(client, &r);
+    *request = good;
+    request->offset += 4;
+    refused(client, &r);
+    *request = good;
+    request->echo = 8;
+    refused(client, &r);
+    request->echo = r.size + 8;
+    refused(client, &r);
+    *request = good;
+    request->out_size = 8;
+    refused(client, &r);
+    request->out_size = 0xfffffff8;
+    refused(client, &r);
+    *request = good;
+    assert_false(client_send(client, &r, 77));
+    accepted(client, &r);
+}
+
+/* ---- Handles */
+
+static void handles_are_checked(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_device(&r, OTHER_DEVICE, NULL, 0);
+    answered(client, &r, VK_SUCCESS);
+    make_buffer(&r, OTHER_DEVICE, ID(VkBuffer, 70), true);
+    answered(client, &r, VK_SUCCESS);
+
+    const uint64_t wrong[] = {
+        ID(VkBuffer, 70),                          /* another device's */
+        vd_id_make(VD_TYPE_VkBuffer, 2, 9),        /* another generation */
+        vd_id_make(VD_TYPE_VkImage, 1, 9),         /* another type */
+        ID(VkBuffer, 71),                          /* nobody's */
+        ID(VkBuffer, 9) + (1u << 24),              /* beyond all indices */
+        9,                                         /* no type */
+        1u << 20,                                  /* no type, and no page */
+        UINT64_MAX,                                /* */
+        DEVICE,                                    /* */
+        host_handle(client, BUFFER),               /* the host's own */
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        make_requirements(&r, DEVICE, wrong[i]);
+        refused(client, &r);
+        make_destroy_buffer(&r, DEVICE, wrong[i]);
+        refused(client, &r);
+    }
+    const uint64_t devices[] = {0, BUFFER, ID(VkDevice, 72), vd_id_make(VD_TYPE_VkDevice, 2, 3),
+                                PHYSICAL_DEVICE};
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        make_requirements(&r, devices[i], BUFFER);
+        refused(client, &r);
+    }
+    make_requirements(&r, OTHER_DEVICE, ID(VkBuffer, 70));
+    accepted(client, &r);
+}
+
+static void ids_are_given_once(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t wrong[] = {BUFFER,
+                              vd_id_make(VD_TYPE_VkBuffer, 2, 9),
+                              vd_id_make(VD_TYPE_VkBuffer, 1, 3), /* the device's index */
+                              ID(VkImage, 80),
+                              vd_id_make(VD_TYPE_VkBuffer, 1, 0),
+                              vd_id_make(VD_TYPE_VkBuffer, 1, 1u << 24),
+                              0,
+                              80};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        make_buffer(&r, DEVICE, wrong[i], true);
+        refused(client, &r);
+    }
+    const uint64_t twice[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 40)};
+    prepare_samples(client);
+    make_sets(&r, POOL, ID(VkDescriptorSetLayout, 42), twice, 2);
+    refused(client, &r);
+}
+
+static void freed_ids_are_stale(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t successor = vd_id_make(VD_TYPE_VkBuffer, 2, 9);
+    const uint64_t handle = host_handle(client, BUFFER);
+    make_destroy_buffer(&r, DEVICE, BUFFER);
+    accepted(client, &r);
+    assert_int_equal(fake_driver.last_freed, handle);
+    refused(client, &r);
+    make_buffer(&r, DEVICE, successor, true);
+    answered(client, &r, VK_SUCCESS);
+    make_requirements(&r, DEVICE, BUFFER);
+    refused(client, &r);
+    make_requirements(&r, DEVICE, successor);
+    accepted(client, &r);
+    make_destroy_buffer(&r, DEVICE, 0);
+    accepted(client, &r);
+}
+
+static void pools_own_their_children(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t other_pool = ID(VkDescriptorPool, 90);
+    const uint64_t sets[3] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41),
+                              ID(VkDescriptorSet, 43)};
+    prepare_samples(client);
+    make_pool(&r, other_pool);
+    accepted(client, &r);
+    make_sets(&r, POOL, ID(VkDescriptorSetLayout, 42), sets, 3);
+    answered(client, &r, VK_SUCCESS);
+    assert_memory_equal(reply_bytes(client), sets, sizeof(sets));
+
+    make_free_sets(&r, other_pool, sets, 1);
+    refused(client, &r);
+    make_free_sets(&r, 0, sets, 1);
+    refused(client, &r);
+    const uint64_t twice[2] = {sets[2], sets[2]};
+    make_free_sets(&r, POOL, twice, 2);
+    refused(client, &r);
+    assert_int_not_equal(host_handle(client, sets[0]), 0);
+
+    /* NULL and nonsense are the application's right. */
+    const uint64_t mixed[3] = {0, sets[0], BUFFER};
+    make_free_sets(&r, POOL, mixed, 3);
+    accepted(client, &r);
+    assert_int_equal(host_handle(client, sets[0]), 0);
+    assert_int_not_equal(host_handle(client, BUFFER), 0);
+
+    const struct vd_args_vkResetDescriptorPool reset = {
+        .device = HANDLE(VkDevice, DEVICE), .descriptorPool = HANDLE(VkDescriptorPool, POOL)};
+    record_begin(&r, VD_OP_vkResetDescriptorPool, &reset, sizeof(reset), false);
+    accepted(client, &r);
+    assert_int_equal(host_handle(client, sets[1]), 0);
+    assert_int_not_equal(host_handle(client, POOL), 0);
+
+    make_sets(&r, POOL, ID(VkDescriptorSetLayout, 42), sets, 3);
+    answered(client, &r, VK_SUCCESS);
+    const struct vd_args_vkDestroyDescriptorPool destroy = {
+        .device = HANDLE(VkDevice, DEVICE), .descriptorPool = HANDLE(VkDescriptorPool, POOL)};
+    record_begin(&r, VD_OP_vkDestroyDescriptorPool, &destroy, sizeof(destroy), false);
+    accepted(client, &r);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(host_handle(client, sets[i]), 0);
+    }
+    make_sets(&r, POOL, ID(VkDescriptorSetLayout, 42), sets, 3);
+    refused(client, &r);
+    make_sets(&r, 0, ID(VkDescriptorSetLayout, 42), sets, 3);
+    refused(client, &r);
+}
+
+/* ---- What returns */
+
+static void outputs_return_and_pointers_do_not(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_requirements(&r, DEVICE, BUFFER);
+    accepted(client, &r);
+    assert_int_equal(reply(client)->state, VD_REPLY_DONE);
+    struct {
+        VkMemoryRequirements2 requirements;
+        VkMemoryDedicatedRequirements dedicated;
+    } back;
+    memcpy(&back, reply_bytes(client), sizeof(back));
+    assert_int_equal(back.requirements.memoryRequirements.size, 64);
+    assert_int_equal(back.dedicated.prefersDedicatedAllocation, VK_TRUE);
+    assert_null(back.requirements.pNext);
+    assert_null(back.dedicated.pNext);
+
+    /* Everything returns: also what stands before the output. */
+    struct vd_reply_request *request = (struct vd_reply_request *)(r.bytes + 8);
+    request->echo = r.body;
+    accepted(client, &r);
+    struct vd_args_vkGetBufferMemoryRequirements2 args;
+    VkBufferMemoryRequirementsInfo2 info;
+    memcpy(&args, reply_bytes(client), sizeof(args));
+    memcpy(&info, reply_bytes(client) + sizeof(args), sizeof(info));
+    assert_null(args.pInfo);
+    assert_null(args.pMemoryRequirements);
+    assert_int_equal((uintptr_t)args.device, DEVICE);
+    assert_int_equal((uintptr_t)info.buffer, BUFFER);
+
+    /* Untouched memory of the reply stays untouched. */
+    assert_int_equal(reply_bytes(client)[r.size - r.body], 0xcd);
+
+    sample(client, &r, 10);
+    accepted(client, &r);
+    assert_int_equal(((const VkMemoryRequirements *)reply_bytes(client))->size, 4096);
+
+    const struct vd_args_vkGetBufferDeviceAddress address = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkBufferDeviceAddressInfo address_info = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+        .buffer = HANDLE(VkBuffer, BUFFER)};
+    record_begin(&r, VD_OP_vkGetBufferDeviceAddress, &address, sizeof(address), true);
+    record_put(&r, ARG(&r, struct vd_args_vkGetBufferDeviceAddress, pInfo), &address_info,
+               sizeof(address_info));
+    accepted(client, &r);
+    assert_true(reply(client)->value == 0x123456789abc);
+}
+
+static void creations_are_told(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    uint64_t id = ID(VkBuffer, 100);
+    make_buffer(&r, DEVICE, id, true);
+    answered(client, &r, VK_SUCCESS);
+    assert_memory_equal(reply_bytes(client), &id, 8);
+    id = ID(VkBuffer, 101);
+    make_buffer(&r, DEVICE, id, true);
+    fake_driver.next_result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    answered(client, &r, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    id = 0;
+    assert_memory_equal(reply_bytes(client), &id, 8);
+    assert_false(is_lost(client));
+    /* The id may be given again. */
+    answered(client, &r, VK_SUCCESS);
+}
+
+static void tombstones_lose_the_device(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkBuffer, 110), other = ID(VkBuffer, 111);
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_buffer(&r, DEVICE, id, false);
+    accepted(client, &r);
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_buffer(&r, DEVICE, other, false);
+    accepted(client, &r);
+    assert_false(is_lost(client));
+    /* To destroy it is no use of it. */
+    make_destroy_buffer(&r, DEVICE, id);
+    accepted(client, &r);
+    assert_false(is_lost(client));
+    refused(client, &r);
+
+    const uint32_t event = atomic_load(&client->completion->queues[7].event);
+    make_requirements(&r, DEVICE, other);
+    accepted(client, &r);
+    assert_int_equal(reply(client)->state, VD_REPLY_DONE);
+    assert_true(is_lost(client));
+    assert_int_not_equal(atomic_load(&client->completion->queues[7].event), event);
+    for (int i = 0; i < 48; i++) {
+        const int member = i >= 16 ? reply_bytes(client)[i] : 0;
+        assert_int_equal(member, 0);
+    }
+    /* Nothing is submitted any more. */
+    make_submit(&r, 1);
+    const uint32_t submits = fake_driver.submits;
+    accepted(client, &r);
+    assert_int_equal(fake_driver.submits, submits);
+}
+
+static void failures_that_nobody_hears_of_lose_the_device(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    assert_true(is_lost(client));
+}
+
+static void names_are_passed_on(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const struct vd_args_vkSetDebugUtilsObjectNameEXT args = {.device = HANDLE(VkDevice, DEVICE)};
+    VkDebugUtilsObjectNameInfoEXT info = {
+        .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT,
+        .objectType = VK_OBJECT_TYPE_BUFFER,
+        .objectHandle = BUFFER,
+    };
+    const struct {
+        VkObjectType type;
+        uint64_t id;
+        uint32_t named;
+    } cases[] = {
+        {VK_OBJECT_TYPE_BUFFER, BUFFER, 1},
+        {VK_OBJECT_TYPE_IMAGE, BUFFER, 0},
+        {VK_OBJECT_TYPE_BUFFER, ID(VkBuffer, 120), 0},
+        {VK_OBJECT_TYPE_BUFFER, 0, 0},
+        {VK_OBJECT_TYPE_DEVICE, DEVICE, 1},
+        {VK_OBJECT_TYPE_UNKNOWN, 9, 0},
+        {(VkObjectType)12345, UINT64_MAX, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        fake_driver.names = 0;
+        info.objectType = cases[i].type;
+        info.objectHandle = cases[i].id;
+        record_begin(&r, VD_OP_vkSetDebugUtilsObjectNameEXT, &args, sizeof(args), true);
+        const uint32_t at = record_put(
+            &r, ARG(&r, struct vd_args_vkSetDebugUtilsObjectNameEXT, pNameInfo), &info,
+            sizeof(info));
+        record_put(&r, at + (uint32_t)offsetof(VkDebugUtilsObjectNameInfoEXT, pObjectName), "name",
+                   5);
+        answered(client, &r, VK_SUCCESS);
+        assert_int_equal(fake_driver.names, cases[i].named);
+        /* Text without end. */
+        memset(r.bytes + r.size - 8, 'x', 8);
+        refused(client, &r);
+    }
+}
+
+/* ---- Streams */
+
+struct stream {
+    uint8_t bytes[4096];
+    uint32_t size;
+};
+
+static void add(struct stream *stream, const struct test_record *r)
+{
+    memcpy(stream->bytes + stream->size, r->bytes, r->size);
+    stream->size += r->size;
+}
+
+static void add_begin(struct stream *stream)
+{
+    struct test_record r;
+    const struct vd_args_vkBeginCommandBuffer args = {0};
+    const VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
+    record_begin(&r, VD_OP_vkBeginCommandBuffer, &args, sizeof(args), false);
+    record_put(&r, ARG(&r, struct vd_args_vkBeginCommandBuffer, pBeginInfo), &info, sizeof(info));
+    add(stream, &r);
+}
+
+static void add_draw(struct stream *stream)
+{
+    struct test_record r;
+    const struct vd_args_vkCmdDraw args = {.vertexCount = 3, .instanceCount = 1};
+    record_begin(&r, VD_OP_vkCmdDraw, &args, sizeof(args), false);
+    add(stream, &r);
+}
+
+static void make_bind(struct test_record *r, const uint64_t *buffers, uint32_t count)
+{
+    const struct vd_args_vkCmdBindVertexBuffers args = {.bindingCount = count};
+    const uint64_t offsets[8] = {0};
+    record_begin(r, VD_OP_vkCmdBindVertexBuffers, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCmdBindVertexBuffers, pBuffers), buffers, 8 * count);
+    record_put(r, ARG(r, struct vd_args_vkCmdBindVertexBuffers, pOffsets), offsets, 8 * count);
+}
+
+/* In two chunks. */
+static bool replay(struct test_client *client, const struct stream *stream, uint64_t command_buffer)
+{
+    struct test_record r;
+    struct {
+        struct vd_stream stream;
+        struct vd_stream_chunk chunks[2];
+    } args = {
+        .stream = {.command_buffer = command_buffer, .chunk_count = 2},
+        .chunks = {{.shm = client->replies->id, .offset = CHUNKS, .size = 8},
+                   {.shm = client->replies->id, .offset = CHUNKS + 64, .size = stream->size - 8}},
+    };
+    memcpy(client->replies->map + CHUNKS, stream->bytes, 8);
+    memcpy(client->replies->map + CHUNKS + 64, stream->bytes + 8, stream->size - 8);
+    record_begin(&r, VD_OP_STREAM, &args, sizeof(args), false);
+    return send_record(client, &r);
+}
+
+static void streams_are_replayed(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct stream stream = {0};
+    const uint64_t buffers[3] = {BUFFER, 0, BUFFER};
+    add_begin(&stream);
+    add_draw(&stream);
+    make_bind(&r, buffers, 3);
+    add(&stream, &r);
+    add_draw(&stream);
+    assert_true(replay(client, &stream, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 2);
+    assert_int_equal(fake_driver.bound_count, 3);
+    assert_int_equal((uintptr_t)fake_driver.bound[0], host_handle(client, BUFFER));
+    assert_null(fake_driver.bound[1]);
+    assert_int_equal((uintptr_t)fake_driver.bound[2], host_handle(client, BUFFER));
+    assert_false(is_lost(client));
+    /* The client's memory is as it was. */
+    assert_memory_equal(client->replies->map + CHUNKS + 64, stream.bytes + 8, stream.size - 8);
+}
+
+static void bad_streams_are_refused(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct stream stream = {0}, bad;
+    const uint64_t buffers[2] = {BUFFER, BUFFER};
+    add_begin(&stream);
+    make_bind(&r, buffers, 2);
+    const uint32_t bind_at = stream.size;
+    add(&stream, &r);
+
+    assert_false(replay(client, &stream, 0));
+    assert_false(replay(client, &stream, BUFFER));
+    assert_false(replay(client, &stream, ID(VkCommandBuffer, 130)));
+    for (uint32_t size = 16; size < stream.size; size += 8) {
+        bad = stream;
+        bad.size = size;
+        if (size != bind_at) {
+            assert_false(replay(client, &bad, COMMAND_BUFFER));
+        }
+    }
+    static const uint32_t counts[] = {1, 3, 0x20000000, 0xffffffff};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        bad = stream;
+        memcpy(bad.bytes + bind_at + 8 +
+                   offsetof(struct vd_args_vkCmdBindVertexBuffers, bindingCount),
+               &counts[i], 4);
+        assert_false(replay(client, &bad, COMMAND_BUFFER));
+    }
+    bad = (struct stream){0};
+    add_draw(&bad);
+    assert_false(replay(client, &bad, COMMAND_BUFFER));
+    bad = (struct stream){0};
+    add_begin(&bad);
+    add_begin(&bad);
+    assert_false(replay(client, &bad, COMMAND_BUFFER));
+    /* What belongs to the ring. */
+    bad = (struct stream){0};
+    add_begin(&bad);
+    make_buffer(&r, DEVICE, ID(VkBuffer, 131), false);
+    add(&bad, &r);
+    assert_false(replay(client, &bad, COMMAND_BUFFER));
+    /* What belongs to streams, in the ring. */
+    make_bind(&r, buffers, 2);
+    refused(client, &r);
+    make_simple(&r, VD_OP_vkEndCommandBuffer, COMMAND_BUFFER, false);
+    refused(client, &r);
+    /* A reply from within. */
+    bad = stream;
+    bad.bytes[bind_at + 6] = VD_RECORD_REPLY;
+    assert_false(replay(client, &bad, COMMAND_BUFFER));
+
+    /* Chunks that lie elsewhere. */
+    struct {
+        struct vd_stream stream;
+        struct vd_stream_chunk chunk;
+    } args = {
+        .stream = {.command_buffer = COMMAND_BUFFER, .chunk_count = 1},
+        .chunk = {.shm = client->replies->id, .offset = CHUNKS, .size = stream.size},
+    };
+    memcpy(client->replies->map + CHUNKS, stream.bytes, stream.size);
+    record_begin(&r, VD_OP_STREAM, &args, sizeof(args), false);
+    accepted(client, &r);
+    const struct vd_stream_chunk chunks[] = {
+        {.shm = 99, .offset = CHUNKS, .size = stream.size},
+        {.shm = client->replies->id, .offset = SHARED_SIZE - 8, .size = stream.size},
+        {.shm = client->replies->id, .offset = UINT64_MAX - 7, .size = stream.size},
+        {.shm = client->replies->id, .offset = CHUNKS + 4, .size = stream.size},
+        {.shm = client->replies->id, .offset = CHUNKS, .size = stream.size + 4},
+        {.shm = client->replies->id, .offset = CHUNKS, .size = 0},
+        {.shm = client->replies->id, .offset = 0, .size = 0xfffffff8},
+    };
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        args.chunk = chunks[i];
+        record_begin(&r, VD_OP_STREAM, &args, sizeof(args), false);
+        refused(client, &r);
+    }
+    args.stream.chunk_count = 0xffffffff;
+    record_begin(&r, VD_OP_STREAM, &args, sizeof(args), false);
+    refused(client, &r);
+}
+
+static void a_failed_recording_is_not_executed(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct stream stream = {0};
+    const uint64_t id = ID(VkBuffer, 140);
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_buffer(&r, DEVICE, id, false);
+    accepted(client, &r);
+    add_begin(&stream);
+    make_bind(&r, &id, 1);
+    add(&stream, &r);
+    add_draw(&stream);
+    assert_true(replay(client, &stream, COMMAND_BUFFER));
+    assert_true(is_lost(client));
+    assert_int_equal(fake_driver.draws, 0);
+    assert_int_equal(fake_driver.bound_count, 0);
+}
+
+/* ---- Memory */
+
+static void imports_stay_within_shared_memory(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint32_t shm = client->replies->id;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    const struct {
+        uint64_t pointer, size;
+    } bad[] = {
+        {vd_shm_pointer(shm, IMPORT), SHARED_SIZE},
+        {vd_shm_pointer(shm, SHARED_SIZE), 4096},
+        {vd_shm_pointer(shm, SHARED_SIZE + 4096), 4096},
+        {vd_shm_pointer(shm, IMPORT), UINT64_MAX - 4095},
+        {vd_shm_pointer(99, 0), 4096},
+        {0, 4096},
+        {UINT64_MAX, 4096},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_memory(&r, id, bad[i].pointer, bad[i].size);
+        refused(client, &r);
+    }
+    make_memory(&r, id, vd_shm_pointer(shm, IMPORT + 16), 4096);
+    answered(client, &r, VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    make_memory(&r, id, vd_shm_pointer(shm, IMPORT), SHARED_SIZE - IMPORT);
+    answered(client, &r, VK_SUCCESS);
+    assert_ptr_equal(fake_driver.imported, client->replies->map + IMPORT);
+    assert_memory_equal(reply_bytes(client), &id, 8);
+}
+
+static void imported_memory_outlives_its_id(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    int fd;
+    const uint32_t shm = vd_shm_add(client->shm, 4096, &fd);
+    close(fd);
+    make_memory(&r, id, vd_shm_pointer(shm, 0), 4096);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(vd_shm_remove(client->shm, shm));
+    assert_int_equal(*(volatile const uint8_t *)fake_driver.imported, 0);
+    make_memory(&r, ID(VkDeviceMemory, 151), vd_shm_pointer(shm, 0), 4096);
+    refused(client, &r);
+    const struct vd_args_vkFreeMemory free_args = {.device = HANDLE(VkDevice, DEVICE),
+                                                   .memory = HANDLE(VkDeviceMemory, id)};
+    record_begin(&r, VD_OP_vkFreeMemory, &free_args, sizeof(free_args), true);
+    accepted(client, &r);
+    assert_int_equal(host_handle(client, id), 0);
+}
+
+/* ---- Queues */
+
+static void submissions_are_counted(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&queue->done, 1);
+    make_submit(&r, 3);
+    accepted(client, &r);
+    await(&queue->done, 4);
+    assert_int_equal(fake_driver.signal_count, 3);
+    assert_int_equal(fake_driver.signalled[0], 2);
+    assert_int_equal(fake_driver.signalled[2], 4);
+    make_submit(&r, 0);
+    accepted(client, &r);
+    await(&queue->done, 5);
+
+    struct vd_args_vkQueueSubmit2 args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 2};
+    const VkSubmitInfo2 infos[2] = {{.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2},
+                                    {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2}};
+    record_begin(&r, VD_OP_vkQueueSubmit2, &args, sizeof(args), false);
+    record_put(&r, ARG(&r, struct vd_args_vkQueueSubmit2, pSubmits), infos, sizeof(infos));
+    accepted(client, &r);
+    await(&queue->done, 7);
+
+    const struct vd_args_vkQueueBindSparse bind = {.queue = HANDLE(VkQueue, QUEUE)};
+    record_begin(&r, VD_OP_vkQueueBindSparse, &bind, sizeof(bind), false);
+    accepted(client, &r);
+    await(&queue->done, 8);
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&queue->done, 9);
+
+    fake_driver.hold = true;
+    make_submit(&r, 2);
+    accepted(client, &r);
+    usleep(20000);
+    assert_int_equal(atomic_load(&queue->done), 9);
+    fake_driver_finish();
+    await(&queue->done, 11);
+    assert_false(is_lost(client));
+}
+
+static void timeline_values_are_kept(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 160), value = 42;
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    const VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .signalSemaphoreCount = 1};
+    const VkTimelineSemaphoreSubmitInfo values = {
+        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1};
+    const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 1};
+    record_begin(&r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(&r, ARG(&r, struct vd_args_vkQueueSubmit, pSubmits), &info, sizeof(info));
+    record_put(&r, at + (uint32_t)offsetof(VkSubmitInfo, pSignalSemaphores), &semaphore, 8);
+    const uint32_t link =
+        record_put(&r, at + (uint32_t)offsetof(VkSubmitInfo, pNext), &values, sizeof(values));
+    record_put(&r, link + (uint32_t)offsetof(VkTimelineSemaphoreSubmitInfo, pSignalSemaphoreValues),
+               &value, 8);
+    accepted(client, &r);
+    await(&client->completion->queues[0].done, 1);
+    assert_int_equal(fake_driver.signal_count, 2);
+    assert_int_equal(fake_driver.signalled[0], 42);
+    assert_int_equal(fake_driver.signalled[1], 1);
+}
+
+/* ---- Waits */
+
+static bool await_reply(struct test_client *client)
+{
+    for (int i = 0; i < 2000; i++) {
+        const _Atomic uint32_t *state = (const _Atomic uint32_t *)&reply(client)->state;
+        if (atomic_load(state) == VD_REPLY_DONE) {
+            return true;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+static void waits_do_not_stop_the_ring(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 170);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, 0);
+    answered(client, &r, VK_TIMEOUT);
+
+    for (int i = 0; i < 2; i++) {
+        make_wait(&r, semaphore, UINT64_MAX);
+        accepted(client, &r);
+        if (i == 0) {
+            assert_int_equal(reply(client)->state, VD_REPLY_PENDING);
+        }
+        const struct vd_args_vkSignalSemaphore args = {.device = HANDLE(VkDevice, DEVICE)};
+        const VkSemaphoreSignalInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO,
+                                            .semaphore = HANDLE(VkSemaphore, semaphore),
+                                            .value = 1};
+        record_begin(&r, VD_OP_vkSignalSemaphore, &args, sizeof(args), false);
+        record_put(&r, ARG(&r, struct vd_args_vkSignalSemaphore, pSignalInfo), &info, sizeof(info));
+        accepted(client, &r);
+        assert_true(await_reply(client));
+        assert_int_equal(reply(client)->result, VK_SUCCESS);
+    }
+}
+
+static void waits_without_end_do_not_hang_the_end(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 180);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, UINT64_MAX);
+    accepted(client, &r);
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    const time_t start = time(NULL);
+    make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, false);
+    accepted(client, &r);
+    make_simple(&r, VD_OP_vkDestroyInstance, ID(VkInstance, 1), false);
+    accepted(client, &r);
+    assert_true(time(NULL) - start <= 4);
+    /* Both were left to themselves; let them end. */
+    vd_context_destroy(client->context);
+    const struct vd_context_options options = {.gpu = -1};
+    client->context =
+        vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    fake_driver_finish();
+    usleep(50000);
+    fake_driver.instances = 0;
+}
+
+int main(void)
+{
+#define TEST(name, set_up) cmocka_unit_test_setup_teardown(name, set_up, disconnect)
+    const struct CMUnitTest tests[] = {
+        TEST(instances_come_and_go, connect_client),
+        TEST(what_is_left_behind_is_destroyed, open_device),
+        TEST(physical_devices_are_described, open_device),
+        TEST(devices_get_timeline_semaphores, open_device),
+        TEST(queues_need_a_free_slot, open_device),
+        TEST(every_truncation_is_refused, open_device),
+        TEST(pointers_are_canonical, open_device),
+        TEST(changed_bytes_do_no_harm, open_device),
+        TEST(foreign_structs_are_refused, open_device),
+        TEST(chains_end, open_device),
+        TEST(counts_do_not_overflow, open_device),
+        TEST(query_results_stay_in_their_array, open_device),
+        TEST(replies_stay_in_shared_memory, open_device),
+        TEST(handles_are_checked, open_device),
+        TEST(ids_are_given_once, open_device),
+        TEST(freed_ids_are_stale, open_device),
+        TEST(pools_own_their_children, open_device),
+        TEST(outputs_return_and_pointers_do_not, open_device),
+        TEST(creations_are_told, open_device),
+        TEST(tombstones_lose_the_device, open_device),
+        TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
+        TEST(names_are_passed_on, open_device),
+        TEST(streams_are_replayed, open_command_buffer),
+        TEST(bad_streams_are_refused, open_command_buffer),
+        TEST(a_failed_recording_is_not_executed, open_command_buffer),
+        TEST(imports_stay_within_shared_memory, open_device),
+        TEST(imported_memory_outlives_its_id, open_device),
+        TEST(submissions_are_counted, open_device),
+        TEST(timeline_values_are_kept, open_device),
+        TEST(waits_do_not_stop_the_ring, open_device),
+        TEST(waits_without_end_do_not_hang_the_end, open_device),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
