@@ -532,7 +532,7 @@ static void queues_need_a_free_slot(void **state)
 /* Valid ones of many kinds; false: no more. */
 static bool sample(struct test_client *client, struct test_record *r, int n)
 {
-    static const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
+    const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
     switch (n) {
     case 0:
         make_device(r, OTHER_DEVICE, NULL, 0);
@@ -714,7 +714,7 @@ static void counts_do_not_overflow(void **state)
 {
     struct test_client *client = *state;
     struct test_record r;
-    static const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
+    const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
     static const uint32_t counts[] = {3, 0x10000000, 0x20000000, 0x20000002, 0x80000000,
                                       0xffffffff};
     prepare_samples(client);
