@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loader's interface, and instances. Each instance has a connection, and so a worker process on the
- * other side, to itself.
+ * The loader's interface, and instances. An instance owns a connection: one worker process on the
+ * other side, which ends with it.
  */
 #include "instance.h"
 
@@ -150,49 +150,11 @@ vd_vkEnumerateInstanceExtensionProperties(const char *pLayerName, uint32_t *pPro
     return result;
 }
 
-/* A connection outlives its instance: the next one finds a worker whose driver is loaded already,
- * which is what takes most of the time of vkCreateInstance. One is kept, until the library goes. */
-static struct {
-    pthread_mutex_t lock;
-    struct vd_connection *connection;
-} idle = {.lock = PTHREAD_MUTEX_INITIALIZER};
-
-static struct vd_connection *idle_exchange(struct vd_connection *connection)
-{
-    pthread_mutex_lock(&idle.lock);
-    struct vd_connection *before = idle.connection;
-    idle.connection = connection;
-    pthread_mutex_unlock(&idle.lock);
-    return before;
-}
-
-static VkResult connection_get(struct vd_connection **connection)
-{
-    *connection = idle_exchange(NULL);
-    if (*connection && !vd_connection_lost(*connection))
-        return VK_SUCCESS;
-    /* Its server has gone, or it is a parent's. */
-    vd_connection_destroy(*connection);
-    return vd_connection_create(connection);
-}
-
-static void connection_put(struct vd_connection *connection)
-{
-    if (connection && !vd_connection_lost(connection))
-        connection = idle_exchange(connection);
-    vd_connection_destroy(connection);
-}
-
-__attribute__((destructor)) static void unload(void)
-{
-    vd_connection_destroy(idle_exchange(NULL));
-}
-
 static void instance_destroy(struct vd_instance *instance)
 {
     vd_physical_devices_finish(instance);
     vd_shm_pool_destroy(instance->memory);
-    connection_put(instance->connection);
+    vd_connection_destroy(instance->connection);
     vd_scratch_finish(instance);
     vd_ids_destroy(instance->ids);
     pthread_mutex_destroy(&instance->lock);
@@ -224,14 +186,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     const VkApplicationInfo *app = pCreateInfo->pApplicationInfo;
     instance->api_version = app && app->apiVersion ? app->apiVersion : VK_API_VERSION_1_0;
 
-    result = connection_get(&instance->connection);
+    result = vd_connection_create(&instance->connection);
     if (result != VK_SUCCESS)
         goto fail;
     result = VK_ERROR_OUT_OF_HOST_MEMORY;
     instance->memory = vd_shm_pool_create(instance->connection);
     if (!instance->memory)
         goto fail;
-    vd_connection_stats(instance->connection, &instance->stats);
     vd_dispatchable_init(&instance->base, vd_id_new(instance, VD_TYPE_VkInstance, 0), instance,
                          NULL);
     /* The server chooses its own extensions; what the application enabled is between us two. */
@@ -251,17 +212,6 @@ fail:
     return result;
 }
 
-static void print_stats(const struct vd_instance *instance)
-{
-    struct vd_connection_stats now;
-    const struct vd_connection_stats *start = &instance->stats;
-    vd_connection_stats(instance->connection, &now);
-    vd_print("stats: calls=%llu round_trips=%llu bytes=%llu",
-             (unsigned long long)(now.calls - start->calls),
-             (unsigned long long)(now.round_trips - start->round_trips),
-             (unsigned long long)(now.bytes - start->bytes));
-}
-
 VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
                                                 const VkAllocationCallbacks *pAllocator)
 {
@@ -270,7 +220,12 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
         return;
     if (!vd_connection_lost(instance->connection))
         vd_call_vkDestroyInstance(handle, pAllocator);
-    if (vd_debug_flags() & VD_DEBUG_STATS)
-        print_stats(instance);
+    if (vd_debug_flags() & VD_DEBUG_STATS) {
+        struct vd_connection_stats stats;
+        vd_connection_stats(instance->connection, &stats);
+        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu",
+                 (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
+                 (unsigned long long)stats.bytes);
+    }
     instance_destroy(instance);
 }

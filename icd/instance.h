@@ -12,7 +12,7 @@
 struct vd_physical_device;
 struct vd_scratch;
 
-/* An instance has a connection of its own, and so a worker process on the other side. */
+/* An instance owns a connection, and so a worker process on the other side. */
 struct vd_instance {
     struct vd_dispatchable base;
     struct vd_connection *connection;
@@ -27,7 +27,6 @@ struct vd_instance {
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;
     bool enumerated;
-    struct vd_connection_stats stats; /* when the instance began: the connection may be older */
 };
 
 #endif
