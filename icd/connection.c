@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a waiter may sleep on is always one of: the state of a reply, the event of a queue, the
+ * What a waiter may sleep on is always one of: the state of a reply, the completion page's event, the
  * ring's producer_sleeps. The watcher knows them all. It first sets completion->lost and then
  * changes each of these words and wakes its sleepers; a waiter first looks at the word and at lost,
  * and then sleeps only while the word has not changed. So nobody can miss the server's death.
@@ -174,11 +174,8 @@ static void lose(struct vd_connection *connection)
     }
     pthread_mutex_unlock(&connection->reply_lock);
 
-    for (uint32_t i = 0; i < VD_QUEUE_MAX; i++) {
-        struct vd_completion_queue *queue = &connection->completion->queues[i];
-        atomic_fetch_add(&queue->event, 1);
-        transport->ops->wake(transport, &queue->event);
-    }
+    vd_completion_changed(connection->completion);
+    transport->ops->wake(transport, &connection->completion->event);
     atomic_store(&connection->ring->producer_sleeps, 0);
     transport->ops->wake(transport, &connection->ring->producer_sleeps);
 }
@@ -769,44 +766,31 @@ void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_s
     }
 }
 
-/* ---- Queues */
+/* ---- Completion */
 
-struct queue_wait {
-    const struct vd_completion *completion;
-    const struct vd_completion_queue *queue;
-    uint64_t number;
+struct wait {
+    const struct vd_completion *page;
+    bool (*ready)(const void *data);
+    const void *data;
 };
 
-static bool queue_done(const void *data)
+static bool wait_over(const void *data)
 {
-    const struct queue_wait *wait = data;
-    /* acquire: what the host wrote before it stored `done`. */
-    return atomic_load_explicit(&wait->queue->done, memory_order_acquire) >= wait->number;
+    const struct wait *wait = data;
+    return wait->ready(wait->data) ||
+           atomic_load_explicit(&wait->page->lost, memory_order_acquire);
 }
 
-static bool queue_ready(const void *data)
+/* Sleeps until the wait is over or the deadline has passed. */
+static void sleep_until(struct vd_connection *connection, const struct wait *wait,
+                        uint64_t deadline)
 {
-    const struct queue_wait *wait = data;
-    return queue_done(wait) || atomic_load_explicit(&wait->completion->lost, memory_order_acquire);
-}
-
-static VkResult queue_result(const struct queue_wait *wait)
-{
-    return queue_done(wait) ? VK_SUCCESS
-           : atomic_load_explicit(&wait->completion->lost, memory_order_acquire)
-               ? VK_ERROR_DEVICE_LOST
-               : VK_TIMEOUT;
-}
-
-/* Sleeps until the wait is ready or the deadline has passed. */
-static void sleep_for_queue(struct vd_connection *connection, const struct queue_wait *wait,
-                            struct vd_completion_queue *queue, uint64_t deadline)
-{
-    /* seq_cst all along: the worker stores done and event, and then looks for waiters. */
-    atomic_fetch_add(&queue->waiters, 1);
+    struct vd_completion *page = connection->completion;
+    /* seq_cst all along, as vd_completion_changed says. */
+    atomic_fetch_add(&page->waiters, 1);
     for (;;) {
-        const uint32_t event = atomic_load(&queue->event);
-        if (queue_ready(wait)) {
+        const uint32_t event = atomic_load(&page->event);
+        if (wait_over(wait)) {
             break;
         }
         uint64_t timeout = UINT64_MAX;
@@ -817,30 +801,67 @@ static void sleep_for_queue(struct vd_connection *connection, const struct queue
             }
             timeout = deadline - now;
         }
-        connection->transport->ops->wait(connection->transport, &queue->event, event, timeout);
+        connection->transport->ops->wait(connection->transport, &page->event, event, timeout);
     }
-    atomic_fetch_sub(&queue->waiters, 1);
+    atomic_fetch_sub(&page->waiters, 1);
+}
+
+VkResult vd_connection_wait_until(struct vd_connection *connection,
+                                  bool (*ready)(const void *data), const void *data,
+                                  uint64_t timeout_ns)
+{
+    if (ready(data)) {
+        return VK_SUCCESS;
+    }
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    if (timeout_ns == 0) {
+        return VK_TIMEOUT;
+    }
+    const struct wait wait = {connection->completion, ready, data};
+    const uint64_t now = now_ns();
+    const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+    if (!spin(&connection->queue_spinner, wait_over, &wait)) {
+        sleep_until(connection, &wait, deadline);
+    }
+    return ready(data)                       ? VK_SUCCESS
+           : vd_connection_lost(connection) ? VK_ERROR_DEVICE_LOST
+                                             : VK_TIMEOUT;
+}
+
+void vd_connection_changed(struct vd_connection *connection)
+{
+    struct vd_completion *page = connection->completion;
+    if (vd_completion_changed(page)) {
+        connection->transport->ops->wake(connection->transport, &page->event);
+    }
+}
+
+struct batch {
+    const struct vd_completion_queue *queue;
+    uint64_t number;
+};
+
+static bool batch_done(const void *data)
+{
+    const struct batch *batch = data;
+    /* acquire: what the host wrote before it stored `done`. */
+    return atomic_load_explicit(&batch->queue->done, memory_order_acquire) >= batch->number;
+}
+
+bool vd_connection_done(const struct vd_connection *connection, uint32_t slot, uint64_t number)
+{
+    assert(slot < VD_QUEUE_MAX);
+    return batch_done(&(struct batch){&connection->completion->queues[slot], number});
 }
 
 VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slot, uint64_t number,
                                   uint64_t timeout_ns)
 {
     assert(slot < VD_QUEUE_MAX);
-    struct vd_completion_queue *queue = &connection->completion->queues[slot];
-    const struct queue_wait wait = {connection->completion, queue, number};
-
-    if (timeout_ns == 0 || queue_ready(&wait)) {
-        return queue_result(&wait);
-    }
-    if (forked(connection)) {
-        return VK_ERROR_DEVICE_LOST;
-    }
-    const uint64_t now = now_ns();
-    const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
-    if (!spin(&connection->queue_spinner, queue_ready, &wait)) {
-        sleep_for_queue(connection, &wait, queue, deadline);
-    }
-    return queue_result(&wait);
+    const struct batch batch = {&connection->completion->queues[slot], number};
+    return vd_connection_wait_until(connection, batch_done, &batch, timeout_ns);
 }
 
 /* ---- The rest */

@@ -58,9 +58,18 @@ VkResult vd_connection_reply_begin(struct vd_connection *connection, uint64_t si
 VkResult vd_connection_reply_wait(struct vd_connection *connection, struct vd_reply_space *space);
 void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_space *space);
 
-/* Waits until `number` is done on the queue with this slot. VK_SUCCESS, VK_TIMEOUT,
- * VK_ERROR_DEVICE_LOST. timeout_ns 0 only looks, UINT64_MAX waits for ever. Spins for a short time
- * before it sleeps. */
+/* Waits until ready(data), looking again after each change on the completion page and after each
+ * vd_connection_changed(). VK_SUCCESS, VK_TIMEOUT, VK_ERROR_DEVICE_LOST. timeout_ns 0 only looks,
+ * UINT64_MAX waits for ever. Spins for a short time before it sleeps. */
+VkResult vd_connection_wait_until(struct vd_connection *connection,
+                                  bool (*ready)(const void *data), const void *data,
+                                  uint64_t timeout_ns);
+/* Something that a ready() looks at has changed on this side. */
+void vd_connection_changed(struct vd_connection *connection);
+
+/* Whether `number` is done on the queue with this slot. Acquire: what the host wrote is visible. */
+bool vd_connection_done(const struct vd_connection *connection, uint32_t slot, uint64_t number);
+/* Waits until it is. */
 VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slot, uint64_t number,
                                   uint64_t timeout_ns);
 

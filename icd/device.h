@@ -29,6 +29,8 @@ VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
 /* VK_SUCCESS, VK_TIMEOUT or VK_ERROR_DEVICE_LOST. */
 VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns);
 
+bool vd_queue_done(const struct vd_queue *queue, uint64_t number);
+
 /* VK_ERROR_DEVICE_LOST once the connection or the host's device is lost, else VK_SUCCESS. */
 VkResult vd_device_status(const struct vd_device *device);
 

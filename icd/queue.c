@@ -4,6 +4,7 @@
 #include "device.h"
 #include "entrypoints.h"
 #include "fence.h"
+#include "semaphore.h"
 
 VkResult vd_device_status(const struct vd_device *device)
 {
@@ -17,12 +18,32 @@ VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout
                                     timeout_ns);
 }
 
+bool vd_queue_done(const struct vd_queue *queue, uint64_t number)
+{
+    return vd_connection_done(queue->base.instance->connection, queue->slot, number);
+}
+
 /* Batches are numbered alike on both sides; a call without any takes one number, so that its fence
  * has something to wait for. */
 static void number_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
 {
     queue->number += count ? count : 1;
     vd_fence_attach(queue->base.instance, fence, queue, queue->number);
+}
+
+/* The timeline values that a batch of the older kind signals. */
+static void expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
+                           const VkSemaphore *semaphores, uint64_t number)
+{
+    const VkBaseInStructure *in = chain;
+    while (in && in->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO)
+        in = in->pNext;
+    const VkTimelineSemaphoreSubmitInfo *values = (const VkTimelineSemaphoreSubmitInfo *)in;
+    if (!values || !values->pSignalSemaphoreValues)
+        return;
+    for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
+        vd_semaphore_expect(queue->base.instance, semaphores[i],
+                            values->pSignalSemaphoreValues[i], queue, number);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
@@ -33,6 +54,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
         return vd_device_status(queue->base.device);
     pthread_mutex_lock(&queue->lock);
     const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
+        expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
+                       pSubmits[i].pSignalSemaphores, queue->number + 1 + i);
     if (result == VK_SUCCESS)
         number_batches(queue, submitCount, fence);
     pthread_mutex_unlock(&queue->lock);
@@ -47,6 +71,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
         return vd_device_status(queue->base.device);
     pthread_mutex_lock(&queue->lock);
     const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
+        for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++)
+            vd_semaphore_expect(queue->base.instance,
+                                pSubmits[i].pSignalSemaphoreInfos[j].semaphore,
+                                pSubmits[i].pSignalSemaphoreInfos[j].value, queue,
+                                queue->number + 1 + i);
     if (result == VK_SUCCESS)
         number_batches(queue, submitCount, fence);
     pthread_mutex_unlock(&queue->lock);
@@ -63,6 +93,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
     pthread_mutex_lock(&queue->lock);
     const VkResult result =
         vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
+    for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++)
+        expect_signals(queue, pBindInfo[i].pNext, pBindInfo[i].signalSemaphoreCount,
+                       pBindInfo[i].pSignalSemaphores, queue->number + 1 + i);
     if (result == VK_SUCCESS)
         number_batches(queue, bindInfoCount, fence);
     pthread_mutex_unlock(&queue->lock);

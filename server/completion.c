@@ -20,12 +20,10 @@
 
 static void publish(struct vd_queue *queue, uint64_t done)
 {
-    struct vd_completion_queue *page = &queue->context->completion->queues[queue->slot];
-    /* release: what the GPU wrote. Then event before waiters, both seq_cst, for the client does the
-     * opposite: it counts itself as a waiter and then looks at event. */
-    atomic_store_explicit(&page->done, done, memory_order_release);
-    atomic_fetch_add(&page->event, 1);
-    if (atomic_load(&page->waiters)) {
+    struct vd_completion *page = queue->context->completion;
+    /* release: what the GPU wrote. */
+    atomic_store_explicit(&page->queues[queue->slot].done, done, memory_order_release);
+    if (vd_completion_changed(page)) {
         vd_wake(&page->event);
     }
 }

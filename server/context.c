@@ -132,10 +132,8 @@ void vd_context_destroy(struct vd_context *context)
     if (!context) {
         return;
     }
-    if (context->waits && !vd_waits_destroy(context->waits)) {
-        context->stuck = true;
-    }
     vd_instance_destroy(context, context->instance);
+    vd_waits_destroy(context->waits);
     vd_object_table_finish(&context->objects);
     vd_decoder_finish(&context->decoder);
     vd_decoder_finish(&context->stream_decoder);
@@ -167,10 +165,8 @@ void vd_context_lose(struct vd_context *context, const char *why, ...)
         return;
     }
     atomic_store(&page->lost, 1);
-    for (int i = 0; i < VD_QUEUE_MAX; i++) {
-        atomic_fetch_add(&page->queues[i].event, 1);
-        vd_wake(&page->queues[i].event);
-    }
+    vd_completion_changed(page);
+    vd_wake(&page->event);
 }
 
 void vd_capset_fill(struct vd_capset *capset)

@@ -200,7 +200,7 @@ void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
     for (uint32_t i = 0; i < a->submitCount; i++) {
         size += old_size(a->pSubmits[i].waitSemaphoreCount, a->pSubmits[i].signalSemaphoreCount);
     }
-    struct scratch scratch;
+    struct scratch scratch = {0};
     if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
         return;
     }
@@ -235,7 +235,7 @@ void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
         size +=
             old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
     }
-    struct scratch scratch;
+    struct scratch scratch = {0};
     if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
         return;
     }
@@ -271,7 +271,7 @@ void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
                  a->pSubmits[i].signalSemaphoreInfoCount + 2) *
                 sizeof(VkSemaphoreSubmitInfo);
     }
-    struct scratch scratch;
+    struct scratch scratch = {0};
     if (!begin(d, queue, (uintptr_t)a->fence, size, &scratch)) {
         return;
     }

@@ -114,8 +114,11 @@ bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device)
     return drained;
 }
 
-bool vd_waits_destroy(struct vd_waits *waits)
+void vd_waits_destroy(struct vd_waits *waits)
 {
+    if (!waits) {
+        return;
+    }
     pthread_mutex_lock(&waits->lock);
     const bool drained = drain(waits, NULL);
     waits->stop = true;
@@ -126,7 +129,7 @@ bool vd_waits_destroy(struct vd_waits *waits)
     pthread_mutex_unlock(&waits->lock);
     if (!drained) {
         vd_log(VD_LOG_WARNING, "a call that waits is left behind");
-        return false;
+        return;
     }
     while (waits->all) {
         struct wait *wait = waits->all;
@@ -139,7 +142,6 @@ bool vd_waits_destroy(struct vd_waits *waits)
     pthread_cond_destroy(&waits->returned);
     pthread_mutex_destroy(&waits->lock);
     free(waits);
-    return true;
 }
 
 /* ---- A thread */

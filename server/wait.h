@@ -14,9 +14,9 @@ struct vd_waits;
 
 /* NULL without memory. */
 struct vd_waits *vd_waits_create(struct vd_context *context);
-/* Waits for some time until all calls have returned. False: some do not, and their threads have
- * been left to themselves. */
-bool vd_waits_destroy(struct vd_waits *waits);
+/* Waits for some time until all calls have returned. Those that do not are left to themselves. NULL
+ * is fine. */
+void vd_waits_destroy(struct vd_waits *waits);
 
 /* Runs a command flagged VD_COMMAND_BLOCKING, at once if it does not have to wait. False: malformed;
  * a line is in the log. */

@@ -152,10 +152,8 @@ static void mark_lost(struct worker *worker)
     }
     struct vd_completion *page = (struct vd_completion *)worker->completion->map;
     atomic_store(&page->lost, 1);
-    for (int i = 0; i < VD_QUEUE_MAX; i++) {
-        atomic_fetch_add(&page->queues[i].event, 1);
-        vd_wake(&page->queues[i].event);
-    }
+    vd_completion_changed(page);
+    vd_wake(&page->event);
 }
 
 static void give_up(int signal)

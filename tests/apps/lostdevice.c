@@ -349,13 +349,15 @@ int main(int argc, char **argv)
     expect(atomic_load(&killed_at), "the device was lost although nobody said so");
     use_what_is_left();
 
-    vkDestroySwapchainKHR(gpu.device, swapchain, NULL);
+    if (presents)
+        vkDestroySwapchainKHR(gpu.device, swapchain, NULL);
     vkDestroySemaphore(gpu.device, timeline, NULL);
     vkDestroyFence(gpu.device, fence, NULL);
     buffer_finish(&gpu, &words);
     vkDestroyCommandPool(gpu.device, gpu.pool, NULL);
     vkDestroyDevice(gpu.device, NULL);
-    vkDestroySurfaceKHR(gpu.instance, surface, NULL);
+    if (presents)
+        vkDestroySurfaceKHR(gpu.instance, surface, NULL);
     vkDestroyInstance(gpu.instance, NULL);
 
     const uint64_t killed = atomic_load(&killed_at);

@@ -13,6 +13,7 @@ from concurrent import futures
 from . import process, setting
 
 TAIL_LINES = 12
+TAIL_COLUMNS = 240
 
 
 class Failure(Exception):
@@ -134,7 +135,7 @@ class Context:
                 text = path.read_text(encoding="utf-8", errors="replace").splitlines()
                 if text:
                     lines.append(f"--- {path.name}")
-                    lines += text[-TAIL_LINES:]
+                    lines += [line[:TAIL_COLUMNS] for line in text[-TAIL_LINES:]]
         return lines
 
 

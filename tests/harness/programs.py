@@ -55,6 +55,7 @@ PROGRAMS = [
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
     Program("descriptors", "descriptors"),
     Program("threads", "threads"),
+    Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),
     Program("lifecycle-instances", "lifecycle", "--instances"),
     Program("lifecycle-fork", "lifecycle", "--fork"),

@@ -115,11 +115,10 @@ static bool answer(struct vd_context *context, const struct vd_record *record)
 static void complete(struct vd_context *context, const struct vd_record *record)
 {
     const struct fake_sequence *sequence = (const struct fake_sequence *)(record + 1);
-    struct vd_completion_queue *queue = &context->completion->queues[0];
-    atomic_store_explicit(&queue->done, sequence->number, memory_order_release);
-    atomic_fetch_add(&queue->event, 1);
-    if (atomic_load(&queue->waiters)) {
-        vd_wake(&queue->event);
+    struct vd_completion *page = context->completion;
+    atomic_store_explicit(&page->queues[0].done, sequence->number, memory_order_release);
+    if (vd_completion_changed(page)) {
+        vd_wake(&page->event);
     }
 }
 

@@ -15,6 +15,7 @@ struct fake_driver {
     /* What the test wants. */
     _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
+    _Atomic bool impatient;       /* nobody waits for a semaphore */
     bool no_debug_utils;
 
     /* What has happened. */

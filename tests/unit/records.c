@@ -72,9 +72,11 @@ bool client_send(struct test_client *client, const struct test_record *r, uint32
 {
     uint8_t *copy = malloc(r->size);
     memcpy(copy, r->bytes, r->size);
-    struct vd_record *record = (struct vd_record *)copy;
+    const struct vd_record *record = (const struct vd_record *)r->bytes;
     if (record->flags & VD_RECORD_REPLY) {
-        ((struct vd_reply_request *)(record + 1))->shm = shm;
+        if (r->size >= sizeof(*record) + sizeof(struct vd_reply_request)) {
+            ((struct vd_reply_request *)(copy + sizeof(*record)))->shm = shm;
+        }
         memset(client->replies->map, 0xcd, 65536);
         struct vd_reply *reply = (struct vd_reply *)(client->replies->map + REPLY_OFFSET);
         reply->state = VD_REPLY_PENDING;

@@ -493,7 +493,7 @@ static void queues_are_waited_for(void **state)
     assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 50000000), VK_TIMEOUT);
     assert_true(now_ms() - before >= 49);
     assert_int_equal(vd_connection_wait_queue(connection, 1, 0, 0), VK_SUCCESS);
-    assert_int_equal(vd_connection_completion(connection)->queues[0].waiters, 0);
+    assert_int_equal(vd_connection_completion(connection)->waiters, 0);
 }
 
 static void *wait_for_queue(void *data)

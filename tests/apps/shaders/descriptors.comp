@@ -8,7 +8,7 @@ layout(local_size_x = 1) in;
 layout(set = 0, binding = 0, std430) buffer Result { uint result[]; };
 layout(set = 0, binding = 1) uniform Uniform { uvec4 words[2]; } uniform_buffer;
 layout(set = 0, binding = 2, r32ui) uniform uimageBuffer storage_texels;
-layout(set = 0, binding = 3) uniform usamplerBuffer uniform_texels;
+layout(set = 0, binding = 3) uniform utextureBuffer uniform_texels;
 layout(set = 0, binding = 4) uniform usampler2D combined[2];
 layout(set = 0, binding = 5) uniform utexture2D sampled;
 layout(set = 0, binding = 6) uniform sampler immutable_sampler;

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "semaphore.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "call.h"
+#include "calls.h"
+#include "entrypoints.h"
+
+/* A value on its way. */
+struct pending {
+    uint64_t value;
+    struct vd_queue *queue;
+    uint64_t number;
+};
+
+/* Of a timeline semaphore; a binary one has none. */
+struct vd_semaphore {
+    pthread_mutex_t lock;
+    uint64_t value; /* known to be reached */
+    struct pending *pending;
+    uint32_t count, capacity;
+};
+
+static struct vd_semaphore *semaphore_of(struct vd_instance *instance, VkSemaphore semaphore)
+{
+    return vd_id_object(instance, (uint64_t)semaphore);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
+                                                    const VkSemaphoreCreateInfo *pCreateInfo,
+                                                    const VkAllocationCallbacks *pAllocator,
+                                                    VkSemaphore *pSemaphore)
+{
+    struct vd_semaphore *semaphore = NULL;
+    for (const VkBaseInStructure *in = pCreateInfo->pNext; in; in = in->pNext) {
+        const VkSemaphoreTypeCreateInfo *type = (const VkSemaphoreTypeCreateInfo *)in;
+        if (in->sType != VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO ||
+            type->semaphoreType != VK_SEMAPHORE_TYPE_TIMELINE)
+            continue;
+        semaphore = calloc(1, sizeof(*semaphore));
+        if (!semaphore)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        pthread_mutex_init(&semaphore->lock, NULL);
+        semaphore->value = type->initialValue;
+    }
+    const VkResult result = vd_call_vkCreateSemaphore(device, pCreateInfo, pAllocator, pSemaphore);
+    if (result == VK_SUCCESS)
+        vd_id_set_object(vd_instance_of(device), (uint64_t)*pSemaphore, semaphore);
+    else
+        free(semaphore);
+    return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroySemaphore(VkDevice device, VkSemaphore handle,
+                                                 const VkAllocationCallbacks *pAllocator)
+{
+    struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
+    vd_call_vkDestroySemaphore(device, handle, pAllocator);
+    if (semaphore) {
+        pthread_mutex_destroy(&semaphore->lock);
+        free(semaphore->pending);
+        free(semaphore);
+    }
+}
+
+/* The value now; forgets what has been reached. Under the lock. */
+static uint64_t settle(struct vd_semaphore *semaphore)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < semaphore->count; i++) {
+        const struct pending *pending = &semaphore->pending[i];
+        if (!vd_queue_done(pending->queue, pending->number))
+            semaphore->pending[kept++] = *pending;
+        else if (pending->value > semaphore->value)
+            semaphore->value = pending->value;
+    }
+    semaphore->count = kept;
+    return semaphore->value;
+}
+
+static uint64_t value_of(struct vd_semaphore *semaphore)
+{
+    pthread_mutex_lock(&semaphore->lock);
+    const uint64_t value = settle(semaphore);
+    pthread_mutex_unlock(&semaphore->lock);
+    return value;
+}
+
+void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint64_t value,
+                         struct vd_queue *queue, uint64_t number)
+{
+    struct vd_semaphore *semaphore = semaphore_of(instance, handle);
+    if (!semaphore)
+        return;
+    pthread_mutex_lock(&semaphore->lock);
+    if (semaphore->count == semaphore->capacity)
+        settle(semaphore);
+    if (semaphore->count == semaphore->capacity) {
+        const uint32_t larger = semaphore->capacity ? 2 * semaphore->capacity : 8;
+        struct pending *moved = realloc(semaphore->pending, larger * sizeof(*moved));
+        if (moved) {
+            semaphore->pending = moved;
+            semaphore->capacity = larger;
+        } else {
+            /* No memory to remember another: the oldest must be over before it is forgotten. */
+            vd_queue_wait(semaphore->pending[0].queue, semaphore->pending[0].number, UINT64_MAX);
+            settle(semaphore);
+        }
+    }
+    if (semaphore->count < semaphore->capacity)
+        semaphore->pending[semaphore->count++] = (struct pending){value, queue, number};
+    pthread_mutex_unlock(&semaphore->lock);
+    vd_connection_changed(instance->connection);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
+                                                    const VkSemaphoreSignalInfo *pSignalInfo)
+{
+    struct vd_instance *instance = vd_instance_of(device);
+    const VkResult result = vd_call_vkSignalSemaphore(device, pSignalInfo);
+    struct vd_semaphore *semaphore = semaphore_of(instance, pSignalInfo->semaphore);
+    if (result != VK_SUCCESS || !semaphore)
+        return result;
+    pthread_mutex_lock(&semaphore->lock);
+    if (pSignalInfo->value > semaphore->value)
+        semaphore->value = pSignalInfo->value;
+    pthread_mutex_unlock(&semaphore->lock);
+    vd_connection_changed(instance->connection);
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreCounterValue(VkDevice device, VkSemaphore handle,
+                                                             uint64_t *pValue)
+{
+    struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
+    if (!semaphore)
+        return vd_call_vkGetSemaphoreCounterValue(device, handle, pValue);
+    *pValue = value_of(semaphore);
+    return vd_device_status((struct vd_device *)device);
+}
+
+struct wait {
+    struct vd_instance *instance;
+    const VkSemaphoreWaitInfo *info;
+};
+
+static bool is_over(const void *data)
+{
+    const struct wait *wait = data;
+    const VkSemaphoreWaitInfo *info = wait->info;
+    const bool all = !(info->flags & VK_SEMAPHORE_WAIT_ANY_BIT);
+    for (uint32_t i = 0; i < info->semaphoreCount; i++) {
+        struct vd_semaphore *semaphore = semaphore_of(wait->instance, info->pSemaphores[i]);
+        if ((value_of(semaphore) >= info->pValues[i]) != all)
+            return !all;
+    }
+    return all;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitSemaphores(VkDevice device,
+                                                   const VkSemaphoreWaitInfo *pWaitInfo,
+                                                   uint64_t timeout)
+{
+    const struct wait wait = {vd_instance_of(device), pWaitInfo};
+    for (uint32_t i = 0; i < pWaitInfo->semaphoreCount; i++)
+        if (!semaphore_of(wait.instance, pWaitInfo->pSemaphores[i]))
+            return vd_call_vkWaitSemaphores(device, pWaitInfo, timeout);
+    return vd_connection_wait_until(wait.instance->connection, is_over, &wait, timeout);
+}
