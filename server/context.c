@@ -133,6 +133,7 @@ void vd_context_destroy(struct vd_context *context)
         return;
     }
     vd_instance_destroy(context, context->instance);
+    vd_instance_destroy(context, context->warm);
     vd_waits_destroy(context->waits);
     vd_object_table_finish(&context->objects);
     vd_decoder_finish(&context->decoder);

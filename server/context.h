@@ -25,6 +25,9 @@ struct vd_context_options {
 /* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
 struct vd_context *vd_context_create(const struct vd_context_options *options,
                                      struct vd_shm_table *shm);
+/* Does what the first vkCreateInstance would take its time for: the driver is loaded, and stays. Best
+ * effort; at most once, before the first record. */
+void vd_context_warm(struct vd_context *context);
 /* Waits for the driver where it must, frees what the client left behind. */
 void vd_context_destroy(struct vd_context *context);
 

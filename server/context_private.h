@@ -23,6 +23,7 @@ struct vd_context {
 
     struct vd_object_table objects;
     struct vd_instance *instance; /* NULL before vkCreateInstance */
+    struct vd_instance *warm;     /* keeps the driver loaded; NULL: vd_context_warm was not called */
     struct vd_waits *waits;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
     bool stuck; /* a device was left behind, and so its instance must be */

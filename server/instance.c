@@ -140,21 +140,42 @@ void vd_instance_destroy(struct vd_context *context, struct vd_instance *instanc
     free(instance);
 }
 
+struct vd_instance *vd_instance_create(struct vd_context *context,
+                                       const VkInstanceCreateInfo *asked, VkResult *result)
+{
+    struct vd_instance *instance = calloc(1, sizeof(*instance));
+    if (!instance) {
+        *result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        return NULL;
+    }
+    *result = init(context, instance, asked);
+    if (*result != VK_SUCCESS) {
+        vd_instance_destroy(context, instance);
+        return NULL;
+    }
+    return instance;
+}
+
+void vd_context_warm(struct vd_context *context)
+{
+    static const VkInstanceCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
+    VkResult result;
+    context->warm = vd_instance_create(context, &nothing, &result);
+    if (context->warm) {
+        vd_physical_devices_probe(context, context->warm);
+    }
+}
+
 void vd_replay_vkCreateInstance(struct vd_decoder *d, void *body)
 {
     struct vd_args_vkCreateInstance *a = body;
-    struct vd_instance *instance = calloc(1, sizeof(*instance));
-    if (!instance) {
-        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-        return;
+    VkResult result;
+    struct vd_instance *instance = vd_instance_create(d->context, a->pCreateInfo, &result);
+    d->result = result;
+    if (instance) {
+        d->context->instance = instance;
+        *a->pInstance = instance->handle;
     }
-    d->result = init(d->context, instance, a->pCreateInfo);
-    if (d->result != VK_SUCCESS) {
-        vd_instance_destroy(d->context, instance);
-        return;
-    }
-    d->context->instance = instance;
-    *a->pInstance = instance->handle;
 }
 
 void vd_replay_vkDestroyInstance(struct vd_decoder *d, void *body)

@@ -43,6 +43,11 @@ struct vd_host_memory_cache {
     } entries[VD_HOST_MEMORY_CACHE];
 };
 
+/* NULL, with a line in the log and *result, when that fails. `asked` is what the client wants. */
+struct vd_instance *vd_instance_create(struct vd_context *context,
+                                       const VkInstanceCreateInfo *asked, VkResult *result);
+/* Finds out what takes a while to find out (physical_device.c). */
+void vd_physical_devices_probe(struct vd_context *context, const struct vd_instance *instance);
 /* Ends all devices, then the instance. NULL is fine. */
 void vd_instance_destroy(struct vd_context *context, struct vd_instance *instance);
 

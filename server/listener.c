@@ -30,7 +30,8 @@
 struct worker_process {
     struct worker_process *next;
     pid_t pid;
-    unsigned number;
+    int channel;     /* through which it gets its client */
+    unsigned number; /* of its client; 0: it has none yet */
     char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
 };
 
@@ -41,7 +42,9 @@ struct listener {
     dev_t device; /* of the socket's file: what we may unlink */
     ino_t inode;
     struct worker_process *workers;
-    unsigned client_count; /* since the start */
+    struct worker_process *spare; /* one of the workers, ready for the next client; may be NULL */
+    unsigned client_count;        /* since the start */
+    bool wants_spare;             /* start one when there is time */
     bool stopping;
     bool paused;       /* nobody is accepted until `deadline` */
     uint64_t deadline; /* of the pause or, while stopping, of the grace */
@@ -170,7 +173,7 @@ static void close_from(unsigned first)
 }
 
 /* The child's side of fork(). Returns its exit status. */
-static int become_worker(const struct listener *listener, int client, pid_t parent,
+static int become_worker(const struct listener *listener, int channel, pid_t parent,
                          const struct worker_process *worker)
 {
     /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
@@ -185,57 +188,90 @@ static int become_worker(const struct listener *listener, int client, pid_t pare
     sigaddset(&child, SIGINT);
     sigprocmask(SIG_UNBLOCK, &child, NULL);
 
-    const int socket = STDERR_FILENO + 1;
-    if (client != socket && dup3(client, socket, O_CLOEXEC) < 0) {
+    const int kept = STDERR_FILENO + 1;
+    if (channel != kept && dup3(channel, kept, O_CLOEXEC) < 0) {
         return EXIT_FAILURE;
     }
-    close_from(socket + 1);
+    close_from(kept + 1);
 
     const struct vd_worker_options options = {
         .context = listener->options->context,
-        .number = worker->number,
         .name = worker->name,
     };
-    return vd_worker_run(socket, &options);
+    return vd_worker_run(kept, &options);
 }
 
 static void free_worker(struct worker_process *worker)
 {
     munmap(worker->name, VD_CLIENT_NAME_SIZE);
+    if (worker->channel >= 0) {
+        close(worker->channel);
+    }
     free(worker);
 }
 
-/* Returns true in the worker, with *status to exit with. */
-static bool start_worker(struct listener *listener, int client, int *status)
+/* Makes a worker without a client, listener->spare. Returns true in the worker, with *status to exit
+ * with. */
+static bool start_spare(struct listener *listener, int *status)
 {
-    const unsigned number = ++listener->client_count;
+    int channel[2];
     struct worker_process *worker = calloc(1, sizeof(*worker));
     if (!worker) {
-        vd_log(VD_LOG_ERROR, "no memory for client %u", number);
+        vd_log(VD_LOG_ERROR, "no memory for a worker");
         return false;
     }
-    worker->number = number;
+    worker->channel = -1;
     worker->name =
         mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (worker->name == MAP_FAILED) {
-        vd_log(VD_LOG_ERROR, "no memory for client %u: %s", number, strerror(errno));
+        vd_log(VD_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
         free(worker);
         return false;
     }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
+        vd_log(VD_LOG_ERROR, "no descriptors for a worker: %s", strerror(errno));
+        free_worker(worker);
+        return false;
+    }
+    worker->channel = channel[0];
+    listener->wants_spare = false;
     const pid_t self = getpid();
     worker->pid = fork();
     if (worker->pid == 0) {
-        *status = become_worker(listener, client, self, worker);
-        free_worker(worker);
+        *status = become_worker(listener, channel[1], self, worker);
         return true;
     }
+    close(channel[1]);
     if (worker->pid < 0) {
-        vd_log(VD_LOG_ERROR, "no worker for client %u: %s", number, strerror(errno));
+        vd_log(VD_LOG_ERROR, "no worker: %s", strerror(errno));
         free_worker(worker);
         return false;
     }
     worker->next = listener->workers;
     listener->workers = worker;
+    listener->spare = worker;
+    return false;
+}
+
+/* Gives the client to the spare worker, or to a new one. Returns true in a new worker. */
+static bool start_client(struct listener *listener, int client, int *status)
+{
+    const unsigned number = ++listener->client_count;
+    /* A spare that has died in the meantime does not take it; a new one does. */
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!listener->spare && start_spare(listener, status)) {
+            return true;
+        }
+        struct worker_process *worker = listener->spare;
+        listener->spare = NULL;
+        if (worker && vd_worker_give_client(worker->channel, client, number)) {
+            worker->number = number;
+            close(worker->channel);
+            worker->channel = -1;
+            return false;
+        }
+    }
+    vd_log(VD_LOG_ERROR, "no worker for client %u", number);
     return false;
 }
 
@@ -245,7 +281,7 @@ static void pause_accepting(struct listener *listener)
     listener->deadline = now_ms() + PAUSE_MS;
 }
 
-/* As start_worker. */
+/* As start_client. */
 static bool accept_client(struct listener *listener, int *status)
 {
     const int client = accept4(listener->socket, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -256,7 +292,7 @@ static bool accept_client(struct listener *listener, int *status)
         }
         return false;
     }
-    if (start_worker(listener, client, status)) {
+    if (start_client(listener, client, status)) {
         return true;
     }
     close(client);
@@ -265,6 +301,11 @@ static bool accept_client(struct listener *listener, int *status)
 
 static void report(const struct listener *listener, const struct worker_process *worker, int status)
 {
+    if (!worker->number) {
+        vd_log(listener->stopping ? VD_LOG_DEBUG : VD_LOG_WARNING,
+               "a worker ended before it had a client");
+        return;
+    }
     char name[VD_CLIENT_NAME_SIZE];
     memcpy(name, worker->name, sizeof(name));
     name[sizeof(name) - 1] = '\0';
@@ -293,6 +334,12 @@ static void reap_workers(struct listener *listener)
             continue;
         }
         *link = worker->next;
+        if (listener->spare == worker) {
+            listener->spare = NULL;
+        }
+        /* Now rather than when a client came: that one wants the processor for itself. Not after a
+         * spare, which may be the fate of all of them. */
+        listener->wants_spare |= worker->number != 0;
         report(listener, worker, status);
         free_worker(worker);
     }
@@ -357,7 +404,12 @@ static void handle_deadline(struct listener *listener)
 static int serve(struct listener *listener)
 {
     int status = EXIT_FAILURE;
+    listener->wants_spare = true;
     while (!listener->stopping || listener->workers) {
+        if (listener->wants_spare && !listener->spare && !listener->stopping &&
+            start_spare(listener, &status)) {
+            return status; /* we are the worker */
+        }
         struct pollfd sources[] = {
             {.fd = listener->signal_fd, .events = POLLIN},
             {.fd = listener->paused ? -1 : listener->socket, .events = POLLIN},

@@ -24,6 +24,7 @@ void vd_object_table_init(struct vd_object_table *table,
     for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
         atomic_init(&table->pages[i], NULL);
     }
+    table->page_limit = 0;
     table->release = release;
     table->user = user;
 }
@@ -31,7 +32,7 @@ void vd_object_table_init(struct vd_object_table *table,
 void vd_object_table_finish(struct vd_object_table *table)
 {
     vd_object_clear(table);
-    for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
+    for (uint32_t i = 0; i < table->page_limit; i++) {
         free(atomic_load_explicit(&table->pages[i], memory_order_relaxed));
         atomic_store_explicit(&table->pages[i], NULL, memory_order_relaxed);
     }
@@ -65,6 +66,9 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
         /* release: pairs with the acquire of vd_object_find. */
         atomic_store_explicit(&table->pages[index >> VD_OBJECT_PAGE_BITS], page,
                               memory_order_release);
+        if (table->page_limit <= index >> VD_OBJECT_PAGE_BITS) {
+            table->page_limit = (index >> VD_OBJECT_PAGE_BITS) + 1;
+        }
     }
 
     struct vd_object_links *links = vd_object_links(table, index);
@@ -141,7 +145,7 @@ void vd_object_remove_children(struct vd_object_table *table, uint64_t id)
  * that lists need no care. */
 static void drop_all(struct vd_object_table *table, uint32_t owner, bool release)
 {
-    for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
+    for (uint32_t i = 0; i < table->page_limit; i++) {
         struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
             if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner)) {
@@ -166,7 +170,7 @@ void vd_object_clear(struct vd_object_table *table)
 void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,
                            void (*visit)(void *user, uint32_t type, uint64_t handle), void *user)
 {
-    for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
+    for (uint32_t i = 0; i < table->page_limit; i++) {
         const struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
             const struct vd_object *object = &page->objects[j];

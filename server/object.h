@@ -40,6 +40,7 @@ struct vd_object_page {
 
 struct vd_object_table {
     struct vd_object_page *_Atomic pages[VD_OBJECT_PAGES];
+    uint32_t page_limit; /* no page from here on exists */
     /* Called for each removed object that has data. */
     void (*release)(void *user, uint32_t type, void *data);
     void *user;

@@ -197,9 +197,9 @@ static uint32_t try_imports(VkDevice device, const struct vd_device_dispatch *vk
     return types;
 }
 
-static uint32_t probe_imports(const struct vd_context *context, const struct vd_physical_device *pd)
+static uint32_t probe_imports(const struct vd_context *context, const struct vd_instance *instance,
+                              const struct vd_physical_device *pd)
 {
-    const struct vd_instance *instance = context->instance;
     const struct vd_instance_dispatch *vk = &instance->dispatch;
     const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)context->get_instance_proc_addr(
         instance->handle, "vkGetDeviceProcAddr");
@@ -221,7 +221,8 @@ static uint32_t probe_imports(const struct vd_context *context, const struct vd_
     return types;
 }
 
-static uint32_t importable(struct vd_context *context, const struct vd_physical_device *pd)
+static uint32_t importable(struct vd_context *context, const struct vd_instance *instance,
+                           const struct vd_physical_device *pd)
 {
     if (!pd->import_alignment) {
         return 0;
@@ -232,7 +233,7 @@ static uint32_t importable(struct vd_context *context, const struct vd_physical_
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
         .pNext = &ids,
     };
-    context->instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
 
     struct vd_host_memory_cache *cache = &context->imports;
     for (uint32_t i = 0; i < cache->count; i++) {
@@ -240,12 +241,19 @@ static uint32_t importable(struct vd_context *context, const struct vd_physical_
             return cache->entries[i].importable;
         }
     }
-    const uint32_t types = probe_imports(context, pd);
+    const uint32_t types = probe_imports(context, instance, pd);
     if (cache->count < VD_HOST_MEMORY_CACHE) {
         memcpy(cache->entries[cache->count].device_uuid, ids.deviceUUID, VK_UUID_SIZE);
         cache->entries[cache->count++].importable = types;
     }
     return types;
+}
+
+void vd_physical_devices_probe(struct vd_context *context, const struct vd_instance *instance)
+{
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        importable(context, instance, &instance->physical_devices[i]);
+    }
 }
 
 /* ---- The answer */
@@ -405,7 +413,7 @@ static void append_device(struct vd_context *context, struct blob *blob,
 {
     const struct vd_instance_dispatch *vk = &context->instance->dispatch;
     struct vd_physical_device_data data = {
-        .importable = importable(context, pd),
+        .importable = importable(context, context->instance, pd),
         .import_alignment = pd->import_alignment,
     };
     const size_t start = append(blob, sizeof(data));

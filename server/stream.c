@@ -21,8 +21,8 @@ static bool gather(struct vd_context *context, const struct vd_record *record,
         }
         total += chunks[i].size;
     }
-    if (total > VD_RECORD_MAX) {
-        return vd_malformed(record, "too many bytes");
+    if (total == 0 || total > VD_RECORD_MAX) {
+        return vd_malformed(record, "no bytes, or too many");
     }
     if (!vd_buffer_reserve(&context->stream, &context->stream_capacity, total)) {
         return false;

@@ -3,6 +3,9 @@
  * Two threads of ours: the first one serves the vtest socket and watches for everything that ends
  * the worker; the second one, the engine, owns the context: it loads the driver and consumes the
  * control ring. So a driver that blocks keeps nobody from noticing that the client is gone.
+ *
+ * The engine starts before there is a client: a worker may be made in advance, and then the client
+ * finds the driver loaded.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,7 +34,9 @@
 
 struct worker {
     const struct vd_worker_options *options;
-    int socket;
+    int channel;   /* to the listener, until the client has come */
+    int socket;    /* the client's, or -1 */
+    unsigned number;
     int signal_fd;
     int engine_fd; /* eventfd: the engine has failed */
     int client_fd; /* pidfd of the client, or -1 */
@@ -72,6 +77,7 @@ static void *engine_main(void *data)
 
     worker->context = vd_context_create(&worker->options->context, worker->shm);
     if (worker->context) {
+        vd_context_warm(worker->context);
         struct vd_ring_consumer *consumer = await_setup(worker);
         if (consumer) {
             vd_context_set_completion(worker->context,
@@ -87,22 +93,8 @@ static void *engine_main(void *data)
     return NULL;
 }
 
-/* ---- What vtest messages mean to us */
-
-static void named(void *data, const char *name)
+static bool start_engine(struct worker *worker)
 {
-    struct worker *worker = data;
-    char client[VD_CLIENT_NAME_SIZE + 32];
-    snprintf(client, sizeof(client), "client %u (%s)", worker->options->number, name);
-    vd_log_set_client(client);
-    snprintf(worker->options->name, VD_CLIENT_NAME_SIZE, "%s", name);
-    vd_log(VD_LOG_INFO, "connected");
-}
-
-/* The driver is loaded while the client still prepares its shared memory. */
-static bool context_init(void *data)
-{
-    struct worker *worker = data;
     const int error = pthread_create(&worker->engine, NULL, engine_main, worker);
     if (error) {
         vd_log(VD_LOG_ERROR, "can not start a thread: %s", strerror(error));
@@ -111,6 +103,18 @@ static bool context_init(void *data)
     pthread_setname_np(worker->engine, "viaduct-engine");
     worker->engine_started = true;
     return true;
+}
+
+/* ---- What vtest messages mean to us */
+
+static void named(void *data, const char *name)
+{
+    struct worker *worker = data;
+    char client[VD_CLIENT_NAME_SIZE + 32];
+    snprintf(client, sizeof(client), "client %u (%s)", worker->number, name);
+    vd_log_set_client(client);
+    snprintf(worker->options->name, VD_CLIENT_NAME_SIZE, "%s", name);
+    vd_log(VD_LOG_INFO, "connected");
 }
 
 static bool setup(void *data, const struct vd_setup *setup)
@@ -138,7 +142,6 @@ static bool setup(void *data, const struct vd_setup *setup)
 
 static const struct vd_vtest_listener vtest_listener = {
     .named = named,
-    .context_init = context_init,
     .setup = setup,
 };
 
@@ -182,7 +185,9 @@ static void tear_down(struct worker *worker)
 {
     arm_deadline();
     mark_lost(worker);
-    close(worker->socket); /* the client notices */
+    if (worker->socket >= 0) {
+        close(worker->socket); /* the client notices */
+    }
 
     pthread_mutex_lock(&worker->lock);
     worker->stopping = true;
@@ -276,13 +281,87 @@ static int serve(struct worker *worker)
     }
 }
 
-int vd_worker_run(int socket, const struct vd_worker_options *options)
+/* ---- The client's arrival */
+
+bool vd_worker_give_client(int channel, int client, unsigned number)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec bytes = {.iov_base = &number, .iov_len = sizeof(number)};
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control.space),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &client, sizeof(client));
+    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(number);
+}
+
+static bool take_client(struct worker *worker)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec bytes = {.iov_base = &worker->number, .iov_len = sizeof(worker->number)};
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control.space),
+    };
+    if (recvmsg(worker->channel, &message, MSG_CMSG_CLOEXEC) != sizeof(worker->number)) {
+        return false; /* the listener is gone */
+    }
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int))) {
+        return false;
+    }
+    memcpy(&worker->socket, CMSG_DATA(header), sizeof(worker->socket));
+    return true;
+}
+
+/* Waits until the listener has a client for us. False: it is time to end. */
+static bool await_client(struct worker *worker)
+{
+    struct pollfd sources[] = {
+        {.fd = worker->channel, .events = POLLIN},
+        {.fd = worker->engine_fd, .events = POLLIN},
+        {.fd = worker->signal_fd, .events = POLLIN},
+    };
+    while (poll(sources, 3, -1) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return sources[0].revents && !sources[2].revents && take_client(worker);
+}
+
+static bool greet_client(struct worker *worker)
+{
+    char client[32];
+    snprintf(client, sizeof(client), "client %u", worker->number);
+    vd_log_set_client(client);
+    worker->client_fd = open_client(worker->socket);
+    worker->vtest = vd_vtest_create(worker->socket, worker->shm, &vtest_listener, worker);
+    if (!worker->vtest) {
+        vd_log(VD_LOG_ERROR, "no memory for a client");
+    }
+    return worker->vtest;
+}
+
+int vd_worker_run(int channel, const struct vd_worker_options *options)
 {
     int status = EXIT_FAILURE;
-    struct worker worker = {.options = options, .socket = socket};
-    char client[32];
-    snprintf(client, sizeof(client), "client %u", options->number);
-    vd_log_set_client(client);
+    struct worker worker = {
+        .options = options, .channel = channel, .socket = -1, .client_fd = -1};
 
     sigset_t term;
     sigemptyset(&term);
@@ -291,13 +370,15 @@ int vd_worker_run(int socket, const struct vd_worker_options *options)
     pthread_cond_init(&worker.changed, NULL);
     worker.signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
     worker.engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    worker.client_fd = open_client(socket);
     worker.shm = vd_shm_table_create();
-    worker.vtest = vd_vtest_create(socket, worker.shm, &vtest_listener, &worker);
-    if (worker.signal_fd >= 0 && worker.engine_fd >= 0 && worker.shm && worker.vtest) {
-        status = serve(&worker);
-    } else {
+    if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
         vd_log(VD_LOG_ERROR, "no memory or descriptors for a worker");
+    } else if (start_engine(&worker)) {
+        if (!await_client(&worker)) {
+            status = EXIT_SUCCESS;
+        } else if (greet_client(&worker)) {
+            status = serve(&worker);
+        }
     }
     tear_down(&worker);
     return status;

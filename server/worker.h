@@ -11,13 +11,17 @@
 
 struct vd_worker_options {
     struct vd_context_options context;
-    unsigned number; /* the client's, for the log */
-    char *name;      /* VD_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
+    char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
 };
 
-/* Serves the client behind `socket`, the process's only descriptor above stderr, until one of them
- * goes. SIGTERM must be blocked; it asks the worker to end. Returns the exit status. The process
- * must exit then; it is already bound to die soon. */
-int vd_worker_run(int socket, const struct vd_worker_options *options);
+/* Loads the driver, waits for a client, and serves it until one of them goes. The client's socket
+ * comes through `channel`, the process's only descriptor above stderr. SIGTERM must be blocked; it
+ * asks the worker to end. Returns the exit status. The process must exit then; it is already bound
+ * to die soon. */
+int vd_worker_run(int channel, const struct vd_worker_options *options);
+
+/* Hands client number `number` to the worker at the other end of the channel. False, with errno set:
+ * it did not take it. The caller keeps its descriptors. */
+bool vd_worker_give_client(int channel, int client, unsigned number);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "common.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 
 void fail(const char *file, int line, const char *format, ...)
 {
-    // What was printed before must not appear after the reason.
+    /* What was printed before must not appear after the reason. */
     fflush(stdout);
     fprintf(stderr, "FAILED at %s:%d: ", file, line);
     va_list arguments;
@@ -18,7 +19,7 @@ void fail(const char *file, int line, const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
-    // Not exit(): an atexit handler of a driver may wait for what just broke.
+    /* Not exit(): an atexit handler of a driver may wait for what just broke. */
     fflush(stderr);
     _Exit(1);
 }
@@ -149,8 +150,7 @@ void gpu_init_instance(struct gpu *gpu, const struct gpu_options *options)
                     .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
                     .pApplicationName = options->name,
                     .applicationVersion = 1,
-                    .apiVersion =
-                        options->api_version ? options->api_version : VK_API_VERSION_1_3,
+                    .apiVersion = options->api_version ? options->api_version : VK_API_VERSION_1_3,
                 },
             .enabledExtensionCount = options->instance_extension_count,
             .ppEnabledExtensionNames = options->instance_extensions,
@@ -255,8 +255,7 @@ uint32_t find_memory_type(const struct gpu *gpu, uint32_t bits, VkMemoryProperty
 VkDeviceMemory allocate(const struct gpu *gpu, const VkMemoryRequirements *requirements,
                         VkMemoryPropertyFlags required, VkMemoryPropertyFlags preferred)
 {
-    const uint32_t type =
-        find_memory_type(gpu, requirements->memoryTypeBits, required, preferred);
+    const uint32_t type = find_memory_type(gpu, requirements->memoryTypeBits, required, preferred);
     expect(type != UINT32_MAX, "no memory type in %#x has properties %#x",
            requirements->memoryTypeBits, required);
     VkDeviceMemory memory;
@@ -343,8 +342,7 @@ void image_init(const struct gpu *gpu, struct image *image, const struct image_o
                            .extent = {image->extent.width, image->extent.height, 1},
                            .mipLevels = image->levels,
                            .arrayLayers = 1,
-                           .samples =
-                               options->samples ? options->samples : VK_SAMPLE_COUNT_1_BIT,
+                           .samples = options->samples ? options->samples : VK_SAMPLE_COUNT_1_BIT,
                            .tiling = VK_IMAGE_TILING_OPTIMAL,
                            .usage = options->usage,
                            .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
@@ -356,10 +354,10 @@ void image_init(const struct gpu *gpu, struct image *image, const struct image_o
     image->memory = allocate(gpu, &requirements, 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
     must(vkBindImageMemory(gpu->device, image->handle, image->memory, 0));
 
-    const VkImageUsageFlags viewable =
-        VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_STORAGE_BIT |
-        VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT |
-        VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT;
+    const VkImageUsageFlags viewable = VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_STORAGE_BIT |
+                                       VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT |
+                                       VK_IMAGE_USAGE_DEPTH_STENCIL_ATTACHMENT_BIT |
+                                       VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT;
     if (!(options->usage & viewable))
         return;
     must(vkCreateImageView(gpu->device,
@@ -544,11 +542,10 @@ VkCommandBuffer commands_begin(const struct gpu *gpu)
                                       .commandBufferCount = 1,
                                   },
                                   &commands));
-    must(vkBeginCommandBuffer(commands,
-                              &(VkCommandBufferBeginInfo){
-                                  .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                  .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
-                              }));
+    must(vkBeginCommandBuffer(commands, &(VkCommandBufferBeginInfo){
+                                            .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                            .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
+                                        }));
     return commands;
 }
 

@@ -1,8 +1,11 @@
-// What every test program needs: a device, memory chosen by the rules of the
-// specification, a command buffer, and a picture written from an image.
-//
-// The programs are ordinary Vulkan applications. They stop at the first thing
-// that goes wrong, with a line that says where, so nothing here returns errors.
+/* SPDX-License-Identifier: MIT
+ *
+ * What every test program needs: a device, memory chosen by the rules of the
+ * specification, a command buffer, and a picture written from an image.
+ *
+ * The programs are ordinary Vulkan applications. They stop at the first thing
+ * that goes wrong, with a line that says where, so nothing here returns errors.
+ */
 #ifndef TESTS_COMMON_H
 #define TESTS_COMMON_H
 
@@ -12,51 +15,53 @@
 #include <vulkan/vulkan.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define SECOND_NS UINT64_C(1000000000)
+#define SECOND_NS         UINT64_C(1000000000)
 
-// Long enough for a software driver under a sanitizer on a busy machine. A
-// test that needs it has failed; an endless wait would hide which one.
+/* Long enough for a software driver under a sanitizer on a busy machine. A
+ * test that needs it has failed; an endless wait would hide which one. */
 #define LONG_NS (60 * SECOND_NS)
 
 _Noreturn void fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define expect(condition, ...)                                                                     \
-    do {                                                                                           \
-        if (!(condition))                                                                          \
-            fail(__FILE__, __LINE__, __VA_ARGS__);                                                 \
+#define expect(condition, ...)                     \
+    do {                                           \
+        if (!(condition))                          \
+            fail(__FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 
-#define must(call) must_be(VK_SUCCESS, call)
+#define must(call)            must_be(VK_SUCCESS, call)
 #define must_be(wanted, call) check_result(__FILE__, __LINE__, #call, wanted, call)
 
 void check_result(const char *file, int line, const char *call, VkResult wanted, VkResult result);
 const char *result_name(VkResult result);
 
-// The exit status of a program that found nothing to test. It says why.
-enum { EXIT_SKIPPED = 77 };
+/* The exit status of a program that found nothing to test. It says why. */
+enum {
+    EXIT_SKIPPED = 77
+};
 
-// Announces a part of a program, so that the last line before a hang or a
-// crash says what was being done.
+/* Announces a part of a program, so that the last line before a hang or a
+ * crash says what was being done. */
 void section(const char *name);
 
 uint64_t now_ns(void);
 void sleep_ms(uint32_t milliseconds);
 uint64_t fnv1a(const void *data, size_t size);
 
-// Numbers that look random and are the same on every machine.
+/* Numbers that look random and are the same on every machine. */
 uint32_t mix32(uint32_t value);
 
 struct gpu_options {
     const char *name;
-    uint32_t api_version; // 0: Vulkan 1.3
+    uint32_t api_version; /* 0: Vulkan 1.3 */
     const char *const *instance_extensions;
     uint32_t instance_extension_count;
     const char *const *device_extensions;
     uint32_t device_extension_count;
-    const void *features; // pNext chain of VkDeviceCreateInfo
+    const void *features; /* pNext chain of VkDeviceCreateInfo */
     const VkPhysicalDeviceFeatures *core_features;
-    VkSurfaceKHR surface; // the queue must be able to present to it
+    VkSurfaceKHR surface; /* the queue must be able to present to it */
 };
 
 struct gpu {
@@ -79,9 +84,9 @@ void gpu_finish(struct gpu *gpu);
 bool gpu_has_extension(VkPhysicalDevice physical, const char *name);
 bool instance_has_extension(const char *name);
 
-// The lowest type in bits that has all of required and preferred, or else the
-// lowest that has all of required: types are sorted by the implementation so
-// that the first match is the best. UINT32_MAX when there is none.
+/* The lowest type in bits that has all of required and preferred, or else the
+ * lowest that has all of required: types are sorted by the implementation so
+ * that the first match is the best. UINT32_MAX when there is none. */
 uint32_t find_memory_type(const struct gpu *gpu, uint32_t bits, VkMemoryPropertyFlags required,
                           VkMemoryPropertyFlags preferred);
 VkDeviceMemory allocate(const struct gpu *gpu, const VkMemoryRequirements *requirements,
@@ -91,10 +96,10 @@ struct buffer {
     VkBuffer handle;
     VkDeviceMemory memory;
     VkDeviceSize size;
-    void *map; // whole buffer; NULL when it was made by buffer_init_device
+    void *map; /* whole buffer; NULL when it was made by buffer_init_device */
 };
 
-// Host-visible and coherent, mapped for as long as it lives.
+/* Host-visible and coherent, mapped for as long as it lives. */
 void buffer_init_host(const struct gpu *gpu, struct buffer *buffer, VkDeviceSize size,
                       VkBufferUsageFlags usage);
 void buffer_init_device(const struct gpu *gpu, struct buffer *buffer, VkDeviceSize size,
@@ -113,8 +118,8 @@ struct image {
 struct image_options {
     VkFormat format;
     VkExtent2D extent;
-    uint32_t levels;               // 0: one
-    VkSampleCountFlagBits samples; // 0: one
+    uint32_t levels;               /* 0: one */
+    VkSampleCountFlagBits samples; /* 0: one */
     VkImageUsageFlags usage;
 };
 
@@ -132,20 +137,20 @@ struct shader_code {
     size_t size;
 };
 
-// A pipeline of a vertex and a fragment shader with one colour attachment and
-// dynamic viewport and scissor. Without render_pass it is for dynamic
-// rendering with colour_format and depth_format.
+/* A pipeline of a vertex and a fragment shader with one colour attachment and
+ * dynamic viewport and scissor. Without render_pass it is for dynamic
+ * rendering with colour_format and depth_format. */
 struct graphics_options {
     VkPipelineLayout layout;
     struct shader_code vertex;
     struct shader_code fragment;
-    const VkPipelineVertexInputStateCreateInfo *vertex_input; // NULL: no buffers
+    const VkPipelineVertexInputStateCreateInfo *vertex_input; /* NULL: no buffers */
     VkPrimitiveTopology topology;
     VkCullModeFlags cull;
-    VkSampleCountFlagBits samples; // 0: one
+    VkSampleCountFlagBits samples; /* 0: one */
     VkRenderPass render_pass;
     VkFormat colour_format;
-    VkFormat depth_format; // with a render pass: anything but UNDEFINED tests depth
+    VkFormat depth_format; /* with a render pass: anything but UNDEFINED tests depth */
 };
 
 VkPipeline graphics_pipeline_init(const struct gpu *gpu, const struct graphics_options *options);
@@ -154,7 +159,7 @@ void set_viewport(VkCommandBuffer commands, VkExtent2D extent);
 VkCommandBuffer commands_begin(const struct gpu *gpu);
 void commands_end(VkCommandBuffer commands);
 void commands_submit(const struct gpu *gpu, VkCommandBuffer commands, VkFence fence);
-// Ends, submits, waits and frees.
+/* Ends, submits, waits and frees. */
 void commands_finish(const struct gpu *gpu, VkCommandBuffer commands);
 
 struct image_use {
@@ -169,15 +174,15 @@ void memory_barrier(VkCommandBuffer commands, VkPipelineStageFlags from_stages,
                     VkAccessFlags from_access, VkPipelineStageFlags to_stages,
                     VkAccessFlags to_access);
 
-// Eight bits each of red, green, blue, alpha; rows from the top without gaps.
+/* Eight bits each of red, green, blue, alpha; rows from the top without gaps. */
 struct picture {
     uint32_t width;
     uint32_t height;
     uint8_t *pixels;
 };
 
-// The image must be in TRANSFER_SRC_OPTIMAL, with a colour format of four
-// times eight bits, and its writes must be available (a fence was waited for).
+/* The image must be in TRANSFER_SRC_OPTIMAL, with a colour format of four
+ * times eight bits, and its writes must be available (a fence was waited for). */
 void picture_init_from_image(const struct gpu *gpu, struct picture *picture, VkImage image,
                              VkFormat format, VkExtent2D extent);
 void picture_init(struct picture *picture, uint32_t width, uint32_t height);
@@ -185,8 +190,8 @@ void picture_finish(struct picture *picture);
 void picture_write(const struct picture *picture, const char *path);
 uint64_t picture_checksum(const struct picture *picture);
 bool picture_equal(const struct picture *a, const struct picture *b);
-// How many different colours, counting up to limit: a picture of one colour
-// would compare equal to another blank one.
+/* How many different colours, counting up to limit: a picture of one colour
+ * would compare equal to another blank one. */
 uint32_t picture_count_colours(const struct picture *picture, uint32_t limit);
 
 #endif

@@ -1,5 +1,8 @@
-// A million integers go through a chain of dispatches, are added up on the GPU, come back, and are
-// computed again on the CPU.
+/* SPDX-License-Identifier: MIT
+ *
+ * A million integers go through a chain of dispatches, are added up on the GPU, come back, and are
+ * computed again on the CPU.
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -63,10 +66,10 @@ struct program {
     VkPipelineLayout layout;
     VkPipeline mix[ARRAY_SIZE(variants)];
     VkPipeline sum;
-    struct buffer staging;  // the numbers, going up and coming down
-    struct buffer data[2];  // each step reads one and writes the other
-    struct buffer total;    // what sum.comp found
-    struct buffer indirect; // group counts of the last step
+    struct buffer staging;  /* the numbers, going up and coming down */
+    struct buffer data[2];  /* each step reads one and writes the other */
+    struct buffer total;    /* what sum.comp found */
+    struct buffer indirect; /* group counts of the last step */
     VkDescriptorPool pool;
     VkDescriptorSet step_sets[2];
     VkDescriptorSet sum_set;
@@ -204,9 +207,9 @@ static void run_on_gpu(struct program *p)
         vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->mix[variant]);
         vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, p->layout, 0, 1,
                                 &p->step_sets[step % 2], 0, NULL);
-        // In two parts, as an engine that updates only what changed would.
-        vkCmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                           sizeof(push.count), &push.count);
+        /* In two parts, as an engine that updates only what changed would. */
+        vkCmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(push.count),
+                           &push.count);
         vkCmdPushConstants(commands, p->layout, VK_SHADER_STAGE_COMPUTE_BIT,
                            offsetof(struct push, factor), sizeof(push) - sizeof(push.count),
                            &push.factor);

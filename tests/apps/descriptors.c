@@ -1,5 +1,8 @@
-// Descriptors of every kind, written in every way: by writes whose ignored members are garbage, by
-// copies, by templates, pushed, after they were bound, and from pools that come and go.
+/* SPDX-License-Identifier: MIT
+ *
+ * Descriptors of every kind, written in every way: by writes whose ignored members are garbage, by
+ * copies, by templates, pushed, after they were bound, and from pools that come and go.
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -10,17 +13,17 @@
 #include "descriptors_comp.h"
 #include "push_descriptors_comp.h"
 
-// Ignored members may hold anything. Reading from this address ends the program.
+/* Ignored members may hold anything. Reading from this address ends the program. */
 #define GARBAGE_POINTER ((void *)(uintptr_t)0xdead0000beef0000u)
 #define GARBAGE_HANDLE  GARBAGE_POINTER
 
 enum {
     RESULT_COUNT = 12,
     IMAGE_COUNT = 5,
-    UNUSED = 77, // what results hold before the shader runs
+    UNUSED = 77, /* what results hold before the shader runs */
 };
 
-// Which image is what.
+/* Which image is what. */
 enum {
     IMAGE_COMBINED_0,
     IMAGE_COMBINED_1,
@@ -38,7 +41,7 @@ static VkDeviceSize dynamic_stride;
 static VkDescriptorSetLayout set_layout;
 static VkPipelineLayout layout;
 static VkPipeline pipeline;
-static uint32_t run_count; // the shader adds one to two of its sources each time
+static uint32_t run_count; /* the shader adds one to two of its sources each time */
 
 static const uint32_t inline_words[8] = {1, 2, 3, 4, 5, 6, 8888, 8};
 
@@ -178,9 +181,9 @@ static void destroy_resources(void)
 
 static VkDescriptorSetLayoutBinding binding(uint32_t number, VkDescriptorType type, uint32_t count)
 {
-    // pImmutableSamplers is ignored for all types without a sampler.
-    const bool has_sampler = type == VK_DESCRIPTOR_TYPE_SAMPLER ||
-                             type == VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER;
+    /* pImmutableSamplers is ignored for all types without a sampler. */
+    const bool has_sampler =
+        type == VK_DESCRIPTOR_TYPE_SAMPLER || type == VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER;
     return (VkDescriptorSetLayoutBinding){
         .binding = number,
         .descriptorType = type,
@@ -201,9 +204,8 @@ static VkPipelineLayout create_pipeline_layout(VkDescriptorSetLayout set, uint32
             .pSetLayouts = &set,
             .pushConstantRangeCount = push_size > 0,
             .pPushConstantRanges =
-                push_size > 0
-                    ? &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, push_size}
-                    : GARBAGE_POINTER,
+                push_size > 0 ? &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, push_size}
+                              : GARBAGE_POINTER,
         },
         NULL, &created));
     return created;
@@ -212,7 +214,7 @@ static VkPipelineLayout create_pipeline_layout(VkDescriptorSetLayout set, uint32
 static void create_pipeline(void)
 {
     VkDescriptorSetLayoutBinding bindings[] = {
-        // Not in order, with holes, and with a binding of no descriptors.
+        /* Not in order, with holes, and with a binding of no descriptors. */
         binding(13, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1),
         binding(0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
         binding(1, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, 1),
@@ -261,7 +263,7 @@ static void dispatch(VkCommandBuffer commands, VkDescriptorSet set, uint32_t sto
 static void expect_results(const char *how, uint32_t storage_slot, uint32_t uniform_slot)
 {
     const uint32_t wanted[RESULT_COUNT] = {
-        // See uniform_info(): the fifth word behind its offset.
+        /* See uniform_info(): the fifth word behind its offset. */
         [0] = 1000 + 5 + (uint32_t)gpu.properties.limits.minUniformBufferOffsetAlignment / 4,
         [1] = 2000 + 3 + run_count,
         [2] = 2000 + 512 / 4 + 2,
@@ -307,7 +309,7 @@ static VkDescriptorBufferInfo uniform_info(void)
     };
 }
 
-// A write with garbage in all three arrays, of which the caller sets the one that counts.
+/* A write with garbage in all three arrays, of which the caller sets the one that counts. */
 static VkWriteDescriptorSet write_of(VkDescriptorSet set, uint32_t number, uint32_t element,
                                      VkDescriptorType type)
 {
@@ -334,7 +336,7 @@ static void write_set(VkDescriptorSet set)
         image_info(sampler, IMAGE_COMBINED_0),
         image_info(sampler, IMAGE_COMBINED_1),
     };
-    // The sampler counts only for samplers and combined ones without an immutable sampler.
+    /* The sampler counts only for samplers and combined ones without an immutable sampler. */
     const VkDescriptorImageInfo sampled = image_info(no_sampler, IMAGE_SAMPLED);
     const VkDescriptorImageInfo storage = image_info(no_sampler, IMAGE_STORAGE);
     const VkDescriptorImageInfo immutable = image_info(no_sampler, IMAGE_IMMUTABLE);
@@ -381,11 +383,11 @@ static void test_writes(void)
     vkUpdateDescriptorSets(gpu.device, 0, GARBAGE_POINTER, 0, GARBAGE_POINTER);
     write_set(set);
     run("writes", set);
-    // Again, over what is there.
+    /* Again, over what is there. */
     write_set(set);
     run("second writes", set);
 
-    // Other dynamic offsets in the same command buffer.
+    /* Other dynamic offsets in the same command buffer. */
     const VkCommandBuffer commands = commands_begin(&gpu);
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
     dispatch(commands, set, 0, 1);
@@ -406,7 +408,7 @@ static void test_copies(void)
         uint32_t number;
         uint32_t count;
     } copied[] = {
-        {0, 1}, {1, 1}, {2, 1}, {3, 1}, {4, 2}, {5, 1}, {7, 1}, {8, sizeof(inline_words)},
+        {0, 1}, {1, 1},  {2, 1},  {3, 1}, {4, 2}, {5, 1}, {7, 1}, {8, sizeof(inline_words)},
         {9, 1}, {10, 1}, {13, 1},
     };
     VkCopyDescriptorSet copies[ARRAY_SIZE(copied)];
@@ -424,7 +426,7 @@ static void test_copies(void)
     vkDestroyDescriptorPool(gpu.device, pool, NULL);
 }
 
-// What a template reads, with gaps that it has to step over.
+/* What a template reads, with gaps that it has to step over. */
 struct template_data {
     uint8_t gap[24];
     VkDescriptorBufferInfo result;
@@ -445,8 +447,10 @@ struct template_data {
 
 static void test_template(void)
 {
-#define ENTRY(number, type, count, member, step)                                                   \
-    {number, 0, count, VK_DESCRIPTOR_TYPE_##type, offsetof(struct template_data, member), step}
+#define ENTRY(number, type, count, member, step)                                                  \
+    {                                                                                             \
+        number, 0, count, VK_DESCRIPTOR_TYPE_##type, offsetof(struct template_data, member), step \
+    }
     static const VkDescriptorUpdateTemplateEntry entries[] = {
         ENTRY(0, STORAGE_BUFFER, 1, result, 0),
         ENTRY(1, UNIFORM_BUFFER, 1, uniform, 0),
@@ -471,7 +475,7 @@ static void test_template(void)
             .pDescriptorUpdateEntries = entries,
             .templateType = VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET,
             .descriptorSetLayout = set_layout,
-            // Only for pushed descriptors.
+            /* Only for pushed descriptors. */
             .pipelineBindPoint = VK_PIPELINE_BIND_POINT_COMPUTE,
             .pipelineLayout = (VkPipelineLayout)GARBAGE_HANDLE,
             .set = 12345,
@@ -496,7 +500,7 @@ static void test_template(void)
     const VkDescriptorPool pool = create_pool(1, 0);
     const VkDescriptorSet set = allocate_set(pool, set_layout);
     vkUpdateDescriptorSetWithTemplate(gpu.device, set, template, &data);
-    memset(&data, 0xee, sizeof(data)); // it was read, not remembered
+    memset(&data, 0xee, sizeof(data)); /* it was read, not remembered */
     run("template", set);
     vkDestroyDescriptorPool(gpu.device, pool, NULL);
     vkDestroyDescriptorUpdateTemplate(gpu.device, template, NULL);
@@ -575,7 +579,7 @@ static void test_pushed(void)
         },
         NULL, &template));
 
-    // dstSet is ignored when descriptors are pushed.
+    /* dstSet is ignored when descriptors are pushed. */
     const VkDescriptorSet no_set = (VkDescriptorSet)GARBAGE_HANDLE;
     const VkDescriptorBufferInfo result_info = {results.handle, 0, VK_WHOLE_SIZE};
     VkDescriptorBufferInfo uniform = {uniforms.handle, 0, 16};
@@ -600,7 +604,7 @@ static void test_pushed(void)
     push(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pushed_layout, 0, ARRAY_SIZE(writes), writes);
     dispatch_pushed(commands, pushed_layout, 0);
 
-    // One of them anew, the others stay. What was passed may change at once.
+    /* One of them anew, the others stay. What was passed may change at once. */
     const VkDeviceSize aligned = gpu.properties.limits.minUniformBufferOffsetAlignment;
     uniform.offset = aligned;
     push(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pushed_layout, 0, 1, &writes[1]);
@@ -637,17 +641,21 @@ struct bindless_push {
     uint32_t index;
 };
 
-// A set with a variable count, mostly unbound, written after it was bound; and a buffer that the
-// shader knows only by its address.
+/* A set with a variable count, mostly unbound, written after it was bound; and a buffer that the
+ * shader knows only by its address. */
 static void test_bindless(void)
 {
-    enum { MAXIMUM = 32, COUNT = 20, INDEX = 17 };
+    enum {
+        MAXIMUM = 32,
+        COUNT = 20,
+        INDEX = 17
+    };
     VkDescriptorSetLayoutBinding bindings[] = {
         binding(0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
         binding(1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, MAXIMUM),
     };
-    // No garbage here: the validation layer of Debian 12 reads it in
-    // vkGetDescriptorSetLayoutSupport.
+    /* No garbage here: the validation layer of Debian 12 reads it in
+     * vkGetDescriptorSetLayoutSupport. */
     bindings[0].pImmutableSamplers = bindings[1].pImmutableSamplers = NULL;
     const VkDescriptorSetLayoutCreateInfo create_info = {
         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
@@ -683,10 +691,9 @@ static void test_bindless(void)
     must(vkCreateDescriptorSetLayout(gpu.device, &create_info, NULL, &bindless_set));
     const VkPipelineLayout bindless_layout =
         create_pipeline_layout(bindless_set, sizeof(struct bindless_push));
-    const VkPipeline bindless_pipeline = compute_pipeline_init(
-        &gpu, bindless_layout, bindless_comp, sizeof(bindless_comp), NULL);
-    const VkDescriptorPool pool =
-        create_pool(1, VK_DESCRIPTOR_POOL_CREATE_UPDATE_AFTER_BIND_BIT);
+    const VkPipeline bindless_pipeline =
+        compute_pipeline_init(&gpu, bindless_layout, bindless_comp, sizeof(bindless_comp), NULL);
+    const VkDescriptorPool pool = create_pool(1, VK_DESCRIPTOR_POOL_CREATE_UPDATE_AFTER_BIND_BIT);
     VkDescriptorSet set;
     must(vkAllocateDescriptorSets(
         gpu.device,
@@ -705,16 +712,16 @@ static void test_bindless(void)
         },
         &set));
 
-    // A buffer with an address, in memory that says so.
+    /* A buffer with an address, in memory that says so. */
     VkBuffer addressed;
-    must(vkCreateBuffer(gpu.device,
-                        &(VkBufferCreateInfo){
-                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                            .size = 64,
-                            .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT |
-                                     VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
-                        },
-                        NULL, &addressed));
+    must(vkCreateBuffer(
+        gpu.device,
+        &(VkBufferCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+            .size = 64,
+            .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
+        },
+        NULL, &addressed));
     VkMemoryRequirements needs;
     vkGetBufferMemoryRequirements(gpu.device, addressed, &needs);
     VkDeviceMemory memory;
@@ -728,10 +735,9 @@ static void test_bindless(void)
                     .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
                 },
             .allocationSize = needs.size,
-            .memoryTypeIndex = find_memory_type(&gpu, needs.memoryTypeBits,
-                                                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-                                                    VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
-                                                0),
+            .memoryTypeIndex = find_memory_type(
+                &gpu, needs.memoryTypeBits,
+                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0),
         },
         NULL, &memory));
     must(vkBindBufferMemory(gpu.device, addressed, memory, 0));
@@ -739,12 +745,11 @@ static void test_bindless(void)
     must(vkMapMemory(gpu.device, memory, 0, VK_WHOLE_SIZE, 0, (void **)&words));
     for (uint32_t i = 0; i < 16; i++)
         words[i] = 5000 + i;
-    const VkDeviceAddress address =
-        vkGetBufferDeviceAddress(gpu.device, &(VkBufferDeviceAddressInfo){
-                                                 .sType =
-                                                     VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
-                                                 .buffer = addressed,
-                                             });
+    const VkDeviceAddress address = vkGetBufferDeviceAddress(
+        gpu.device, &(VkBufferDeviceAddressInfo){
+                        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+                        .buffer = addressed,
+                    });
     expect(address != 0, "the buffer has no address");
 
     VkWriteDescriptorSet write = write_of(set, 0, 0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER);
@@ -761,7 +766,7 @@ static void test_bindless(void)
     vkCmdDispatch(commands, 1, 1, 1);
     memory_barrier(commands, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT,
                    VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
-    // Bound already, and only now written.
+    /* Bound already, and only now written. */
     write = write_of(set, 1, INDEX, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER);
     write.pBufferInfo = &(VkDescriptorBufferInfo){dynamics.handle, 4 * dynamic_stride, 4};
     vkUpdateDescriptorSets(gpu.device, 1, &write, 0, NULL);
@@ -782,7 +787,7 @@ static void test_bindless(void)
 
 static void test_pools(void)
 {
-    // Sets that come and go one by one. The handles may be used again, the contents must not.
+    /* Sets that come and go one by one. The handles may be used again, the contents must not. */
     VkDescriptorPool pool = create_pool(3, VK_DESCRIPTOR_POOL_CREATE_FREE_DESCRIPTOR_SET_BIT);
     for (uint32_t round = 0; round < 30; round++) {
         VkDescriptorSet sets[3];
@@ -792,8 +797,7 @@ static void test_pools(void)
                 .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
                 .descriptorPool = pool,
                 .descriptorSetCount = 3,
-                .pSetLayouts =
-                    (const VkDescriptorSetLayout[]){set_layout, set_layout, set_layout},
+                .pSetLayouts = (const VkDescriptorSetLayout[]){set_layout, set_layout, set_layout},
             },
             sets));
         expect(sets[0] != sets[1] && sets[1] != sets[2] && sets[0] != sets[2],
@@ -809,7 +813,7 @@ static void test_pools(void)
     }
     vkDestroyDescriptorPool(gpu.device, pool, NULL);
 
-    // All at once: reset, and destroy with sets in it.
+    /* All at once: reset, and destroy with sets in it. */
     pool = create_pool(3, 0);
     for (uint32_t round = 0; round < 20; round++) {
         VkDescriptorSet set = VK_NULL_HANDLE;
@@ -823,19 +827,19 @@ static void test_pools(void)
     allocate_set(pool, set_layout);
     vkDestroyDescriptorPool(gpu.device, pool, NULL);
 
-    // A pool that is empty may say so, and then the array holds null handles.
+    /* A pool that is empty may say so, and then the array holds null handles. */
     pool = create_pool(2, 0);
     for (uint32_t i = 0; i < 100; i++) {
         VkDescriptorSet set = (VkDescriptorSet)GARBAGE_HANDLE;
-        const VkResult result = vkAllocateDescriptorSets(
-            gpu.device,
-            &(VkDescriptorSetAllocateInfo){
-                .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-                .descriptorPool = pool,
-                .descriptorSetCount = 1,
-                .pSetLayouts = &set_layout,
-            },
-            &set);
+        const VkResult result =
+            vkAllocateDescriptorSets(gpu.device,
+                                     &(VkDescriptorSetAllocateInfo){
+                                         .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                         .descriptorPool = pool,
+                                         .descriptorSetCount = 1,
+                                         .pSetLayouts = &set_layout,
+                                     },
+                                     &set);
         expect(result == VK_SUCCESS || result == VK_ERROR_OUT_OF_POOL_MEMORY ||
                    result == VK_ERROR_FRAGMENTED_POOL,
                "allocating from an empty pool gave %s", result_name(result));
@@ -894,8 +898,7 @@ int main(void)
     gpu_init(&gpu,
              &(struct gpu_options){
                  .name = "descriptors",
-                 .device_extensions =
-                     (const char *const[]){VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME},
+                 .device_extensions = (const char *const[]){VK_KHR_PUSH_DESCRIPTOR_EXTENSION_NAME},
                  .device_extension_count = 1,
                  .features =
                      &(VkPhysicalDeviceVulkan12Features){

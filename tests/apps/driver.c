@@ -1,6 +1,9 @@
-// A Vulkan driver's library without a loader: driver LIBRARY.so [ROUNDS]
-//
-// Checks the interface that drivers have for loaders, and that the library can be unloaded.
+/* SPDX-License-Identifier: MIT
+ *
+ * A Vulkan driver's library without a loader: driver LIBRARY.so [ROUNDS]
+ *
+ * Checks the interface that drivers have for loaders, and that the library can be unloaded.
+ */
 #include "common.h"
 
 #include <dlfcn.h>
@@ -28,7 +31,7 @@ static int count_threads(void)
     return threads;
 }
 
-// Dispatchable handles begin with a word that the loader overwrites with its own.
+/* Dispatchable handles begin with a word that the loader overwrites with its own. */
 static void expect_magic(const void *handle, const char *what)
 {
     uintptr_t magic;
@@ -92,8 +95,7 @@ static void one_round(void *library)
            "vkEnumeratePhysicalDevices gave %s and %u devices", result_name(listed), count);
     expect_magic(physical, "the physical device");
 
-    const PFN_vkCreateDevice create_device =
-        (PFN_vkCreateDevice)get(instance, "vkCreateDevice");
+    const PFN_vkCreateDevice create_device = (PFN_vkCreateDevice)get(instance, "vkCreateDevice");
     VkDevice device;
     must(create_device(physical,
                        &(VkDeviceCreateInfo){
@@ -133,7 +135,7 @@ int main(int argc, char **argv)
         one_round(library);
         one_round(library);
         dlclose(library);
-        // A thread of an unloaded library has no code left to run.
+        /* A thread of an unloaded library has no code left to run. */
         expect(count_threads() == 1, "%d threads are left after unloading", count_threads());
     }
     printf("driver: loaded and unloaded %d times\n", rounds);

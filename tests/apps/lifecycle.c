@@ -1,8 +1,11 @@
-// Instances and devices that come and go.
-//
-//   lifecycle [--count N]   N times an instance and a device with a little work, without growth
-//   lifecycle --instances   two instances with two devices at once, work in turn
-//   lifecycle --fork        a child process is forked between vkCreateInstance and vkCreateDevice
+/* SPDX-License-Identifier: MIT
+ *
+ * Instances and devices that come and go.
+ *
+ *   lifecycle [--count N]   N times an instance and a device with a little work, without growth
+ *   lifecycle --instances   two instances with two devices at once, work in turn
+ *   lifecycle --fork        a child process is forked between vkCreateInstance and vkCreateDevice
+ */
 #include "common.h"
 
 #include <getopt.h>
@@ -96,7 +99,7 @@ static void one_life(uint32_t number)
 
 static int run_count(uint32_t count)
 {
-    // What caches and allocators take once is not growth, and it takes some rounds.
+    /* What caches and allocators take once is not growth, and it takes some rounds. */
     const uint32_t warm_up = count >= 500 ? count / 10 : (count + 1) / 2;
     long before = 0;
     int descriptors_before = 0;
@@ -125,7 +128,7 @@ static int run_instances(void)
     gpu_init_device(&gpus[0], &options);
     gpu_init_device(&gpus[1], &options);
 
-    // Two devices of one instance as well.
+    /* Two devices of one instance as well. */
     struct gpu sibling = {.instance = gpus[0].instance};
     gpu_init_device(&sibling, &options);
 
@@ -139,7 +142,7 @@ static int run_instances(void)
         work_finish(&gpus[0], &works[0]);
     }
 
-    // The others live on when one goes.
+    /* The others live on when one goes. */
     gpu_finish_device(&gpus[0]);
     do_work(&gpus[1], 100);
     do_work(&sibling, 101);
@@ -165,21 +168,21 @@ static void join_child(pid_t child, const char *what)
            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-// The child must not disturb what the parent has, whatever way it ends.
+/* The child must not disturb what the parent has, whatever way it ends. */
 static int run_fork(void)
 {
     struct gpu gpu;
     gpu_init_instance(&gpu, &options);
     fflush(stdout);
 
-    // Ends through exit(): the destructors of all libraries run in the child too.
+    /* Ends through exit(): the destructors of all libraries run in the child too. */
     pid_t child = fork();
     if (child == 0)
         exit(0);
     expect(child > 0, "fork");
     join_child(child, "only exits");
 
-    // Lives of its own while the parent goes on.
+    /* Lives of its own while the parent goes on. */
     child = fork();
     if (child == 0) {
         for (uint32_t i = 0; i < 3; i++)
@@ -193,7 +196,7 @@ static int run_fork(void)
     join_child(child, "has instances of its own");
     do_work(&gpu, 50);
 
-    // With a device, and work done on it.
+    /* With a device, and work done on it. */
     child = fork();
     if (child == 0)
         _exit(0);

@@ -1,16 +1,19 @@
-// A client that is in the middle of something when its server is killed:
-//
-//   lostdevice submit      submits and waits in a loop
-//   lostdevice fence       waits for a fence of work that never ends
-//   lostdevice timeline    waits for a timeline semaphore that never gets there
-//   lostdevice idle        waits for the device with such work on it
-//   lostdevice create      creates and destroys objects and allocates in a loop
-//   lostdevice acquire     acquires and presents to a headless swapchain in a loop
-//   lostdevice hold        has a device and 256 MiB, and sleeps (it never notices)
-//
-// It prints "ready" when it is at it. SIGUSR1 says that the server is being killed now. Then it
-// must get VK_ERROR_DEVICE_LOST within a second, and everything after that must still end: it
-// destroys what it has and exits with 0.
+/* SPDX-License-Identifier: MIT
+ *
+ * A client that is in the middle of something when its server is killed:
+ *
+ *   lostdevice submit      submits and waits in a loop
+ *   lostdevice fence       waits for a fence of work that never ends
+ *   lostdevice timeline    waits for a timeline semaphore that never gets there
+ *   lostdevice idle        waits for the device with such work on it
+ *   lostdevice create      creates and destroys objects and allocates in a loop
+ *   lostdevice acquire     acquires and presents to a headless swapchain in a loop
+ *   lostdevice hold        has a device and 256 MiB, and sleeps (it never notices)
+ *
+ * It prints "ready" when it is at it. SIGUSR1 says that the server is being killed now. Then it
+ * must get VK_ERROR_DEVICE_LOST within a second, and everything after that must still end: it
+ * destroys what it has and exits with 0.
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -26,7 +29,7 @@ static VkFence fence;
 static VkSemaphore timeline;
 static VkSurfaceKHR surface;
 static VkSwapchainKHR swapchain;
-static _Atomic uint64_t killed_at; // now_ns() when the signal came
+static _Atomic uint64_t killed_at; /* now_ns() when the signal came */
 
 static void on_signal(int number)
 {
@@ -79,7 +82,7 @@ static VkResult loop_submit(void)
     }
 }
 
-// Work that waits for a value which nobody signals.
+/* Work that waits for a value which nobody signals. */
 static void submit_endless(void)
 {
     const VkCommandBuffer commands = record_fill();
@@ -95,8 +98,7 @@ static void submit_endless(void)
                 },
             .waitSemaphoreCount = 1,
             .pWaitSemaphores = &timeline,
-            .pWaitDstStageMask =
-                &(const VkPipelineStageFlags){VK_PIPELINE_STAGE_ALL_COMMANDS_BIT},
+            .pWaitDstStageMask = &(const VkPipelineStageFlags){VK_PIPELINE_STAGE_ALL_COMMANDS_BIT},
             .commandBufferCount = 1,
             .pCommandBuffers = &commands,
         },
@@ -129,8 +131,8 @@ static VkResult wait_idle(void)
     return vkDeviceWaitIdle(gpu.device);
 }
 
-// Most of these cannot return VK_ERROR_DEVICE_LOST: they have to end in some way, and the device is
-// asked how it is.
+/* Most of these cannot return VK_ERROR_DEVICE_LOST: they have to end in some way, and the device is
+ * asked how it is. */
 static VkResult loop_create(void)
 {
     for (uint32_t round = 0;; round++) {
@@ -185,8 +187,8 @@ static VkResult loop_acquire(void)
     create_swapchain();
     for (uint32_t round = 0;; round++) {
         uint32_t index;
-        VkResult result = vkAcquireNextImageKHR(gpu.device, swapchain, UINT64_MAX, VK_NULL_HANDLE,
-                                                fence, &index);
+        VkResult result =
+            vkAcquireNextImageKHR(gpu.device, swapchain, UINT64_MAX, VK_NULL_HANDLE, fence, &index);
         if (result == VK_SUCCESS)
             result = vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, UINT64_MAX);
         if (result == VK_SUCCESS)
@@ -218,7 +220,7 @@ _Noreturn static VkResult hold(void)
         pause();
 }
 
-// After the loss nothing may hang or crash, whatever it returns.
+/* After the loss nothing may hang or crash, whatever it returns. */
 static void use_what_is_left(void)
 {
     const VkResult status = vkGetFenceStatus(gpu.device, fence);
@@ -254,14 +256,13 @@ static void use_what_is_left(void)
     must(vkCreateFence(gpu.device,
                        &(VkFenceCreateInfo){.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO}, NULL,
                        &fresh));
-    const VkResult submitted =
-        vkQueueSubmit(gpu.queue, 1,
-                      &(VkSubmitInfo){
-                          .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                          .commandBufferCount = commands != NULL,
-                          .pCommandBuffers = &commands,
-                      },
-                      fresh);
+    const VkResult submitted = vkQueueSubmit(gpu.queue, 1,
+                                             &(VkSubmitInfo){
+                                                 .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                                 .commandBufferCount = commands != NULL,
+                                                 .pCommandBuffers = &commands,
+                                             },
+                                             fresh);
     expect(submitted == VK_ERROR_DEVICE_LOST, "submitting to a lost device gave %s",
            result_name(submitted));
     must_be(VK_ERROR_DEVICE_LOST, vkDeviceWaitIdle(gpu.device));
@@ -276,8 +277,8 @@ static const struct mode {
     const char *name;
     VkResult (*run)(void);
 } modes[] = {
-    {"submit", loop_submit},     {"fence", wait_fence},   {"timeline", wait_timeline},
-    {"idle", wait_idle},         {"create", loop_create}, {"acquire", loop_acquire},
+    {"submit", loop_submit}, {"fence", wait_fence},   {"timeline", wait_timeline},
+    {"idle", wait_idle},     {"create", loop_create}, {"acquire", loop_acquire},
     {"hold", hold},
 };
 
@@ -289,8 +290,7 @@ int main(int argc, char **argv)
             mode = &modes[i];
     }
     if (!mode) {
-        fprintf(stderr,
-                "usage: lostdevice submit|fence|timeline|idle|create|acquire|hold\n");
+        fprintf(stderr, "usage: lostdevice submit|fence|timeline|idle|create|acquire|hold\n");
         return 2;
     }
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal, .sa_flags = SA_RESTART}, NULL);
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
     const VkResult result = mode->run();
     const uint64_t noticed_at = now_ns();
     expect(result == VK_ERROR_DEVICE_LOST, "the loop ended with %s", result_name(result));
-    // The signal is sent just before the kill, but may be delivered just after.
+    /* The signal is sent just before the kill, but may be delivered just after. */
     for (int i = 0; i < 100 && !atomic_load(&killed_at); i++)
         sleep_ms(10);
     expect(atomic_load(&killed_at), "the device was lost although nobody said so");

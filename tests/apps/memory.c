@@ -1,4 +1,7 @@
-// Device memory: mapping in all its forms, sizes, types, and copies in both directions.
+/* SPDX-License-Identifier: MIT
+ *
+ * Device memory: mapping in all its forms, sizes, types, and copies in both directions.
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -59,14 +62,14 @@ static void check(const void *data, size_t size, uint32_t seed, const char *what
 static VkBuffer create_buffer(VkDeviceSize size)
 {
     VkBuffer buffer;
-    must(vkCreateBuffer(gpu.device,
-                        &(VkBufferCreateInfo){
-                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                            .size = size,
-                            .usage =
-                                VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-                        },
-                        NULL, &buffer));
+    must(vkCreateBuffer(
+        gpu.device,
+        &(VkBufferCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+            .size = size,
+            .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+        },
+        NULL, &buffer));
     return buffer;
 }
 
@@ -93,12 +96,12 @@ static void copy(VkBuffer from, VkBuffer to, const VkBufferCopy *region)
     commands_finish(&gpu, commands);
 }
 
-// Every type can be allocated; what is host-visible keeps its bytes while it is not mapped.
+/* Every type can be allocated; what is host-visible keeps its bytes while it is not mapped. */
 static void test_types(void)
 {
     for (uint32_t type = 0; type < gpu.memory.memoryTypeCount; type++) {
         const VkMemoryPropertyFlags flags = gpu.memory.memoryTypes[type].propertyFlags;
-        // Protected memory needs a feature, and AMD's kinds do too.
+        /* Protected memory needs a feature, and AMD's kinds do too. */
         if (flags & ~(VkMemoryPropertyFlags)(VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
                                              VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                              VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
@@ -125,7 +128,7 @@ static void test_types(void)
 
 static void test_sizes(void)
 {
-    static const VkDeviceSize sizes[] = {1,     7,     64,    4095,  4096,     4097,
+    static const VkDeviceSize sizes[] = {1,     7,     64,    4095,  4096,       4097,
                                          65535, 65536, 65537, 12345, 3 * MIB + 1};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
         const VkDeviceMemory memory = allocate_type(host_type(), sizes[i]);
@@ -145,7 +148,7 @@ static void test_offset_maps(void)
     fill(map(memory, 0, VK_WHOLE_SIZE), MIB, 0);
     vkUnmapMemory(gpu.device, memory);
 
-    // Offsets into and across pages; the seed of fill() goes along with the offset.
+    /* Offsets into and across pages; the seed of fill() goes along with the offset. */
     static const VkDeviceSize offsets[] = {1, 64, 4095, 4096, 5000, 65536 + 16, MIB - 1};
     for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
         const VkDeviceSize rest = MIB - offsets[i];
@@ -168,10 +171,12 @@ static void test_offset_maps(void)
     vkFreeMemory(gpu.device, memory, NULL);
 }
 
-// One mapping lives on through many submissions that read and write it.
+/* One mapping lives on through many submissions that read and write it. */
 static void test_persistent_map(void)
 {
-    enum { SIZE = 40000 };
+    enum {
+        SIZE = 40000
+    };
     struct buffer up, down, device;
     buffer_init_host(&gpu, &up, SIZE, VK_BUFFER_USAGE_TRANSFER_SRC_BIT);
     buffer_init_host(&gpu, &down, SIZE, VK_BUFFER_USAGE_TRANSFER_DST_BIT);
@@ -184,7 +189,7 @@ static void test_persistent_map(void)
         check(down.map, SIZE, round * 7, "through the GPU");
     }
 
-    // Odd offsets and lengths, one submission, several regions.
+    /* Odd offsets and lengths, one submission, several regions. */
     fill(up.map, SIZE, 1);
     memset(down.map, 0, SIZE);
     const VkCommandBuffer commands = commands_begin(&gpu);
@@ -208,14 +213,14 @@ static void test_persistent_map(void)
                bytes[29999] == 0 && bytes[39999] == 0,
            "bytes beside the regions were written");
 
-    // Small updates travel inside the command buffer.
+    /* Small updates travel inside the command buffer. */
     uint8_t update[1024];
     fill(update, sizeof(update), 99);
     const VkCommandBuffer updates = commands_begin(&gpu);
     vkCmdUpdateBuffer(updates, down.handle, 400, sizeof(update), update);
     vkCmdUpdateBuffer(updates, down.handle, 4, 4, &(const uint32_t){0x01020304});
     before_host(updates);
-    memset(update, 0, sizeof(update)); // it was copied while recording
+    memset(update, 0, sizeof(update)); /* it was copied while recording */
     commands_finish(&gpu, updates);
     check(bytes + 400, sizeof(update), 99, "vkCmdUpdateBuffer");
     expect(bytes[4] == 4 && bytes[7] == 1, "a small vkCmdUpdateBuffer");
@@ -229,7 +234,7 @@ static void test_flush_and_invalidate(void)
 {
     const VkDeviceSize atom = gpu.properties.limits.nonCoherentAtomSize;
     const VkDeviceSize size = 1000 * atom + 5;
-    // A type that is not coherent if there is one: only there something may happen.
+    /* A type that is not coherent if there is one: only there something may happen. */
     uint32_t type = host_type();
     for (uint32_t i = 0; i < gpu.memory.memoryTypeCount; i++) {
         const VkMemoryPropertyFlags flags = gpu.memory.memoryTypes[i].propertyFlags;
@@ -239,7 +244,7 @@ static void test_flush_and_invalidate(void)
     }
     const VkDeviceMemory memories[] = {allocate_type(type, size), allocate_type(type, size)};
     uint8_t *bytes = map(memories[0], 0, VK_WHOLE_SIZE);
-    // Mapped in part: ranges are relative to the memory and not to the mapping.
+    /* Mapped in part: ranges are relative to the memory and not to the mapping. */
     uint8_t *part = map(memories[1], 2 * atom, VK_WHOLE_SIZE);
     memset(bytes, 1, size);
     memset(part, 2, size - 2 * atom);
@@ -299,7 +304,10 @@ static void test_map2(void)
 
 static void test_many_small(void)
 {
-    enum { COUNT = 2000, SIZE = 4 * KIB };
+    enum {
+        COUNT = 2000,
+        SIZE = 4 * KIB
+    };
     static VkDeviceMemory memories[COUNT];
     static uint8_t *maps[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -307,7 +315,7 @@ static void test_many_small(void)
         maps[i] = map(memories[i], 0, VK_WHOLE_SIZE);
         fill(maps[i], SIZE, i);
     }
-    // Holes, filled again: what is reused must not overlap what is alive.
+    /* Holes, filled again: what is reused must not overlap what is alive. */
     for (uint32_t i = 0; i < COUNT; i++) {
         if (mix32(i) % 3 != 0)
             continue;
@@ -352,10 +360,13 @@ static bool same_requirements(const VkMemoryRequirements *a, const VkMemoryRequi
            a->memoryTypeBits == b->memoryTypeBits;
 }
 
-// Several buffers in one memory, bound by one call, and the requirements asked for in three ways.
+/* Several buffers in one memory, bound by one call, and the requirements asked for in three ways. */
 static void test_bind2(void)
 {
-    enum { COUNT = 5, SIZE = 3000 };
+    enum {
+        COUNT = 5,
+        SIZE = 3000
+    };
     VkBuffer buffers[COUNT];
     VkDeviceSize offset = 0;
     VkDeviceSize offsets[COUNT];
@@ -396,8 +407,8 @@ static void test_bind2(void)
                     &(VkBufferCreateInfo){
                         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
                         .size = SIZE + i * 100,
-                        .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT |
-                                 VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                        .usage =
+                            VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
                     },
             },
             &early);
@@ -491,21 +502,21 @@ static void copy_image_round_trip(VkImage image, uint32_t width, uint32_t height
 static VkImage create_image(uint32_t width, uint32_t height, VkImageTiling tiling)
 {
     VkImage image;
-    must(vkCreateImage(gpu.device,
-                       &(VkImageCreateInfo){
-                           .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-                           .imageType = VK_IMAGE_TYPE_2D,
-                           .format = VK_FORMAT_R8G8B8A8_UNORM,
-                           .extent = {width, height, 1},
-                           .mipLevels = 1,
-                           .arrayLayers = 1,
-                           .samples = VK_SAMPLE_COUNT_1_BIT,
-                           .tiling = tiling,
-                           .usage =
-                               VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
-                           .initialLayout = VK_IMAGE_LAYOUT_UNDEFINED,
-                       },
-                       NULL, &image));
+    must(vkCreateImage(
+        gpu.device,
+        &(VkImageCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+            .imageType = VK_IMAGE_TYPE_2D,
+            .format = VK_FORMAT_R8G8B8A8_UNORM,
+            .extent = {width, height, 1},
+            .mipLevels = 1,
+            .arrayLayers = 1,
+            .samples = VK_SAMPLE_COUNT_1_BIT,
+            .tiling = tiling,
+            .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+            .initialLayout = VK_IMAGE_LAYOUT_UNDEFINED,
+        },
+        NULL, &image));
     return image;
 }
 
@@ -525,9 +536,8 @@ static void test_dedicated(void)
                                       .image = image,
                                   },
                                   &requirements);
-    const uint32_t type =
-        find_memory_type(&gpu, requirements.memoryRequirements.memoryTypeBits, 0,
-                         VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+    const uint32_t type = find_memory_type(&gpu, requirements.memoryRequirements.memoryTypeBits, 0,
+                                           VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
     VkDeviceMemory memory;
     must(vkAllocateMemory(gpu.device,
                           &(VkMemoryAllocateInfo){
@@ -551,7 +561,7 @@ static void test_dedicated(void)
     vkDestroyImage(gpu.device, image, NULL);
     vkFreeMemory(gpu.device, memory, NULL);
 
-    // A dedicated buffer, host-visible, with flags on the allocation.
+    /* A dedicated buffer, host-visible, with flags on the allocation. */
     const VkBuffer buffers[] = {create_buffer(5000), create_buffer(5000)};
     VkDeviceMemory memories[2];
     for (int i = 0; i < 2; i++) {
@@ -571,10 +581,9 @@ static void test_dedicated(void)
                             },
                     },
                 .allocationSize = needs.size,
-                .memoryTypeIndex = find_memory_type(&gpu, needs.memoryTypeBits,
-                                                    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-                                                        VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
-                                                    0),
+                .memoryTypeIndex = find_memory_type(
+                    &gpu, needs.memoryTypeBits,
+                    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0),
             },
             NULL, &memories[i]));
         must(vkBindBufferMemory(gpu.device, buffers[i], memories[i], 0));
@@ -588,7 +597,7 @@ static void test_dedicated(void)
     }
 }
 
-// Two images in one memory, bound by one call; and a linear one that the host reads directly.
+/* Two images in one memory, bound by one call; and a linear one that the host reads directly. */
 static void test_images(void)
 {
     const VkImage images[] = {
@@ -636,9 +645,8 @@ static void test_images(void)
         must(vkBindImageMemory(gpu.device, linear, host, 0));
         copy_image_round_trip(linear, 40, 30, "linear image");
         VkSubresourceLayout layout;
-        vkGetImageSubresourceLayout(gpu.device, linear,
-                                    &(VkImageSubresource){VK_IMAGE_ASPECT_COLOR_BIT, 0, 0},
-                                    &layout);
+        vkGetImageSubresourceLayout(
+            gpu.device, linear, &(VkImageSubresource){VK_IMAGE_ASPECT_COLOR_BIT, 0, 0}, &layout);
         expect(layout.rowPitch >= 40 * 4, "a row of 160 bytes has a pitch of %ju",
                (uintmax_t)layout.rowPitch);
         const uint8_t *bytes = map(host, 0, VK_WHOLE_SIZE);
@@ -652,7 +660,7 @@ static void test_images(void)
     }
 }
 
-// Memory and buffers may go in any order, and the memory may go first.
+/* Memory and buffers may go in any order, and the memory may go first. */
 static void test_order_of_destruction(void)
 {
     for (uint32_t i = 0; i < 20; i++) {
@@ -707,8 +715,8 @@ static int run_map2(const struct gpu_options *options)
     return 0;
 }
 
-// memory [--map2]: vkMapMemory2 alone, because the validation layer of Debian 12 does not know it
-// and crashes.
+/* memory [--map2]: vkMapMemory2 alone, because the validation layer of Debian 12 does not know it
+ * and crashes. */
 int main(int argc, char **argv)
 {
     const struct gpu_options options = {

@@ -1,5 +1,8 @@
-// A program with a mistake that does no harm, to see that the validation layer finds it: the buffers
-// of a copy were not made for copying.
+/* SPDX-License-Identifier: MIT
+ *
+ * A program with a mistake that does no harm, to see that the validation layer finds it: the buffers
+ * of a copy were not made for copying.
+ */
 #include "common.h"
 
 #include <stdio.h>

@@ -1,5 +1,8 @@
-// A program with a swapchain: shows one picture per frame number, follows its window, and finally
-// compares what the window shows with the same picture drawn off screen.
+/* SPDX-License-Identifier: MIT
+ *
+ * A program with a swapchain: shows one picture per frame number, follows its window, and finally
+ * compares what the window shows with the same picture drawn off screen.
+ */
 #include "window.h"
 
 #include <getopt.h>
@@ -30,7 +33,7 @@ struct options {
     uint32_t frame_count;
     VkPresentModeKHR mode;
     VkExtent2D size;
-    VkExtent2D resized; // 0: is not resized
+    VkExtent2D resized; /* 0: is not resized */
     bool unmaps;
     const char *shot;
 };
@@ -41,7 +44,7 @@ struct swapchain {
     uint32_t image_count;
     VkImage images[MAX_IMAGES];
     VkImageView views[MAX_IMAGES];
-    // Per image and not per frame: a present is known to be over only when its image comes back.
+    /* Per image and not per frame: a present is known to be over only when its image comes back. */
     VkSemaphore rendered[MAX_IMAGES];
 };
 
@@ -69,9 +72,8 @@ static VkSemaphore create_semaphore(const struct gpu *gpu)
 {
     VkSemaphore semaphore;
     must(vkCreateSemaphore(
-        gpu->device,
-        &(VkSemaphoreCreateInfo){.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO}, NULL,
-        &semaphore));
+        gpu->device, &(VkSemaphoreCreateInfo){.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO},
+        NULL, &semaphore));
     return semaphore;
 }
 
@@ -95,8 +97,8 @@ static void choose_format(struct program *p)
     VkSurfaceFormatKHR *formats = calloc(count, sizeof(*formats));
     if (count > 1) {
         uint32_t fewer = count - 1;
-        must_be(VK_INCOMPLETE, vkGetPhysicalDeviceSurfaceFormatsKHR(p->gpu.physical, p->surface,
-                                                                    &fewer, formats));
+        must_be(VK_INCOMPLETE,
+                vkGetPhysicalDeviceSurfaceFormatsKHR(p->gpu.physical, p->surface, &fewer, formats));
         expect(fewer == count - 1, "asked for %u formats, got %u", count - 1, fewer);
     }
     must(vkGetPhysicalDeviceSurfaceFormatsKHR(p->gpu.physical, p->surface, &count, formats));
@@ -254,7 +256,7 @@ static void get_images(struct program *p, struct swapchain *swapchain)
            "the images have other handles the second time");
 }
 
-// Takes images until there are none, and lets the swapchain be replaced with all of them taken.
+/* Takes images until there are none, and lets the swapchain be replaced with all of them taken. */
 static VkSwapchainKHR exhaust_a_swapchain(struct program *p)
 {
     struct swapchain greedy = {.handle = create_swapchain(p, p->options.size, VK_NULL_HANDLE)};
@@ -279,8 +281,8 @@ static VkSwapchainKHR exhaust_a_swapchain(struct program *p)
     }
     expect(count >= 1, "no image could be taken without waiting");
 
-    // Nothing is presented, so this one runs into its time limit. (Mesa's headless swapchains do
-    // not wait.)
+    /* Nothing is presented, so this one runs into its time limit. (Mesa's headless swapchains do
+     * not wait.) */
     const uint64_t start = now_ns();
     uint32_t index;
     const VkResult result = vkAcquireNextImageKHR(
@@ -328,7 +330,7 @@ static void swapchain_finish(struct program *p, struct swapchain *swapchain)
     vkDestroySwapchainKHR(p->gpu.device, swapchain->handle, NULL);
 }
 
-// False while the window has no area: then there is nothing to present to.
+/* False while the window has no area: then there is nothing to present to. */
 static bool swapchain_replace(struct program *p)
 {
     VkExtent2D extent = get_capabilities(p).currentExtent;
@@ -338,7 +340,7 @@ static bool swapchain_replace(struct program *p)
         return false;
     struct swapchain old = p->swapchain;
     swapchain_init(p, extent, old.handle);
-    // The old semaphores may still be waited for by a present.
+    /* The old semaphores may still be waited for by a present. */
     must(vkDeviceWaitIdle(p->gpu.device));
     swapchain_finish(p, &old);
     return true;
@@ -354,7 +356,7 @@ static void record_frame(const struct program *p, VkCommandBuffer commands, VkIm
         VK_PIPELINE_STAGE_COLOR_ATTACHMENT_OUTPUT_BIT,
         VK_ACCESS_COLOR_ATTACHMENT_WRITE_BIT,
     };
-    // The stage is where the submission waits for the image to be acquired.
+    /* The stage is where the submission waits for the image to be acquired. */
     image_barrier(commands, image, &whole,
                   &(struct image_use){
                       VK_IMAGE_LAYOUT_UNDEFINED,
@@ -362,45 +364,43 @@ static void record_frame(const struct program *p, VkCommandBuffer commands, VkIm
                       0,
                   },
                   &drawn);
-    vkCmdBeginRendering(
-        commands,
-        &(VkRenderingInfo){
-            .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
-            .renderArea = {.extent = extent},
-            .layerCount = 1,
-            .colorAttachmentCount = 1,
-            .pColorAttachments =
-                &(VkRenderingAttachmentInfo){
-                    .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
-                    .imageView = view,
-                    .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-                    .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
-                    .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
-                    .clearValue = {.color = {{
-                                       (float)(number % 16) / 32.0f,
-                                       (float)(number / 16 % 16) / 32.0f,
-                                       0.25f,
-                                       1.0f,
-                                   }}},
-                },
-        });
+    vkCmdBeginRendering(commands,
+                        &(VkRenderingInfo){
+                            .sType = VK_STRUCTURE_TYPE_RENDERING_INFO,
+                            .renderArea = {.extent = extent},
+                            .layerCount = 1,
+                            .colorAttachmentCount = 1,
+                            .pColorAttachments =
+                                &(VkRenderingAttachmentInfo){
+                                    .sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
+                                    .imageView = view,
+                                    .imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
+                                    .loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
+                                    .storeOp = VK_ATTACHMENT_STORE_OP_STORE,
+                                    .clearValue = {.color = {{
+                                                       (float)(number % 16) / 32.0f,
+                                                       (float)(number / 16 % 16) / 32.0f,
+                                                       0.25f,
+                                                       1.0f,
+                                                   }}},
+                                },
+                        });
     vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, p->pipeline);
     set_viewport(commands, extent);
-    vkCmdPushConstants(commands, p->layout, VK_SHADER_STAGE_VERTEX_BIT, 0, sizeof(number),
-                       &number);
+    vkCmdPushConstants(commands, p->layout, VK_SHADER_STAGE_VERTEX_BIT, 0, sizeof(number), &number);
     vkCmdDraw(commands, 3, 1, 0, 0);
     vkCmdEndRendering(commands);
     const bool copied = final_layout == VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL;
-    image_barrier(commands, image, &whole, &drawn,
-                  &(struct image_use){
-                      final_layout,
-                      copied ? VK_PIPELINE_STAGE_TRANSFER_BIT
-                             : VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
-                      copied ? VK_ACCESS_TRANSFER_READ_BIT : 0,
-                  });
+    image_barrier(
+        commands, image, &whole, &drawn,
+        &(struct image_use){
+            final_layout,
+            copied ? VK_PIPELINE_STAGE_TRANSFER_BIT : VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT,
+            copied ? VK_ACCESS_TRANSFER_READ_BIT : 0,
+        });
 }
 
-// Every way to acquire in turn. VK_NULL_HANDLE in *wait: the image is already there.
+/* Every way to acquire in turn. VK_NULL_HANDLE in *wait: the image is already there. */
 static VkResult acquire(struct program *p, const struct frame *frame, uint32_t number,
                         VkSemaphore *wait, uint32_t *index)
 {
@@ -412,20 +412,19 @@ static VkResult acquire(struct program *p, const struct frame *frame, uint32_t n
     switch (number % 4) {
     case 1:
         *wait = VK_NULL_HANDLE;
-        result = vkAcquireNextImageKHR(device, swapchain, LONG_NS, VK_NULL_HANDLE,
-                                       p->acquire_fence, index);
+        result = vkAcquireNextImageKHR(device, swapchain, LONG_NS, VK_NULL_HANDLE, p->acquire_fence,
+                                       index);
         break;
     case 2:
-        result = vkAcquireNextImage2KHR(
-            device,
-            &(VkAcquireNextImageInfoKHR){
-                .sType = VK_STRUCTURE_TYPE_ACQUIRE_NEXT_IMAGE_INFO_KHR,
-                .swapchain = swapchain,
-                .timeout = LONG_NS,
-                .semaphore = frame->acquired,
-                .deviceMask = 1,
-            },
-            index);
+        result = vkAcquireNextImage2KHR(device,
+                                        &(VkAcquireNextImageInfoKHR){
+                                            .sType = VK_STRUCTURE_TYPE_ACQUIRE_NEXT_IMAGE_INFO_KHR,
+                                            .swapchain = swapchain,
+                                            .timeout = LONG_NS,
+                                            .semaphore = frame->acquired,
+                                            .deviceMask = 1,
+                                        },
+                                        index);
         break;
     case 3:
         result = vkAcquireNextImageKHR(device, swapchain, LONG_NS, frame->acquired,
@@ -447,7 +446,7 @@ static VkResult acquire(struct program *p, const struct frame *frame, uint32_t n
     return result;
 }
 
-// True when the swapchain should be replaced before the next frame.
+/* True when the swapchain should be replaced before the next frame. */
 static bool show_frame(struct program *p, uint32_t number)
 {
     struct frame *frame = &p->frames[number % FRAMES_IN_FLIGHT];
@@ -489,7 +488,7 @@ static bool show_frame(struct program *p, uint32_t number)
                        },
                        frame->done));
 
-    // pResults is optional: given in every other frame.
+    /* pResults is optional: given in every other frame. */
     VkResult detail = VK_RESULT_MAX_ENUM;
     const VkResult presented =
         vkQueuePresentKHR(p->gpu.queue, &(VkPresentInfoKHR){
@@ -526,9 +525,9 @@ static void draw_off_screen(const struct program *p, struct picture *picture, ui
     image_finish(&p->gpu, &image);
 }
 
-// A presented image belongs to the window system; only one that was acquired again, and not drawn
-// to yet, may be read, and its content is then undefined. So without a window the picture is
-// drawn into an acquired image that is then read instead of presented.
+/* A presented image belongs to the window system; only one that was acquired again, and not drawn
+ * to yet, may be read, and its content is then undefined. So without a window the picture is
+ * drawn into an acquired image that is then read instead of presented. */
 static void draw_into_swapchain(struct program *p, struct picture *picture, uint32_t number)
 {
     uint32_t index;
@@ -550,7 +549,7 @@ static void check_picture(struct program *p)
     draw_off_screen(p, &wanted, last);
     expect(picture_count_colours(&wanted, 64) >= 24, "the frame has too few colours");
 
-    // A present is over some time after the call, and nothing says when.
+    /* A present is over some time after the call, and nothing says when. */
     const uint64_t deadline = now_ns() + 10 * SECOND_NS;
     for (;;) {
         picture_finish(&shown);
@@ -591,8 +590,7 @@ static void run_frames(struct program *p)
             swapchain_replace(p);
     }
     const VkExtent2D wanted = options->resized.width ? options->resized : options->size;
-    expect(p->swapchain.extent.width == wanted.width &&
-               p->swapchain.extent.height == wanted.height,
+    expect(p->swapchain.extent.width == wanted.width && p->swapchain.extent.height == wanted.height,
            "nothing said that the window changed its size");
 }
 
@@ -605,9 +603,12 @@ static int parse_size(const char *text, VkExtent2D *extent)
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"frames", required_argument, NULL, 'f'}, {"mode", required_argument, NULL, 'm'},
-        {"size", required_argument, NULL, 's'},   {"resize", required_argument, NULL, 'r'},
-        {"unmap", no_argument, NULL, 'u'},        {"shot", required_argument, NULL, 'o'},
+        {"frames", required_argument, NULL, 'f'},
+        {"mode", required_argument, NULL, 'm'},
+        {"size", required_argument, NULL, 's'},
+        {"resize", required_argument, NULL, 'r'},
+        {"unmap", no_argument, NULL, 'u'},
+        {"shot", required_argument, NULL, 'o'},
         {0},
     };
     *options = (struct options){
@@ -707,14 +708,14 @@ int main(int argc, char **argv)
                                         },
                                 },
                                 NULL, &p->layout));
-    p->pipeline = graphics_pipeline_init(
-        &p->gpu, &(struct graphics_options){
-                     .layout = p->layout,
-                     .vertex = {frame_vert, sizeof(frame_vert)},
-                     .fragment = {colour_frag, sizeof(colour_frag)},
-                     .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
-                     .colour_format = p->format.format,
-                 });
+    p->pipeline =
+        graphics_pipeline_init(&p->gpu, &(struct graphics_options){
+                                            .layout = p->layout,
+                                            .vertex = {frame_vert, sizeof(frame_vert)},
+                                            .fragment = {colour_frag, sizeof(colour_frag)},
+                                            .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
+                                            .colour_format = p->format.format,
+                                        });
     p->acquire_fence = create_fence(&p->gpu, 0);
     for (size_t i = 0; i < FRAMES_IN_FLIGHT; i++) {
         struct frame *frame = &p->frames[i];

@@ -1,4 +1,7 @@
-// Off-screen pictures, the same on every run: scene triangle|textured|depth OUT.png
+/* SPDX-License-Identifier: MIT
+ *
+ * Off-screen pictures, the same on every run: scene triangle|textured|depth OUT.png
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -50,7 +53,7 @@ static const struct image_use use_depth = {
 };
 static const VkImageSubresourceRange whole_colour = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
 
-// Column-major, like GLSL's.
+/* Column-major, like GLSL's. */
 struct matrix {
     float m[16];
 };
@@ -96,7 +99,7 @@ static struct matrix rotation_x(float angle)
     return (struct matrix){{1, 0, 0, 0, 0, c, s, 0, 0, -s, c, 0, 0, 0, 0, 1}};
 }
 
-// The target of the scenes with a render pass. It ends ready to be copied.
+/* The target of the scenes with a render pass. It ends ready to be copied. */
 struct target {
     struct image image;
     VkRenderPass pass;
@@ -178,8 +181,7 @@ static void target_begin(const struct target *target, VkCommandBuffer commands)
                              .framebuffer = target->framebuffer,
                              .renderArea = {.extent = extent},
                              .clearValueCount = 1,
-                             .pClearValues =
-                                 &(VkClearValue){.color = {{0.1f, 0.15f, 0.3f, 1.0f}}},
+                             .pClearValues = &(VkClearValue){.color = {{0.1f, 0.15f, 0.3f, 1.0f}}},
                          },
                          VK_SUBPASS_CONTENTS_INLINE);
     set_viewport(commands, extent);
@@ -204,8 +206,8 @@ static void draw_triangle(const struct gpu *gpu, struct picture *picture)
     VkPipelineLayout layout;
     must(vkCreatePipelineLayout(
         gpu->device,
-        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO},
-        NULL, &layout));
+        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO}, NULL,
+        &layout));
     const VkPipeline pipeline = graphics_pipeline_init(
         gpu,
         &(struct graphics_options){
@@ -246,10 +248,13 @@ static void draw_triangle(const struct gpu *gpu, struct picture *picture)
     target_finish(gpu, &target);
 }
 
-// A checkered picture, uploaded by a staging buffer, with levels made by blits.
+/* A checkered picture, uploaded by a staging buffer, with levels made by blits. */
 static void texture_init(const struct gpu *gpu, struct image *texture)
 {
-    enum { SIZE = 128, LEVELS = 8 };
+    enum {
+        SIZE = 128,
+        LEVELS = 8
+    };
     struct buffer staging;
     buffer_init_host(gpu, &staging, SIZE * SIZE * 4, VK_BUFFER_USAGE_TRANSFER_SRC_BIT);
     uint8_t *texels = staging.map;
@@ -321,7 +326,9 @@ static void draw_textured(const struct gpu *gpu, struct picture *picture)
         {{-1, 0, 1}, {0, 4}},
     };
     static const uint16_t indices[] = {0, 1, 2, 0, 2, 3};
-    enum { OBJECT_COUNT = 2 };
+    enum {
+        OBJECT_COUNT = 2
+    };
 
     struct target target;
     target_init(gpu, &target);
@@ -340,14 +347,13 @@ static void draw_textured(const struct gpu *gpu, struct picture *picture)
                          },
                          NULL, &sampler));
 
-    // Vertices and indices in one buffer, objects at dynamic offsets in another.
+    /* Vertices and indices in one buffer, objects at dynamic offsets in another. */
     struct buffer geometry, uniforms;
     buffer_init_host(gpu, &geometry, sizeof(vertices) + sizeof(indices),
                      VK_BUFFER_USAGE_VERTEX_BUFFER_BIT | VK_BUFFER_USAGE_INDEX_BUFFER_BIT);
     memcpy(geometry.map, vertices, sizeof(vertices));
     memcpy((char *)geometry.map + sizeof(vertices), indices, sizeof(indices));
-    const VkDeviceSize alignment =
-        gpu->properties.limits.minUniformBufferOffsetAlignment;
+    const VkDeviceSize alignment = gpu->properties.limits.minUniformBufferOffsetAlignment;
     const VkDeviceSize stride = (sizeof(struct object) + alignment - 1) / alignment * alignment;
     buffer_init_host(gpu, &uniforms, stride * OBJECT_COUNT, VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT);
     const struct matrix projection = perspective(0.5f, 30.0f);
@@ -387,19 +393,18 @@ static void draw_textured(const struct gpu *gpu, struct picture *picture)
                                 },
                                 NULL, &layout));
     VkDescriptorPool pool;
-    must(vkCreateDescriptorPool(
-        gpu->device,
-        &(VkDescriptorPoolCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
-            .maxSets = 1,
-            .poolSizeCount = 2,
-            .pPoolSizes =
-                (const VkDescriptorPoolSize[]){
-                    {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC, 1},
-                    {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1},
-                },
-        },
-        NULL, &pool));
+    must(vkCreateDescriptorPool(gpu->device,
+                                &(VkDescriptorPoolCreateInfo){
+                                    .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                    .maxSets = 1,
+                                    .poolSizeCount = 2,
+                                    .pPoolSizes =
+                                        (const VkDescriptorPoolSize[]){
+                                            {VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC, 1},
+                                            {VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, 1},
+                                        },
+                                },
+                                NULL, &pool));
     VkDescriptorSet set;
     must(vkAllocateDescriptorSets(gpu->device,
                                   &(VkDescriptorSetAllocateInfo){
@@ -418,8 +423,7 @@ static void draw_textured(const struct gpu *gpu, struct picture *picture)
                 .dstBinding = 0,
                 .descriptorCount = 1,
                 .descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER_DYNAMIC,
-                .pBufferInfo =
-                    &(VkDescriptorBufferInfo){uniforms.handle, 0, sizeof(struct object)},
+                .pBufferInfo = &(VkDescriptorBufferInfo){uniforms.handle, 0, sizeof(struct object)},
             },
             {
                 .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -509,8 +513,8 @@ static void draw_boxes(VkCommandBuffer commands, VkPipelineLayout layout, uint32
     vkCmdDraw(commands, 36, 5, 0, row);
 }
 
-// Rows of boxes that go through each other, so that the picture depends on the
-// depth test; half of them from a secondary command buffer, multisampled.
+/* Rows of boxes that go through each other, so that the picture depends on the
+ * depth test; half of them from a secondary command buffer, multisampled. */
 static void draw_depth(const struct gpu *gpu, struct picture *picture)
 {
     const VkFormat depth_format = VK_FORMAT_D32_SFLOAT;
@@ -688,7 +692,7 @@ int main(int argc, char **argv)
     scene->draw(&gpu, &picture);
     gpu_finish(&gpu);
 
-    // All of the scenes are shaded: a picture with few colours is a broken one.
+    /* All of the scenes are shaded: a picture with few colours is a broken one. */
     const uint32_t colours = picture_count_colours(&picture, 64);
     expect(colours >= 24, "the picture has only %u colours", colours);
     picture_write(&picture, argv[2]);

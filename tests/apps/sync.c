@@ -1,4 +1,7 @@
-// Everything that waits: fences, semaphores of both kinds, events, queries, idle.
+/* SPDX-License-Identifier: MIT
+ *
+ * Everything that waits: fences, semaphores of both kinds, events, queries, idle.
+ */
 #include "common.h"
 
 #include <inttypes.h>
@@ -15,7 +18,7 @@ enum {
 };
 
 static struct gpu gpu;
-static struct buffer words; // host-visible target of fills, to see that work was done
+static struct buffer words; /* host-visible target of fills, to see that work was done */
 
 static VkFence create_fence(VkFenceCreateFlags flags)
 {
@@ -71,8 +74,8 @@ static void timeline_signal(VkSemaphore semaphore, uint64_t value)
                                        }));
 }
 
-static VkResult timeline_wait(uint32_t count, const VkSemaphore *semaphores,
-                              const uint64_t *values, bool any, uint64_t timeout)
+static VkResult timeline_wait(uint32_t count, const VkSemaphore *semaphores, const uint64_t *values,
+                              bool any, uint64_t timeout)
 {
     return vkWaitSemaphores(gpu.device,
                             &(VkSemaphoreWaitInfo){
@@ -90,7 +93,7 @@ static VkResult timeline_wait_one(VkSemaphore semaphore, uint64_t value, uint64_
     return timeline_wait(1, &semaphore, &value, false, timeout);
 }
 
-// Commands that fill the buffer with a value, for the host to see.
+/* Commands that fill the buffer with a value, for the host to see. */
 static VkCommandBuffer record_fill(uint32_t value)
 {
     const VkCommandBuffer commands = commands_begin(&gpu);
@@ -189,14 +192,14 @@ static void test_fence_states(void)
 static void test_fence_of_submit(void)
 {
     const VkFence fence = create_fence(0);
-    // No batch at all, a batch without work, and work.
+    /* No batch at all, a batch without work, and work. */
     must(vkQueueSubmit(gpu.queue, 0, NULL, fence));
     must(vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, LONG_NS));
     must(vkGetFenceStatus(gpu.device, fence));
     must(vkResetFences(gpu.device, 1, &fence));
 
-    must(vkQueueSubmit(gpu.queue, 1,
-                       &(VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO}, fence));
+    must(vkQueueSubmit(gpu.queue, 1, &(VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO},
+                       fence));
     must(vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, LONG_NS));
     must(vkResetFences(gpu.device, 1, &fence));
 
@@ -209,7 +212,7 @@ static void test_fence_of_submit(void)
         free_commands(commands);
     }
 
-    // A fence without work waits for what was submitted before it.
+    /* A fence without work waits for what was submitted before it. */
     const VkSemaphore gate = create_timeline(0);
     const VkCommandBuffer commands = record_fill(0xf00d);
     submit_timeline(1, &(struct timeline_batch){gate, 1, commands, VK_NULL_HANDLE, 0},
@@ -225,10 +228,12 @@ static void test_fence_of_submit(void)
     vkDestroyFence(gpu.device, fence, NULL);
 }
 
-// Many fences in flight, waited for in an order that is not the order of submission.
+/* Many fences in flight, waited for in an order that is not the order of submission. */
 static void test_fences_in_flight(void)
 {
-    enum { COUNT = 32 };
+    enum {
+        COUNT = 32
+    };
     VkFence fences[COUNT];
     VkCommandBuffer commands[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -279,8 +284,8 @@ static void test_idle(void)
 static void test_timeline_host(void)
 {
     const VkSemaphore a = create_timeline(5), b = create_timeline(0);
-    expect(timeline_value(a) == 5 && timeline_value(b) == 0, "initial values %" PRIu64
-           " and %" PRIu64, timeline_value(a), timeline_value(b));
+    expect(timeline_value(a) == 5 && timeline_value(b) == 0,
+           "initial values %" PRIu64 " and %" PRIu64, timeline_value(a), timeline_value(b));
     must(timeline_wait_one(a, 5, 0));
     must(timeline_wait_one(a, 3, LONG_NS));
     must_be(VK_TIMEOUT, timeline_wait_one(a, 6, 0));
@@ -314,8 +319,8 @@ static void test_timeline_gpu(void)
                             .signal_value = value * 10,
                         },
                         VK_NULL_HANDLE);
-        // A value that is jumped over counts as reached. Once only: the validation layer of
-        // Debian 12 does not believe it for ten seconds.
+        /* A value that is jumped over counts as reached. Once only: the validation layer of
+         * Debian 12 does not believe it for ten seconds. */
         must(timeline_wait_one(semaphore, value == 1 ? 5 : value * 10, LONG_NS));
         expect(timeline_value(semaphore) == value * 10, "the value is %" PRIu64 ", not %" PRIu64,
                timeline_value(semaphore), value * 10);
@@ -325,7 +330,7 @@ static void test_timeline_gpu(void)
     vkDestroySemaphore(gpu.device, semaphore, NULL);
 }
 
-// The first batch's signal must be seen while the second batch of the same submit still waits.
+/* The first batch's signal must be seen while the second batch of the same submit still waits. */
 static void test_timeline_batches(void)
 {
     const VkSemaphore semaphore = create_timeline(0), host = create_timeline(0);
@@ -382,7 +387,7 @@ static void waiter_join(struct waiter *waiter)
     must(waiter->result);
 }
 
-// Threads wait for values that nobody has promised yet: the GPU and the host reach them later.
+/* Threads wait for values that nobody has promised yet: the GPU and the host reach them later. */
 static void test_wait_before_signal(void)
 {
     const VkSemaphore semaphore = create_timeline(0);
@@ -401,7 +406,7 @@ static void test_wait_before_signal(void)
     waiter_join(&by_host);
     free_commands(commands);
 
-    // The GPU waits for the host, and several threads wait for the GPU.
+    /* The GPU waits for the host, and several threads wait for the GPU. */
     const VkFence fence = create_fence(0);
     const VkCommandBuffer later = record_fill(88);
     submit_timeline(1, &(struct timeline_batch){semaphore, 10, later, semaphore, 11}, fence);
@@ -426,7 +431,9 @@ static void test_wait_before_signal(void)
 
 static void test_binary_chain(void)
 {
-    enum { COUNT = 8 };
+    enum {
+        COUNT = 8
+    };
     VkSemaphore semaphores[COUNT];
     VkCommandBuffer commands[COUNT];
     const VkFence fence = create_fence(0);
@@ -449,7 +456,7 @@ static void test_binary_chain(void)
                                },
                                VK_NULL_HANDLE));
         }
-        // The last one is consumed without commands, so that the next round can signal it.
+        /* The last one is consumed without commands, so that the next round can signal it. */
         must(vkQueueSubmit(gpu.queue, 1,
                            &(VkSubmitInfo){
                                .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
@@ -498,7 +505,7 @@ static void test_submit2(void)
     const VkCommandBufferSubmitInfo second_info = commands_info(second);
     const VkFence fence = create_fence(0);
 
-    // Two batches, each of which waits for the host.
+    /* Two batches, each of which waits for the host. */
     const VkSemaphoreSubmitInfo wait_1 =
         semaphore_info(timeline, 1, VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT);
     const VkSemaphoreSubmitInfo signal_2 =
@@ -535,7 +542,7 @@ static void test_submit2(void)
     expect_words(32);
     must(vkResetFences(gpu.device, 1, &fence));
 
-    // Both kinds of semaphore between two batches, signalled at different stages.
+    /* Both kinds of semaphore between two batches, signalled at different stages. */
     const VkSemaphoreSubmitInfo between[] = {
         semaphore_info(binary, 0, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT),
         semaphore_info(timeline, 4, VK_PIPELINE_STAGE_2_ALL_TRANSFER_BIT),
@@ -590,12 +597,12 @@ static void test_events(void)
     must(vkResetEvent(gpu.device, event));
     must_be(VK_EVENT_RESET, vkGetEventStatus(gpu.device, event));
 
-    // The GPU waits in the middle of a command buffer until the host sets the event.
+    /* The GPU waits in the middle of a command buffer until the host sets the event. */
     const VkFence fence = create_fence(0);
     VkCommandBuffer commands = commands_begin(&gpu);
     vkCmdSetEvent(commands, other, VK_PIPELINE_STAGE_TRANSFER_BIT);
-    vkCmdWaitEvents(commands, 1, &event, VK_PIPELINE_STAGE_HOST_BIT,
-                    VK_PIPELINE_STAGE_TRANSFER_BIT, 1,
+    vkCmdWaitEvents(commands, 1, &event, VK_PIPELINE_STAGE_HOST_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT,
+                    1,
                     &(VkMemoryBarrier){
                         .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
                         .srcAccessMask = VK_ACCESS_HOST_WRITE_BIT,
@@ -616,7 +623,7 @@ static void test_events(void)
     must_be(VK_EVENT_SET, vkGetEventStatus(gpu.device, other));
     free_commands(commands);
 
-    // Set, waited for and reset by the GPU alone.
+    /* Set, waited for and reset by the GPU alone. */
     const VkDependencyInfo dependency = {
         .sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
         .memoryBarrierCount = 1,
@@ -663,13 +670,16 @@ static VkQueryPool create_query_pool(VkQueryType type, uint32_t count)
 
 static void test_timestamps(void)
 {
-    enum { COUNT = 4, STRIDE = 3 };
+    enum {
+        COUNT = 4,
+        STRIDE = 3
+    };
     if (gpu.family_properties.timestampValidBits == 0)
         return;
     const VkQueryPool pool = create_query_pool(VK_QUERY_TYPE_TIMESTAMP, COUNT);
     vkResetQueryPool(gpu.device, pool, 0, COUNT);
 
-    // Unavailable queries: the values stay what they were, the availability says 0.
+    /* Unavailable queries: the values stay what they were, the availability says 0. */
     uint64_t results[COUNT * STRIDE + 1];
     const uint64_t untouched = UINT64_C(0xabababababababab);
     memset(results, 0xab, sizeof(results));
@@ -691,9 +701,10 @@ static void test_timestamps(void)
     vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, pool, 3);
     commands_end(commands);
     commands_submit(&gpu, commands, VK_NULL_HANDLE);
-    // Waits on the host, with the submission maybe not begun. Query 2 is never written.
+    /* Waits on the host, with the submission maybe not begun. Query 2 is never written. */
     must(vkGetQueryPoolResults(gpu.device, pool, 0, 2, 2 * sizeof(uint64_t), results,
-                               sizeof(uint64_t), VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
+                               sizeof(uint64_t),
+                               VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT));
     expect(results[1] >= results[0] && results[0] != untouched && results[0] != 0,
            "timestamps %" PRIu64 " and %" PRIu64, results[0], results[1]);
     must(vkQueueWaitIdle(gpu.queue));
@@ -713,7 +724,7 @@ static void test_timestamps(void)
     expect(results[COUNT * STRIDE] == untouched, "written beyond the results");
     expect(results[0] == first, "query 0 changed");
 
-    // 32 bits, and the same again by the GPU into a buffer.
+    /* 32 bits, and the same again by the GPU into a buffer. */
     uint32_t narrow[3] = {0, 0, 0xcdcdcdcd};
     must(vkGetQueryPoolResults(gpu.device, pool, 0, 2, sizeof(uint32_t) * 2, narrow,
                                sizeof(uint32_t), 0));
@@ -731,7 +742,7 @@ static void test_timestamps(void)
     memcpy(&copied, (char *)words.map + 64, sizeof(copied));
     expect(copied == first, "copied %#" PRIx64 ", not %#" PRIx64, copied, first);
 
-    // Reset by the GPU and by the host.
+    /* Reset by the GPU and by the host. */
     must_be(VK_NOT_READY, vkGetQueryPoolResults(gpu.device, pool, 1, 1, sizeof(uint64_t), results,
                                                 sizeof(uint64_t), VK_QUERY_RESULT_64_BIT));
     vkResetQueryPool(gpu.device, pool, 0, 1);
@@ -764,14 +775,14 @@ static void test_occlusion(void)
                                         },
                                 },
                                 NULL, &layout));
-    const VkPipeline pipeline = graphics_pipeline_init(
-        &gpu, &(struct graphics_options){
-                  .layout = layout,
-                  .vertex = {frame_vert, sizeof(frame_vert)},
-                  .fragment = {colour_frag, sizeof(colour_frag)},
-                  .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
-                  .colour_format = format,
-              });
+    const VkPipeline pipeline =
+        graphics_pipeline_init(&gpu, &(struct graphics_options){
+                                         .layout = layout,
+                                         .vertex = {frame_vert, sizeof(frame_vert)},
+                                         .fragment = {colour_frag, sizeof(colour_frag)},
+                                         .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
+                                         .colour_format = format,
+                                     });
     const VkQueryPool pool = create_query_pool(VK_QUERY_TYPE_OCCLUSION, 3);
 
     const VkCommandBuffer commands = commands_begin(&gpu);
@@ -833,7 +844,7 @@ static void test_occlusion(void)
     image_finish(&gpu, &image);
 }
 
-// A submission that is not waited for by anybody until the device goes away.
+/* A submission that is not waited for by anybody until the device goes away. */
 static void test_work_left_at_the_end(void)
 {
     const VkCommandBuffer commands = record_fill(9);
@@ -864,26 +875,24 @@ static const struct test {
 
 int main(void)
 {
-    gpu_init(&gpu, &(struct gpu_options){
-                       .name = "sync",
-                       .features =
-                           &(VkPhysicalDeviceVulkan12Features){
-                               .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
-                               .pNext =
-                                   &(VkPhysicalDeviceVulkan13Features){
-                                       .sType =
-                                           VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
-                                       .synchronization2 = VK_TRUE,
-                                       .dynamicRendering = VK_TRUE,
-                                   },
-                               .timelineSemaphore = VK_TRUE,
-                               .hostQueryReset = VK_TRUE,
-                           },
-                       .core_features =
-                           &(VkPhysicalDeviceFeatures){.occlusionQueryPrecise = VK_TRUE},
-                   });
-    buffer_init_host(&gpu, &words, WORD_COUNT * sizeof(uint32_t),
-                     VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+    gpu_init(&gpu,
+             &(struct gpu_options){
+                 .name = "sync",
+                 .features =
+                     &(VkPhysicalDeviceVulkan12Features){
+                         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                         .pNext =
+                             &(VkPhysicalDeviceVulkan13Features){
+                                 .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                                 .synchronization2 = VK_TRUE,
+                                 .dynamicRendering = VK_TRUE,
+                             },
+                         .timelineSemaphore = VK_TRUE,
+                         .hostQueryReset = VK_TRUE,
+                     },
+                 .core_features = &(VkPhysicalDeviceFeatures){.occlusionQueryPrecise = VK_TRUE},
+             });
+    buffer_init_host(&gpu, &words, WORD_COUNT * sizeof(uint32_t), VK_BUFFER_USAGE_TRANSFER_DST_BIT);
     printf("sync:\n");
     for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
         section(tests[i].name);

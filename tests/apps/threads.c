@@ -1,5 +1,8 @@
-// Threads that record and submit at the same time, each with its own pool, on one queue and on one
-// device: threads [--threads N] [--rounds N]
+/* SPDX-License-Identifier: MIT
+ *
+ * Threads that record and submit at the same time, each with its own pool, on one queue and on one
+ * device: threads [--threads N] [--rounds N]
+ */
 #include "common.h"
 
 #include <getopt.h>
@@ -28,7 +31,7 @@ static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t start;
 static VkDescriptorSetLayout set_layout;
 static VkPipelineLayout layout;
-static VkPipeline pipeline; // used by all threads at once
+static VkPipeline pipeline; /* used by all threads at once */
 static uint32_t round_count = 60;
 
 struct job {
@@ -36,7 +39,7 @@ struct job {
     VkFence fence;
     struct buffer result;
     VkDescriptorSet set;
-    uint32_t seed; // 0: nothing is in flight
+    uint32_t seed; /* 0: nothing is in flight */
 };
 
 struct worker {
@@ -130,12 +133,11 @@ static void job_check(const struct worker *worker, struct job *job)
     job->seed = 0;
 }
 
-// Objects come and go in all threads while others record and submit.
+/* Objects come and go in all threads while others record and submit. */
 static void make_and_break(uint32_t seed)
 {
     struct buffer buffer;
-    buffer_init_host(&gpu, &buffer, 256 + mix32(seed) % 10000,
-                     VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    buffer_init_host(&gpu, &buffer, 256 + mix32(seed) % 10000, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
     memset(buffer.map, (int)seed, buffer.size);
     VkSampler sampler;
     must(vkCreateSampler(gpu.device,
@@ -223,14 +225,14 @@ static void create_pipeline(void)
                                         },
                                 },
                                 NULL, &layout));
-    pipeline = compute_pipeline_init(&gpu, layout, mix_comp, sizeof(mix_comp),
-                                     &(VkSpecializationInfo){
-                                         .mapEntryCount = 1,
-                                         .pMapEntries =
-                                             &(VkSpecializationMapEntry){0, 0, sizeof(uint32_t)},
-                                         .dataSize = sizeof(uint32_t),
-                                         .pData = &(const uint32_t){GROUP_SIZE},
-                                     });
+    pipeline = compute_pipeline_init(
+        &gpu, layout, mix_comp, sizeof(mix_comp),
+        &(VkSpecializationInfo){
+            .mapEntryCount = 1,
+            .pMapEntries = &(VkSpecializationMapEntry){0, 0, sizeof(uint32_t)},
+            .dataSize = sizeof(uint32_t),
+            .pData = &(const uint32_t){GROUP_SIZE},
+        });
 }
 
 int main(int argc, char **argv)

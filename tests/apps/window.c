@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #define VK_USE_PLATFORM_XCB_KHR
 #define VK_USE_PLATFORM_XLIB_KHR
 
@@ -26,7 +27,7 @@ static struct window *window_alloc(VkExtent2D extent)
     return window;
 }
 
-// Pixels of X are blue, green, red and something; the picture says opaque.
+/* Pixels of X are blue, green, red and something; the picture says opaque. */
 static void picture_from_x(struct picture *picture, const uint8_t *pixels, size_t stride)
 {
     for (uint32_t y = 0; y < picture->height; y++) {
@@ -47,11 +48,10 @@ static struct window *xcb_window_open(VkExtent2D extent)
     window->connection = xcb_connect(NULL, NULL);
     expect(!xcb_connection_has_error(window->connection), "no X server at DISPLAY=%s",
            getenv("DISPLAY") ? getenv("DISPLAY") : "");
-    const xcb_screen_t *screen =
-        xcb_setup_roots_iterator(xcb_get_setup(window->connection)).data;
+    const xcb_screen_t *screen = xcb_setup_roots_iterator(xcb_get_setup(window->connection)).data;
     window->visual = screen->root_visual;
     window->xcb = xcb_generate_id(window->connection);
-    // No window manager shall move or decorate it: the pictures are compared.
+    /* No window manager shall move or decorate it: the pictures are compared. */
     const uint32_t values[] = {screen->black_pixel, 1, XCB_EVENT_MASK_STRUCTURE_NOTIFY};
     xcb_create_window(window->connection, XCB_COPY_FROM_PARENT, window->xcb, screen->root, 0, 0,
                       (uint16_t)extent.width, (uint16_t)extent.height, 0,
@@ -134,21 +134,20 @@ static void xcb_take_picture(struct window *window, struct picture *picture)
 static struct window *xlib_window_open(VkExtent2D extent)
 {
     struct window *window = window_alloc(extent);
-    // Vulkan may use the display from a thread of its own.
+    /* Vulkan may use the display from a thread of its own. */
     XInitThreads();
     window->display = XOpenDisplay(NULL);
     expect(window->display, "no X server at DISPLAY=%s",
            getenv("DISPLAY") ? getenv("DISPLAY") : "");
     const int screen = DefaultScreen(window->display);
     window->visual = (uint32_t)XVisualIDFromVisual(DefaultVisual(window->display, screen));
-    window->xlib =
-        XCreateWindow(window->display, RootWindow(window->display, screen), 0, 0, extent.width,
-                      extent.height, 0, CopyFromParent, InputOutput, CopyFromParent,
-                      CWBackPixel | CWOverrideRedirect,
-                      &(XSetWindowAttributes){
-                          .background_pixel = BlackPixel(window->display, screen),
-                          .override_redirect = True,
-                      });
+    window->xlib = XCreateWindow(window->display, RootWindow(window->display, screen), 0, 0,
+                                 extent.width, extent.height, 0, CopyFromParent, InputOutput,
+                                 CopyFromParent, CWBackPixel | CWOverrideRedirect,
+                                 &(XSetWindowAttributes){
+                                     .background_pixel = BlackPixel(window->display, screen),
+                                     .override_redirect = True,
+                                 });
     XMapWindow(window->display, window->xlib);
     XSync(window->display, False);
     return window;
@@ -219,12 +218,11 @@ static VkSurfaceKHR headless_create_surface(struct window *window, VkInstance in
                                                               "vkCreateHeadlessSurfaceEXT");
     expect(create_headless_surface, "vkCreateHeadlessSurfaceEXT is not there");
     VkSurfaceKHR surface;
-    must(create_headless_surface(
-        instance,
-        &(VkHeadlessSurfaceCreateInfoEXT){
-            .sType = VK_STRUCTURE_TYPE_HEADLESS_SURFACE_CREATE_INFO_EXT,
-        },
-        NULL, &surface));
+    must(create_headless_surface(instance,
+                                 &(VkHeadlessSurfaceCreateInfoEXT){
+                                     .sType = VK_STRUCTURE_TYPE_HEADLESS_SURFACE_CREATE_INFO_EXT,
+                                 },
+                                 NULL, &surface));
     return surface;
 }
 

@@ -1,4 +1,7 @@
-// A window of one of the window systems, or the lack of one (headless).
+/* SPDX-License-Identifier: MIT
+ *
+ * A window of one of the window systems, or the lack of one (headless).
+ */
 #ifndef TESTS_WINDOW_H
 #define TESTS_WINDOW_H
 
@@ -9,7 +12,7 @@ struct window;
 struct platform {
     const char *name;
     const char *surface_extension;
-    bool has_window; // else there is nothing to resize, to unmap, or to take a picture of
+    bool has_window; /* else there is nothing to resize, to unmap, or to take a picture of */
 
     struct window *(*create)(VkExtent2D extent);
     void (*destroy)(struct window *window);

@@ -115,25 +115,26 @@ def table(results, differences):
     counted = collections.Counter(
         caselist.group(difference.case) for difference in differences if not difference.flaky)
 
+    everything = {side: list(results[side].values()) for side in sides}
+    columns = [name for name in COLUMNS if any(_counts(everything[side])[name] for side in sides)]
     width = max([len(name) for name in groups] + [5])
     titles = f"{'':{width}}  {'':>7}"
     heads = f"{'group':{width}}  {'cases':>7}"
     for side in sides:
-        titles += f"   {side:<{8 * len(COLUMNS)}}"
-        heads += "   " + "".join(f"{name:>8}" for name in COLUMNS)
+        titles += f"   {side:<{8 * len(columns)}}"
+        heads += "   " + "".join(f"{name:>8}" for name in columns)
     lines = [titles.rstrip(), heads + ("   differ" if len(sides) == 2 else "")]
 
     def row(name, members):
         text = f"{name:{width}}  {max(len(members.get(side, ())) for side in sides):>7}"
         for side in sides:
             counts = _counts(members.get(side, ()))
-            text += "   " + "".join(f"{counts[column] or '.':>8}" for column in COLUMNS)
+            text += "   " + "".join(f"{counts[column] or '.':>8}" for column in columns)
         return text
 
     for name in sorted(groups):
         lines.append(row(name, groups[name])
                      + (f"{counted[name] or '.':>9}" if len(sides) == 2 else ""))
-    everything = {side: list(results[side].values()) for side in sides}
     lines.append(row("all", everything)
                  + (f"{sum(counted.values()) or '.':>9}" if len(sides) == 2 else ""))
     return "\n".join(lines)

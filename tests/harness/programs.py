@@ -43,7 +43,7 @@ class Program:
         return {**base, "DISPLAY": xserver.display}
 
 
-NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses, and crashes"
+NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses"
 
 PROGRAMS = [
     Program("compute", "compute", same_output=False),
@@ -54,6 +54,10 @@ PROGRAMS = [
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
     Program("descriptors", "descriptors"),
+    Program("objects", "objects"),
+    Program("objects-libraries", "objects", "--libraries", validated=NEWER_THAN_LAYER),
+    Program("queries", "queries"),
+    Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),

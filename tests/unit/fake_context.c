@@ -53,6 +53,11 @@ struct vd_context *vd_context_create(const struct vd_context_options *options,
     return context;
 }
 
+void vd_context_warm(struct vd_context *context)
+{
+    (void)context;
+}
+
 void vd_context_destroy(struct vd_context *context)
 {
     free(context);

@@ -259,10 +259,11 @@ static void destroy_semaphore(VkDevice device, VkSemaphore semaphore,
 static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t timeout)
 {
     (void)device;
-    if (info->semaphoreCount == 0) {
+    struct semaphore *s =
+        info->semaphoreCount ? (struct semaphore *)(uintptr_t)info->pSemaphores[0] : NULL;
+    if (!s) {
         return VK_SUCCESS;
     }
-    struct semaphore *s = (struct semaphore *)(uintptr_t)info->pSemaphores[0];
     VkResult result = VK_SUCCESS;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -280,6 +281,9 @@ static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info
 static VkResult get_counter(VkDevice device, VkSemaphore semaphore, uint64_t *value)
 {
     (void)device;
+    if (!semaphore) {
+        return VK_SUCCESS;
+    }
     pthread_mutex_lock(&lock);
     *value = ((struct semaphore *)(uintptr_t)semaphore)->value;
     pthread_mutex_unlock(&lock);
@@ -289,8 +293,12 @@ static VkResult get_counter(VkDevice device, VkSemaphore semaphore, uint64_t *va
 static VkResult signal_semaphore(VkDevice device, const VkSemaphoreSignalInfo *info)
 {
     (void)device;
+    struct semaphore *s = (struct semaphore *)(uintptr_t)info->semaphore;
+    if (!s) {
+        return VK_SUCCESS;
+    }
     pthread_mutex_lock(&lock);
-    ((struct semaphore *)(uintptr_t)info->semaphore)->value = info->value;
+    s->value = info->value;
     pthread_cond_broadcast(&signalled);
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;
@@ -299,6 +307,9 @@ static VkResult signal_semaphore(VkDevice device, const VkSemaphoreSignalInfo *i
 static void reach(VkSemaphore semaphore, uint64_t value)
 {
     struct semaphore *s = (struct semaphore *)(uintptr_t)semaphore;
+    if (!s) {
+        return;
+    }
     if (fake_driver.signal_count < 16) {
         fake_driver.signalled[fake_driver.signal_count++] = value;
     }
@@ -559,10 +570,12 @@ static PFN_vkVoidFunction get_device_proc_addr(VkDevice device, const char *name
     return fake_get_instance_proc_addr(VK_NULL_HANDLE, name);
 }
 
-static const struct {
+struct function {
     const char *name;
     PFN_vkVoidFunction function;
-} functions[] = {
+};
+
+static struct function functions[] = {
 #define FUNCTION(name, function) {name, (PFN_vkVoidFunction)function}
     FUNCTION("vkEnumerateInstanceVersion", enumerate_version),
     FUNCTION("vkEnumerateInstanceExtensionProperties", extensions_of_instance),
@@ -620,13 +633,21 @@ static const struct {
 #undef FUNCTION
 };
 
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct function *)a)->name, ((const struct function *)b)->name);
+}
+
 PFN_vkVoidFunction fake_get_instance_proc_addr(VkInstance instance, const char *name)
 {
     (void)instance;
-    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-        if (strcmp(functions[i].name, name) == 0) {
-            return functions[i].function;
-        }
+    static bool sorted;
+    const size_t count = sizeof(functions) / sizeof(functions[0]);
+    if (!sorted) {
+        qsort(functions, count, sizeof(functions[0]), compare);
+        sorted = true;
     }
-    return (PFN_vkVoidFunction)nothing;
+    const struct function key = {.name = name};
+    const struct function *found = bsearch(&key, functions, count, sizeof(key), compare);
+    return found ? found->function : (PFN_vkVoidFunction)nothing;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "opcodes.h"
 #include "protocol/completion.h"
 #include "protocol/handle.h"
 #include "protocol/record.h"
@@ -47,5 +48,51 @@ uint64_t record_get64(const struct test_record *r, uint32_t where);
 /* Executes an exact private copy, so that a sanitizer sees what reaches beyond it. The reply, if
  * any, is cleared before. */
 bool client_send(struct test_client *client, const struct test_record *r, uint32_t shm);
+
+/* ---- Valid records, between objects with these names */
+
+#define SHARED_SIZE (1u << 20)
+/* Where tests put chunks and imported memory. */
+#define CHUNKS 131072u
+#define IMPORT 262144u
+
+#define ID(object, index) vd_id_make(VD_TYPE_##object, 1, index)
+#define PHYSICAL_DEVICE   ID(VkPhysicalDevice, 2)
+#define DEVICE            ID(VkDevice, 3)
+#define QUEUE             ID(VkQueue, 4)
+#define OTHER_DEVICE      ID(VkDevice, 5)
+#define POOL              ID(VkDescriptorPool, 6)
+#define COMMAND_POOL      ID(VkCommandPool, 7)
+#define COMMAND_BUFFER    ID(VkCommandBuffer, 8)
+#define BUFFER            ID(VkBuffer, 9)
+#define LAYOUT            ID(VkDescriptorSetLayout, 42)
+#define SEMAPHORE         ID(VkSemaphore, 53)
+
+#define HANDLE(type, id) ((type)(uintptr_t)(id))
+
+void make_instance(struct test_record *r);
+void make_get_physical_devices(struct test_record *r, uint32_t capacity);
+void make_device(struct test_record *r, uint64_t id, const void *chain, uint32_t chain_size);
+void make_queue(struct test_record *r, uint32_t slot, uint64_t id);
+void make_buffer(struct test_record *r, uint64_t device, uint64_t id, bool wait);
+void make_destroy_buffer(struct test_record *r, uint64_t device, uint64_t id);
+void make_requirements(struct test_record *r, uint64_t device, uint64_t buffer);
+void make_pool(struct test_record *r, uint64_t id);
+void make_layout(struct test_record *r, uint64_t id);
+void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint64_t *ids,
+               uint32_t count);
+void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, uint32_t count);
+void make_command_buffer(struct test_record *r, uint64_t id);
+void make_command_pool(struct test_record *r);
+void make_submit(struct test_record *r, uint32_t count);
+void make_semaphore(struct test_record *r, uint64_t id);
+void make_wait(struct test_record *r, uint64_t semaphore, uint64_t timeout);
+void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t size);
+void make_begin(struct test_record *r); /* of a stream */
+void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait);
+
+/* The n-th of many kinds, where `shm` is the client's shared memory; false: no more. They speak of a
+ * device, a queue, a buffer, a pool, a layout and a semaphore. */
+bool make_sample(struct test_record *r, int n, uint32_t shm);
 
 #endif

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #version 450
 
 // A box per instance, made from the vertex number alone: 36 vertices.

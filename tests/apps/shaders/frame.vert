@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #version 450
 
 // A triangle that turns with the number of the frame.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #version 450
 
 // One step of an integer hash over a big array; which step is a matter of specialisation.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #version 450
 
 // Adds up an array, modulo 2^32: each workgroup in shared memory, then one atomic per group.
