@@ -124,6 +124,8 @@ class ServerEmitter:
             self.check(w, f"vd_dec_object(d, &{value}, (uint32_t){prefix}{step.elem}, {what})")
         elif step.kind == "host":
             w(f"{value} = {'NULL' if m.pointers or m.type in self.r.funcpointers else 'VK_NULL_HANDLE'};")
+            if step.ignored_count:
+                w(f"{prefix}{step.ignored_count} = 0;")
         elif step.kind == "shm":
             self.check(w, f"vd_dec_shm(d, {self._loc(value)}, {what})")
         elif step.kind == "struct":

@@ -16,6 +16,9 @@
 
 #define VALIDATION_LAYER "VK_LAYER_KHRONOS_validation"
 
+/* Later ones are not news. */
+#define FAILURES_LOGGED 100
+
 /* Larger buffers are not kept. */
 #define BUFFER_KEPT (UINT32_C(8) << 20)
 
@@ -346,8 +349,11 @@ static void note_failure(struct vd_context *context, const struct vd_decoder *d)
     if (!(vd_commands[d->opcode].flags & VD_COMMAND_RESULT) || d->result >= 0 || d->tombstone) {
         return;
     }
-    vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
-           vd_result_name((VkResult)d->result));
+    if (context->failures < FAILURES_LOGGED) {
+        context->failures++;
+        vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
+               vd_result_name((VkResult)d->result));
+    }
     if (d->pending_count == 0 && !is_decoration(d->opcode)) {
         vd_context_lose(context, "%s failed, and nobody waited for its result",
                         vd_opcode_name(d->opcode));

@@ -262,6 +262,7 @@ bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
     if (!object) {
         return fail(d, vd_type_name(type), "no such object");
     }
+    d->first = vd_id_index(id);
     d->owner_index = object->owner;
     d->owner = object->owner ? vd_object_links(&d->context->objects, object->owner)->data : NULL;
     d->device = d->owner ? &d->owner->dispatch : NULL;

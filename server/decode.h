@@ -36,6 +36,7 @@ struct vd_decoder {
     const struct vd_device_dispatch *device;     /* NULL at instance level */
     struct vd_device *owner;                     /* the device that everything must belong to */
     uint32_t owner_index;                        /* its index in the object table */
+    uint32_t first;                              /* index of the first parameter's object */
     VkCommandBuffer command_buffer;              /* of a stream */
 
     uint8_t *record;

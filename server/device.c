@@ -83,6 +83,24 @@ static VkResult create(struct vd_device *device, const struct vd_instance_dispat
     return result;
 }
 
+static bool remember_queues(struct vd_device *device, const VkDeviceCreateInfo *info)
+{
+    device->ranges = calloc(info->queueCreateInfoCount, sizeof(*device->ranges));
+    if (!device->ranges) {
+        return false;
+    }
+    device->range_count = info->queueCreateInfoCount;
+    for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
+        const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
+        device->ranges[i] = (struct vd_queue_range){
+            .flags = queue->flags,
+            .family = queue->queueFamilyIndex,
+            .count = queue->queueCount,
+        };
+    }
+    return true;
+}
+
 void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
 {
     struct vd_args_vkCreateDevice *a = body;
@@ -94,9 +112,12 @@ void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
     }
     device->physical_device = vd_physical_device_find(instance, a->physicalDevice);
     device->index = vd_id_index(d->pendings[0].id);
-    d->result = create(device, &instance->dispatch, a->pCreateInfo);
+    d->result = remember_queues(device, a->pCreateInfo)
+                    ? create(device, &instance->dispatch, a->pCreateInfo)
+                    : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (d->result != VK_SUCCESS) {
         vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)d->result));
+        free(device->ranges);
         free(device);
         return;
     }
@@ -114,6 +135,18 @@ void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
 }
 
 /* ---- Queues */
+
+/* Drivers do not check. */
+static bool has_queue(const struct vd_device *device, const struct vd_get_queue *args)
+{
+    for (uint32_t i = 0; i < device->range_count; i++) {
+        const struct vd_queue_range *range = &device->ranges[i];
+        if (range->family == args->family && range->flags == args->flags) {
+            return args->index < range->count;
+        }
+    }
+    return false;
+}
 
 bool vd_execute_get_queue(struct vd_context *context, uint8_t *bytes)
 {
@@ -144,7 +177,7 @@ bool vd_execute_get_queue(struct vd_context *context, uint8_t *bytes)
     }
     ok = true;
     VkQueue handle = VK_NULL_HANDLE;
-    if (d->tombstone) {
+    if (d->tombstone || !has_queue(d->owner, args)) {
         goto no_queue;
     }
     if (args->flags) {
@@ -324,6 +357,7 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
         context->stuck = true;
     }
     vd_object_remove_owned(&context->objects, device->index, clean);
+    free(device->ranges);
     free(device);
 }
 

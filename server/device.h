@@ -12,11 +12,20 @@ struct vd_instance;
 struct vd_physical_device;
 struct vd_queue;
 
+/* Queues of one family that the client has asked for. */
+struct vd_queue_range {
+    VkDeviceQueueCreateFlags flags;
+    uint32_t family;
+    uint32_t count;
+};
+
 struct vd_device {
     VkDevice handle;
     uint32_t index; /* in the object table */
     struct vd_device_dispatch dispatch;
     const struct vd_physical_device *physical_device;
+    struct vd_queue_range *ranges;
+    uint32_t range_count;
     struct vd_queue *queues; /* a list */
     struct vd_device *next;  /* in the instance's list */
 };

@@ -15,15 +15,10 @@
 #include "names.h"
 #include "replay.h"
 
-/* The decoder has checked that the queue is one: its entry holds our data. */
-static struct vd_queue *queue_of(struct vd_decoder *d, VkQueue handle)
+/* The decoder has checked that the first parameter is a queue, and no tombstone. */
+static struct vd_queue *queue_of(const struct vd_decoder *d)
 {
-    for (struct vd_queue *queue = d->owner->queues; queue; queue = queue->next) {
-        if (queue->handle == handle) {
-            return queue;
-        }
-    }
-    return NULL;
+    return vd_object_links(&d->context->objects, d->first)->data;
 }
 
 /* ---- Scratch memory of a submission */
@@ -194,7 +189,7 @@ static void end(struct vd_decoder *d, struct vd_queue *queue, uint32_t batches, 
 void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
 {
     struct vd_args_vkQueueSubmit *a = body;
-    struct vd_queue *queue = queue_of(d, a->queue);
+    struct vd_queue *queue = queue_of(d);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {
@@ -228,7 +223,7 @@ void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
 void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
 {
     struct vd_args_vkQueueBindSparse *a = body;
-    struct vd_queue *queue = queue_of(d, a->queue);
+    struct vd_queue *queue = queue_of(d);
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
     for (uint32_t i = 0; i < a->bindInfoCount; i++) {
@@ -263,7 +258,7 @@ void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
 void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
 {
     struct vd_args_vkQueueSubmit2 *a = body;
-    struct vd_queue *queue = queue_of(d, a->queue);
+    struct vd_queue *queue = queue_of(d);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo2) + sizeof(VkSemaphoreSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {

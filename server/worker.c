@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -349,6 +350,7 @@ static bool greet_client(struct worker *worker)
     char client[32];
     snprintf(client, sizeof(client), "client %u", worker->number);
     vd_log_set_client(client);
+    prctl(PR_SET_NAME, VD_WORKER_NAME);
     worker->client_fd = open_client(worker->socket);
     worker->vtest = vd_vtest_create(worker->socket, worker->shm, &vtest_listener, worker);
     if (!worker->vtest) {
@@ -363,6 +365,7 @@ int vd_worker_run(int channel, const struct vd_worker_options *options)
     struct worker worker = {
         .options = options, .channel = channel, .socket = -1, .client_fd = -1};
 
+    prctl(PR_SET_NAME, VD_SPARE_NAME);
     sigset_t term;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);

@@ -9,6 +9,10 @@
 
 #define VD_CLIENT_NAME_SIZE 64
 
+/* What ps and top show for a worker without and with a client. */
+#define VD_SPARE_NAME  "viaduct-spare"
+#define VD_WORKER_NAME "viaduct-worker"
+
 struct vd_worker_options {
     struct vd_context_options context;
     char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the listener, for its log */

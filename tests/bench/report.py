@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is made of the measurements: medians, ratios, a table, what is wanted, a chart.
 
-A ratio is native time by time: 1 is native speed, 2 is twice as fast.
+A ratio is native time by time: 1 is native speed, 2 is twice as fast. Beside it stands the same of
+processor time, in all processes together, which says more when the machine has other work.
 """
 
 import html
@@ -42,6 +43,7 @@ def median_of(results):
     for key, value in good[0].items():
         if isinstance(value, (int, float)) and key not in ("bytes", "operations"):
             merged[key] = statistics.median(result[key] for result in good)
+    merged["all_cpu_ns"] = merged.get("cpu_ns", 0) + merged.get("server_ns", 0)
     merged["spread"] = ((max(result["ns"] for result in good) - min(result["ns"] for result in good))
                         / merged["ns"]) if merged["ns"] else 0
     return merged
@@ -58,6 +60,7 @@ class Report:
                       if measured[name].get(kind)}
             self.rows.append({"name": name, "group": group, "unit": unit, **merged,
                               "ratios": self.ratios(merged, "ns"),
+                              "cpu_ratios": self.ratios(merged, "all_cpu_ns"),
                               "p50_ratios": self.ratios(merged, "p50"),
                               "p99_ratios": self.ratios(merged, "p99")})
 
@@ -69,12 +72,12 @@ class Report:
     def groups(self):
         return list(dict.fromkeys(row["group"] for row in self.rows))
 
-    def group_means(self):
+    def group_means(self, key="ratios"):
         means = {}
         for group in self.groups():
             rows = [row for row in self.rows if row["group"] == group]
-            means[group] = {kind: geometric_mean([row["ratios"][kind] for row in rows
-                                                  if kind in row["ratios"]])
+            means[group] = {kind: geometric_mean([row[key][kind] for row in rows
+                                                  if kind in row[key]])
                             for kind in self.others}
         return means
 
@@ -100,10 +103,10 @@ class Report:
         lines = []
         heading = f"{'':30} {'native':>11}"
         for kind in self.others:
-            heading += f" {kind:>11} {'ratio':>6}"
+            heading += f" {kind:>11} {'ratio':>6} {'cpu':>6}"
         lines.append(heading + "   recording, p99, bandwidth: native"
                      + "".join(f" | {kind}" for kind in self.others))
-        means = self.group_means()
+        means, cpu_means = self.group_means(), self.group_means("cpu_ratios")
         for group in self.groups():
             lines.append("")
             for row in self.rows:
@@ -111,15 +114,15 @@ class Report:
                     lines.append(self.line(row))
             mean = f"  {group}: geometric mean"
             lines.append(f"{mean:42}" + "".join(
-                f" {'':11} {means[group][kind]:6.2f}" if means[group][kind] else f" {'':18}"
+                f" {'':11} {ratio_cell(means[group][kind])} {ratio_cell(cpu_means[group][kind])}"
                 for kind in self.others))
         return "\n".join(line.rstrip() for line in lines)
 
     def line(self, row):
         text = f"{row['name']:30} {cell(row.get('native')):>11}"
         for kind in self.others:
-            ratio = row["ratios"].get(kind)
-            text += f" {cell(row.get(kind)):>11} " + (f"{ratio:6.2f}" if ratio else f"{'':6}")
+            text += (f" {cell(row.get(kind)):>11} {ratio_cell(row['ratios'].get(kind))}"
+                     f" {ratio_cell(row['cpu_ratios'].get(kind))}")
         notes = []
         results = [row.get(kind) or {} for kind in self.names]
         for key, label in (("record_ns", "recording"), ("p99", "p99")):
@@ -219,6 +222,10 @@ def duration(ns):
     for limit, unit, scale in ((1e4, "ns", 1), (1e7, "us", 1e3), (math.inf, "ms", 1e6)):
         if ns < limit:
             return f"{ns / scale:.1f} {unit}"
+
+
+def ratio_cell(ratio):
+    return f"{ratio:6.2f}" if ratio else f"{'':6}"
 
 
 def cell(result):

@@ -138,6 +138,15 @@ def children(pid):
     return found
 
 
+def name(pid):
+    """What ps shows, "" for a process that has ended."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def resident_kib(pid):
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:
         return int(re.search(r"^VmRSS:\s*(\d+)", file.read(), re.MULTILINE).group(1))

@@ -67,7 +67,9 @@ class Server:
         return self.process.err()
 
     def workers(self):
-        return process.children(self.process.pid)
+        """Process ids of the workers that have a client; a spare one waits for the next."""
+        return [pid for pid in process.children(self.process.pid)
+                if process.name(pid) == "viaduct-worker"]
 
     def stop(self, seconds=10):
         """Asks the server to end; returns its status."""

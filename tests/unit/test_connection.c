@@ -31,6 +31,7 @@
 #include "protocol/vtest.h"
 #include "server/listener.h"
 #include "server/log.h"
+#include "server/worker.h"
 
 #include "fake_context.h"
 
@@ -127,7 +128,20 @@ static int stop_server(void)
     return status;
 }
 
-/* How many workers it has, and the first one's process id. */
+static bool has_client(int pid)
+{
+    char name[64], text[64] = "";
+    snprintf(name, sizeof(name), "/proc/%d/comm", pid);
+    FILE *file = fopen(name, "r");
+    if (!file) {
+        return false;
+    }
+    const bool worker = fgets(text, sizeof(text), file) && strcmp(text, VD_WORKER_NAME "\n") == 0;
+    fclose(file);
+    return worker;
+}
+
+/* How many workers with clients it has, and the first one's process id. */
 static int count_workers(pid_t *first)
 {
     char name[64];
@@ -136,7 +150,7 @@ static int count_workers(pid_t *first)
     FILE *file = fopen(name, "r");
     assert_non_null(file);
     while (fscanf(file, "%d", &pid) == 1) {
-        if (count++ == 0 && first) {
+        if (has_client(pid) && count++ == 0 && first) {
             *first = pid;
         }
     }
