@@ -3,6 +3,7 @@
 #include "calls.h"
 #include "device.h"
 #include "entrypoints.h"
+#include "requirements.h"
 
 /* Whether buffers can be backed by memory of the client. */
 static bool importable(const struct vd_device *device)
@@ -35,16 +36,32 @@ static const VkBufferCreateInfo *announce(const struct vd_device *device,
     return copy;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice device,
+/* Buffers that were created alike, as far as this can be told: those without a chain. */
+static struct vd_memo_entry *memo_of(struct vd_device *device, const VkBufferCreateInfo *info)
+{
+    const struct {
+        VkDeviceSize size;
+        VkBufferCreateFlags flags;
+        VkBufferUsageFlags usage;
+        VkSharingMode sharing;
+        uint32_t padding;
+    } key = {info->size, info->flags, info->usage, info->sharingMode, 0};
+    return info->pNext ? NULL : vd_memo_find(&device->buffers, &key, sizeof(key));
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
                                                  const VkBufferCreateInfo *pCreateInfo,
                                                  const VkAllocationCallbacks *pAllocator,
                                                  VkBuffer *pBuffer)
 {
+    struct vd_device *device = (struct vd_device *)handle;
     VkBufferCreateInfo copy;
     VkExternalMemoryBufferCreateInfo external;
-    return vd_call_vkCreateBuffer(
-        device, announce((struct vd_device *)device, pCreateInfo, &copy, &external), pAllocator,
-        pBuffer);
+    const VkResult result = vd_call_vkCreateBuffer(
+        handle, announce(device, pCreateInfo, &copy, &external), pAllocator, pBuffer);
+    if (result == VK_SUCCESS)
+        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer, memo_of(device, pCreateInfo));
+    return result;
 }
 
 static void translate(VkDevice device, VkMemoryRequirements *requirements)
@@ -53,17 +70,51 @@ static void translate(VkDevice device, VkMemoryRequirements *requirements)
     requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, true);
 }
 
+/* False: the device is lost. */
+static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
+{
+    struct vd_memo *memo = &((struct vd_device *)device)->buffers;
+    struct vd_memo_entry *entry = vd_id_object(vd_instance_of(device), (uint64_t)buffer);
+    if (vd_memo_get(entry, out, sizeof(*out)))
+        return true;
+    const VkBufferMemoryRequirementsInfo2 question = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
+        .buffer = buffer,
+    };
+    VkMemoryDedicatedRequirements dedicated = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
+    };
+    VkMemoryRequirements2 answer = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
+        .pNext = &dedicated,
+    };
+    vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
+    translate(device, &answer.memoryRequirements);
+    *out = (struct vd_requirements){answer.memoryRequirements,
+                                    dedicated.prefersDedicatedAllocation,
+                                    dedicated.requiresDedicatedAllocation};
+    if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
+        return false;
+    vd_memo_put(memo, entry, out, sizeof(*out));
+    return true;
+}
+
 VKAPI_ATTR void VKAPI_CALL vd_vkGetBufferMemoryRequirements(VkDevice device, VkBuffer buffer,
                                                             VkMemoryRequirements *requirements)
 {
-    vd_call_vkGetBufferMemoryRequirements(device, buffer, requirements);
-    translate(device, requirements);
+    struct vd_requirements answer;
+    ask(device, buffer, &answer);
+    *requirements = answer.memory;
 }
 
 VKAPI_ATTR void VKAPI_CALL
 vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsInfo2 *info,
                                   VkMemoryRequirements2 *requirements)
 {
+    struct vd_requirements answer;
+    if (!info->pNext && ask(device, info->buffer, &answer) &&
+        vd_requirements_fill(&answer, requirements))
+        return;
     vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
     translate(device, &requirements->memoryRequirements);
 }

@@ -84,6 +84,8 @@ static void device_destroy(struct vd_device *device)
     }
     vd_id_free(instance, device->base.id);
     vd_private_data_destroy(device->private_data);
+    vd_memo_finish(&device->buffers);
+    vd_memo_finish(&device->images);
     free(device->queues);
     free(device->extensions);
     free(device);
@@ -122,6 +124,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const uint64_t id = vd_id_new(instance, VD_TYPE_VkDevice, 0);
     vd_dispatchable_init(&device->base, id, instance, device);
+    vd_memo_init(&device->buffers);
+    vd_memo_init(&device->images);
     device->physical_device = pd;
     device->api_version = pd->properties.apiVersion < instance->api_version
                               ? pd->properties.apiVersion

@@ -2,6 +2,7 @@
 #ifndef VIADUCT_ICD_DEVICE_H
 #define VIADUCT_ICD_DEVICE_H
 
+#include "memo.h"
 #include "physical_device.h"
 
 /* A queue numbers its batches; the completion page says which are done. */
@@ -22,6 +23,7 @@ struct vd_device {
     struct vd_queue *queues;
     uint32_t queue_count;
     struct vd_private_data *private_data;
+    struct vd_memo buffers, images; /* requirements, by what they were created with */
 };
 
 /* Submits one batch that waits and signals. *number, if not NULL, receives its number. Any thread. */

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
+#include "requirements.h"
 #include "wsi/swapchain.h"
 
 static const VkBaseInStructure *find(const void *chain, VkStructureType type)
@@ -64,6 +65,18 @@ static const VkImageCreateInfo *announce(const VkImageCreateInfo *info, VkImageC
     return copy;
 }
 
+/* Images that were created alike, as far as this can be told: those without a chain. */
+static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCreateInfo *info)
+{
+    const uint32_t key[] = {
+        info->flags,         (uint32_t)info->imageType, (uint32_t)info->format,
+        info->extent.width,  info->extent.height,       info->extent.depth,
+        info->mipLevels,     info->arrayLayers,         (uint32_t)info->samples,
+        (uint32_t)info->tiling, info->usage,            (uint32_t)info->sharingMode,
+    };
+    return info->pNext ? NULL : vd_memo_find(&device->images, key, sizeof(key));
+}
+
 VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *handle)
 {
     struct vd_image *image = calloc(1, sizeof(*image));
@@ -73,6 +86,7 @@ VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info
     image->extent = info->extent;
     image->layers = info->arrayLayers;
     image->importable = importable(device, info);
+    image->memo = memo_of(device, info);
     VkImageCreateInfo copy;
     VkExternalMemoryImageCreateInfo external;
     if (image->importable)
@@ -139,25 +153,58 @@ static void translate(VkDevice device, bool is_importable, VkMemoryRequirements 
         vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
 }
 
-static bool is_importable(VkDevice device, VkImage image)
+static const struct vd_image *image_of(VkDevice device, VkImage image)
 {
-    const struct vd_image *object = vd_id_object(vd_instance_of(device), (uint64_t)image);
-    return object && object->importable;
+    return vd_id_object(vd_instance_of(device), (uint64_t)image);
+}
+
+/* False: the device is lost. */
+static bool ask(VkDevice device, VkImage handle, struct vd_requirements *out)
+{
+    const struct vd_image *image = image_of(device, handle);
+    if (vd_memo_get(image->memo, out, sizeof(*out)))
+        return true;
+    const VkImageMemoryRequirementsInfo2 question = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
+        .image = handle,
+    };
+    VkMemoryDedicatedRequirements dedicated = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
+    };
+    VkMemoryRequirements2 answer = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
+        .pNext = &dedicated,
+    };
+    vd_call_vkGetImageMemoryRequirements2(device, &question, &answer);
+    translate(device, image->importable, &answer.memoryRequirements);
+    *out = (struct vd_requirements){answer.memoryRequirements,
+                                    dedicated.prefersDedicatedAllocation,
+                                    dedicated.requiresDedicatedAllocation};
+    if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
+        return false;
+    vd_memo_put(&((struct vd_device *)device)->images, image->memo, out, sizeof(*out));
+    return true;
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetImageMemoryRequirements(VkDevice device, VkImage image,
                                                            VkMemoryRequirements *requirements)
 {
-    vd_call_vkGetImageMemoryRequirements(device, image, requirements);
-    translate(device, is_importable(device, image), requirements);
+    struct vd_requirements answer;
+    ask(device, image, &answer);
+    *requirements = answer.memory;
 }
 
 VKAPI_ATTR void VKAPI_CALL
 vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2 *info,
                                  VkMemoryRequirements2 *requirements)
 {
+    struct vd_requirements answer;
+    if (!info->pNext && ask(device, info->image, &answer) &&
+        vd_requirements_fill(&answer, requirements))
+        return;
     vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
-    translate(device, is_importable(device, info->image), &requirements->memoryRequirements);
+    translate(device, image_of(device, info->image)->importable,
+              &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL

@@ -10,6 +10,7 @@ struct vd_image {
     VkExtent3D extent;
     uint32_t layers;
     bool importable; /* imported memory may be bound to it */
+    struct vd_memo_entry *memo; /* of its requirements, NULL: not kept */
 };
 
 /* vkCreateImage without the swapchain special case; `importable` also for optimal tiling. */

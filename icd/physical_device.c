@@ -13,14 +13,6 @@
 #include "log.h"
 #include "opcodes.h"
 
-#define FORMATS_CACHED (VK_FORMAT_ASTC_12x12_SRGB_BLOCK + 1)
-
-struct vd_format_cache {
-    pthread_mutex_t lock;
-    bool known[FORMATS_CACHED];
-    VkFormatProperties properties[FORMATS_CACHED];
-};
-
 static const void *entry_in(const struct vd_physical_device *pd, uint32_t offset, uint32_t size,
                             VkStructureType type, uint32_t *found)
 {
@@ -226,10 +218,10 @@ static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *i
     vd_dispatchable_init(&pd->base, id, instance, NULL);
     pd->data = (const struct vd_physical_device_data *)at;
     pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
-    pd->formats = calloc(1, sizeof(*pd->formats));
-    if (!pd->extensions || !pd->formats)
+    vd_memo_init(&pd->formats);
+    vd_memo_init(&pd->image_formats);
+    if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    pthread_mutex_init(&pd->formats->lock, NULL);
     pd->properties = pd->data->core_properties;
     pd->features = pd->data->core_features;
     if (pd->properties.apiVersion > VD_REGISTRY_VERSION)
@@ -289,7 +281,8 @@ void vd_physical_devices_finish(struct vd_instance *instance)
     struct vd_physical_device *devices = instance->physical_devices;
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         free(devices[i].extensions);
-        free(devices[i].formats);
+        vd_memo_finish(&devices[i].formats);
+        vd_memo_finish(&devices[i].image_formats);
         free(devices[i].blob);
     }
     free(devices);
@@ -500,24 +493,13 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties(VkPhysicalDevi
                                                                   VkFormat format,
                                                                   VkFormatProperties *pProperties)
 {
-    struct vd_format_cache *cache = ((struct vd_physical_device *)handle)->formats;
-    const bool cached = (uint32_t)format < FORMATS_CACHED;
-    if (cached) {
-        pthread_mutex_lock(&cache->lock);
-        const bool known = cache->known[format];
-        if (known)
-            *pProperties = cache->properties[format];
-        pthread_mutex_unlock(&cache->lock);
-        if (known)
-            return;
-    }
+    struct vd_memo *memo = &((struct vd_physical_device *)handle)->formats;
+    struct vd_memo_entry *entry = vd_memo_find(memo, &format, sizeof(format));
+    if (vd_memo_get(entry, pProperties, sizeof(*pProperties)))
+        return;
     vd_call_vkGetPhysicalDeviceFormatProperties(handle, format, pProperties);
-    if (cached) {
-        pthread_mutex_lock(&cache->lock);
-        cache->properties[format] = *pProperties;
-        cache->known[format] = true;
-        pthread_mutex_unlock(&cache->lock);
-    }
+    if (!vd_connection_lost(vd_instance_of(handle)->connection))
+        vd_memo_put(memo, entry, pProperties, sizeof(*pProperties));
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(
@@ -527,6 +509,28 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(
         vd_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
     else
         vd_vkGetPhysicalDeviceFormatProperties(handle, format, &pProperties->formatProperties);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties(
+    VkPhysicalDevice handle, VkFormat format, VkImageType type, VkImageTiling tiling,
+    VkImageUsageFlags usage, VkImageCreateFlags flags, VkImageFormatProperties *pProperties)
+{
+    struct vd_memo *memo = &((struct vd_physical_device *)handle)->image_formats;
+    const uint32_t key[] = {(uint32_t)format, (uint32_t)type, (uint32_t)tiling, usage, flags};
+    struct {
+        VkImageFormatProperties properties;
+        VkResult result;
+    } value = {0};
+    struct vd_memo_entry *entry = vd_memo_find(memo, key, sizeof(key));
+    if (!vd_memo_get(entry, &value, sizeof(value))) {
+        value.result = vd_call_vkGetPhysicalDeviceImageFormatProperties(
+            handle, format, type, tiling, usage, flags, &value.properties);
+        /* What the host says of itself stays true; an error of the moment does not. */
+        if (value.result == VK_SUCCESS || value.result == VK_ERROR_FORMAT_NOT_SUPPORTED)
+            vd_memo_put(memo, entry, &value, sizeof(value));
+    }
+    *pProperties = value.properties;
+    return value.result;
 }
 
 /* -- external handles: none are offered, so nobody may be told that they work ------------------ */
@@ -539,6 +543,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
         if (in->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO &&
             ((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType)
             return VK_ERROR_FORMAT_NOT_SUPPORTED;
+    if (!info->pNext && !properties->pNext)
+        return vd_vkGetPhysicalDeviceImageFormatProperties(
+            handle, info->format, info->type, info->tiling, info->usage, info->flags,
+            &properties->imageFormatProperties);
     return vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
 }
 

@@ -6,6 +6,7 @@
 #define VIADUCT_ICD_PHYSICAL_DEVICE_H
 
 #include "instance.h"
+#include "memo.h"
 #include "protocol/physical_device.h"
 
 /* A memory type that the application sees. */
@@ -24,7 +25,7 @@ struct vd_physical_device {
     uint32_t extension_count;
     VkPhysicalDeviceMemoryProperties memory; /* what the application sees */
     struct vd_memory_type memory_types[VK_MAX_MEMORY_TYPES];
-    struct vd_format_cache *formats;
+    struct vd_memo formats, image_formats; /* VkFormatProperties, VkImageFormatProperties */
 };
 
 /* Fills instance->physical_devices, once. */

@@ -74,19 +74,24 @@ void vd_decoder_finish(struct vd_decoder *d)
 
 /* ---- What returns */
 
-/* What stands at `where` is about to be replaced by something of ours. */
-static bool remember(struct vd_decoder *d, const void *where, uint64_t value)
+static bool remember_offset(struct vd_decoder *d, uint32_t offset, uint64_t value)
 {
-    const uint32_t offset = (uint32_t)((const uint8_t *)where - d->record);
-    if (!d->echo || offset < d->echo) {
-        return true;
-    }
     if (!room((void **)&d->restores, &d->restore_capacity, d->restore_count,
               sizeof(*d->restores))) {
         return fail(d, "out of memory", "");
     }
     d->restores[d->restore_count++] = (struct vd_restore){.offset = offset, .value = value};
     return true;
+}
+
+/* What stands at `where` is about to be replaced by something of ours. */
+static inline bool remember(struct vd_decoder *d, const void *where, uint64_t value)
+{
+    if (!d->echo) {
+        return true;
+    }
+    const uint32_t offset = (uint32_t)((const uint8_t *)where - d->record);
+    return offset < d->echo || remember_offset(d, offset, value);
 }
 
 void vd_decoder_restore(struct vd_decoder *d)
@@ -106,15 +111,15 @@ static bool claim(struct vd_decoder *d, const void **where, uint64_t count, size
         return fail(d, what, "a pointer that is not canonical");
     }
     /* Both are multiples of VD_ALIGN, so that aligning the bytes stays within the record. */
-    const uint32_t left = d->size - d->cursor;
-    if (count > left / element) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, element, &bytes) || bytes > d->size - d->cursor) {
         return fail(d, what, "reaches beyond the record");
     }
     if (!remember(d, where, 0)) {
         return false;
     }
     *where = d->record + d->cursor;
-    d->cursor += (uint32_t)vd_align(count * element);
+    d->cursor += (uint32_t)vd_align(bytes);
     return true;
 }
 
@@ -186,14 +191,15 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
     if ((uintptr_t)*where != (VD_POINTER_OUT | d->out_cursor)) {
         return fail(d, what, "an output pointer that is not canonical");
     }
-    if (count > (d->out_size - d->out_cursor) / element) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, element, &bytes) || bytes > d->out_size - d->out_cursor) {
         return fail(d, what, "reaches beyond the output area");
     }
     if (!remember(d, where, 0)) {
         return false;
     }
     *where = d->out + d->out_cursor;
-    d->out_cursor += (uint32_t)vd_align(count * element);
+    d->out_cursor += (uint32_t)vd_align(bytes);
     return true;
 }
 

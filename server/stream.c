@@ -60,7 +60,12 @@ static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
     const struct vd_record *record = (const struct vd_record *)bytes;
     const struct vd_command *command = &vd_commands[record->opcode];
 
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    /* What else vd_decoder_begin resets stays as it is throughout a stream: nothing returns, is
+     * created or destroyed here, and the first failure is the last record. */
+    d->record = bytes;
+    d->size = record->size;
+    d->opcode = record->opcode;
+    d->skip = false;
     if (record->flags) {
         return vd_dec_fail(d, "asks for a reply inside a stream");
     }
@@ -80,6 +85,9 @@ static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
     if (d->tombstone) {
         vd_context_lose(d->context, "%s uses an object whose creation failed",
                         vd_opcode_name(d->opcode));
+        return true;
+    }
+    if (d->skip) {
         return true;
     }
     command->call(d, bytes + sizeof(*record));
