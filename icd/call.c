@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "call.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "log.h"
@@ -20,8 +21,13 @@ struct vd_scratch {
 
 static struct vd_scratch *scratch_get(struct vd_instance *instance)
 {
+    /* acquire and release: its contents pass from thread to thread. */
+    struct vd_scratch *scratch = atomic_exchange_explicit(&instance->hot, NULL,
+                                                          memory_order_acquire);
+    if (scratch)
+        return scratch;
     pthread_mutex_lock(&instance->lock);
-    struct vd_scratch *scratch = instance->scratch;
+    scratch = instance->scratch;
     if (scratch) {
         instance->scratch = scratch->next;
         instance->scratch_count--;
@@ -37,7 +43,11 @@ static struct vd_scratch *scratch_get(struct vd_instance *instance)
 
 static void scratch_put(struct vd_instance *instance, struct vd_scratch *scratch)
 {
-    if (!scratch)
+    struct vd_scratch *none = NULL;
+    if (!scratch ||
+        (scratch->capacity <= SCRATCH_KEPT_SIZE &&
+         atomic_compare_exchange_strong_explicit(&instance->hot, &none, scratch,
+                                                 memory_order_release, memory_order_relaxed)))
         return;
     pthread_mutex_lock(&instance->lock);
     const bool keep =
@@ -54,6 +64,7 @@ static void scratch_put(struct vd_instance *instance, struct vd_scratch *scratch
 
 void vd_scratch_finish(struct vd_instance *instance)
 {
+    free(atomic_load_explicit(&instance->hot, memory_order_relaxed));
     while (instance->scratch) {
         struct vd_scratch *next = instance->scratch->next;
         free(instance->scratch);

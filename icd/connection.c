@@ -516,6 +516,15 @@ static VkResult produce(struct vd_connection *connection, const struct vd_record
     return VK_SUCCESS;
 }
 
+/* Under the send lock, and read without it. */
+static void count(struct vd_connection *connection, uint64_t calls, uint64_t bytes)
+{
+    atomic_store_explicit(&connection->calls, atomic_load_explicit(&connection->calls, memory_order_relaxed) + calls,
+                          memory_order_relaxed);
+    atomic_store_explicit(&connection->bytes, atomic_load_explicit(&connection->bytes, memory_order_relaxed) + bytes,
+                          memory_order_relaxed);
+}
+
 /* A record that fits into the ring. */
 static VkResult send_record(struct vd_connection *connection, const struct vd_record *record,
                             uint64_t *position)
@@ -523,6 +532,7 @@ static VkResult send_record(struct vd_connection *connection, const struct vd_re
     struct vd_ring *ring = connection->ring;
     pthread_mutex_lock(&connection->send_lock);
     const VkResult result = produce(connection, record);
+    count(connection, 1, record->size);
     if (position) {
         *position = connection->tail;
     }
@@ -585,6 +595,7 @@ static VkResult send_large(struct vd_connection *connection, const struct vd_rec
         .indirect = {.shm = large->shm.id, .size = record->size},
     };
     result = send_record(connection, &command.record, &large->position);
+    vd_connection_count(connection, 0, record->size);
     if (position) {
         *position = large->position;
     }
@@ -603,7 +614,6 @@ VkResult vd_connection_send(struct vd_connection *connection, const void *data, 
     if (vd_connection_lost(connection)) {
         return VK_ERROR_DEVICE_LOST;
     }
-    vd_connection_count(connection, 1, record->size);
     return record->size <= VD_RING_RECORD_MAX ? send_record(connection, record, position)
                                               : send_large(connection, record, position);
 }
@@ -897,6 +907,7 @@ void vd_connection_stats(struct vd_connection *connection, struct vd_connection_
 
 void vd_connection_count(struct vd_connection *connection, uint64_t calls, uint64_t bytes)
 {
-    atomic_fetch_add_explicit(&connection->calls, calls, memory_order_relaxed);
-    atomic_fetch_add_explicit(&connection->bytes, bytes, memory_order_relaxed);
+    pthread_mutex_lock(&connection->send_lock);
+    count(connection, calls, bytes);
+    pthread_mutex_unlock(&connection->send_lock);
 }

@@ -21,7 +21,8 @@ struct vd_instance {
     uint32_t api_version;        /* what the application asked for */
     bool *extensions;            /* enabled, by enum vd_extension_index */
     pthread_mutex_t lock;        /* physical devices, scratch, queue slots */
-    struct vd_scratch *scratch;  /* buffers for records, most recently used first */
+    _Atomic(struct vd_scratch *) hot; /* a buffer for records, taken and given without the lock */
+    struct vd_scratch *scratch;  /* more of them */
     unsigned scratch_count;
     uint64_t queue_slots;        /* bit set: in use on the completion page */
     struct vd_physical_device *physical_devices;

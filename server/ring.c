@@ -19,6 +19,9 @@
 /* How many looks lie between two sched_yield(): the client may wait for this very processor. */
 #define LOOKS_PER_YIELD 8
 
+/* Bytes that are copied and executed at a time. */
+#define BATCH (UINT32_C(64) << 10)
+
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
 
 struct vd_ring_consumer {
@@ -156,29 +159,55 @@ static const struct vd_record *record_at(const struct vd_ring_consumer *consumer
     return (const struct vd_record *)(consumer->span + offset);
 }
 
-/* Are the first `size` bytes of the span whole records? */
-static bool check_framing(const struct vd_ring_consumer *consumer, uint32_t size)
+/* How many of the first `copied` bytes of the span are whole records, where `available` bytes are in
+ * the ring. False: they are no records. */
+static bool whole_records(const struct vd_ring_consumer *consumer, uint32_t copied,
+                          uint32_t available, uint32_t *whole)
 {
-    if (size % VD_ALIGN != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: %u bytes in the ring are no whole records", size);
+    if (available % VD_ALIGN != 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: %u bytes in the ring are no whole records",
+               available);
         return false;
     }
-    for (uint32_t offset = 0; offset < size;) {
+    uint32_t offset = 0;
+    while (offset < copied) {
         const struct vd_record *record = record_at(consumer, offset);
         if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 ||
-            record->size > size - offset) {
+            record->size > available - offset) {
             vd_log(VD_LOG_WARNING,
                    "protocol error: record %u has a size of %u bytes where %u are in the ring",
-                   record->opcode, record->size, size - offset);
+                   record->opcode, record->size, available - offset);
             return false;
         }
         if (record->opcode == VD_OP_SETUP) {
             vd_log(VD_LOG_WARNING, "protocol error: a second set-up, in the ring");
             return false;
         }
+        if (record->size > copied - offset) {
+            break;
+        }
         offset += record->size;
     }
+    *whole = offset;
     return true;
+}
+
+/* Copies records into the span, about BATCH bytes of them: what stays in the cache until it has been
+ * executed. False: they are no records. */
+static bool copy_records(struct vd_ring_consumer *consumer, uint32_t available, uint32_t *whole)
+{
+    const uint32_t some = available < BATCH ? available : BATCH;
+    copy_out(consumer, some);
+    if (!whole_records(consumer, some, available, whole)) {
+        return false;
+    }
+    if (*whole) {
+        return true;
+    }
+    /* The first one is longer. Its size is checked again: the client may change it meanwhile. */
+    const uint32_t longer = record_at(consumer, 0)->size;
+    copy_out(consumer, longer);
+    return whole_records(consumer, longer, longer, whole);
 }
 
 static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offset, uint32_t size)
@@ -299,9 +328,9 @@ bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *
                    (unsigned long long)tail, (unsigned long long)consumer->head);
             return false;
         }
-        const uint32_t size = (uint32_t)(tail - consumer->head);
-        copy_out(consumer, size);
-        if (!check_framing(consumer, size) || !execute_span(consumer, context, size)) {
+        uint32_t size;
+        if (!copy_records(consumer, (uint32_t)(tail - consumer->head), &size) ||
+            !execute_span(consumer, context, size)) {
             return false;
         }
     }

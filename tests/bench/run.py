@@ -11,6 +11,7 @@ import platform
 import re
 import signal
 import sys
+import textwrap
 
 bench_dir = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(bench_dir), str(bench_dir.parent)]
@@ -46,8 +47,10 @@ def parse_arguments():
 class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
-        self.place = setups.Place(setting.root_path() / "build" / "bench" / "logs")
-        self.program = setting.build_path() / "tests" / "bench" / "bench"
+        directory = setting.root_path() / "build" / "bench"
+        build = setups.snapshot(directory / "build")
+        self.place = setups.Place(directory / "logs", build)
+        self.program = build / "tests" / "bench" / "bench"
         self.broken = {}  # setup -> cases that ended or stopped the program
 
     def cases(self, only):
@@ -85,8 +88,11 @@ class Bench:
             if not names:
                 break
             reason = started.result().describe() if in_time else f"no end within {limit:.0f} s"
-            print(f"  {setup.name}, {names[0]}: {reason if status or not in_time else 'no result'}",
-                  file=sys.stderr)
+            if in_time and status == 0:
+                reason = "no result"
+            reason = textwrap.shorten(reason, 160)
+            progress("")
+            print(f"  {setup.name}, {names[0]}: {reason}", file=sys.stderr)
             broken[names[0]] = reason
             results[names[0]] = {"failed": reason}
             names = names[1:]

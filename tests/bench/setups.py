@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ways to the same driver: natively, through Viaduct, through Venus."""
 
+import json
 import pathlib
 import shutil
 import tempfile
@@ -12,14 +13,31 @@ from harness import Failure, Server, process, setting
 class Place:
     """Where logs go: what the harness expects of a test."""
 
-    def __init__(self, path):
+    def __init__(self, path, build):
         self.path = path
+        self.build = build
         self.processes = []
         path.mkdir(parents=True, exist_ok=True)
 
     def note(self, text):
         with open(self.path / "notes.txt", "a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def snapshot(to):
+    """A copy of what is measured, so that a build meanwhile changes nothing."""
+    shutil.rmtree(to, ignore_errors=True)
+    build = setting.build_path()
+    manifest = setting.manifest()
+    data = json.loads(manifest.read_text(encoding="utf-8"))
+    library = pathlib.Path(data["ICD"]["library_path"]).name
+    data["ICD"]["library_path"] = str(to / "icd" / library)
+    for part in ("icd", "server", "tests/bench"):
+        (to / part).mkdir(parents=True)
+    (to / "icd" / manifest.name).write_text(json.dumps(data), encoding="utf-8")
+    for path in (f"icd/{library}", "server/viaduct-server", "tests/bench/bench"):
+        shutil.copy(build / path, to / path)
+    return to
 
 
 class Native:
@@ -44,7 +62,7 @@ class Viaduct:
         environment = setting.native_environment()
         if driver:
             environment.update(VK_DRIVER_FILES=str(driver), VK_ICD_FILENAMES=str(driver))
-        self.server = Server(place, environment=environment, level="warning")
+        self.server = Server(place, build=place.build, environment=environment, level="warning")
         self.server.__enter__()
         self.server_pid = self.server.pid
 

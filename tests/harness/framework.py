@@ -25,29 +25,31 @@ class Skipped(Exception):
 
 
 class Test:
-    def __init__(self, function, name, purpose, seconds, alone):
+    def __init__(self, function, name, purpose, seconds, alone, late):
         self.function = function
         self.name = name
         self.purpose = purpose
         self.seconds = seconds
         self.alone = alone
+        self.late = late
 
 
 _tests = []
 
 
-def add(function, name, purpose, seconds=60, alone=False):
-    """Registers a test. An `alone` test measures something that neighbours would disturb."""
+def add(function, name, purpose, seconds=60, alone=False, late=False):
+    """Registers a test. An `alone` test measures something that neighbours would disturb; a `late`
+    one is itself such a neighbour, because it compiles."""
     if any(test.name == name for test in _tests):
         raise ValueError(f"two tests are called {name}")
-    _tests.append(Test(function, name, purpose, seconds, alone))
+    _tests.append(Test(function, name, purpose, seconds, alone, late))
 
 
-def test(name, seconds=60, alone=False):
+def test(name, **options):
     """Decorator: the first line of the function's documentation is the test's purpose."""
 
     def register(function):
-        add(function, name, function.__doc__.strip().splitlines()[0], seconds, alone)
+        add(function, name, function.__doc__.strip().splitlines()[0], **options)
         return function
 
     return register
@@ -185,20 +187,24 @@ def _run_one(test, report):
     report.add(outcome, test, time.monotonic() - start, reason, tail)
 
 
-def run(tests, jobs):
-    report = Report()
-    together = [test for test in tests if not test.alone]
+def _run_together(tests, jobs, report):
     with futures.ThreadPoolExecutor(jobs) as pool:
         try:
-            for future in [pool.submit(_run_one, test, report) for test in together]:
+            for future in [pool.submit(_run_one, test, report) for test in tests]:
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             process.kill_all()
             raise
+
+
+def run(tests, jobs):
+    report = Report()
+    _run_together([test for test in tests if not test.alone and not test.late], jobs, report)
     for test in tests:
         if test.alone:
             _run_one(test, report)
+    _run_together([test for test in tests if test.late], jobs, report)
     report.summary()
     # A filter that matches nothing, or a machine where all is skipped, has shown nothing.
     return 0 if report.counts["FAIL"] == 0 and report.counts["PASS"] > 0 else 1
