@@ -8,8 +8,8 @@
 #include "physical_device.h"
 
 /* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */
-#define SCRATCH_KEPT 16
-#define SCRATCH_KEPT_SIZE (256u << 10)
+#define SCRATCH_KEPT 8
+#define SCRATCH_KEPT_SIZE (2u << 20)
 #define SCRATCH_FIRST 4096u
 
 struct vd_scratch {

@@ -7,7 +7,9 @@
 
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "entrypoints.h"
+#include "render_pass.h"
 
 /* What the members of a create info depend on. */
 struct traits {
@@ -74,10 +76,44 @@ static struct traits traits_of(const VkGraphicsPipelineCreateInfo *info)
     return t;
 }
 
-/* The struct holds what is needed; *viewport is storage for a changed copy. */
-static void sanitise(VkGraphicsPipelineCreateInfo *info, VkPipelineViewportStateCreateInfo *viewport)
+/* What stands in for parts of a create info that had to be changed. */
+struct changed {
+    VkPipelineViewportStateCreateInfo viewport;
+    VkBaseOutStructure *chain; /* to be freed */
+};
+
+/* Formats are ignored beside a render pass, and by parts that do not write attachments. False: no
+ * memory. */
+static bool sanitise_rendering(VkGraphicsPipelineCreateInfo *info, const struct traits *t,
+                               struct changed *changed)
+{
+    const bool output_part =
+        t->parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT;
+    if (!t->rendering || (output_part && !info->renderPass))
+        return true;
+    changed->chain = vd_chain_copy(info->pNext);
+    if (!changed->chain)
+        return false;
+    info->pNext = changed->chain;
+    VkBaseOutStructure *link = changed->chain;
+    while (link->sType != VK_STRUCTURE_TYPE_PIPELINE_RENDERING_CREATE_INFO)
+        link = link->pNext;
+    VkPipelineRenderingCreateInfo *rendering = (VkPipelineRenderingCreateInfo *)link;
+    *rendering = (VkPipelineRenderingCreateInfo){
+        .sType = rendering->sType,
+        .pNext = rendering->pNext,
+        .viewMask = info->renderPass ? 0 : rendering->viewMask,
+    };
+    return true;
+}
+
+/* The struct holds what is needed; false: no memory. */
+static bool sanitise(struct vd_instance *instance, VkGraphicsPipelineCreateInfo *info,
+                     struct changed *changed)
 {
     const struct traits t = traits_of(info);
+    const uint32_t uses = vd_subpass_uses(instance, info->renderPass, info->subpass);
+    VkPipelineViewportStateCreateInfo *viewport = &changed->viewport;
     const bool vertex_part = t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT;
     const bool raster_part =
         t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT;
@@ -85,12 +121,15 @@ static void sanitise(VkGraphicsPipelineCreateInfo *info, VkPipelineViewportState
     const bool output_part =
         t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT;
     const bool mesh = t.stages & (VK_SHADER_STAGE_MESH_BIT_EXT | VK_SHADER_STAGE_TASK_BIT_EXT);
-    /* Formats say whether there is an attachment, where no render pass does. */
-    const bool depthless = output_part && !info->renderPass && t.rendering &&
-                           t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
-                           t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
-    const bool colourless = output_part && !info->renderPass &&
-                            (!t.rendering || !t.rendering->colorAttachmentCount);
+    /* A render pass says whether there is an attachment; where there is none, formats do. */
+    const bool depthless =
+        info->renderPass ? !(uses & VD_SUBPASS_DEPTH_STENCIL)
+                         : output_part && t.rendering &&
+                               t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
+                               t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
+    const bool colourless =
+        info->renderPass ? !(uses & VD_SUBPASS_COLOR)
+                         : output_part && (!t.rendering || !t.rendering->colorAttachmentCount);
 
     if (!raster_part && !fragment_part)
         info->stageCount = 0;
@@ -123,6 +162,7 @@ static void sanitise(VkGraphicsPipelineCreateInfo *info, VkPipelineViewportState
             viewport->scissorCount = 0;
         info->pViewportState = viewport;
     }
+    return sanitise_rendering(info, &t, changed);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
@@ -132,22 +172,27 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
 {
     struct {
         VkGraphicsPipelineCreateInfo info;
-        VkPipelineViewportStateCreateInfo viewport;
+        struct changed changed;
     } one = {0};
     VkGraphicsPipelineCreateInfo *infos = &one.info;
-    VkPipelineViewportStateCreateInfo *viewports = &one.viewport;
+    struct changed *changed = &one.changed;
     if (createInfoCount > 1) {
-        infos = malloc(createInfoCount * (sizeof(*infos) + sizeof(*viewports)));
+        infos = calloc(createInfoCount, sizeof(*infos) + sizeof(*changed));
         if (!infos)
             return VK_ERROR_OUT_OF_HOST_MEMORY;
-        viewports = (VkPipelineViewportStateCreateInfo *)(infos + createInfoCount);
+        changed = (struct changed *)(infos + createInfoCount);
     }
+    VkResult result = VK_SUCCESS;
     for (uint32_t i = 0; i < createInfoCount; i++) {
         infos[i] = pCreateInfos[i];
-        sanitise(&infos[i], &viewports[i]);
+        if (!sanitise(vd_instance_of(device), &infos[i], &changed[i]))
+            result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
-    const VkResult result = vd_call_vkCreateGraphicsPipelines(
-        device, pipelineCache, createInfoCount, infos, pAllocator, pPipelines);
+    if (result == VK_SUCCESS)
+        result = vd_call_vkCreateGraphicsPipelines(device, pipelineCache, createInfoCount, infos,
+                                                   pAllocator, pPipelines);
+    for (uint32_t i = 0; i < createInfoCount; i++)
+        free(changed[i].chain);
     if (infos != &one.info)
         free(infos);
     return result;

@@ -120,7 +120,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueWaitIdle(VkQueue handle)
     pthread_mutex_lock(&queue->lock);
     const uint64_t number = queue->number;
     pthread_mutex_unlock(&queue->lock);
-    return vd_queue_wait(queue, number, UINT64_MAX);
+    const VkResult result = vd_queue_wait(queue, number, UINT64_MAX);
+    return result == VK_SUCCESS ? vd_device_status(queue->base.device) : result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeviceWaitIdle(VkDevice handle)

@@ -154,23 +154,36 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
     }
 }
 
-void vd_context_lose(struct vd_context *context, const char *why, ...)
+static void mark_lost(struct vd_context *context, const char *why, va_list args)
 {
     if (!atomic_exchange(&context->lost, true)) {
         char text[256];
-        va_list args;
-        va_start(args, why);
         vsnprintf(text, sizeof(text), why, args);
-        va_end(args);
         vd_log(VD_LOG_ERROR, "device lost: %s", text);
     }
     struct vd_completion *page = context->completion;
-    if (!page) {
-        return;
+    if (page) {
+        atomic_store(&page->lost, 1);
+        vd_completion_changed(page);
+        vd_wake(&page->event);
     }
-    atomic_store(&page->lost, 1);
-    vd_completion_changed(page);
-    vd_wake(&page->event);
+}
+
+void vd_context_mark_lost(struct vd_context *context, const char *why, ...)
+{
+    va_list args;
+    va_start(args, why);
+    mark_lost(context, why, args);
+    va_end(args);
+}
+
+void vd_context_lose(struct vd_context *context, const char *why, ...)
+{
+    va_list args;
+    va_start(args, why);
+    mark_lost(context, why, args);
+    va_end(args);
+    vd_waits_lose(context->waits);
 }
 
 void vd_capset_fill(struct vd_capset *capset)
@@ -224,6 +237,15 @@ bool vd_command_decode(struct vd_decoder *d, uint8_t *bytes, const struct vd_ans
     return true;
 }
 
+/* A call that waits was answered when the device was lost, but may still be in the driver; what it
+ * waits for must stay. */
+static bool is_waited_for(const struct vd_decoder *d)
+{
+    return (d->opcode == VD_OP_vkDestroySemaphore || d->opcode == VD_OP_vkDestroyQueryPool) &&
+           atomic_load_explicit(&d->context->lost, memory_order_relaxed) &&
+           vd_waits_use(d->context->waits, d->owner);
+}
+
 bool vd_command_call(struct vd_decoder *d)
 {
     const struct vd_command *command = &vd_commands[d->opcode];
@@ -235,7 +257,7 @@ bool vd_command_call(struct vd_decoder *d)
                         vd_opcode_name(d->opcode));
         return true;
     }
-    if (d->skip) {
+    if (d->skip || is_waited_for(d)) {
         return true;
     }
     command->call(d, d->record + vd_record_body((const struct vd_record *)d->record));
@@ -300,8 +322,7 @@ static bool check_victims(struct vd_context *context, struct vd_decoder *d)
     }
     for (uint32_t i = 0; i < d->victim_count; i++) {
         const uint64_t id = d->victims[i];
-        if (!vd_object_find(&context->objects, id) ||
-            is_pool_child(vd_id_type(id)) != from_pool) {
+        if (!vd_object_find(&context->objects, id) || is_pool_child(vd_id_type(id)) != from_pool) {
             d->victims[i] = 0; /* decoded to VK_NULL_HANDLE */
             continue;
         }

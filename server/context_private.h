@@ -23,11 +23,11 @@ struct vd_context {
 
     struct vd_object_table objects;
     struct vd_instance *instance; /* NULL before vkCreateInstance */
-    struct vd_instance *warm;     /* keeps the driver loaded; NULL: vd_context_warm was not called */
+    struct vd_instance *warm; /* keeps the driver loaded; NULL: vd_context_warm was not called */
     struct vd_waits *waits;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
-    uint32_t failures; /* logged */
-    bool stuck; /* a device was left behind, and so its instance must be */
+    uint32_t failures;              /* logged */
+    bool stuck;                     /* a device was left behind, and so its instance must be */
 
     /* Kept from record to record. */
     struct vd_decoder decoder;
@@ -82,6 +82,8 @@ bool vd_answer_begin(struct vd_context *context, struct vd_answer *answer,
                      const struct vd_record *record);
 /* Writes result, output area and echo, restoring the record; then wakes the client. */
 void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct vd_decoder *d);
+/* Writes VK_ERROR_DEVICE_LOST instead of anything else. */
+void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer);
 /* Lets go of the place; may follow vd_answer_send or not. */
 void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
 
@@ -96,6 +98,10 @@ bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record
 /* The client must hear VK_ERROR_DEVICE_LOST from now on. Any thread; logs the first reason. */
 __attribute__((format(printf, 2, 3))) void vd_context_lose(struct vd_context *context,
                                                            const char *why, ...);
+
+/* The same without telling those who wait in calls (wait.c does). */
+__attribute__((format(printf, 2, 3))) void vd_context_mark_lost(struct vd_context *context,
+                                                                const char *why, ...);
 
 /* Room for `size` bytes in a buffer that is kept, its contents lost; false without memory. */
 bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size);

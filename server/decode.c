@@ -210,8 +210,8 @@ bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
     if (d->shm) {
         return fail(d, what, "a second one");
     }
-    d->shm = vd_shm_get(d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset,
-                        0);
+    d->shm =
+        vd_shm_get(d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset, 0);
     if (!d->shm) {
         return fail(d, what, "no such shared memory");
     }

@@ -55,8 +55,8 @@ struct vd_decoder {
     uint32_t pending_count, pending_capacity;
     uint64_t *victims; /* ids that the call destroys */
     uint32_t victim_count, victim_capacity;
-    uint64_t emptied;  /* id of a pool whose children the call frees, 0: none */
-    uint32_t pool;     /* index of the pool decoded last */
+    uint64_t emptied;          /* id of a pool whose children the call frees, 0: none */
+    uint32_t pool;             /* index of the pool decoded last */
     struct vd_shm_region *shm; /* referenced by vd_dec_shm, for the memory to take */
 
     bool failed;    /* malformed: the connection must end */

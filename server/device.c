@@ -121,9 +121,8 @@ void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
         free(device);
         return;
     }
-    const PFN_vkGetDeviceProcAddr get =
-        (PFN_vkGetDeviceProcAddr)d->context->get_instance_proc_addr(instance->handle,
-                                                                    "vkGetDeviceProcAddr");
+    const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)d->context->get_instance_proc_addr(
+        instance->handle, "vkGetDeviceProcAddr");
     vd_device_dispatch_load(&device->dispatch, device->handle, get);
     if (!instance->debug_utils) {
         vd_debug_utils_stub(&device->dispatch);
@@ -221,34 +220,34 @@ end_answer:
 
 /* What applications leave behind, in an order that spares drivers a surprise: users before what
  * they use. Children of pools go with these, queues with the device. */
-#define LEFTOVERS(X)                                                                               \
-    X(VkCommandPool, vkDestroyCommandPool)                                                         \
-    X(VkPipeline, vkDestroyPipeline)                                                               \
-    X(VkShaderEXT, vkDestroyShaderEXT)                                                             \
-    X(VkIndirectExecutionSetEXT, vkDestroyIndirectExecutionSetEXT)                                 \
-    X(VkIndirectCommandsLayoutEXT, vkDestroyIndirectCommandsLayoutEXT)                             \
-    X(VkIndirectCommandsLayoutNV, vkDestroyIndirectCommandsLayoutNV)                               \
-    X(VkFramebuffer, vkDestroyFramebuffer)                                                         \
-    X(VkRenderPass, vkDestroyRenderPass)                                                           \
-    X(VkDescriptorPool, vkDestroyDescriptorPool)                                                   \
-    X(VkPipelineLayout, vkDestroyPipelineLayout)                                                   \
-    X(VkDescriptorSetLayout, vkDestroyDescriptorSetLayout)                                         \
-    X(VkShaderModule, vkDestroyShaderModule)                                                       \
-    X(VkPipelineCache, vkDestroyPipelineCache)                                                     \
-    X(VkValidationCacheEXT, vkDestroyValidationCacheEXT)                                           \
-    X(VkSampler, vkDestroySampler)                                                                 \
-    X(VkQueryPool, vkDestroyQueryPool)                                                             \
-    X(VkEvent, vkDestroyEvent)                                                                     \
-    X(VkSemaphore, vkDestroySemaphore)                                                             \
-    X(VkOpticalFlowSessionNV, vkDestroyOpticalFlowSessionNV)                                       \
-    X(VkAccelerationStructureKHR, vkDestroyAccelerationStructureKHR)                               \
-    X(VkAccelerationStructureNV, vkDestroyAccelerationStructureNV)                                 \
-    X(VkMicromapEXT, vkDestroyMicromapEXT)                                                         \
-    X(VkBufferView, vkDestroyBufferView)                                                           \
-    X(VkImageView, vkDestroyImageView)                                                             \
-    X(VkSamplerYcbcrConversion, vkDestroySamplerYcbcrConversion)                                   \
-    X(VkBuffer, vkDestroyBuffer)                                                                   \
-    X(VkImage, vkDestroyImage)                                                                     \
+#define LEFTOVERS(X)                                                   \
+    X(VkCommandPool, vkDestroyCommandPool)                             \
+    X(VkPipeline, vkDestroyPipeline)                                   \
+    X(VkShaderEXT, vkDestroyShaderEXT)                                 \
+    X(VkIndirectExecutionSetEXT, vkDestroyIndirectExecutionSetEXT)     \
+    X(VkIndirectCommandsLayoutEXT, vkDestroyIndirectCommandsLayoutEXT) \
+    X(VkIndirectCommandsLayoutNV, vkDestroyIndirectCommandsLayoutNV)   \
+    X(VkFramebuffer, vkDestroyFramebuffer)                             \
+    X(VkRenderPass, vkDestroyRenderPass)                               \
+    X(VkDescriptorPool, vkDestroyDescriptorPool)                       \
+    X(VkPipelineLayout, vkDestroyPipelineLayout)                       \
+    X(VkDescriptorSetLayout, vkDestroyDescriptorSetLayout)             \
+    X(VkShaderModule, vkDestroyShaderModule)                           \
+    X(VkPipelineCache, vkDestroyPipelineCache)                         \
+    X(VkValidationCacheEXT, vkDestroyValidationCacheEXT)               \
+    X(VkSampler, vkDestroySampler)                                     \
+    X(VkQueryPool, vkDestroyQueryPool)                                 \
+    X(VkEvent, vkDestroyEvent)                                         \
+    X(VkSemaphore, vkDestroySemaphore)                                 \
+    X(VkOpticalFlowSessionNV, vkDestroyOpticalFlowSessionNV)           \
+    X(VkAccelerationStructureKHR, vkDestroyAccelerationStructureKHR)   \
+    X(VkAccelerationStructureNV, vkDestroyAccelerationStructureNV)     \
+    X(VkMicromapEXT, vkDestroyMicromapEXT)                             \
+    X(VkBufferView, vkDestroyBufferView)                               \
+    X(VkImageView, vkDestroyImageView)                                 \
+    X(VkSamplerYcbcrConversion, vkDestroySamplerYcbcrConversion)       \
+    X(VkBuffer, vkDestroyBuffer)                                       \
+    X(VkImage, vkDestroyImage)                                         \
     X(VkDeviceMemory, vkFreeMemory)
 
 struct leftover {
@@ -304,11 +303,11 @@ static bool destroy_leftovers(struct vd_context *context, struct vd_device *devi
     if (left.count) {
         vd_log(VD_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
     }
-#define DESTROY(object, destroy)                                                                   \
-    for (size_t i = 0; i < left.count; i++) {                                                      \
-        if (left.items[i].type == VD_TYPE_##object) {                                              \
-            device->dispatch.destroy(device->handle, (object)left.items[i].handle, NULL);          \
-        }                                                                                          \
+#define DESTROY(object, destroy)                                                          \
+    for (size_t i = 0; i < left.count; i++) {                                             \
+        if (left.items[i].type == VD_TYPE_##object) {                                     \
+            device->dispatch.destroy(device->handle, (object)left.items[i].handle, NULL); \
+        }                                                                                 \
     }
     LEFTOVERS(DESTROY)
 #undef DESTROY

@@ -10,9 +10,10 @@
 #include "names.h"
 #include "replay.h"
 
-static VKAPI_ATTR VkBool32 VKAPI_CALL
-log_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
-            const VkDebugUtilsMessengerCallbackDataEXT *data, void *user)
+static VKAPI_ATTR VkBool32 VKAPI_CALL log_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
+                                                  VkDebugUtilsMessageTypeFlagsEXT types,
+                                                  const VkDebugUtilsMessengerCallbackDataEXT *data,
+                                                  void *user)
 {
     (void)types;
     (void)user;

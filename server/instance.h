@@ -15,7 +15,7 @@ struct vd_device;
 
 struct vd_physical_device {
     VkPhysicalDevice handle;
-    uint64_t id; /* the client's, 0: not yet */
+    uint64_t id;          /* the client's, 0: not yet */
     uint32_t api_version; /* that its devices have here */
     VkExtensionProperties *extensions;
     uint32_t extension_count;

@@ -173,7 +173,7 @@ static void close_from(unsigned first)
 }
 
 /* The child's side of fork(). Returns its exit status. */
-static int become_worker(const struct listener *listener, int channel, pid_t parent,
+static int become_worker(const struct listener *listener, int channel, bool early, pid_t parent,
                          const struct worker_process *worker)
 {
     /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
@@ -196,6 +196,7 @@ static int become_worker(const struct listener *listener, int channel, pid_t par
 
     const struct vd_worker_options options = {
         .context = listener->options->context,
+        .early = early,
         .name = worker->name,
     };
     return vd_worker_run(kept, &options);
@@ -210,9 +211,9 @@ static void free_worker(struct worker_process *worker)
     free(worker);
 }
 
-/* Makes a worker without a client, listener->spare. Returns true in the worker, with *status to exit
- * with. */
-static bool start_spare(struct listener *listener, int *status)
+/* Makes a worker without a client, listener->spare; `early`: which is not needed yet. Returns true in
+ * the worker, with *status to exit with. */
+static bool start_spare(struct listener *listener, bool early, int *status)
 {
     int channel[2];
     struct worker_process *worker = calloc(1, sizeof(*worker));
@@ -238,7 +239,7 @@ static bool start_spare(struct listener *listener, int *status)
     const pid_t self = getpid();
     worker->pid = fork();
     if (worker->pid == 0) {
-        *status = become_worker(listener, channel[1], self, worker);
+        *status = become_worker(listener, channel[1], early, self, worker);
         return true;
     }
     close(channel[1]);
@@ -259,7 +260,7 @@ static bool start_client(struct listener *listener, int client, int *status)
     const unsigned number = ++listener->client_count;
     /* A spare that has died in the meantime does not take it; a new one does. */
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (!listener->spare && start_spare(listener, status)) {
+        if (!listener->spare && start_spare(listener, false, status)) {
             return true;
         }
         struct worker_process *worker = listener->spare;
@@ -407,7 +408,7 @@ static int serve(struct listener *listener)
     listener->wants_spare = true;
     while (!listener->stopping || listener->workers) {
         if (listener->wants_spare && !listener->spare && !listener->stopping &&
-            start_spare(listener, &status)) {
+            start_spare(listener, true, &status)) {
             return status; /* we are the worker */
         }
         struct pollfd sources[] = {

@@ -32,8 +32,7 @@ static bool check_import(struct vd_decoder *d, const VkMemoryAllocateInfo *info)
     if (info->allocationSize > d->shm->size - offset) {
         return vd_dec_fail(d, "imports memory beyond its shared memory");
     }
-    if ((uintptr_t)import->pHostPointer % alignment != 0 ||
-        info->allocationSize % alignment != 0) {
+    if ((uintptr_t)import->pHostPointer % alignment != 0 || info->allocationSize % alignment != 0) {
         d->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
         return false;
     }

@@ -54,8 +54,8 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
     if (!vd_object_addable(table, id, vd_id_type(id))) {
         return false;
     }
-    if (pool && (pool >= VD_ID_INDEX_MAX || !page_of(table, pool) ||
-                 key_of(object_at(table, pool)) == 0)) {
+    if (pool &&
+        (pool >= VD_ID_INDEX_MAX || !page_of(table, pool) || key_of(object_at(table, pool)) == 0)) {
         return false;
     }
     if (!page_of(table, index)) {

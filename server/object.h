@@ -26,9 +26,9 @@ struct vd_object {
 
 /* What creation and destruction look at. */
 struct vd_object_links {
-    void *data;           /* by type; the table's release() gets it back */
-    uint32_t pool;        /* index of the pool that it comes from, 0: none */
-    uint32_t first_child; /* of a pool */
+    void *data;              /* by type; the table's release() gets it back */
+    uint32_t pool;           /* index of the pool that it comes from, 0: none */
+    uint32_t first_child;    /* of a pool */
     uint32_t next, previous; /* among the children of the pool */
     bool doomed;             /* goes with the command in hand */
 };

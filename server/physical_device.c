@@ -227,8 +227,7 @@ static uint32_t importable(struct vd_context *context, const struct vd_instance 
     if (!pd->import_alignment) {
         return 0;
     }
-    VkPhysicalDeviceIDProperties ids = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceIDProperties ids = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
         .pNext = &ids,
@@ -402,8 +401,8 @@ static void append_queue_families(struct blob *blob, const struct vd_instance_di
     vk->vkGetPhysicalDeviceQueueFamilyProperties(pd->handle, &count, NULL);
     const size_t at = append(blob, count * sizeof(VkQueueFamilyProperties));
     if (!blob->failed) {
-        vk->vkGetPhysicalDeviceQueueFamilyProperties(
-            pd->handle, &count, (VkQueueFamilyProperties *)(blob->bytes + at));
+        vk->vkGetPhysicalDeviceQueueFamilyProperties(pd->handle, &count,
+                                                     (VkQueueFamilyProperties *)(blob->bytes + at));
         data->queue_family_count = count;
     }
 }
@@ -478,8 +477,8 @@ bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *bytes)
         goto end_answer;
     }
     if (record->size < vd_record_body(record) + sizeof(*args) ||
-        record->size != vd_record_body(record) + sizeof(*args) +
-                            (uint64_t)args->id_count * sizeof(uint64_t)) {
+        record->size !=
+            vd_record_body(record) + sizeof(*args) + (uint64_t)args->id_count * sizeof(uint64_t)) {
         vd_malformed(record, "a list of ids that does not fit");
         goto end_answer;
     }

@@ -117,14 +117,12 @@ static void number_batch(struct vd_queue *queue, struct scratch *scratch, const 
     semaphores[signals] = queue->timeline;
     *batch->signals = semaphores;
     *batch->signal_count = signals + 1;
-    values->pSignalSemaphoreValues =
-        extend_values(scratch, values->pSignalSemaphoreValues, signals,
-                      values->signalSemaphoreValueCount, number);
+    values->pSignalSemaphoreValues = extend_values(scratch, values->pSignalSemaphoreValues, signals,
+                                                   values->signalSemaphoreValueCount, number);
     values->signalSemaphoreValueCount = signals + 1;
     if (group) {
-        group->pSignalSemaphoreDeviceIndices =
-            extend_indices(scratch, group->pSignalSemaphoreDeviceIndices, signals,
-                           group->signalSemaphoreCount);
+        group->pSignalSemaphoreDeviceIndices = extend_indices(
+            scratch, group->pSignalSemaphoreDeviceIndices, signals, group->signalSemaphoreCount);
         group->signalSemaphoreCount = signals + 1;
     }
     if (!wait) {
@@ -227,8 +225,7 @@ void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
     for (uint32_t i = 0; i < a->bindInfoCount; i++) {
-        size +=
-            old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
+        size += old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
     }
     struct scratch scratch = {0};
     if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {

@@ -31,11 +31,11 @@ struct vd_queue {
     pthread_mutex_t lock;
     pthread_cond_t wanted;  /* for the thread: target, stop */
     pthread_cond_t stopped; /* for who stops it */
-    uint64_t target; /* number of the last batch that the driver accepted */
-    uint64_t done;   /* and of the last one that is known to have finished */
-    bool stop;       /* end when all is done */
-    bool ended;      /* the thread has */
-    bool abandoned;  /* nobody waits for the thread: it must touch nothing but the driver */
+    uint64_t target;        /* number of the last batch that the driver accepted */
+    uint64_t done;          /* and of the last one that is known to have finished */
+    bool stop;              /* end when all is done */
+    bool ended;             /* the thread has */
+    bool abandoned;         /* nobody waits for the thread: it must touch nothing but the driver */
 };
 
 /* NULL, with a line in the log, when that fails. `slot` must be free. */

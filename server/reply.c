@@ -18,8 +18,8 @@ bool vd_answer_begin(struct vd_context *context, struct vd_answer *answer,
     const struct vd_reply_request *request = &answer->request;
     if (request->out_size % VD_ALIGN != 0 || request->out_size > VD_RECORD_MAX ||
         request->offset % VD_ALIGN != 0 ||
-        (request->echo && (request->echo < body || request->echo > record->size ||
-                           request->echo % VD_ALIGN != 0))) {
+        (request->echo &&
+         (request->echo < body || request->echo > record->size || request->echo % VD_ALIGN != 0))) {
         return vd_malformed(record, "a reply request that makes no sense");
     }
     const uint32_t echo_size = request->echo ? record->size - request->echo : 0;
@@ -29,6 +29,16 @@ bool vd_answer_begin(struct vd_context *context, struct vd_answer *answer,
         return vd_malformed(record, "a reply outside of shared memory");
     }
     return true;
+}
+
+static void publish(struct vd_reply *reply)
+{
+    /* seq_cst: the client's look at all of the reply, and its VD_REPLY_WAITING. */
+    static_assert(sizeof(_Atomic uint32_t) == sizeof(reply->state), "a futex word");
+    _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
+    if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
+        vd_wake(state);
+    }
 }
 
 void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct vd_decoder *d)
@@ -48,13 +58,19 @@ void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct
     }
     reply->result = d->result;
     reply->value = d->value;
+    publish(reply);
+    vd_answer_end(context, answer);
+}
 
-    /* seq_cst: the client's look at all of the above, and its VD_REPLY_WAITING. */
-    static_assert(sizeof(_Atomic uint32_t) == sizeof(reply->state), "a futex word");
-    _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
-    if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
-        vd_wake(state);
+void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer)
+{
+    if (!answer->region) {
+        return;
     }
+    struct vd_reply *reply = (struct vd_reply *)(answer->region->map + answer->request.offset);
+    reply->result = VK_ERROR_DEVICE_LOST;
+    reply->value = 0;
+    publish(reply);
     vd_answer_end(context, answer);
 }
 

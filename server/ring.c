@@ -21,6 +21,7 @@
 
 /* Bytes that are copied and executed at a time. */
 #define BATCH (UINT32_C(64) << 10)
+#define LARGE_KEPT (UINT32_C(8) << 20)
 
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
 
@@ -30,6 +31,8 @@ struct vd_ring_consumer {
     struct vd_ring *ring;
     const uint8_t *data;
     uint8_t *span; /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
+    uint8_t *large; /* the same for a record that an indirect one stands for, kept for the next */
+    uint32_t large_capacity;
     uint64_t head; /* ours; the one in the ring is only ever written */
     _Atomic bool stop;
 };
@@ -68,6 +71,7 @@ void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer)
     if (!consumer) {
         return;
     }
+    free(consumer->large);
     free(consumer->span);
     vd_shm_put(consumer->shm, consumer->region);
     free(consumer);
@@ -218,6 +222,18 @@ static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offs
     return offset;
 }
 
+/* Memory for one large record; NULL: there is none. What is very large is not kept for long. */
+static uint8_t *reserve_large(struct vd_ring_consumer *consumer, uint32_t size)
+{
+    if (size > consumer->large_capacity || consumer->large_capacity > LARGE_KEPT) {
+        free(consumer->large);
+        const uint32_t capacity = size < LARGE_KEPT ? LARGE_KEPT : size;
+        consumer->large = malloc(capacity);
+        consumer->large_capacity = consumer->large ? capacity : 0;
+    }
+    return consumer->large;
+}
+
 /* The record that an indirect one stands for, in memory of its own, or NULL. */
 static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd_record *record)
 {
@@ -238,7 +254,7 @@ static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd
                indirect->shm);
         return NULL;
     }
-    uint8_t *copy = malloc(indirect->size);
+    uint8_t *copy = reserve_large(consumer, indirect->size);
     if (copy) {
         memcpy(copy, region->map + indirect->offset, indirect->size);
     } else {
@@ -254,7 +270,6 @@ static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd
         inner->opcode == VD_OP_SETUP || inner->opcode == VD_OP_INDIRECT) {
         vd_log(VD_LOG_WARNING, "protocol error: an indirect record for record %u of %u bytes",
                inner->opcode, inner->size);
-        free(copy);
         return NULL;
     }
     return copy;
@@ -267,9 +282,7 @@ static bool execute_indirect(struct vd_ring_consumer *consumer, struct vd_contex
     if (!copy) {
         return false;
     }
-    const bool ok = vd_context_execute(context, copy, ((struct vd_record *)copy)->size);
-    free(copy);
-    return ok;
+    return vd_context_execute(context, copy, ((struct vd_record *)copy)->size);
 }
 
 /* Executes the private copy of [head, head + size) and lets the producer have that space, as early

@@ -105,8 +105,7 @@ static bool replay_all(struct vd_context *context, struct vd_decoder *d, uint8_t
     bool first = true;
     while (size) {
         const struct vd_record *record = (const struct vd_record *)records;
-        if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 ||
-            record->size > size) {
+        if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 || record->size > size) {
             vd_log(VD_LOG_WARNING, "protocol error: a record in a stream is cut short");
             return false;
         }

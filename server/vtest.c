@@ -199,7 +199,7 @@ static bool context_init(struct vd_vtest *vtest, const uint8_t *payload, uint32_
         return false;
     }
     vtest->stage = STAGE_CONTEXT;
-    return true;
+    return vtest->listener->context_init(vtest->data);
 }
 
 /* Resource id 0, and no descriptor behind it, tells the client that there is no memory. */

@@ -18,8 +18,9 @@ struct vd_vtest;
 struct vd_vtest_listener {
     /* The client said its name: printable, not empty. */
     void (*named)(void *data, const char *name);
-    /* The client has named its shared structures; at most once. False, with a line in the log, ends
-     * the connection. */
+    /* The client wants a context. False, with a line in the log, ends the connection. */
+    bool (*context_init)(void *data);
+    /* The client has named its shared structures; at most once, and after context_init. As above. */
     bool (*setup)(void *data, const struct vd_setup *setup);
 };
 

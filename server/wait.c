@@ -93,6 +93,14 @@ static bool is_used(const struct vd_waits *waits, const struct vd_device *device
     return false;
 }
 
+bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device)
+{
+    pthread_mutex_lock(&waits->lock);
+    const bool used = is_used(waits, device);
+    pthread_mutex_unlock(&waits->lock);
+    return used;
+}
+
 /* Under the lock. */
 static bool drain(struct vd_waits *waits, const struct vd_device *device)
 {
@@ -153,6 +161,24 @@ static void make_idle(struct wait *wait)
     wait->waits->idle = wait;
 }
 
+/* Whatever these calls wait for may never come. Their records are in the driver's hands, and only
+ * the result can be told. Under the lock. */
+static void answer_lost(struct vd_waits *waits)
+{
+    for (struct wait *wait = waits->all; wait; wait = wait->next) {
+        if (wait->busy) {
+            vd_answer_send_lost(waits->context, &wait->answer);
+        }
+    }
+}
+
+void vd_waits_lose(struct vd_waits *waits)
+{
+    pthread_mutex_lock(&waits->lock);
+    answer_lost(waits);
+    pthread_mutex_unlock(&waits->lock);
+}
+
 static void *wait_main(void *data)
 {
     struct wait *wait = data;
@@ -167,15 +193,18 @@ static void *wait_main(void *data)
             break;
         }
         pthread_mutex_unlock(&waits->lock);
-        vd_commands[d->opcode].call(
-            d, d->record + vd_record_body((const struct vd_record *)d->record));
+        vd_commands[d->opcode].call(d, d->record +
+                                           vd_record_body((const struct vd_record *)d->record));
         pthread_mutex_lock(&waits->lock);
         if (waits->abandoned) {
             break;
         }
         if (d->result == VK_ERROR_DEVICE_LOST) {
-            vd_context_lose(waits->context, "the host's driver says so to a client that waits");
+            vd_context_mark_lost(waits->context,
+                                 "the host's driver says so to a client that waits");
+            answer_lost(waits);
         }
+        /* Nothing happens here if it was answered as lost before. */
         vd_answer_send(waits->context, &wait->answer, d);
         wait->busy = false;
         make_idle(wait);
@@ -185,22 +214,27 @@ static void *wait_main(void *data)
     return NULL;
 }
 
-/* Leaves the call to the thread. False: there is none. */
-static bool hand_over(struct wait *wait)
+/* Leaves the call to the thread: VK_SUCCESS, or why not. */
+static VkResult hand_over(struct wait *wait)
 {
     struct vd_waits *waits = wait->waits;
+    VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&waits->lock);
     wait->device = wait->decoder.owner;
     wait->busy = true;
-    if (wait->started) {
+    if (atomic_load(&waits->context->lost)) {
+        result = VK_ERROR_DEVICE_LOST; /* vd_waits_lose may have passed already */
+    } else if (wait->started) {
         pthread_cond_signal(&wait->given);
+    } else if (pthread_create(&wait->thread, NULL, wait_main, wait) == 0) {
+        wait->started = true;
     } else {
-        wait->started = pthread_create(&wait->thread, NULL, wait_main, wait) == 0;
-        wait->busy = wait->started;
+        vd_log(VD_LOG_ERROR, "no thread for a call that waits");
+        result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
-    const bool busy = wait->busy;
+    wait->busy = result == VK_SUCCESS;
     pthread_mutex_unlock(&waits->lock);
-    return busy;
+    return result;
 }
 
 /* ---- The ring's side */
@@ -274,22 +308,18 @@ static bool begin(struct vd_context *context, struct vd_answer *answer,
     return true;
 }
 
-static void refuse(struct vd_context *context, struct vd_answer *answer, struct vd_decoder *d)
-{
-    vd_log(VD_LOG_WARNING, "too many calls that wait at the same time");
-    d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-    vd_answer_send(context, answer, d);
-}
-
-static bool refuse_record(struct vd_context *context, uint8_t *bytes)
+static bool refuse(struct vd_context *context, uint8_t *bytes)
 {
     const struct vd_record *record = (const struct vd_record *)bytes;
+    struct vd_decoder *d = &context->decoder;
     struct vd_answer answer;
     if (!begin(context, &answer, record)) {
         return false;
     }
-    vd_decoder_begin(&context->decoder, bytes, record->size, record->opcode);
-    refuse(context, &answer, &context->decoder);
+    vd_log(VD_LOG_WARNING, "more than %d calls wait at the same time", WAITS_MAX);
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    vd_answer_send(context, &answer, d);
     return true;
 }
 
@@ -299,7 +329,7 @@ bool vd_waits_execute(struct vd_waits *waits, uint8_t *bytes)
     const struct vd_record *record = (const struct vd_record *)bytes;
     struct wait *wait = wait_get(waits);
     if (!wait) {
-        return refuse_record(context, bytes);
+        return refuse(context, bytes);
     }
     if (!begin(context, &wait->answer, record)) {
         wait_put(wait);
@@ -315,10 +345,11 @@ bool vd_waits_execute(struct vd_waits *waits, uint8_t *bytes)
         goto end_answer;
     }
     if (!call_now(d, wait->record + vd_record_body(record))) {
-        if (hand_over(wait)) {
-            return true;
+        const VkResult result = hand_over(wait);
+        if (result == VK_SUCCESS) {
+            return true; /* all of this is the thread's now */
         }
-        refuse(context, &wait->answer, d);
+        d->result = result;
     }
     ok = !d->failed;
     if (ok) {

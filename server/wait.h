@@ -22,6 +22,12 @@ void vd_waits_destroy(struct vd_waits *waits);
  * a line is in the log. */
 bool vd_waits_execute(struct vd_waits *waits, uint8_t *record);
 
+/* The device is lost: answers all calls. From any thread. */
+void vd_waits_lose(struct vd_waits *waits);
+
+/* Whether a call uses the device. */
+bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device);
+
 /* Waits for some time until no call uses the device any more. */
 bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device);
 

@@ -4,8 +4,8 @@
  * the worker; the second one, the engine, owns the context: it loads the driver and consumes the
  * control ring. So a driver that blocks keeps nobody from noticing that the client is gone.
  *
- * The engine starts before there is a client: a worker may be made in advance, and then the client
- * finds the driver loaded.
+ * A worker may be made in advance: then the engine starts before there is a client, who finds the
+ * driver loaded.
  */
 #include <errno.h>
 #include <poll.h>
@@ -78,7 +78,9 @@ static void *engine_main(void *data)
 
     worker->context = vd_context_create(&worker->options->context, worker->shm);
     if (worker->context) {
-        vd_context_warm(worker->context);
+        if (worker->options->early) {
+            vd_context_warm(worker->context);
+        }
         struct vd_ring_consumer *consumer = await_setup(worker);
         if (consumer) {
             vd_context_set_completion(worker->context,
@@ -118,6 +120,13 @@ static void named(void *data, const char *name)
     vd_log(VD_LOG_INFO, "connected");
 }
 
+/* The driver is loaded while the client still prepares its shared memory. */
+static bool context_init(void *data)
+{
+    struct worker *worker = data;
+    return worker->engine_started || start_engine(worker);
+}
+
 static bool setup(void *data, const struct vd_setup *setup)
 {
     struct worker *worker = data;
@@ -143,6 +152,7 @@ static bool setup(void *data, const struct vd_setup *setup)
 
 static const struct vd_vtest_listener vtest_listener = {
     .named = named,
+    .context_init = context_init,
     .setup = setup,
 };
 
@@ -376,7 +386,7 @@ int vd_worker_run(int channel, const struct vd_worker_options *options)
     worker.shm = vd_shm_table_create();
     if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
         vd_log(VD_LOG_ERROR, "no memory or descriptors for a worker");
-    } else if (start_engine(&worker)) {
+    } else if (!options->early || start_engine(&worker)) {
         if (!await_client(&worker)) {
             status = EXIT_SUCCESS;
         } else if (greet_client(&worker)) {

@@ -15,10 +15,11 @@
 
 struct vd_worker_options {
     struct vd_context_options context;
+    bool early; /* load the driver before there is a client; else only for one that speaks vtest */
     char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
 };
 
-/* Loads the driver, waits for a client, and serves it until one of them goes. The client's socket
+/* Waits for a client and serves it until one of them goes. The client's socket
  * comes through `channel`, the process's only descriptor above stderr. SIGTERM must be blocked; it
  * asks the worker to end. Returns the exit status. The process must exit then; it is already bound
  * to die soon. */

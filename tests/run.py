@@ -18,7 +18,7 @@ from harness import framework, process, setting
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release", metavar="DIR",
-                        help="the build to test, below the repository's root (default: %(default)s)")
+                        help="the build to test, below the repository (default: %(default)s)")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="run only tests whose name matches, anywhere in it")
     parser.add_argument("--list", action="store_true", help="list the tests and run none")

@@ -37,6 +37,19 @@ const char *vd_stype_name(VkStructureType type)
     return "?";
 }
 
+uint32_t vd_stype_size(VkStructureType type)
+{
+    switch ((int)type) {
+% for s in sorted(p.structs.values(), key=lambda s: s.name):
+% if s.stype:
+    case ${s.stype}:
+        return sizeof(${s.name});
+% endif
+% endfor
+    }
+    return 0;
+}
+
 const char *vd_result_name(VkResult result)
 {
     switch ((int)result) {

@@ -1,4 +1,4 @@
-/* Generated from vk.xml: names for logs. */
+/* Generated from vk.xml: names for logs, and sizes. */
 #ifndef VIADUCT_NAMES_H
 #define VIADUCT_NAMES_H
 
@@ -10,6 +10,8 @@
 const char *vd_opcode_name(uint32_t opcode);
 const char *vd_type_name(uint32_t type);
 const char *vd_stype_name(VkStructureType type);
+/* Bytes of the struct with this sType, 0: not known. */
+uint32_t vd_stype_size(VkStructureType type);
 const char *vd_result_name(VkResult result);
 /* enum vd_type of an object type, 0 where there is none. */
 uint32_t vd_type_of_object(VkObjectType type);

@@ -360,7 +360,7 @@ static bool same_requirements(const VkMemoryRequirements *a, const VkMemoryRequi
            a->memoryTypeBits == b->memoryTypeBits;
 }
 
-/* Several buffers in one memory, bound by one call, and the requirements asked for in three ways. */
+/* Several buffers in one memory, bound by one call; their requirements asked for in three ways. */
 static void test_bind2(void)
 {
     enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program with a mistake that does no harm, to see that the validation layer finds it: the buffers
- * of a copy were not made for copying.
+ * A program with a mistake that does no harm, to see that the validation layer finds it: the
+ * buffers of a copy were not made for copying.
  */
 #include "common.h"
 

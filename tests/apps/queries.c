@@ -21,8 +21,8 @@ enum {
 
 static struct gpu gpu;
 
-/* The struct of a version has the same members as the structs of the extensions that it took in, in
- * the same order: `size` bytes from `offset` on, beside the bytes behind the header of the other. */
+/* The struct of a version has the same members as the structs of the extensions that it took in,
+ * in the same order: `size` bytes from `offset` on, beside what follows the other's header. */
 struct agreement {
     const char *name;
     VkStructureType version_type;

@@ -44,8 +44,8 @@ def median_of(results):
         if isinstance(value, (int, float)) and key not in ("bytes", "operations"):
             merged[key] = statistics.median(result[key] for result in good)
     merged["all_cpu_ns"] = merged.get("cpu_ns", 0) + merged.get("server_ns", 0)
-    merged["spread"] = ((max(result["ns"] for result in good) - min(result["ns"] for result in good))
-                        / merged["ns"]) if merged["ns"] else 0
+    times = [result["ns"] for result in good]
+    merged["spread"] = (max(times) - min(times)) / merged["ns"] if merged["ns"] else 0
     return merged
 
 
@@ -89,7 +89,8 @@ class Report:
             key = {"p50": "p50_ratios", "p99": "p99_ratios"}.get(how, "ratios")
             values = [row[key]["viaduct"] for row in rows if "viaduct" in row[key]]
             if values:
-                found.append((text, geometric_mean(values) if how == "mean" else min(values), least))
+                ratio = geometric_mean(values) if how == "mean" else min(values)
+                found.append((text, ratio, least))
         return found
 
     def as_json(self):
@@ -139,7 +140,7 @@ class Report:
 
     def target_table(self):
         return "\n".join(
-            f"  {'met   ' if ratio >= least else 'missed'}  {text:40} {ratio:5.2f}, wanted {least:.2f}"
+            f"  {'met' if ratio >= least else 'missed':8}{text:40} {ratio:5.2f}, wanted {least:.2f}"
             for text, ratio, least in self.targets())
 
     # ---- The chart
@@ -166,7 +167,7 @@ class Report:
                 body.append(text_element(14, y + 11, f"{group}", "group"))
                 body.append(text_element(left + width + 110, y + 11, summary, "mean", "end"))
                 y += 20
-            body.append(text_element(left - 8, y + bar / 2, row["name"], "case", "end"))
+            body.append(text_element(left - 8, y + bar / 2 + 3, row["name"], "case", "end"))
             for index, kind in enumerate(self.others):
                 if kind not in row["ratios"]:
                     continue
@@ -177,7 +178,8 @@ class Report:
                 body.append(f'<rect class="{shade}" x="{begin:.1f}" y="{at}" '
                             f'width="{max(end - begin, 0.8):.1f}" height="6"/>')
                 if index == 0:
-                    body.append(text_element(left + width + 8, y + bar / 2, f"{ratio:.2f}", "case"))
+                    body.append(text_element(left + width + 8, y + bar / 2 + 3, f"{ratio:.2f}",
+                                             "case"))
             y += bar
 
         grid = []

@@ -106,8 +106,20 @@ static void finish(struct test_client *client)
 static void change(struct test_record *r, struct input *input)
 {
     const uint64_t values[] = {
-        0,           1,         8,      0xffffffff,     0x80000000,     UINT64_MAX, VD_POINTER_OUT,
-        1ull << 40,  BUFFER,    DEVICE, COMMAND_BUFFER, PHYSICAL_DEVICE, POOL,      SEMAPHORE,
+        0,
+        1,
+        8,
+        0xffffffff,
+        0x80000000,
+        UINT64_MAX,
+        VD_POINTER_OUT,
+        1ull << 40,
+        BUFFER,
+        DEVICE,
+        COMMAND_BUFFER,
+        PHYSICAL_DEVICE,
+        POOL,
+        SEMAPHORE,
         ID(VkBuffer, 50),
     };
     const size_t count = sizeof(values) / sizeof(values[0]);
@@ -168,7 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static int samples;
     struct test_client client = {0};
     struct test_record r;
-    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_DEBUG : (enum vd_log_level)-1);
+    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_DEBUG : (enum vd_log_level) - 1);
     start(&client);
     while (!samples || make_sample(&r, samples, client.replies->id)) {
         samples++;

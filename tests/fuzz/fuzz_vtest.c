@@ -27,6 +27,12 @@ static void named(void *data, const char *name)
     }
 }
 
+static bool context_init(void *data)
+{
+    (void)data;
+    return true;
+}
+
 static bool setup(void *data, const struct vd_setup *setup)
 {
     (void)data;
@@ -36,6 +42,7 @@ static bool setup(void *data, const struct vd_setup *setup)
 
 static const struct vd_vtest_listener listener = {
     .named = named,
+    .context_init = context_init,
     .setup = setup,
 };
 

@@ -71,7 +71,8 @@ def read(path):
     above, pixels = bytearray(width * step), bytearray()
     for y in range(height):
         start = y * (width * step + 1)
-        line = _unfilter(raw[start], bytearray(raw[start + 1:start + 1 + width * step]), above, step)
+        packed_line = bytearray(raw[start + 1:start + 1 + width * step])
+        line = _unfilter(raw[start], packed_line, above, step)
         pixels += line
         above = line
     if colour == 3:

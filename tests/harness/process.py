@@ -73,7 +73,7 @@ class Process:
         self.popen.send_signal(number)
 
     def kill(self):
-        """Ends the process and everything in its group; first politely, for tidy temporary files."""
+        """Ends the process and its whole group; first politely, so that it can tidy up."""
         for number, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 10)):
             if self.popen.poll() is not None:
                 break

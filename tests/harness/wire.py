@@ -171,7 +171,8 @@ class Peer:
         self.ring[128:132] = struct.pack("=I", 0)
         word = ctypes.c_uint32.from_buffer(self.ring, 128)
         ctypes.CDLL(None, use_errno=True).syscall(
-            FUTEX_NUMBERS[platform.machine()], ctypes.byref(word), FUTEX_WAKE, 1 << 30, None, None, 0)
+            FUTEX_NUMBERS[platform.machine()], ctypes.byref(word), FUTEX_WAKE, 1 << 30, None,
+            None, 0)
         del word
 
 

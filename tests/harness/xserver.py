@@ -38,7 +38,7 @@ class Xvfb:
 
     @staticmethod
     def _read_line(descriptor):
-        """Number and newline come separately, and a pipe that is closed too early ends the server."""
+        """Number and newline come separately, and a pipe closed too early ends the server."""
         line = b""
         while not line.endswith(b"\n"):
             readable, _, _ = select.select([descriptor], [], [], START_SECONDS)

@@ -14,8 +14,8 @@ from harness.programs import PROGRAMS, Program, skipped
 CFLAGS = {"-Wall", "-Wextra", "-Werror"}
 JOBS = 2
 
-# Name: compiler, options of meson, targets (none: all of them). Little optimisation for what is only
-# run under sanitizers, for the sake of build time.
+# Name: compiler, options of meson, targets (none: all of them). What is only run under sanitizers
+# is optimised little, for the sake of build time.
 BUILDS = {
     "clang": ("clang", ["--buildtype=release", "--werror"], []),
     "asan": ("gcc", ["--buildtype=debug", "--werror", "-Doptimization=1",

@@ -13,9 +13,8 @@ import tempfile
 import threading
 import time
 
-from harness import (Failure, Server, build_path, clean_environment, lavapipe, manifest,
+from harness import (Failure, Server, add, build_path, clean_environment, lavapipe, manifest,
                      process, setting, test, through_environment, wire)
-from harness import add
 
 IDLE_SECONDS = 2
 SHARED_MIB = 256  # what `lostdevice hold` allocates

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The command lines: viaduct run and viaduct-server."""
 
-import glob
 import json
 import os
 import signal
 import tempfile
 
-from harness import (Failure, Server, build_path, clean_environment, lavapipe, manifest,
-                     native_environment, process, setting, test, through)
+from harness import (Server, build_path, clean_environment, lavapipe, manifest,
+                     native_environment, process, test, through)
 
 
 def viaduct_server(*arguments):
@@ -139,7 +138,8 @@ def icd_library(context):
     context.succeed([build_path() / "tests" / "driver", library, "20"],
                     server.client_environment())
     native = json.loads(lavapipe().read_text(encoding="utf-8"))["ICD"]["library_path"]
-    context.succeed([build_path() / "tests" / "driver", native, "2"], native_environment(), "native")
+    context.succeed([build_path() / "tests" / "driver", native, "2"], native_environment(),
+                    "native")
 
 
 @test("tools/icd/stats")

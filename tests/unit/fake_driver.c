@@ -11,7 +11,7 @@ struct fake_driver fake_driver;
 
 /* A timeline semaphore; all other objects are numbers. */
 struct semaphore {
-    uint64_t value; /* reached */
+    uint64_t value;  /* reached */
     uint64_t target; /* submitted */
     struct semaphore *next;
 };
@@ -19,7 +19,8 @@ struct semaphore {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t signalled = PTHREAD_COND_INITIALIZER;
 static struct semaphore *semaphores;
-static uint64_t next_handle = 0x7f0000001000; /* such that a leak of one would look like a pointer */
+static uint64_t next_handle =
+    0x7f0000001000; /* such that a leak of one would look like a pointer */
 static int device_storage, queue_storage, instance_storage, physical_device_storage;
 
 void fake_driver_reset(void)
@@ -33,6 +34,14 @@ void fake_driver_finish(void)
     for (struct semaphore *s = semaphores; s; s = s->next) {
         s->value = s->target;
     }
+    pthread_cond_broadcast(&signalled);
+    pthread_mutex_unlock(&lock);
+}
+
+void fake_driver_give_up(void)
+{
+    pthread_mutex_lock(&lock);
+    fake_driver.impatient = true;
     pthread_cond_broadcast(&signalled);
     pthread_mutex_unlock(&lock);
 }
@@ -133,8 +142,7 @@ static void get_properties(VkPhysicalDevice pd, VkPhysicalDeviceProperties2 *pro
     properties->properties.apiVersion = VK_API_VERSION_1_4;
     strcpy(properties->properties.deviceName, "fake");
     for (VkBaseOutStructure *link = properties->pNext; link; link = link->pNext) {
-        if (link->sType ==
-            VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT) {
+        if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT) {
             ((VkPhysicalDeviceExternalMemoryHostPropertiesEXT *)link)
                 ->minImportedHostPointerAlignment = 4096;
         }
@@ -165,8 +173,8 @@ static void get_queue_families(VkPhysicalDevice pd, uint32_t *count,
 {
     (void)pd;
     if (families && *count) {
-        families[0] = (VkQueueFamilyProperties){.queueFlags = VK_QUEUE_GRAPHICS_BIT,
-                                                .queueCount = 1};
+        families[0] =
+            (VkQueueFamilyProperties){.queueFlags = VK_QUEUE_GRAPHICS_BIT, .queueCount = 1};
     }
     *count = 1;
 }
@@ -270,7 +278,8 @@ static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info
     until.tv_sec += timeout == UINT64_MAX ? 3600 : (time_t)(timeout / 1000000000);
     pthread_mutex_lock(&lock);
     while (s->value < info->pValues[0] && result == VK_SUCCESS) {
-        if (timeout == 0 || fake_driver.impatient || pthread_cond_timedwait(&signalled, &lock, &until) != 0) {
+        if (timeout == 0 || fake_driver.impatient ||
+            pthread_cond_timedwait(&signalled, &lock, &until) != 0) {
             result = VK_TIMEOUT;
         }
     }
@@ -380,20 +389,20 @@ static VkResult queue_bind_sparse(VkQueue queue, uint32_t count, const VkBindSpa
 }
 
 /* Everything that is created one by one and destroyed the same way. */
-#define OBJECT(object, info_type, name, destroyer)                                                 \
-    static VkResult create_##name(VkDevice device, const info_type *info,                          \
-                                  const VkAllocationCallbacks *callbacks, object *out)             \
-    {                                                                                              \
-        (void)device;                                                                              \
-        (void)info;                                                                                \
-        (void)callbacks;                                                                           \
-        return create((uint64_t *)out, 1);                                                         \
-    }                                                                                              \
-    static void destroyer(VkDevice device, object handle, const VkAllocationCallbacks *callbacks)  \
-    {                                                                                              \
-        (void)device;                                                                              \
-        (void)callbacks;                                                                           \
-        destroy((uintptr_t)handle);                                                                \
+#define OBJECT(object, info_type, name, destroyer)                                                \
+    static VkResult create_##name(VkDevice device, const info_type *info,                         \
+                                  const VkAllocationCallbacks *callbacks, object *out)            \
+    {                                                                                             \
+        (void)device;                                                                             \
+        (void)info;                                                                               \
+        (void)callbacks;                                                                          \
+        return create((uint64_t *)out, 1);                                                        \
+    }                                                                                             \
+    static void destroyer(VkDevice device, object handle, const VkAllocationCallbacks *callbacks) \
+    {                                                                                             \
+        (void)device;                                                                             \
+        (void)callbacks;                                                                          \
+        destroy((uintptr_t)handle);                                                               \
     }
 OBJECT(VkBuffer, VkBufferCreateInfo, buffer, destroy_buffer)
 OBJECT(VkImage, VkImageCreateInfo, image, destroy_image)
@@ -471,8 +480,8 @@ static void free_command_buffers(VkDevice device, VkCommandPool pool, uint32_t c
     }
 }
 
-static VkResult get_query_results(VkDevice device, VkQueryPool pool, uint32_t first,
-                                  uint32_t count, size_t size, void *data, VkDeviceSize stride,
+static VkResult get_query_results(VkDevice device, VkQueryPool pool, uint32_t first, uint32_t count,
+                                  size_t size, void *data, VkDeviceSize stride,
                                   VkQueryResultFlags flags)
 {
     (void)device;
@@ -577,7 +586,10 @@ struct function {
 };
 
 static struct function functions[] = {
-#define FUNCTION(name, function) {name, (PFN_vkVoidFunction)function, 0}
+#define FUNCTION(name, function)              \
+    {                                         \
+        name, (PFN_vkVoidFunction)function, 0 \
+    }
     FUNCTION("vkEnumerateInstanceVersion", enumerate_version),
     FUNCTION("vkEnumerateInstanceExtensionProperties", extensions_of_instance),
     FUNCTION("vkCreateInstance", create_instance),

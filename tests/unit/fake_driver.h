@@ -21,12 +21,12 @@ struct fake_driver {
     /* What has happened. */
     _Atomic uint32_t instances, devices, objects; /* that live */
     uint32_t draws, submits, names;
-    uint64_t last_freed;          /* the handle of the last object that was destroyed */
-    VkBuffer bound[8];            /* by the last vkCmdBindVertexBuffers */
+    uint64_t last_freed; /* the handle of the last object that was destroyed */
+    VkBuffer bound[8];   /* by the last vkCmdBindVertexBuffers */
     uint32_t bound_count;
-    VkDeviceSize imported_size;   /* of the last vkAllocateMemory with a host pointer */
+    VkDeviceSize imported_size; /* of the last vkAllocateMemory with a host pointer */
     const uint8_t *imported;
-    uint64_t signalled[16];       /* values of the last submission's signals */
+    uint64_t signalled[16]; /* values of the last submission's signals */
     uint32_t signal_count;
     VkBool32 timeline_enabled;
 };
@@ -36,6 +36,8 @@ extern struct fake_driver fake_driver;
 void fake_driver_reset(void);
 /* Finishes what was held. */
 void fake_driver_finish(void);
+/* Ends all waits, as if their time had passed. */
+void fake_driver_give_up(void);
 
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL fake_get_instance_proc_addr(VkInstance instance,
                                                                      const char *name);

@@ -127,8 +127,8 @@ void make_get_physical_devices(struct test_record *r, uint32_t capacity)
 void make_device(struct test_record *r, uint64_t id, const void *chain, uint32_t chain_size)
 {
     static const float priority = 1.0f;
-    const struct vd_args_vkCreateDevice args = {
-        .physicalDevice = HANDLE(VkPhysicalDevice, PHYSICAL_DEVICE)};
+    const struct vd_args_vkCreateDevice args = {.physicalDevice =
+                                                    HANDLE(VkPhysicalDevice, PHYSICAL_DEVICE)};
     const VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                      .queueCreateInfoCount = 1};
     const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -136,9 +136,8 @@ void make_device(struct test_record *r, uint64_t id, const void *chain, uint32_t
     record_begin(r, VD_OP_vkCreateDevice, &args, sizeof(args), true);
     const uint32_t at =
         record_put(r, ARG(r, struct vd_args_vkCreateDevice, pCreateInfo), &info, sizeof(info));
-    const uint32_t queue_at =
-        record_put(r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pQueueCreateInfos), &queue,
-                   sizeof(queue));
+    const uint32_t queue_at = record_put(
+        r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pQueueCreateInfos), &queue, sizeof(queue));
     record_put(r, queue_at + (uint32_t)offsetof(VkDeviceQueueCreateInfo, pQueuePriorities),
                &priority, sizeof(priority));
     if (chain) {
@@ -172,8 +171,7 @@ void make_destroy_buffer(struct test_record *r, uint64_t device, uint64_t id)
 /* A command with output in a chain. */
 void make_requirements(struct test_record *r, uint64_t device, uint64_t buffer)
 {
-    const struct vd_args_vkGetBufferMemoryRequirements2 args = {
-        .device = HANDLE(VkDevice, device)};
+    const struct vd_args_vkGetBufferMemoryRequirements2 args = {.device = HANDLE(VkDevice, device)};
     const VkBufferMemoryRequirementsInfo2 info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
         .buffer = HANDLE(VkBuffer, buffer)};
@@ -183,10 +181,9 @@ void make_requirements(struct test_record *r, uint64_t device, uint64_t buffer)
     record_begin(r, VD_OP_vkGetBufferMemoryRequirements2, &args, sizeof(args), true);
     record_put(r, ARG(r, struct vd_args_vkGetBufferMemoryRequirements2, pInfo), &info,
                sizeof(info));
-    const uint32_t at =
-        record_put_back(r, ARG(r, struct vd_args_vkGetBufferMemoryRequirements2,
-                               pMemoryRequirements),
-                        &out, sizeof(out));
+    const uint32_t at = record_put_back(
+        r, ARG(r, struct vd_args_vkGetBufferMemoryRequirements2, pMemoryRequirements), &out,
+        sizeof(out));
     record_put(r, at + (uint32_t)offsetof(VkMemoryRequirements2, pNext), &dedicated,
                sizeof(dedicated));
 }
@@ -194,8 +191,8 @@ void make_requirements(struct test_record *r, uint64_t device, uint64_t buffer)
 void make_pool(struct test_record *r, uint64_t id)
 {
     const struct vd_args_vkCreateDescriptorPool args = {.device = HANDLE(VkDevice, DEVICE)};
-    const VkDescriptorPoolCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO, .maxSets = 8};
+    const VkDescriptorPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                             .maxSets = 8};
     record_begin(r, VD_OP_vkCreateDescriptorPool, &args, sizeof(args), false);
     record_put(r, ARG(r, struct vd_args_vkCreateDescriptorPool, pCreateInfo), &info, sizeof(info));
     record_put(r, ARG(r, struct vd_args_vkCreateDescriptorPool, pDescriptorPool), &id, sizeof(id));
@@ -213,17 +210,17 @@ void make_layout(struct test_record *r, uint64_t id)
 }
 
 void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint64_t *ids,
-                      uint32_t count)
+               uint32_t count)
 {
     uint64_t layouts[8];
     for (uint32_t i = 0; i < count; i++) {
         layouts[i] = layout;
     }
     const struct vd_args_vkAllocateDescriptorSets args = {.device = HANDLE(VkDevice, DEVICE)};
-    const VkDescriptorSetAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
-        .descriptorPool = HANDLE(VkDescriptorPool, pool),
-        .descriptorSetCount = count};
+    const VkDescriptorSetAllocateInfo info = {.sType =
+                                                  VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                              .descriptorPool = HANDLE(VkDescriptorPool, pool),
+                                              .descriptorSetCount = count};
     record_begin(r, VD_OP_vkAllocateDescriptorSets, &args, sizeof(args), true);
     const uint32_t at = record_put(
         r, ARG(r, struct vd_args_vkAllocateDescriptorSets, pAllocateInfo), &info, sizeof(info));
@@ -233,13 +230,12 @@ void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint
                     8 * count);
 }
 
-void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids,
-                           uint32_t count)
+void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, uint32_t count)
 {
-    const struct vd_args_vkFreeDescriptorSets args = {
-        .device = HANDLE(VkDevice, DEVICE),
-        .descriptorPool = HANDLE(VkDescriptorPool, pool),
-        .descriptorSetCount = count};
+    const struct vd_args_vkFreeDescriptorSets args = {.device = HANDLE(VkDevice, DEVICE),
+                                                      .descriptorPool =
+                                                          HANDLE(VkDescriptorPool, pool),
+                                                      .descriptorSetCount = count};
     record_begin(r, VD_OP_vkFreeDescriptorSets, &args, sizeof(args), false);
     record_put(r, ARG(r, struct vd_args_vkFreeDescriptorSets, pDescriptorSets), ids, 8 * count);
 }
@@ -247,10 +243,10 @@ void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids,
 void make_command_buffer(struct test_record *r, uint64_t id)
 {
     const struct vd_args_vkAllocateCommandBuffers args = {.device = HANDLE(VkDevice, DEVICE)};
-    const VkCommandBufferAllocateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-        .commandPool = HANDLE(VkCommandPool, COMMAND_POOL),
-        .commandBufferCount = 1};
+    const VkCommandBufferAllocateInfo info = {.sType =
+                                                  VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                              .commandPool = HANDLE(VkCommandPool, COMMAND_POOL),
+                                              .commandBufferCount = 1};
     record_begin(r, VD_OP_vkAllocateCommandBuffers, &args, sizeof(args), false);
     record_put(r, ARG(r, struct vd_args_vkAllocateCommandBuffers, pAllocateInfo), &info,
                sizeof(info));
@@ -373,8 +369,8 @@ bool make_sample(struct test_record *r, int n, uint32_t shm)
         make_wait(r, SEMAPHORE, 0);
         return true;
     case 10: {
-        const struct vd_args_vkGetImageMemoryRequirements args = {
-            .device = HANDLE(VkDevice, DEVICE)};
+        const struct vd_args_vkGetImageMemoryRequirements args = {.device =
+                                                                      HANDLE(VkDevice, DEVICE)};
         record_begin(r, VD_OP_vkGetImageMemoryRequirements, &args, sizeof(args), true);
         record_out(r, ARG(r, struct vd_args_vkGetImageMemoryRequirements, pMemoryRequirements),
                    sizeof(VkMemoryRequirements));

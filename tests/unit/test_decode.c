@@ -44,11 +44,11 @@ static bool send_record(struct test_client *client, const struct test_record *r)
 
 #define accepted(client, r) assert_true(send_record(client, r))
 #define refused(client, r)  assert_false(send_record(client, r))
-#define answered(client, r, expected)                                                              \
-    do {                                                                                           \
-        accepted(client, r);                                                                       \
-        assert_int_equal(reply(client)->state, VD_REPLY_DONE);                                     \
-        assert_int_equal(reply(client)->result, expected);                                         \
+#define answered(client, r, expected)                          \
+    do {                                                       \
+        accepted(client, r);                                   \
+        assert_int_equal(reply(client)->state, VD_REPLY_DONE); \
+        assert_int_equal(reply(client)->result, expected);     \
     } while (0)
 
 static bool is_lost(const struct test_client *client)
@@ -73,11 +73,10 @@ static int connect_client(void **state)
     struct test_client *client = calloc(1, sizeof(*client));
     const struct vd_context_options options = {.gpu = -1};
     fake_driver_reset();
-    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_INFO : (enum vd_log_level)-1);
+    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_INFO : (enum vd_log_level) - 1);
     client->shm = vd_shm_table_create();
     open_shared(client);
-    client->context =
-        vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
     vd_context_set_completion(client->context, client->completion);
     *state = client;
     return client->context ? 0 : -1;
@@ -326,10 +325,10 @@ static void pointers_are_canonical(void **state)
             if (!points) {
                 continue;
             }
-            const uint64_t wrong[] = {value + 8,          value - 8,         value + 1,
-                                      at,                 r.size,            r.size + 8,
-                                      value | 1ull << 32, VD_POINTER_OUT,    UINT64_MAX,
-                                      value + (1u << 31), value | 1ull << 63};
+            const uint64_t wrong[] = {
+                value + 8,  value - 8,          value + 1,          at,
+                r.size,     r.size + 8,         value | 1ull << 32, VD_POINTER_OUT,
+                UINT64_MAX, value + (1u << 31), value | 1ull << 63};
             for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
                 bad = r;
                 record_set64(&bad, at, wrong[i]);
@@ -380,8 +379,8 @@ static void foreign_structs_are_refused(void **state)
     refused(client, &r);
     /* Known, but longer than the record. */
     make_device(&r, OTHER_DEVICE, NULL, 0);
-    const uint32_t info = (uint32_t)record_get64(&r, ARG(&r, struct vd_args_vkCreateDevice,
-                                                         pCreateInfo));
+    const uint32_t info =
+        (uint32_t)record_get64(&r, ARG(&r, struct vd_args_vkCreateDevice, pCreateInfo));
     r.size -= 8;
     record_put(&r, info + (uint32_t)offsetof(VkDeviceCreateInfo, pNext), &known, 16);
     refused(client, &r);
@@ -413,8 +412,8 @@ static void counts_do_not_overflow(void **state)
     struct test_client *client = *state;
     struct test_record r;
     const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)};
-    static const uint32_t counts[] = {3, 0x10000000, 0x20000000, 0x20000002, 0x80000000,
-                                      0xffffffff};
+    static const uint32_t counts[] = {3,          0x10000000, 0x20000000,
+                                      0x20000002, 0x80000000, 0xffffffff};
     prepare_samples(client);
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         make_sets(&r, POOL, LAYOUT, sets, 2);
@@ -516,16 +515,16 @@ static void handles_are_checked(void **state)
     answered(client, &r, VK_SUCCESS);
 
     const uint64_t wrong[] = {
-        ID(VkBuffer, 70),                          /* another device's */
-        vd_id_make(VD_TYPE_VkBuffer, 2, 9),        /* another generation */
-        vd_id_make(VD_TYPE_VkImage, 1, 9),         /* another type */
-        ID(VkBuffer, 71),                          /* nobody's */
-        ID(VkBuffer, 9) + (1u << 24),              /* beyond all indices */
-        9,                                         /* no type */
-        1u << 20,                                  /* no type, and no page */
-        UINT64_MAX,                                /* */
-        DEVICE,                                    /* */
-        host_handle(client, BUFFER),               /* the host's own */
+        ID(VkBuffer, 70),                   /* another device's */
+        vd_id_make(VD_TYPE_VkBuffer, 2, 9), /* another generation */
+        vd_id_make(VD_TYPE_VkImage, 1, 9),  /* another type */
+        ID(VkBuffer, 71),                   /* nobody's */
+        ID(VkBuffer, 9) + (1u << 24),       /* beyond all indices */
+        9,                                  /* no type */
+        1u << 20,                           /* no type, and no page */
+        UINT64_MAX,                         /* */
+        DEVICE,                             /* */
+        host_handle(client, BUFFER),        /* the host's own */
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         make_requirements(&r, DEVICE, wrong[i]);
@@ -678,8 +677,7 @@ static void outputs_return_and_pointers_do_not(void **state)
 
     const struct vd_args_vkGetBufferDeviceAddress address = {.device = HANDLE(VkDevice, DEVICE)};
     const VkBufferDeviceAddressInfo address_info = {
-        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
-        .buffer = HANDLE(VkBuffer, BUFFER)};
+        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO, .buffer = HANDLE(VkBuffer, BUFFER)};
     record_begin(&r, VD_OP_vkGetBufferDeviceAddress, &address, sizeof(address), true);
     record_put(&r, ARG(&r, struct vd_args_vkGetBufferDeviceAddress, pInfo), &address_info,
                sizeof(address_info));
@@ -778,9 +776,9 @@ static void names_are_passed_on(void **state)
         info.objectType = cases[i].type;
         info.objectHandle = cases[i].id;
         record_begin(&r, VD_OP_vkSetDebugUtilsObjectNameEXT, &args, sizeof(args), true);
-        const uint32_t at = record_put(
-            &r, ARG(&r, struct vd_args_vkSetDebugUtilsObjectNameEXT, pNameInfo), &info,
-            sizeof(info));
+        const uint32_t at =
+            record_put(&r, ARG(&r, struct vd_args_vkSetDebugUtilsObjectNameEXT, pNameInfo), &info,
+                       sizeof(info));
         record_put(&r, at + (uint32_t)offsetof(VkDebugUtilsObjectNameInfoEXT, pObjectName), "name",
                    5);
         answered(client, &r, VK_SUCCESS);
@@ -1135,6 +1133,35 @@ static void waits_do_not_stop_the_ring(void **state)
     }
 }
 
+static void waits_end_when_the_device_is_lost(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 175);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, UINT64_MAX);
+    accepted(client, &r);
+    assert_int_equal(reply(client)->state, VD_REPLY_PENDING);
+    fake_driver.next_result = VK_ERROR_DEVICE_LOST;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    assert_int_equal(reply(client)->state, VD_REPLY_DONE);
+    assert_int_equal(reply(client)->result, VK_ERROR_DEVICE_LOST);
+    make_wait(&r, semaphore, UINT64_MAX);
+    answered(client, &r, VK_ERROR_DEVICE_LOST);
+
+    /* The driver still waits for it. */
+    const uint32_t objects = fake_driver.objects;
+    const struct vd_args_vkDestroySemaphore args = {.device = HANDLE(VkDevice, DEVICE),
+                                                    .semaphore = HANDLE(VkSemaphore, semaphore)};
+    record_begin(&r, VD_OP_vkDestroySemaphore, &args, sizeof(args), false);
+    accepted(client, &r);
+    assert_int_equal(fake_driver.objects, objects);
+    assert_int_equal(host_handle(client, semaphore), 0);
+    fake_driver_give_up();
+}
+
 static void waits_without_end_do_not_hang_the_end(void **state)
 {
     struct test_client *client = *state;
@@ -1156,8 +1183,7 @@ static void waits_without_end_do_not_hang_the_end(void **state)
     /* Both were left to themselves; let them end. */
     vd_context_destroy(client->context);
     const struct vd_context_options options = {.gpu = -1};
-    client->context =
-        vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
     fake_driver_finish();
     usleep(50000);
     fake_driver.instances = 0;
@@ -1197,6 +1223,7 @@ int main(void)
         TEST(submissions_are_counted, open_device),
         TEST(timeline_values_are_kept, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
+        TEST(waits_end_when_the_device_is_lost, open_device),
         TEST(waits_without_end_do_not_hang_the_end, open_device),
     };
 #undef TEST

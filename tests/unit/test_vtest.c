@@ -30,7 +30,9 @@ struct server {
     struct vd_shm_table *shm;
     struct vd_vtest *vtest;
     char name[128];
+    int contexts;
     int setups;
+    bool refuse_context;
     struct vd_setup setup;
 };
 
@@ -38,6 +40,13 @@ static void named(void *data, const char *name)
 {
     struct server *server = data;
     strncpy(server->name, name, sizeof(server->name) - 1);
+}
+
+static bool context_init(void *data)
+{
+    struct server *server = data;
+    server->contexts++;
+    return !server->refuse_context;
 }
 
 static bool setup(void *data, const struct vd_setup *setup)
@@ -50,6 +59,7 @@ static bool setup(void *data, const struct vd_setup *setup)
 
 static const struct vd_vtest_listener listener = {
     .named = named,
+    .context_init = context_init,
     .setup = setup,
 };
 
@@ -311,6 +321,7 @@ static void the_handshake_works(void **state)
     append_dwords(&message, VTEST_CONTEXT_INIT, 1, VD_CAPSET_ID);
     append_dwords(&message, VTEST_RESOURCE_CREATE_BLOB, 6, 1, 3, 4097, 0, 0, 0);
     put(&server, &message);
+    assert_int_equal(server.contexts, 1);
     const uint32_t id = expect_dword(&server, VTEST_RESOURCE_CREATE_BLOB);
     const int fd = expect_fd(&server);
     uint8_t *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -347,6 +358,7 @@ static void messages_may_come_byte_by_byte(void **state)
     for (size_t i = 0; i < message.size; i++) {
         assert_int_equal(feed(&server, message.bytes + i, 1), VD_VTEST_OPEN);
     }
+    assert_int_equal(server.contexts, 1);
     assert_int_equal(server.setups, 1);
     server_finish(&server);
 }
@@ -626,6 +638,18 @@ static void wrong_submissions_are_refused(void **state)
     assert_int_equal(result_of(&message), VD_VTEST_FAILED);
 }
 
+static void a_refused_context_ends_the_connection(void **state)
+{
+    (void)state;
+    struct server server;
+    struct message message = {0};
+    server_init(&server);
+    server.refuse_context = true;
+    append_context(&message);
+    assert_int_equal(feed(&server, message.bytes, message.size), VD_VTEST_FAILED);
+    server_finish(&server);
+}
+
 /* Each byte of the handshake takes several wrong values; whatever follows from that, it ends. */
 static void mutations_are_survived(void **state)
 {
@@ -689,6 +713,7 @@ int main(void)
         cmocka_unit_test(wrong_sizes_and_commands_are_refused),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(wrong_submissions_are_refused),
+        cmocka_unit_test(a_refused_context_ends_the_connection),
         cmocka_unit_test(mutations_are_survived),
         cmocka_unit_test(noise_is_survived),
     };
