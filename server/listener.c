@@ -59,6 +59,16 @@ static uint64_t now_ms(void)
 
 /* ---- The socket */
 
+/* Whether the process that listens at the other end is dead. A worker that it had just forked may
+ * still hold the socket, for as long as it takes it to die, too. */
+static bool is_orphan(int socket)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 &&
+           kill(peer.pid, 0) < 0 && errno == ESRCH;
+}
+
 /* What is in the way of a socket at this path? 0 after it has been removed, else an error. */
 static int remove_stale(const struct sockaddr_un *address)
 {
@@ -73,8 +83,10 @@ static int remove_stale(const struct sockaddr_un *address)
     if (probe < 0) {
         return errno;
     }
-    const int error =
-        connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+    int error = connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
+    if (error == 0 && is_orphan(probe)) {
+        error = ECONNREFUSED;
+    }
     close(probe);
     if (error == ENOENT) {
         return 0;

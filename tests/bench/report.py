@@ -58,9 +58,11 @@ class Report:
         for name, group, unit in cases:
             merged = {kind: median_of(measured[name][kind]) for kind in names
                       if measured[name].get(kind)}
+            # Workers that end while they are measured take their processor time with them.
+            cpu_ratios = {} if group == "instance" else self.ratios(merged, "all_cpu_ns")
             self.rows.append({"name": name, "group": group, "unit": unit, **merged,
                               "ratios": self.ratios(merged, "ns"),
-                              "cpu_ratios": self.ratios(merged, "all_cpu_ns"),
+                              "cpu_ratios": cpu_ratios,
                               "p50_ratios": self.ratios(merged, "p50"),
                               "p99_ratios": self.ratios(merged, "p99")})
 

@@ -52,7 +52,7 @@ def built(context, name):
 def succeed(context, command, environment, what):
     result = context.run(command, environment)
     if result.status != 0:
-        lines = [line for line in result.out.splitlines() if "error" in line.lower()]
+        lines = re.findall(r".*(?:\berror: |ERROR: |undefined reference).*", result.out)
         raise Failure(f"it cannot be {what}: {lines[0] if lines else result.last_line()}")
 
 
