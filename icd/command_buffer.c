@@ -200,11 +200,12 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyCommandPool(VkDevice device, VkCommandPoo
     struct vd_command_pool *pool = pool_of(device, commandPool);
     if (!pool)
         return;
+    /* First: ids must not be given again before the server knows that they are free. */
+    vd_call_vkDestroyCommandPool(device, commandPool, pAllocator);
     while (pool->buffers)
         buffer_destroy(pool->buffers);
     trim(vd_instance_of(device), pool);
     free(pool);
-    vd_call_vkDestroyCommandPool(device, commandPool, pAllocator);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandPool(VkDevice device, VkCommandPool commandPool,

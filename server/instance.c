@@ -54,9 +54,29 @@ static bool has_debug_utils(PFN_vkGetInstanceProcAddr get, const char *layer)
     return found;
 }
 
+/* What the validation layer knows. Commands of later versions pass it by, with handles that only it
+ * understands. */
+static uint32_t layer_version(PFN_vkGetInstanceProcAddr get, const char *layer)
+{
+    const PFN_vkEnumerateInstanceLayerProperties enumerate =
+        (PFN_vkEnumerateInstanceLayerProperties)get(NULL, "vkEnumerateInstanceLayerProperties");
+    VkLayerProperties layers[64];
+    uint32_t count = 64;
+    if (!enumerate || enumerate(&count, layers) < 0) {
+        return VK_API_VERSION_1_4;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(layers[i].layerName, layer) == 0) {
+            return VK_MAKE_API_VERSION(0, VK_API_VERSION_MAJOR(layers[i].specVersion),
+                                       VK_API_VERSION_MINOR(layers[i].specVersion), 0);
+        }
+    }
+    return VK_API_VERSION_1_4;
+}
+
 /* An instance may ask for a later version than the loader knows, from 1.1 on; drivers hide commands
  * of versions that nobody asked for. */
-static uint32_t choose_version(PFN_vkGetInstanceProcAddr get)
+static uint32_t choose_version(PFN_vkGetInstanceProcAddr get, const char *layer)
 {
     const PFN_vkEnumerateInstanceVersion enumerate =
         (PFN_vkEnumerateInstanceVersion)get(NULL, "vkEnumerateInstanceVersion");
@@ -64,7 +84,11 @@ static uint32_t choose_version(PFN_vkGetInstanceProcAddr get)
     if (enumerate && enumerate(&version) != VK_SUCCESS) {
         version = VK_API_VERSION_1_0;
     }
-    return version < VK_API_VERSION_1_1 ? version : VK_API_VERSION_1_4;
+    if (version < VK_API_VERSION_1_1) {
+        return version;
+    }
+    version = layer ? layer_version(get, layer) : VK_API_VERSION_1_4;
+    return version < VK_API_VERSION_1_4 ? version : VK_API_VERSION_1_4;
 }
 
 static VkResult init(struct vd_context *context, struct vd_instance *instance,
@@ -77,7 +101,7 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
     static const char *const extension = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
 
     instance->debug_utils = has_debug_utils(get, NULL) || (validate && has_debug_utils(get, layer));
-    instance->api_version = choose_version(get);
+    instance->api_version = choose_version(get, validate ? layer : NULL);
     if (!create || instance->api_version < VK_API_VERSION_1_1) {
         vd_log(VD_LOG_ERROR, "the Vulkan loader of this machine is too old");
         return VK_ERROR_INCOMPATIBLE_DRIVER;

@@ -252,6 +252,8 @@ static bool start_spare(struct listener *listener, bool early, int *status)
     worker->pid = fork();
     if (worker->pid == 0) {
         *status = become_worker(listener, channel[1], early, self, worker);
+        worker->channel = -1; /* closed with everything else that was the listener's */
+        free_worker(worker);
         return true;
     }
     close(channel[1]);

@@ -98,6 +98,10 @@ class Context:
         """Enters a context manager that is left when the test ends."""
         return self._exits.enter_context(manager)
 
+    def at_end(self, function):
+        """Calls a function when the test ends, whatever happens."""
+        self._exits.callback(function)
+
     def start(self, command, environment, name=None):
         """Starts a process in the background; it is killed when the test ends."""
         number = len(self.processes)

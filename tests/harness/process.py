@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes that write into files, have time limits, and never stay behind."""
 
+import contextlib
 import os
 import re
 import signal
@@ -74,18 +75,19 @@ class Process:
 
     def kill(self):
         """Ends the process and its whole group; first politely, so that it can tidy up."""
-        for number, seconds in ((signal.SIGTERM, 3), (signal.SIGKILL, 10)):
-            if self.popen.poll() is not None:
-                break
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                self.popen.wait(seconds)
-            except subprocess.TimeoutExpired:
-                continue
+        if self.running():
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(3)
+        # Also what outlived a process that is gone already.
+        self._signal_group(signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(10)
         self._ended()
+
+    def _signal_group(self, number):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
     def _ended(self):
         if self.end_time is None:

@@ -3,7 +3,6 @@
 
 import os
 import select
-import shutil
 import signal
 import tempfile
 
@@ -23,8 +22,8 @@ class Server:
         self.environment = environment or setting.native_environment()
         self.level = level
         # Socket paths are short, so the test's own folder will not do.
-        self.directory = tempfile.mkdtemp(prefix="viaduct-test-")
-        self.socket = socket or os.path.join(self.directory, "socket")
+        directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))
+        self.socket = socket or os.path.join(directory, "socket")
         self.process = None
 
     @property
@@ -42,6 +41,7 @@ class Server:
         self.process = process.Process(command, self.environment, name.with_suffix(".out"),
                                        name.with_suffix(".err"), pass_fds=(ready_write,))
         self.context.processes.append(self.process)
+        self.context.at_end(self.process.kill)
         os.close(ready_write)
         try:
             readable, _, _ = select.select([ready_read], [], [], START_SECONDS)
@@ -61,7 +61,6 @@ class Server:
     def __exit__(self, *_):
         if self.process:
             self.process.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def log(self):
         return self.process.err()
