@@ -12,4 +12,7 @@
 /* Sleeps while *address == value. May return early: the caller looks again. */
 void vd_futex_wait(_Atomic uint32_t *address, uint32_t value);
 
+/* From now on vd_wake() also writes this eventfd, for clients that no futex reaches. */
+void vd_wake_notify(int fd);
+
 #endif

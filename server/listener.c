@@ -20,19 +20,25 @@
 
 #include "listener.h"
 #include "log.h"
+#include "virtio_gpu/device.h"
 #include "worker.h"
 
 /* How long workers may take to end after SIGTERM. */
 #define GRACE_MS 3000
 /* How long nobody is accepted after the system ran out of something. */
 #define PAUSE_MS 200
+/* How many QEMUs are served at a time. */
+#define DEVICES_MAX 64
 
 struct worker_process {
     struct worker_process *next;
     pid_t pid;
     int channel;     /* through which it gets its client */
     unsigned number; /* of its client; 0: it has none yet */
-    char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
+    char *name;      /* VD_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
+    int spawn;       /* of a device: what it asks us for comes here; -1: it is a worker */
+    pid_t device;    /* of a worker that a device has asked for, else 0 */
+    uint32_t device_number; /* and the device's name for it */
 };
 
 struct listener {
@@ -184,13 +190,12 @@ static void close_from(unsigned first)
     }
 }
 
-/* The child's side of fork(). Returns its exit status. */
-static int become_worker(const struct listener *listener, int channel, bool early, pid_t parent,
-                         const struct worker_process *worker)
+/* What each child does first. False: the listener is gone already. */
+static bool begin_child(pid_t parent)
 {
     /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
-        return EXIT_FAILURE;
+        return false;
     }
     /* A terminal's SIGINT goes to every process; the listener passes on SIGTERM. */
     signal(SIGINT, SIG_IGN);
@@ -199,7 +204,16 @@ static int become_worker(const struct listener *listener, int channel, bool earl
     sigaddset(&child, SIGCHLD);
     sigaddset(&child, SIGINT);
     sigprocmask(SIG_UNBLOCK, &child, NULL);
+    return true;
+}
 
+/* The child's side of fork(). Returns its exit status. */
+static int become_worker(const struct listener *listener, int channel, bool early, pid_t parent,
+                         const struct worker_process *worker)
+{
+    if (!begin_child(parent)) {
+        return EXIT_FAILURE;
+    }
     const int kept = STDERR_FILENO + 1;
     if (channel != kept && dup3(channel, kept, O_CLOEXEC) < 0) {
         return EXIT_FAILURE;
@@ -220,7 +234,30 @@ static void free_worker(struct worker_process *worker)
     if (worker->channel >= 0) {
         close(worker->channel);
     }
+    if (worker->spawn >= 0) {
+        close(worker->spawn);
+    }
     free(worker);
+}
+
+/* NULL, with a line in the log, without memory. */
+static struct worker_process *create_worker(void)
+{
+    struct worker_process *worker = calloc(1, sizeof(*worker));
+    if (!worker) {
+        vd_log(VD_LOG_ERROR, "no memory for a worker");
+        return NULL;
+    }
+    worker->channel = -1;
+    worker->spawn = -1;
+    worker->name =
+        mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (worker->name == MAP_FAILED) {
+        vd_log(VD_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
+        free(worker);
+        return NULL;
+    }
+    return worker;
 }
 
 /* Makes a worker without a client, listener->spare; `early`: which is not needed yet. Returns true in
@@ -228,17 +265,8 @@ static void free_worker(struct worker_process *worker)
 static bool start_spare(struct listener *listener, bool early, int *status)
 {
     int channel[2];
-    struct worker_process *worker = calloc(1, sizeof(*worker));
+    struct worker_process *worker = create_worker();
     if (!worker) {
-        vd_log(VD_LOG_ERROR, "no memory for a worker");
-        return false;
-    }
-    worker->channel = -1;
-    worker->name =
-        mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (worker->name == MAP_FAILED) {
-        vd_log(VD_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
-        free(worker);
         return false;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
@@ -268,8 +296,10 @@ static bool start_spare(struct listener *listener, bool early, int *status)
     return false;
 }
 
-/* Gives the client to the spare worker, or to a new one. Returns true in a new worker. */
-static bool start_client(struct listener *listener, int client, int *status)
+/* Gives the client, which a device asks us to serve under that number if it is not 0, to the spare
+ * worker, or to a new one. Returns true in a new worker. */
+static bool start_client(struct listener *listener, int client, pid_t device,
+                         uint32_t device_number, int *status)
 {
     const unsigned number = ++listener->client_count;
     /* A spare that has died in the meantime does not take it; a new one does. */
@@ -279,8 +309,11 @@ static bool start_client(struct listener *listener, int client, int *status)
         }
         struct worker_process *worker = listener->spare;
         listener->spare = NULL;
-        if (worker && vd_worker_give_client(worker->channel, client, number)) {
+        const struct vd_worker_client arrival = {.number = number, .guest = device != 0};
+        if (worker && vd_worker_give_client(worker->channel, client, &arrival)) {
             worker->number = number;
+            worker->device = device;
+            worker->device_number = device_number;
             close(worker->channel);
             worker->channel = -1;
             return false;
@@ -289,6 +322,123 @@ static bool start_client(struct listener *listener, int client, int *status)
     vd_log(VD_LOG_ERROR, "no worker for client %u", number);
     return false;
 }
+
+/* ---- Devices */
+
+/* The child's side of fork(). Returns its exit status. */
+static int become_device(const struct listener *listener, int frontend, int spawn, pid_t parent,
+                         unsigned number)
+{
+    if (!begin_child(parent)) {
+        return EXIT_FAILURE;
+    }
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_UNBLOCK, &term, NULL);
+    /* To where close_from does not reach, and neither is in the way of the other. */
+    const int first = STDERR_FILENO + 1;
+    const int high = fcntl(spawn, F_DUPFD_CLOEXEC, first + 2);
+    if (high < 0 || (frontend != first && dup3(frontend, first, O_CLOEXEC) < 0) ||
+        dup3(high, first + 1, O_CLOEXEC) < 0) {
+        return EXIT_FAILURE;
+    }
+    close_from(first + 2);
+    return listener->options->run_device(first, first + 1, number);
+}
+
+/* Makes a device for a QEMU. Returns true in the device, with *status to exit with. */
+static bool start_device(struct listener *listener, int frontend, int *status)
+{
+    int spawn[2];
+    struct worker_process *device = create_worker();
+    if (!device) {
+        return false;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, spawn) < 0) {
+        vd_log(VD_LOG_ERROR, "no descriptors for a device: %s", strerror(errno));
+        free_worker(device);
+        return false;
+    }
+    /* It knows how long each message is. */
+    fcntl(frontend, F_SETFL, fcntl(frontend, F_GETFL) & ~O_NONBLOCK);
+    device->number = ++listener->client_count;
+    device->spawn = spawn[0];
+    snprintf(device->name, VD_CLIENT_NAME_SIZE, "a guest's device");
+    const pid_t self = getpid();
+    device->pid = fork();
+    if (device->pid == 0) {
+        *status = become_device(listener, frontend, spawn[1], self, device->number);
+        device->spawn = -1; /* closed with everything else that was the listener's */
+        free_worker(device);
+        return true;
+    }
+    close(spawn[1]);
+    if (device->pid < 0) {
+        vd_log(VD_LOG_ERROR, "no device: %s", strerror(errno));
+        free_worker(device);
+        return false;
+    }
+    device->next = listener->workers;
+    listener->workers = device;
+    return false;
+}
+
+static void kill_device_worker(const struct listener *listener, pid_t device, uint32_t number)
+{
+    for (const struct worker_process *worker = listener->workers; worker; worker = worker->next) {
+        if (worker->device == device && worker->device_number == number) {
+            kill(worker->pid, SIGKILL);
+        }
+    }
+}
+
+/* What a device asks for. As start_client. */
+static bool handle_spawn(struct listener *listener, struct worker_process *device, int *status)
+{
+    struct vg_spawn spawn;
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec bytes = {.iov_base = &spawn, .iov_len = sizeof(spawn)};
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control.space),
+    };
+    const ssize_t received = recvmsg(device->spawn, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (received != sizeof(spawn)) {
+        close(device->spawn); /* it is about to end */
+        device->spawn = -1;
+        return false;
+    }
+    int client = -1;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
+        memcpy(&client, CMSG_DATA(header), sizeof(client));
+    }
+    bool child = false;
+    switch ((enum vg_spawn_action)spawn.action) {
+    case VG_SPAWN_START:
+        child = client >= 0 && !listener->stopping &&
+                start_client(listener, client, device->pid, spawn.number, status);
+        break;
+    case VG_SPAWN_KILL:
+        kill_device_worker(listener, device->pid, spawn.number);
+        break;
+    }
+    if (client >= 0 && !child) {
+        close(client);
+    }
+    return child;
+}
+
+/* ---- Arrivals */
 
 static void pause_accepting(struct listener *listener)
 {
@@ -307,7 +457,8 @@ static bool accept_client(struct listener *listener, int *status)
         }
         return false;
     }
-    if (start_client(listener, client, status)) {
+    if (listener->options->run_device ? start_device(listener, client, status)
+                                      : start_client(listener, client, 0, 0, status)) {
         return true;
     }
     close(client);
@@ -325,7 +476,9 @@ static void report(const struct listener *listener, const struct worker_process 
     memcpy(name, worker->name, sizeof(name));
     name[sizeof(name) - 1] = '\0';
     const char *shown = name[0] ? name : "unnamed";
-    if (WIFSIGNALED(status) && !(listener->stopping && WTERMSIG(status) == SIGKILL)) {
+    const bool asked = listener->stopping && WIFSIGNALED(status) &&
+                       (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);
+    if (WIFSIGNALED(status) && !asked) {
         vd_log(VD_LOG_ERROR, "client %u (%s): its worker was ended by signal %d (%s)%s",
                worker->number, shown, WTERMSIG(status), strsignal(WTERMSIG(status)),
                WCOREDUMP(status) ? ", core dumped" : "");
@@ -376,7 +529,7 @@ static void begin_stop(struct listener *listener, int signal)
         signal_workers(listener, SIGKILL);
         return;
     }
-    vd_log(VD_LOG_INFO, "stops after %s", strsignal(signal));
+    vd_log(VD_LOG_INFO, "stops after %s", signal ? strsignal(signal) : "its only connection");
     listener->stopping = true;
     listener->paused = false;
     listener->deadline = now_ms() + GRACE_MS;
@@ -416,26 +569,56 @@ static void handle_deadline(struct listener *listener)
     listener->paused = false;
 }
 
+/* Whether there is something left to do: with one connection instead of a path, until that ends. */
+static bool wanted(const struct listener *listener)
+{
+    if (listener->stopping || listener->options->socket) {
+        return !listener->stopping;
+    }
+    for (const struct worker_process *worker = listener->workers; worker; worker = worker->next) {
+        if (worker->spawn >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int serve(struct listener *listener)
 {
     int status = EXIT_FAILURE;
     listener->wants_spare = true;
-    while (!listener->stopping || listener->workers) {
+    while (wanted(listener) || listener->workers) {
+        if (!wanted(listener) && !listener->stopping) {
+            begin_stop(listener, 0);
+        }
         if (listener->wants_spare && !listener->spare && !listener->stopping &&
             start_spare(listener, true, &status)) {
             return status; /* we are the worker */
         }
-        struct pollfd sources[] = {
+        struct pollfd sources[2 + DEVICES_MAX] = {
             {.fd = listener->signal_fd, .events = POLLIN},
             {.fd = listener->paused ? -1 : listener->socket, .events = POLLIN},
         };
-        const int ready = poll(sources, 2, poll_timeout(listener));
+        struct worker_process *devices[DEVICES_MAX];
+        unsigned count = 0;
+        for (struct worker_process *worker = listener->workers; worker; worker = worker->next) {
+            if (worker->spawn >= 0 && count < DEVICES_MAX) {
+                sources[2 + count] = (struct pollfd){.fd = worker->spawn, .events = POLLIN};
+                devices[count++] = worker;
+            }
+        }
+        const int ready = poll(sources, 2 + count, poll_timeout(listener));
         if (ready < 0 && errno != EINTR) {
             vd_log(VD_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
         if (ready == 0) {
             handle_deadline(listener);
+        }
+        for (unsigned i = 0; ready > 0 && i < count; i++) {
+            if (sources[2 + i].revents && handle_spawn(listener, devices[i], &status)) {
+                return status; /* we are the worker */
+            }
         }
         if (ready > 0 && sources[0].revents) {
             handle_signals(listener);
@@ -478,13 +661,20 @@ int vd_listener_run(const struct vd_listener_options *options)
         vd_log(VD_LOG_ERROR, "can not receive signals: %s", strerror(errno));
         return EXIT_FAILURE;
     }
-    if (!open_socket(&listener)) {
+    int status = EXIT_FAILURE;
+    if (!options->socket) {
+        if (start_device(&listener, options->fd, &status)) {
+            return status;
+        }
+        close(options->fd);
+    } else if (open_socket(&listener)) {
+        vd_log(VD_LOG_INFO, "listens at %s", options->socket);
+    } else {
         close(listener.signal_fd);
         return EXIT_FAILURE;
     }
-    vd_log(VD_LOG_INFO, "listens at %s", options->socket);
     say_ready(options->ready_fd);
-    const int status = serve(&listener);
+    status = serve(&listener);
     while (listener.workers) {
         struct worker_process *worker = listener.workers;
         listener.workers = worker->next;

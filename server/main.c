@@ -15,6 +15,7 @@
 
 #include "listener.h"
 #include "log.h"
+#include "virtio_gpu/device.h"
 
 #ifndef VIADUCT_VERSION
 #define VIADUCT_VERSION "unknown"
@@ -24,10 +25,16 @@
 
 static const char help[] =
     "Usage: viaduct-server [OPTION]...\n"
-    "Serves Vulkan to Viaduct clients that connect to a vtest socket.\n"
+    "Serves Vulkan to Viaduct clients that connect to a vtest socket, or is the GPU of virtual\n"
+    "machines: a vhost-user backend for QEMU's vhost-user-gpu-pci and vhost-user-vga.\n"
     "\n"
     "  --socket PATH      listen here (default: $" VTEST_SOCKET_ENV ", else\n"
     "                     " VTEST_DEFAULT_SOCKET ")\n"
+    "  --vhost-user PATH  be a virtio-gpu for each QEMU that connects here\n"
+    "  --socket-path PATH the same\n"
+    "  --fd N             be a virtio-gpu for the QEMU behind descriptor N, and end with it\n"
+    "  --print-capabilities\n"
+    "                     say what kind of vhost-user backend this is, as JSON\n"
     "  --gpu N            offer only the host's physical device number N\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
@@ -39,6 +46,10 @@ static const char help[] =
 
 enum option_id {
     OPTION_SOCKET = 1,
+    OPTION_VHOST_USER,
+    OPTION_FD,
+    OPTION_PRINT_CAPABILITIES,
+    OPTION_IGNORED,
     OPTION_GPU,
     OPTION_VALIDATE,
     OPTION_READY_FD,
@@ -49,6 +60,13 @@ enum option_id {
 
 static const struct option long_options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"vhost-user", required_argument, NULL, OPTION_VHOST_USER},
+    {"socket-path", required_argument, NULL, OPTION_VHOST_USER},
+    {"fd", required_argument, NULL, OPTION_FD},
+    {"print-capabilities", no_argument, NULL, OPTION_PRINT_CAPABILITIES},
+    /* What libvirt says to any vhost-user gpu; --gpu chooses better than a render node. */
+    {"virgl", no_argument, NULL, OPTION_IGNORED},
+    {"render-node", required_argument, NULL, OPTION_IGNORED},
     {"gpu", required_argument, NULL, OPTION_GPU},
     {"validate", no_argument, NULL, OPTION_VALIDATE},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
@@ -111,7 +129,7 @@ static void open_standard_streams(void)
 }
 
 /*
- * The process model:
+ * The process model, with vtest:
  *
  *     listener ─┬─ worker of client 1      socket, signals, watching  (first thread)
  *               │                          engine: driver, ring       (second thread)
@@ -124,7 +142,9 @@ static void open_standard_streams(void)
  *
  * A worker keeps the client's socket and the standard streams, and nothing else. It ends when the
  * client goes, breaks the protocol, or when the listener sends SIGTERM; within two seconds then,
- * whatever the driver does. When the listener dies, the kernel kills the workers. A worker that
+ * whatever the driver does. With --vhost-user a QEMU gets a device, a process between listener and
+ * workers: it speaks to QEMU and to the guest's kernel, and asks the listener for a worker for each
+ * guest process (virtio_gpu/device.h). When the listener dies, the kernel kills the workers. A worker that
  * crashes costs one client its device and leaves a line in the log.
  */
 int main(int argc, char **argv)
@@ -132,6 +152,7 @@ int main(int argc, char **argv)
     struct vd_listener_options options = {
         .socket = getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
+        .fd = -1,
         .context = {.gpu = -1},
     };
     enum vd_log_level level = VD_LOG_INFO;
@@ -142,6 +163,21 @@ int main(int argc, char **argv)
         switch (option) {
         case OPTION_SOCKET:
             options.socket = optarg;
+            break;
+        case OPTION_VHOST_USER:
+            options.socket = optarg;
+            options.run_device = vg_device_run;
+            break;
+        case OPTION_FD:
+            if (!parse_number(optarg, &options.fd) || options.fd <= STDERR_FILENO) {
+                return usage_error("--fd wants a descriptor above 2, not '%s'", optarg);
+            }
+            break;
+        case OPTION_PRINT_CAPABILITIES:
+            fputs("{\n  \"type\": \"gpu\",\n  \"features\": [\"render-node\", \"virgl\"]\n}\n",
+                  stdout);
+            return EXIT_SUCCESS;
+        case OPTION_IGNORED:
             break;
         case OPTION_GPU:
             if (!parse_number(optarg, &options.context.gpu)) {
@@ -174,7 +210,13 @@ int main(int argc, char **argv)
     if (optind < argc) {
         return usage_error("unexpected argument '%s'", argv[optind]);
     }
-    if (!options.socket || options.socket[0] == '\0') {
+    if (options.fd >= 0) {
+        if (options.run_device) {
+            return usage_error("--fd and a path of a vhost-user socket exclude each other");
+        }
+        options.socket = NULL;
+        options.run_device = vg_device_run;
+    } else if (!options.socket || options.socket[0] == '\0') {
         options.socket = VTEST_DEFAULT_SOCKET;
     }
     vd_log_set_level(level);

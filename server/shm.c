@@ -19,7 +19,8 @@
 
 struct region {
     struct vd_shm_region base;
-    _Atomic uint32_t references; /* one of them is the table's, until vd_shm_remove */
+    _Atomic uint32_t references;   /* one of them is the table's, until vd_shm_remove */
+    struct vd_shm_release release; /* released NULL: nobody wants to know */
 };
 
 /* Entry `id` of the table: a region, or a link of the list of free ids. */
@@ -100,8 +101,12 @@ free_region:
 
 static void region_destroy(struct region *region)
 {
+    const struct vd_shm_release release = region->release;
     munmap(region->base.map, region->base.size);
     free(region);
+    if (release.released) {
+        release.released(release.data, release.token);
+    }
 }
 
 /* The region of this id, or NULL. Under the table's lock. */
@@ -131,6 +136,46 @@ static uint32_t id_take(struct vd_shm_table *table)
         table->capacity = capacity;
     }
     return table->count++;
+}
+
+/* Makes the table hold `id`. Under the table's lock. */
+static bool reserve(struct vd_shm_table *table, uint32_t id)
+{
+    if (id >= table->capacity) {
+        const uint32_t capacity = id < 64 ? 64 : id + id / 2;
+        struct entry *entries = realloc(table->entries, capacity * sizeof(*entries));
+        if (!entries) {
+            return false;
+        }
+        table->entries = entries;
+        table->capacity = capacity;
+    }
+    while (table->count <= id) {
+        table->entries[table->count++] = (struct entry){0};
+    }
+    return true;
+}
+
+bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint64_t size,
+                       const struct vd_shm_release *release)
+{
+    struct region *region =
+        id > 0 && id < ID_MAX && size <= REGION_MAX ? malloc(sizeof(*region)) : NULL;
+    if (!region) {
+        return false;
+    }
+    *region = (struct region){
+        .base = {.id = id, .size = size, .map = map}, .references = 1, .release = *release};
+    pthread_mutex_lock(&table->lock);
+    const bool added = reserve(table, id) && !table->entries[id].region;
+    if (added) {
+        table->entries[id].region = region;
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!added) {
+        free(region);
+    }
+    return added;
 }
 
 uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)

@@ -14,7 +14,7 @@ struct vd_shm_table;
 /* One mapping; lives while referenced. */
 struct vd_shm_region {
     uint32_t id;
-    uint64_t size; /* bytes mapped; the file is sealed against shrinking */
+    uint64_t size; /* bytes mapped, in a file that the client can not shrink */
     uint8_t *map;
 };
 
@@ -24,6 +24,17 @@ void vd_shm_table_destroy(struct vd_shm_table *table);
 /* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0
  * with errno set. */
 uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd);
+/* What to call when a region's mapping is gone, on whichever thread had the last reference. */
+struct vd_shm_release {
+    void (*released)(void *data, uint64_t token);
+    void *data;
+    uint64_t token;
+};
+/* Adds memory that is mapped already, under an id of the caller's choice, and owns the mapping from
+ * then on. False: the id is in use or too large, or there is no memory. Not for a table that
+ * vd_shm_add gives ids in. */
+bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint64_t size,
+                       const struct vd_shm_release *release);
 /* Forgets the id; the mapping goes with the last reference. False: no such id. */
 bool vd_shm_remove(struct vd_shm_table *table, uint32_t id);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two threads of ours: the first one serves the vtest socket and watches for everything that ends
- * the worker; the second one, the engine, owns the context: it loads the driver and consumes the
+ * Two threads of ours: the first one serves the client's socket and watches for everything that
+ * ends the worker; the second one, the engine, owns the context: it loads the driver and consumes the
  * control ring. So a driver that blocks keeps nobody from noticing that the client is gone.
  *
  * A worker may be made in advance: then the engine starts before there is a client, who finds the
@@ -26,6 +26,7 @@
 
 #include "log.h"
 #include "ring.h"
+#include "virtio_gpu/link.h"
 #include "vtest.h"
 #include "worker.h"
 
@@ -35,14 +36,15 @@
 
 struct worker {
     const struct vd_worker_options *options;
-    int channel;   /* to the listener, until the client has come */
-    int socket;    /* the client's, or -1 */
-    unsigned number;
+    int channel; /* to the listener, until the client has come */
+    int socket;  /* the client's, or -1 */
+    struct vd_worker_client client;
     int signal_fd;
     int engine_fd; /* eventfd: the engine has failed */
     int client_fd; /* pidfd of the client, or -1 */
     struct vd_shm_table *shm;
-    struct vd_vtest *vtest;
+    struct vd_vtest *vtest; /* or */
+    struct vd_link *link;
 
     pthread_t engine;
     bool engine_started;
@@ -108,13 +110,13 @@ static bool start_engine(struct worker *worker)
     return true;
 }
 
-/* ---- What vtest messages mean to us */
+/* ---- What messages mean to us */
 
 static void named(void *data, const char *name)
 {
     struct worker *worker = data;
     char client[VD_CLIENT_NAME_SIZE + 32];
-    snprintf(client, sizeof(client), "client %u (%s)", worker->number, name);
+    snprintf(client, sizeof(client), "client %u (%s)", worker->client.number, name);
     vd_log_set_client(client);
     snprintf(worker->options->name, VD_CLIENT_NAME_SIZE, "%s", name);
     vd_log(VD_LOG_INFO, "connected");
@@ -150,7 +152,7 @@ static bool setup(void *data, const struct vd_setup *setup)
     return true;
 }
 
-static const struct vd_vtest_listener vtest_listener = {
+static const struct vd_vtest_listener message_listener = {
     .named = named,
     .context_init = context_init,
     .setup = setup,
@@ -196,7 +198,7 @@ static void tear_down(struct worker *worker)
 {
     arm_deadline();
     mark_lost(worker);
-    if (worker->socket >= 0) {
+    if (worker->vtest) {
         close(worker->socket); /* the client notices */
     }
 
@@ -217,6 +219,7 @@ static void tear_down(struct worker *worker)
     vd_shm_put(worker->shm, worker->completion);
     vd_vtest_destroy(worker->vtest);
     vd_shm_table_destroy(worker->shm);
+    vd_link_destroy(worker->link); /* which is told of the memory's end */
     close(worker->engine_fd);
     close(worker->signal_fd);
     if (worker->client_fd >= 0) {
@@ -258,7 +261,7 @@ static int serve(struct worker *worker)
         [SOURCE_CLIENT] = {.fd = worker->client_fd, .events = POLLIN},
     };
     for (;;) {
-        sources[SOURCE_SOCKET].events = vd_vtest_events(worker->vtest);
+        sources[SOURCE_SOCKET].events = worker->vtest ? vd_vtest_events(worker->vtest) : POLLIN;
         if (poll(sources, SOURCE_COUNT, -1) < 0) {
             if (errno == EINTR) {
                 continue;
@@ -274,7 +277,8 @@ static int serve(struct worker *worker)
             return EXIT_SUCCESS;
         }
         if (sources[SOURCE_SOCKET].revents) {
-            switch (vd_vtest_process(worker->vtest)) {
+            switch (worker->vtest ? vd_vtest_process(worker->vtest)
+                                  : vd_link_process(worker->link)) {
             case VD_VTEST_OPEN:
                 break;
             case VD_VTEST_CLOSED:
@@ -294,13 +298,13 @@ static int serve(struct worker *worker)
 
 /* ---- The client's arrival */
 
-bool vd_worker_give_client(int channel, int client, unsigned number)
+bool vd_worker_give_client(int channel, int socket, const struct vd_worker_client *client)
 {
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
     } control = {0};
-    struct iovec bytes = {.iov_base = &number, .iov_len = sizeof(number)};
+    struct iovec bytes = {.iov_base = (void *)client, .iov_len = sizeof(*client)};
     struct msghdr message = {
         .msg_iov = &bytes,
         .msg_iovlen = 1,
@@ -311,8 +315,8 @@ bool vd_worker_give_client(int channel, int client, unsigned number)
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &client, sizeof(client));
-    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(number);
+    memcpy(CMSG_DATA(header), &socket, sizeof(socket));
+    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*client);
 }
 
 static bool take_client(struct worker *worker)
@@ -321,14 +325,14 @@ static bool take_client(struct worker *worker)
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
     } control;
-    struct iovec bytes = {.iov_base = &worker->number, .iov_len = sizeof(worker->number)};
+    struct iovec bytes = {.iov_base = &worker->client, .iov_len = sizeof(worker->client)};
     struct msghdr message = {
         .msg_iov = &bytes,
         .msg_iovlen = 1,
         .msg_control = &control,
         .msg_controllen = sizeof(control.space),
     };
-    if (recvmsg(worker->channel, &message, MSG_CMSG_CLOEXEC) != sizeof(worker->number)) {
+    if (recvmsg(worker->channel, &message, MSG_CMSG_CLOEXEC) != sizeof(worker->client)) {
         return false; /* the listener is gone */
     }
     const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
@@ -358,22 +362,25 @@ static bool await_client(struct worker *worker)
 static bool greet_client(struct worker *worker)
 {
     char client[32];
-    snprintf(client, sizeof(client), "client %u", worker->number);
+    snprintf(client, sizeof(client), "client %u", worker->client.number);
     vd_log_set_client(client);
     prctl(PR_SET_NAME, VD_WORKER_NAME);
     worker->client_fd = open_client(worker->socket);
-    worker->vtest = vd_vtest_create(worker->socket, worker->shm, &vtest_listener, worker);
-    if (!worker->vtest) {
+    if (worker->client.guest) {
+        worker->link = vd_link_create(worker->socket, worker->shm, &message_listener, worker);
+    } else {
+        worker->vtest = vd_vtest_create(worker->socket, worker->shm, &message_listener, worker);
+    }
+    if (!worker->vtest && !worker->link) {
         vd_log(VD_LOG_ERROR, "no memory for a client");
     }
-    return worker->vtest;
+    return worker->vtest || worker->link;
 }
 
 int vd_worker_run(int channel, const struct vd_worker_options *options)
 {
     int status = EXIT_FAILURE;
-    struct worker worker = {
-        .options = options, .channel = channel, .socket = -1, .client_fd = -1};
+    struct worker worker = {.options = options, .channel = channel, .socket = -1, .client_fd = -1};
 
     prctl(PR_SET_NAME, VD_SPARE_NAME);
     sigset_t term;

@@ -5,6 +5,8 @@
 #ifndef VIADUCT_SERVER_WORKER_H
 #define VIADUCT_SERVER_WORKER_H
 
+#include <stdbool.h>
+
 #include "context.h"
 
 #define VD_CLIENT_NAME_SIZE 64
@@ -25,8 +27,14 @@ struct vd_worker_options {
  * to die soon. */
 int vd_worker_run(int channel, const struct vd_worker_options *options);
 
-/* Hands client number `number` to the worker at the other end of the channel. False, with errno set:
- * it did not take it. The caller keeps its descriptors. */
-bool vd_worker_give_client(int channel, int client, unsigned number);
+/* A client on its way to its worker. */
+struct vd_worker_client {
+    unsigned number; /* for the log */
+    bool guest;      /* a context of a virtio-gpu device, which the socket leads to (link.h) */
+};
+
+/* Hands a client to the worker at the other end of the channel. False, with errno set: it did not
+ * take it. The caller keeps its descriptors. */
+bool vd_worker_give_client(int channel, int socket, const struct vd_worker_client *client);
 
 #endif

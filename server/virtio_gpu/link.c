@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/futex.h"
+#include "server/log.h"
+
+struct vd_link {
+    int fd;
+    struct vd_shm_table *shm;
+    const struct vd_vtest_listener *listener;
+    void *data;
+};
+
+struct vd_link *vd_link_create(int fd, struct vd_shm_table *shm,
+                               const struct vd_vtest_listener *listener, void *data)
+{
+    struct vd_link *link = malloc(sizeof(*link));
+    if (!link) {
+        return NULL;
+    }
+    *link = (struct vd_link){.fd = fd, .shm = shm, .listener = listener, .data = data};
+    return link;
+}
+
+void vd_link_destroy(struct vd_link *link)
+{
+    free(link);
+}
+
+static void tell(const struct vd_link *link, enum vg_link_type type, uint64_t token)
+{
+    const struct vg_link_message message = {.type = type, .token = token};
+    /* The device reads at once, or is gone. */
+    ssize_t sent;
+    do {
+        sent = send(link->fd, &message, sizeof(message), MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+}
+
+/* From whichever thread had the last reference. */
+static void released(void *data, uint64_t token)
+{
+    tell(data, VG_LINK_REMOVED, token);
+}
+
+/* One contiguous mapping of the extents, or NULL with errno set. */
+static uint8_t *map_extents(const struct vg_extent *extents, uint32_t count, uint64_t size,
+                            const int *files, unsigned file_count)
+{
+    uint8_t *map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) {
+        return NULL;
+    }
+    uint64_t at = 0;
+    int error = EINVAL;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vg_extent *extent = &extents[i];
+        if (extent->file >= file_count || extent->size > size - at || extent->size == 0) {
+            goto fail;
+        }
+        if (mmap(map + at, extent->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 files[extent->file], (off_t)extent->offset) == MAP_FAILED) {
+            error = errno;
+            goto fail;
+        }
+        at += extent->size;
+    }
+    if (at == size) {
+        return map;
+    }
+fail:
+    munmap(map, size);
+    errno = error;
+    return NULL;
+}
+
+static bool add(struct vd_link *link, const struct vg_link_message *message, const int *fds,
+                unsigned fd_count)
+{
+    const size_t bytes = message->extent_count * sizeof(struct vg_extent);
+    struct stat file;
+    if (fd_count < 2 || bytes == 0 || fstat(fds[0], &file) < 0 || (size_t)file.st_size < bytes) {
+        return false;
+    }
+    struct vg_extent *extents = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fds[0], 0);
+    if (extents == MAP_FAILED) {
+        return false;
+    }
+    uint8_t *map =
+        map_extents(extents, message->extent_count, message->size, fds + 1, fd_count - 1);
+    munmap(extents, bytes);
+    if (!map) {
+        vd_log(VD_LOG_WARNING, "guest memory of %llu bytes in %u pieces can not be mapped: %m",
+               (unsigned long long)message->size, message->extent_count);
+        return false;
+    }
+    vd_log(VD_LOG_DEBUG, "shared memory %u: %llu bytes of the guest in %u pieces", message->shm,
+           (unsigned long long)message->size, message->extent_count);
+    const struct vd_shm_release release = {released, link, message->token};
+    if (!vd_shm_add_mapped(link->shm, message->shm, map, message->size, &release)) {
+        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u is there already", message->shm);
+        munmap(map, message->size);
+        return false;
+    }
+    return true;
+}
+
+static bool handle(struct vd_link *link, struct vg_link_message *message, int *fds,
+                   unsigned fd_count)
+{
+    switch ((enum vg_link_type)message->type) {
+    case VG_LINK_HELLO:
+        message->name[sizeof(message->name) - 1] = '\0';
+        link->listener->named(link->data, message->name[0] ? message->name : "unnamed");
+        if (fd_count == 1) {
+            vd_wake_notify(fds[0]);
+            fds[0] = -1;
+        }
+        return true;
+    case VG_LINK_ADD:
+        tell(link, add(link, message, fds, fd_count) ? VG_LINK_ADDED : VG_LINK_REFUSED,
+             message->token);
+        return true;
+    case VG_LINK_REMOVE:
+        vd_shm_remove(link->shm, message->shm);
+        return true;
+    case VG_LINK_SETUP:
+        return link->listener->setup(link->data, &message->setup);
+    case VG_LINK_END:
+    case VG_LINK_ADDED:
+    case VG_LINK_REFUSED:
+    case VG_LINK_REMOVED:
+        break;
+    }
+    return false;
+}
+
+enum vd_vtest_status vd_link_process(struct vd_link *link)
+{
+    for (;;) {
+        struct vg_link_message message;
+        int fds[VG_LINK_FDS_MAX];
+        unsigned fd_count = 0;
+        char control[CMSG_SPACE(sizeof(fds))];
+        struct iovec part = {&message, sizeof(message)};
+        struct msghdr header = {.msg_iov = &part,
+                                .msg_iovlen = 1,
+                                .msg_control = control,
+                                .msg_controllen = sizeof(control)};
+        const ssize_t received = recvmsg(link->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (received < 0 && errno == EINTR) {
+            continue;
+        }
+        if (received < 0 && errno == EAGAIN) {
+            return VD_VTEST_OPEN;
+        }
+        if (received == 0 || (received < 0 && errno == ECONNRESET)) {
+            return VD_VTEST_CLOSED;
+        }
+        if (received != sizeof(message)) {
+            vd_log(VD_LOG_ERROR, "a message of the device can not be read");
+            return VD_VTEST_FAILED;
+        }
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+            if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+                fd_count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+                memcpy(fds, CMSG_DATA(c), fd_count * sizeof(int));
+            }
+        }
+        if (message.type == VG_LINK_END) {
+            return VD_VTEST_CLOSED;
+        }
+        const bool ok = handle(link, &message, fds, fd_count);
+        for (unsigned i = 0; i < fd_count; i++) {
+            if (fds[i] >= 0) {
+                close(fds[i]);
+            }
+        }
+        if (!ok) {
+            return VD_VTEST_FAILED;
+        }
+    }
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/log.h"
+
+#include "device_private.h"
+
+#define SIDE_MAX        16384u
+#define PIXEL_BYTES_MAX (UINT64_C(1) << 30) /* of all 2D resources of a guest */
+#define BYTES_PER_PIXEL 4u
+
+/* ---- Formats: which byte of a pixel is blue, green, red */
+
+static const struct format {
+    uint32_t format;
+    uint8_t blue, green, red;
+} formats[] = {
+    {VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM, 0, 1, 2}, {VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, 0, 1, 2},
+    {VIRTIO_GPU_FORMAT_A8R8G8B8_UNORM, 3, 2, 1}, {VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM, 3, 2, 1},
+    {VIRTIO_GPU_FORMAT_R8G8B8A8_UNORM, 2, 1, 0}, {VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM, 2, 1, 0},
+    {VIRTIO_GPU_FORMAT_A8B8G8R8_UNORM, 1, 2, 3}, {VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM, 1, 2, 3},
+};
+
+static const struct format *find_format(uint32_t format)
+{
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+        if (formats[i].format == format) {
+            return &formats[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- The table */
+
+static struct vg_resource **bucket(struct vg_device *device, uint32_t id)
+{
+    return &device->resources[id % VG_RESOURCE_BUCKETS];
+}
+
+struct vg_resource *vg_resource_find(struct vg_device *device, uint32_t id)
+{
+    struct vg_resource *resource = *bucket(device, id);
+    while (resource && resource->id != id) {
+        resource = resource->next;
+    }
+    return id ? resource : NULL;
+}
+
+static void drop_backing(struct vg_resource *resource)
+{
+    free(resource->backing);
+    free(resource->backing_start);
+    resource->backing = NULL;
+    resource->backing_start = NULL;
+    resource->backing_count = 0;
+    resource->backing_size = 0;
+}
+
+static void destroy(struct vg_device *device, struct vg_resource *resource)
+{
+    struct vg_resource **link = bucket(device, resource->id);
+    while (*link != resource) {
+        link = &(*link)->next;
+    }
+    *link = resource->next;
+    if (resource->pixels) {
+        device->pixel_bytes -= (uint64_t)resource->width * resource->height * BYTES_PER_PIXEL;
+        free(resource->pixels);
+    }
+    drop_backing(resource);
+    free(resource);
+}
+
+static uint32_t add(struct vg_device *device, const struct vg_resource *values)
+{
+    if (values->id == 0 || vg_resource_find(device, values->id)) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    }
+    struct vg_resource *resource = malloc(sizeof(*resource));
+    if (!resource) {
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
+    *resource = *values;
+    vg_commands_init(&resource->freeing);
+    resource->next = *bucket(device, resource->id);
+    *bucket(device, resource->id) = resource;
+    return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+uint32_t vg_resource_create_2d(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_resource_create_2d create;
+    memcpy(&create, command->request.bytes, sizeof(create));
+    struct vg_resource values = {
+        .id = create.resource_id,
+        .format = create.format,
+        .width = create.width,
+        .height = create.height,
+    };
+    if (!find_format(values.format) || values.width == 0 || values.width > SIDE_MAX ||
+        values.height == 0 || values.height > SIDE_MAX) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    const uint64_t bytes = (uint64_t)values.width * values.height * BYTES_PER_PIXEL;
+    if (bytes > PIXEL_BYTES_MAX - device->pixel_bytes) {
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
+    values.pixels = calloc(1, bytes);
+    if (!values.pixels) {
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
+    const uint32_t result = add(device, &values);
+    if (result == VIRTIO_GPU_RESP_OK_NODATA) {
+        device->pixel_bytes += bytes;
+    } else {
+        free(values.pixels);
+    }
+    return result;
+}
+
+/* Nothing is stored for it here: it is its guest pages. */
+uint32_t vg_resource_create_3d(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_resource_create_3d create;
+    memcpy(&create, command->request.bytes, sizeof(create));
+    const struct vg_resource values = {
+        .id = create.resource_id,
+        .is_3d = true,
+        .target = create.target,
+        .format = create.format,
+        .width = create.width,
+        .height = create.height,
+    };
+    return add(device, &values);
+}
+
+/* What the guest wants to free stays until no worker uses it. */
+static void free_now(struct vg_device *device, struct vg_resource *resource)
+{
+    struct vg_commands commands = resource->freeing;
+    if (!commands.first) {
+        return;
+    }
+    vg_commands_init(&resource->freeing);
+    struct vg_command *command;
+    bool gone = false;
+    while ((command = vg_commands_take(&commands))) {
+        if (gone) {
+            vg_respond_type(device, command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+            continue;
+        }
+        drop_backing(resource);
+        if (command->request.header.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
+            vg_display_forget(device->display, resource->id);
+            destroy(device, resource);
+            gone = true;
+        }
+        vg_respond_type(device, command, VIRTIO_GPU_RESP_OK_NODATA);
+    }
+}
+
+static uint32_t release(struct vg_device *device, struct vg_command *command, uint32_t id)
+{
+    struct vg_resource *resource = vg_resource_find(device, id);
+    if (!resource) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    }
+    vg_commands_append(&resource->freeing, command);
+    vg_contexts_release(device, resource);
+    if (resource->users == 0) {
+        free_now(device, resource);
+    }
+    return 0;
+}
+
+uint32_t vg_resource_unref(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_resource_unref unref;
+    memcpy(&unref, command->request.bytes, sizeof(unref));
+    return release(device, command, unref.resource_id);
+}
+
+uint32_t vg_resource_detach_backing(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_resource_detach_backing detach;
+    memcpy(&detach, command->request.bytes, sizeof(detach));
+    return release(device, command, detach.resource_id);
+}
+
+void vg_resource_unuse(struct vg_device *device, struct vg_resource *resource)
+{
+    if (--resource->users == 0) {
+        free_now(device, resource);
+    }
+}
+
+void vg_resources_clear(struct vg_device *device)
+{
+    for (unsigned i = 0; i < VG_RESOURCE_BUCKETS; i++) {
+        while (device->resources[i]) {
+            struct vg_command *command;
+            while ((command = vg_commands_take(&device->resources[i]->freeing))) {
+                vg_command_free(command);
+            }
+            destroy(device, device->resources[i]);
+        }
+    }
+}
+
+/* ---- Guest pages */
+
+uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_resource_attach_backing attach;
+    memcpy(&attach, command->request.bytes, sizeof(attach));
+    struct vg_resource *resource = vg_resource_find(device, attach.resource_id);
+    if (!resource) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    }
+    if (resource->backing || attach.nr_entries == 0 ||
+        attach.nr_entries >
+            (command->size - sizeof(attach)) / sizeof(struct virtio_gpu_mem_entry)) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    struct vg_segment *segments = malloc(attach.nr_entries * sizeof(*segments));
+    uint64_t *starts = malloc(attach.nr_entries * sizeof(*starts));
+    if (!segments || !starts) {
+        free(segments);
+        free(starts);
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
+    uint32_t count = 0;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < attach.nr_entries; i++) {
+        struct virtio_gpu_mem_entry entry;
+        memcpy(&entry, command->request.bytes + sizeof(attach) + i * sizeof(entry), sizeof(entry));
+        uint64_t size = entry.length;
+        if (entry.length == 0 || !vg_memory_at(&device->memory, entry.addr, &size) ||
+            size < entry.length) {
+            vd_log(VD_LOG_WARNING, "resource %u: %u bytes at %#llx are not the guest's memory",
+                   resource->id, entry.length, (unsigned long long)entry.addr);
+            free(segments);
+            free(starts);
+            return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+        }
+        /* Neighbours become one, unless they lie in different files. */
+        if (count > 0 && segments[count - 1].address + segments[count - 1].size == entry.addr &&
+            vg_memory_region(&device->memory, segments[count - 1].address) ==
+                vg_memory_region(&device->memory, entry.addr)) {
+            segments[count - 1].size += entry.length;
+        } else {
+            starts[count] = total;
+            segments[count++] = (struct vg_segment){entry.addr, entry.length};
+        }
+        total += entry.length;
+    }
+    resource->backing = segments;
+    resource->backing_start = starts;
+    resource->backing_count = count;
+    resource->backing_size = total;
+    return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+_Atomic uint32_t *vg_resource_word(struct vg_device *device, const struct vg_resource *resource,
+                                   uint64_t offset)
+{
+    if (offset % sizeof(uint32_t) != 0 || offset >= resource->backing_size) {
+        return NULL;
+    }
+    uint32_t low = 0, high = resource->backing_count;
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (resource->backing_start[middle] <= offset) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    const uint64_t into = offset - resource->backing_start[low];
+    const uint64_t address = resource->backing[low].address + into;
+    uint64_t size = sizeof(uint32_t);
+    uint8_t *at = vg_memory_at(&device->memory, address, &size);
+    if (!at || size < sizeof(uint32_t) || (uintptr_t)at % sizeof(uint32_t) != 0 ||
+        resource->backing[low].size - into < sizeof(uint32_t)) {
+        return NULL;
+    }
+    return (_Atomic uint32_t *)at;
+}
+
+/* ---- Transfers */
+
+uint32_t vg_resource_transfer_2d(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_transfer_to_host_2d transfer;
+    memcpy(&transfer, command->request.bytes, sizeof(transfer));
+    struct vg_resource *resource = vg_resource_find(device, transfer.resource_id);
+    if (!resource || !resource->pixels) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    }
+    if (!resource->backing) {
+        return VIRTIO_GPU_RESP_ERR_UNSPEC;
+    }
+    const struct virtio_gpu_rect *r = &transfer.r;
+    if (r->x > resource->width || r->width > resource->width - r->x || r->y > resource->height ||
+        r->height > resource->height - r->y) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    const uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
+    const uint64_t bytes = (uint64_t)r->width * BYTES_PER_PIXEL;
+    uint8_t *to = resource->pixels + r->y * stride + (uint64_t)r->x * BYTES_PER_PIXEL;
+    if (transfer.offset > resource->backing_size) {
+        return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    if (bytes == stride) {
+        /* Whole rows lie one behind the other on both sides. */
+        return vg_memory_read(&device->memory, resource->backing, resource->backing_count,
+                              transfer.offset, to, bytes * r->height)
+                   ? VIRTIO_GPU_RESP_OK_NODATA
+                   : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    for (uint32_t row = 0; row < r->height; row++) {
+        if (!vg_memory_read(&device->memory, resource->backing, resource->backing_count,
+                            transfer.offset + row * stride, to + row * stride, bytes)) {
+            return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+        }
+    }
+    return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+/* Both sides look at the same pages. */
+uint32_t vg_resource_transfer_3d(struct vg_device *device, struct vg_command *command)
+{
+    struct virtio_gpu_transfer_host_3d transfer;
+    memcpy(&transfer, command->request.bytes, sizeof(transfer));
+    return vg_resource_find(device, transfer.resource_id) ? VIRTIO_GPU_RESP_OK_NODATA
+                                                          : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+}
+
+bool vg_resource_row(struct vg_device *device, const struct vg_resource *resource, uint32_t x,
+                     uint32_t y, uint32_t width, uint32_t *pixels)
+{
+    const struct format *format = find_format(resource->format);
+    if (!format || x > resource->width || width > resource->width - x || y >= resource->height) {
+        return false;
+    }
+    const uint64_t offset = ((uint64_t)y * resource->width + x) * BYTES_PER_PIXEL;
+    if (resource->pixels) {
+        memcpy(pixels, resource->pixels + offset, (size_t)width * BYTES_PER_PIXEL);
+    } else if (!vg_memory_read(&device->memory, resource->backing, resource->backing_count, offset,
+                               pixels, (uint64_t)width * BYTES_PER_PIXEL)) {
+        return false;
+    }
+    if (format->blue == 0) {
+        return true; /* it is x8r8g8b8 already */
+    }
+    for (uint32_t i = 0; i < width; i++) {
+        const uint8_t *pixel = (const uint8_t *)&pixels[i];
+        pixels[i] = (uint32_t)pixel[format->red] << 16 | (uint32_t)pixel[format->green] << 8 |
+                    pixel[format->blue] | UINT32_C(0xff000000);
+    }
+    return true;
+}
