@@ -188,8 +188,12 @@ static void *watch(void *data)
         {.fd = connection->transport->ops->peer_fd(connection->transport), .events = POLLRDHUP},
         {.fd = connection->stop_fd, .events = POLLIN},
     };
-    while (poll(sources, 2, -1) < 0 && errno == EINTR) {
-    }
+    const unsigned interval = connection->transport->ops->watch_ms;
+    int ready;
+    do {
+        ready = poll(sources, 2, interval > 0 ? (int)interval : -1);
+    } while ((ready < 0 && errno == EINTR) ||
+             (ready == 0 && !atomic_load(&connection->completion->lost)));
     if (sources[1].revents == 0) {
         lose(connection);
         vd_log("the server is gone");
@@ -266,7 +270,7 @@ VkResult vd_connection_create(struct vd_connection **out)
     pthread_mutex_init(&connection->buffer_lock, NULL);
     mark_owned(connection);
 
-    VkResult result = vd_vtest_connect(&connection->transport);
+    VkResult result = vd_transport_connect(&connection->transport);
     if (result != VK_SUCCESS) {
         goto fail;
     }

@@ -16,7 +16,7 @@
 
 struct vd_connection;
 
-/* Connects and sets up. On success the caller owns *connection. Errors as vd_vtest_connect. */
+/* Connects and sets up. On success the caller owns *connection. Errors as vd_transport_connect. */
 VkResult vd_connection_create(struct vd_connection **connection);
 /* Waits for nothing: what is still on its way may be lost. NULL is fine. In a forked child (see
  * vd_connection_lost) it only closes descriptors and unmaps, and never speaks to the server. */

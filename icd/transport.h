@@ -26,6 +26,9 @@ struct vd_transport;
 
 struct vd_transport_ops {
     const char *name;
+    /* How often completion->lost has to be looked at, because peer_fd does not tell all deaths; 0:
+     * never. */
+    unsigned watch_ms;
     /* Ends the connection and frees the transport. Shared memory must have been freed before. */
     void (*destroy)(struct vd_transport *transport);
     /* Zeroed shared memory of `size` bytes (rounded up to pages). Thread-safe.
@@ -55,5 +58,12 @@ struct vd_transport {
  * protocol differs. Never waits for long: a connection that does not answer within two seconds
  * counts as none. */
 VkResult vd_vtest_connect(struct vd_transport **transport);
+
+/* Connects through the first virtio-gpu render node that offers Viaduct. Otherwise as above. */
+VkResult vd_virtgpu_connect(struct vd_transport **transport);
+
+/* Connects through virtio-gpu where that is there, else through vtest; or through what
+ * VIADUCT_TRANSPORT names: `virtgpu` or `vtest`. */
+VkResult vd_transport_connect(struct vd_transport **transport);
 
 #endif

@@ -153,7 +153,7 @@ static const struct vd_transport_ops fake_ops = {
     .peer_fd = fake_peer_fd,
 };
 
-VkResult vd_vtest_connect(struct vd_transport **transport)
+VkResult vd_transport_connect(struct vd_transport **transport)
 {
     const struct vd_context_options options = {.gpu = -1};
     fake = calloc(1, sizeof(*fake));

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "icd/log.h"
+#include "icd/transport.h"
+
+#define TRANSPORT_ENV "VIADUCT_TRANSPORT"
+
+/* In the order in which they are tried. */
+static const struct {
+    const char *name;
+    VkResult (*connect)(struct vd_transport **transport);
+} roads[] = {
+    {"virtgpu", vd_virtgpu_connect},
+    {"vtest", vd_vtest_connect},
+};
+
+VkResult vd_transport_connect(struct vd_transport **transport)
+{
+    const char *wanted = secure_getenv(TRANSPORT_ENV);
+    VkResult result = VK_ERROR_INCOMPATIBLE_DRIVER;
+    bool known = false;
+    if (wanted && wanted[0] == '\0') {
+        wanted = NULL;
+    }
+    for (size_t i = 0; i < sizeof(roads) / sizeof(roads[0]); i++) {
+        if (!wanted || strcmp(wanted, roads[i].name) == 0) {
+            known = true;
+            result = roads[i].connect(transport);
+            if (result == VK_SUCCESS) {
+                return result;
+            }
+        }
+    }
+    if (!known) {
+        vd_log(TRANSPORT_ENV " is virtgpu or vtest, not '%s'", wanted);
+    }
+    return result;
+}
