@@ -623,7 +623,9 @@ static uint32_t wake(struct vg_context *context, struct vg_command *command)
            sizeof(request));
     _Atomic uint32_t *word = word_at(context, request.shm, request.offset);
     if (!word) {
-        return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+        /* A client that is about to learn that it is lost is no reason for a line in its kernel's
+         * log, which is what an error becomes. */
+        return context->lost ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
     /* The same page of the same file as the worker's, so that its sleepers hear it. */
     vd_wake(word);
