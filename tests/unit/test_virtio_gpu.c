@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The virtio-gpu device as QEMU and a guest see it, without either: this program is the frontend,
+ * the guest's memory and the guest's driver. Most of what it does no sane guest would.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/virtio_gpu.h>
+#include <linux/virtio_ring.h>
+
+#include "protocol/completion.h"
+#include "protocol/ring.h"
+#include "protocol/virtio_gpu.h"
+
+#include "fake_context.h"
+#include "opcodes.h"
+#include "server/listener.h"
+#include "server/virtio_gpu/device.h"
+
+#define RAM_SIZE (16u << 20)
+#define RAM_BASE UINT64_C(0x100000000)    /* in the guest */
+#define USER     UINT64_C(0x7f0000000000) /* in QEMU */
+
+/* Where things lie in the guest's memory. */
+#define QUEUE_SIZE 64u
+#define QUEUE_AT   0x10000u /* desc, avail, used 0x4000 apart; a second queue behind it */
+#define REQUEST_AT 0x40000u
+#define ANSWER_AT  0x80000u
+#define TABLE_AT   0xc0000u
+#define PAGES_AT   0x100000u
+
+#define TIMEOUT_MS 20000
+
+enum vhost_user_message {
+    SET_FEATURES = 2,
+    SET_OWNER = 3,
+    SET_MEM_TABLE = 5,
+    SET_VRING_NUM = 8,
+    SET_VRING_ADDR = 9,
+    SET_VRING_BASE = 10,
+    GET_VRING_BASE = 11,
+    SET_VRING_KICK = 12,
+    SET_VRING_CALL = 13,
+    SET_VRING_ENABLE = 18,
+};
+
+struct machine {
+    pid_t server;
+    int socket;
+    uint8_t *ram;
+    int memory;
+    int kick[2], call[2];
+    uint16_t avail[2], used[2]; /* what we have made available and seen used */
+    unsigned seed;
+};
+
+static void send_message(struct machine *m, uint32_t request, const void *payload, uint32_t size,
+                         int fd)
+{
+    uint8_t bytes[12 + 256];
+    const uint32_t header[3] = {request, 1, size};
+    memcpy(bytes, header, 12);
+    memcpy(bytes + 12, payload, size);
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {bytes, 12 + size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control.space);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    }
+    assert_int_equal(sendmsg(m->socket, &message, 0), 12 + size);
+}
+
+static uint32_t place(unsigned queue, unsigned part)
+{
+    return QUEUE_AT + queue * 0x10000 + part * 0x4000;
+}
+
+static void start_queues(struct machine *m)
+{
+    for (uint32_t q = 0; q < 2; q++) {
+        const uint32_t number[2] = {q, QUEUE_SIZE}, base[2] = {q, 0}, enable[2] = {q, 1};
+        const struct {
+            uint32_t index, flags;
+            uint64_t desc, used, avail, log;
+        } address = {q, 0, USER + place(q, 0), USER + place(q, 2), USER + place(q, 1), 0};
+        const uint64_t index = q;
+        memset(m->ram + place(q, 0), 0, 0xc000);
+        m->avail[q] = 0;
+        m->used[q] = 0;
+        send_message(m, SET_VRING_NUM, number, sizeof(number), -1);
+        send_message(m, SET_VRING_BASE, base, sizeof(base), -1);
+        send_message(m, SET_VRING_ADDR, &address, sizeof(address), -1);
+        send_message(m, SET_VRING_CALL, &index, sizeof(index), m->call[q]);
+        send_message(m, SET_VRING_KICK, &index, sizeof(index), m->kick[q]);
+        send_message(m, SET_VRING_ENABLE, enable, sizeof(enable), -1);
+    }
+}
+
+static int set_up(void **state)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    int sockets[2];
+    if (!m || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) < 0) {
+        return -1;
+    }
+    m->seed = 1;
+    m->server = fork();
+    if (m->server == 0) {
+        close(sockets[0]);
+        const struct vd_listener_options options = {
+            .fd = sockets[1], .ready_fd = -1, .run_device = vg_device_run, .context = {.gpu = -1}};
+        _exit(vd_listener_run(&options));
+    }
+    close(sockets[1]);
+    m->socket = sockets[0];
+    m->memory = memfd_create("ram", MFD_CLOEXEC);
+    if (ftruncate(m->memory, RAM_SIZE) < 0) {
+        return -1;
+    }
+    m->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m->memory, 0);
+    for (int q = 0; q < 2; q++) {
+        m->kick[q] = eventfd(0, EFD_NONBLOCK);
+        m->call[q] = eventfd(0, EFD_NONBLOCK);
+    }
+    const uint64_t features = UINT64_C(1) << 30 | UINT64_C(1) << 32 | UINT64_C(1) << 28;
+    const struct {
+        uint32_t count, padding;
+        uint64_t guest, size, user, offset;
+    } table = {1, 0, RAM_BASE, RAM_SIZE, USER, 0};
+    send_message(m, SET_OWNER, "", 0, -1);
+    send_message(m, SET_FEATURES, &features, sizeof(features), -1);
+    send_message(m, SET_MEM_TABLE, &table, sizeof(table), m->memory);
+    start_queues(m);
+    *state = m;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct machine *m = *state;
+    int status = -1;
+    close(m->socket);
+    waitpid(m->server, &status, 0);
+    munmap(m->ram, RAM_SIZE);
+    close(m->memory);
+    for (int q = 0; q < 2; q++) {
+        close(m->kick[q]);
+        close(m->call[q]);
+    }
+    free(m);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
+}
+
+/* ---- The guest's driver */
+
+static struct vring_desc *descs(struct machine *m, unsigned queue)
+{
+    return (struct vring_desc *)(m->ram + place(queue, 0));
+}
+
+static void offer(struct machine *m, unsigned queue, uint16_t head)
+{
+    volatile uint16_t *avail = (volatile uint16_t *)(m->ram + place(queue, 1));
+    avail[2 + m->avail[queue] % QUEUE_SIZE] = head;
+    atomic_thread_fence(memory_order_seq_cst);
+    avail[1] = ++m->avail[queue];
+    eventfd_write(m->kick[queue], 1);
+}
+
+/* Waits for the next request to come back: how much of an answer it has. */
+static uint32_t await(struct machine *m, unsigned queue)
+{
+    volatile uint16_t *used = (volatile uint16_t *)(m->ram + place(queue, 2));
+    while (used[1] == m->used[queue]) {
+        struct pollfd call = {.fd = m->call[queue], .events = POLLIN};
+        assert_int_equal(poll(&call, 1, TIMEOUT_MS), 1);
+        eventfd_t count;
+        eventfd_read(m->call[queue], &count);
+    }
+    atomic_thread_fence(memory_order_seq_cst);
+    const struct vring_used_elem *element =
+        (struct vring_used_elem *)(m->ram + place(queue, 2) + 4) + m->used[queue]++ % QUEUE_SIZE;
+    return element->len;
+}
+
+static void offer_request(struct machine *m, unsigned queue, const void *request, uint32_t size,
+                          uint16_t slot)
+{
+    struct vring_desc *desc = descs(m, queue) + 2 * slot;
+    const uint32_t at = REQUEST_AT + slot * 0x1000, answer = ANSWER_AT + slot * 0x8000;
+    memcpy(m->ram + at, request, size);
+    memset(m->ram + answer, 0, 64);
+    desc[0] = (struct vring_desc){RAM_BASE + at, size, VRING_DESC_F_NEXT, (uint16_t)(2 * slot + 1)};
+    desc[1] = (struct vring_desc){RAM_BASE + answer, 0x8000, VRING_DESC_F_WRITE, 0};
+    offer(m, queue, (uint16_t)(2 * slot));
+}
+
+/* The type of the answer, 0: none. */
+static uint32_t request(struct machine *m, unsigned queue, const void *bytes, uint32_t size)
+{
+    offer_request(m, queue, bytes, size, 0);
+    const uint32_t written = await(m, queue);
+    return written >= sizeof(struct virtio_gpu_ctrl_hdr) ? *(uint32_t *)(m->ram + ANSWER_AT) : 0;
+}
+
+static uint32_t simple(struct machine *m, uint32_t type, uint32_t context, uint32_t id)
+{
+    const struct {
+        struct virtio_gpu_ctrl_hdr hdr;
+        uint32_t id, padding;
+    } command = {.hdr = {.type = type, .ctx_id = context}, .id = id};
+    return request(m, 0, &command, sizeof(command));
+}
+
+static void assert_alive(struct machine *m)
+{
+    const struct virtio_gpu_ctrl_hdr info = {.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
+    assert_int_equal(request(m, 0, &info, sizeof(info)), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+}
+
+static uint32_t create_context(struct machine *m, uint32_t id)
+{
+    const struct virtio_gpu_ctx_create create = {
+        .hdr = {.type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = id}, .debug_name = "test"};
+    return request(m, 0, &create, sizeof(create));
+}
+
+static uint32_t create_buffer(struct machine *m, uint32_t id, uint32_t size)
+{
+    const struct virtio_gpu_resource_create_3d create = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+        .resource_id = id,
+        .format = 64,
+        .width = size,
+        .height = 1,
+        .depth = 1,
+        .array_size = 1,
+    };
+    return request(m, 0, &create, sizeof(create));
+}
+
+/* Pages in reverse order, so that one contiguous mapping of them is not one of the memory. */
+static uint32_t attach(struct machine *m, uint32_t id, uint32_t at, uint32_t pages)
+{
+    uint8_t bytes[sizeof(struct virtio_gpu_resource_attach_backing) +
+                  260 * sizeof(struct virtio_gpu_mem_entry)];
+    const struct virtio_gpu_resource_attach_backing attach = {
+        .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING, .resource_id = id, .nr_entries = pages};
+    memcpy(bytes, &attach, sizeof(attach));
+    for (uint32_t i = 0; i < pages; i++) {
+        const struct virtio_gpu_mem_entry entry = {RAM_BASE + at + (pages - 1 - i) * 4096, 4096, 0};
+        memcpy(bytes + sizeof(attach) + i * sizeof(entry), &entry, sizeof(entry));
+    }
+    return request(m, 0, bytes,
+                   (uint32_t)(sizeof(attach) + pages * sizeof(struct virtio_gpu_mem_entry)));
+}
+
+static uint32_t submit(struct machine *m, uint32_t context, const void *record, uint32_t size)
+{
+    uint8_t bytes[256];
+    const struct virtio_gpu_cmd_submit submit = {.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D,
+                                                         .flags = VIRTIO_GPU_FLAG_FENCE,
+                                                         .fence_id = 1,
+                                                         .ctx_id = context},
+                                                 .size = size};
+    memcpy(bytes, &submit, sizeof(submit));
+    memcpy(bytes + sizeof(submit), record, size);
+    return request(m, 0, bytes, (uint32_t)sizeof(submit) + size);
+}
+
+static uint32_t register_shm(struct machine *m, uint32_t context, uint32_t resource, uint32_t shm)
+{
+    const struct vd_virtio_gpu_register record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_REGISTER},
+        .resource = resource,
+        .shm = shm};
+    return submit(m, context, &record, sizeof(record));
+}
+
+/* ---- What a guest may send */
+
+static const uint32_t types[] = {
+    VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+    VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+    VIRTIO_GPU_CMD_RESOURCE_UNREF,
+    VIRTIO_GPU_CMD_SET_SCANOUT,
+    VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+    VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+    VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
+    VIRTIO_GPU_CMD_GET_CAPSET_INFO,
+    VIRTIO_GPU_CMD_GET_CAPSET,
+    VIRTIO_GPU_CMD_GET_EDID,
+    VIRTIO_GPU_CMD_CTX_CREATE,
+    VIRTIO_GPU_CMD_CTX_DESTROY,
+    VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE,
+    VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
+    VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
+    VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
+    VIRTIO_GPU_CMD_SUBMIT_3D,
+    VIRTIO_GPU_CMD_UPDATE_CURSOR,
+    VIRTIO_GPU_CMD_MOVE_CURSOR,
+    0x7777,
+};
+#define TYPE_COUNT (sizeof(types) / sizeof(types[0]))
+
+static void every_length_is_answered(void **state)
+{
+    struct machine *m = *state;
+    for (size_t i = 0; i < TYPE_COUNT; i++) {
+        const unsigned queue = types[i] >> 8 == 3 ? 1 : 0;
+        for (uint32_t size = 0; size <= 128; size++) {
+            uint8_t bytes[128] = {0};
+            memcpy(bytes, &types[i], sizeof(types[i]));
+            request(m, queue, bytes, size);
+        }
+    }
+    assert_alive(m);
+}
+
+static uint32_t small_random(struct machine *m)
+{
+    static const uint32_t edges[] = {0, 1, 2, 3, 4, 64, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
+    m->seed = m->seed * 1103515245 + 12345;
+    const uint32_t value = m->seed >> 8;
+    return value % 3 ? edges[value % (sizeof(edges) / sizeof(edges[0]))] : value % 5;
+}
+
+static void nonsense_is_survived(void **state)
+{
+    struct machine *m = *state;
+    for (unsigned round = 0; round < 20000; round++) {
+        uint32_t words[40];
+        for (size_t i = 0; i < 40; i++) {
+            words[i] = small_random(m);
+        }
+        words[0] = types[small_random(m) % TYPE_COUNT];
+        words[1] &= 1;
+        words[4] %= 4;
+        words[6] %= 6;
+        request(m, words[0] >> 8 == 3, words, sizeof(words));
+    }
+    assert_alive(m);
+}
+
+static void malformed_descriptors_come_back(void **state)
+{
+    struct machine *m = *state;
+    struct vring_desc *desc = descs(m, 0);
+    struct vring_desc *table = (struct vring_desc *)(m->ram + TABLE_AT);
+    const uint64_t at = RAM_BASE + REQUEST_AT, table_at = RAM_BASE + TABLE_AT;
+    const uint16_t next = VRING_DESC_F_NEXT, indirect = VRING_DESC_F_INDIRECT;
+
+    table[0] = (struct vring_desc){table_at, 16, indirect, 0};
+    const struct vring_desc firsts[] = {
+        {at, 24, next, 0},          /* a loop */
+        {at, 24, next, QUEUE_SIZE}, /* beyond the table */
+        {at, 24, next, 0xffff},
+        {0, 24, 0, 0}, /* no memory */
+        {RAM_BASE + RAM_SIZE - 8, 24, 0, 0},
+        {UINT64_MAX - 7, 24, 0, 0},
+        {at, 0xffffffff, 0, 0},          /* a request of 4 GiB */
+        {at, 24, VRING_DESC_F_WRITE, 0}, /* nothing to read */
+        {table_at, 16, indirect, 0},     /* indirect within indirect */
+        {table_at, 15, indirect, 0},
+        {table_at, 0, indirect, 0},
+        {table_at, 0xfffffff0, indirect, 0},
+        {0, 16, indirect, 0},
+        {table_at, 16, indirect | next, 1},
+    };
+    for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+        desc[0] = firsts[i];
+        offer(m, 0, 0);
+        await(m, 0);
+        assert_alive(m);
+    }
+    /* An answer where there is no memory, and one before its request. */
+    const struct virtio_gpu_ctrl_hdr info = {.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
+    memcpy(m->ram + REQUEST_AT, &info, sizeof(info));
+    desc[0] = (struct vring_desc){at, sizeof(info), next, 1};
+    desc[1] = (struct vring_desc){64, 4096, VRING_DESC_F_WRITE, 0};
+    offer(m, 0, 0);
+    assert_int_equal(await(m, 0), 0);
+    desc[0] = (struct vring_desc){RAM_BASE + ANSWER_AT, 4096, VRING_DESC_F_WRITE | next, 1};
+    desc[1] = (struct vring_desc){at, sizeof(info), 0, 0};
+    offer(m, 0, 0);
+    assert_int_equal(await(m, 0), 0);
+    assert_alive(m);
+}
+
+static void pixels_stay_within_bounds(void **state)
+{
+    struct machine *m = *state;
+    const struct virtio_gpu_resource_create_2d create = {.hdr.type =
+                                                             VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+                                                         .resource_id = 1,
+                                                         .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+                                                         .width = 33,
+                                                         .height = 7};
+    assert_int_equal(request(m, 0, &create, sizeof(create)), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(request(m, 0, &create, sizeof(create)),
+                     VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+    assert_int_equal(attach(m, 1, PAGES_AT, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    static const struct {
+        struct virtio_gpu_rect r;
+        uint64_t offset;
+        bool good;
+    } cases[] = {
+        {{0, 0, 33, 7}, 0, true},           {{1, 1, 32, 6}, 136, true},
+        {{0, 0, 34, 7}, 0, false},          {{1, 0, 33, 7}, 0, false},
+        {{0, 1, 33, 7}, 0, false},          {{0, 0, 33, 7}, 4096, false},
+        {{0, 0, 33, 7}, UINT64_MAX, false}, {{0xffffffff, 0, 2, 1}, 0, false},
+        {{0, 0xffffffff, 1, 2}, 0, false},  {{0, 0, 33, 7}, 3500, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct virtio_gpu_transfer_to_host_2d transfer = {
+            .hdr.type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+            .r = cases[i].r,
+            .offset = cases[i].offset,
+            .resource_id = 1};
+        const uint32_t answer = request(m, 0, &transfer, sizeof(transfer));
+        assert_int_equal(answer == VIRTIO_GPU_RESP_OK_NODATA, cases[i].good);
+    }
+}
+
+/* ---- Contexts */
+
+#define RING_PAGES ((VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE) / 4096)
+#define RING_AT    (PAGES_AT + 0x100000)
+#define PAGE_AT    (PAGES_AT + 0x300000)
+
+/* Byte `offset` of a resource whose pages lie in reverse. */
+static uint8_t *reversed(struct machine *m, uint32_t at, uint32_t pages, uint32_t offset)
+{
+    return m->ram + at + (pages - 1 - offset / 4096) * 4096 + offset % 4096;
+}
+
+static void connect_context(struct machine *m, uint32_t context)
+{
+    assert_int_equal(create_context(m, context), VIRTIO_GPU_RESP_OK_NODATA);
+    const struct {
+        uint32_t id, pages, at;
+    } parts[] = {{10, RING_PAGES, RING_AT}, {11, 1, PAGE_AT}};
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(create_buffer(m, parts[i].id, parts[i].pages * 4096),
+                         VIRTIO_GPU_RESP_OK_NODATA);
+        assert_int_equal(attach(m, parts[i].id, parts[i].at, parts[i].pages),
+                         VIRTIO_GPU_RESP_OK_NODATA);
+        assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, context, parts[i].id),
+                         VIRTIO_GPU_RESP_OK_NODATA);
+        register_shm(m, context, parts[i].id, 1 + i);
+        _Atomic uint32_t *status = (_Atomic uint32_t *)reversed(m, parts[i].at, parts[i].pages, 0);
+        assert_int_equal(atomic_load(status), VD_VIRTIO_GPU_REGISTERED);
+        atomic_store(status, 0);
+    }
+    const struct {
+        struct vd_record record;
+        struct vd_setup setup;
+    } setup = {{sizeof(setup), VD_OP_SETUP, 0}, {VD_PROTOCOL_VERSION, 1, 2, 0}};
+    assert_int_equal(submit(m, context, &setup, sizeof(setup)), VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/* Waits like a client: parked by the device, which looks at the word. */
+static void wait_for_change(struct machine *m, uint32_t context, uint32_t shm, uint32_t offset,
+                            _Atomic uint32_t *word, uint32_t value)
+{
+    for (int i = 0; atomic_load(word) == value; i++) {
+        assert_in_range(i, 0, 20);
+        const struct vd_virtio_gpu_wait wait = {
+            .record = {.size = sizeof(wait), .opcode = VD_VIRTIO_GPU_WAIT},
+            .shm = shm,
+            .offset = offset,
+            .value = value,
+            .thread = 1};
+        assert_int_equal(submit(m, context, &wait, sizeof(wait)), VIRTIO_GPU_RESP_OK_NODATA);
+    }
+}
+
+/* The worker reads and writes the very pages that the guest looks at. */
+static void guest_and_worker_share_pages(void **state)
+{
+    struct machine *m = *state;
+    connect_context(m, 1);
+    struct vd_ring *ring = (struct vd_ring *)reversed(m, RING_AT, RING_PAGES, 0);
+    uint8_t *data = reversed(m, RING_AT, RING_PAGES, VD_RING_DATA_OFFSET);
+    struct vd_reply *reply = (struct vd_reply *)reversed(m, RING_AT, RING_PAGES, 0x80000);
+    const struct vd_reply_request where = {.shm = 1, .offset = 0x80000};
+    for (uint64_t number = 1; number <= 3; number++) {
+        memset(reply, 0, sizeof(*reply));
+        fake_fill(data + (number - 1) * 64, 64, FAKE_ECHO, &where, 0, number);
+        reply->state = VD_REPLY_WAITING;
+        atomic_store(&ring->tail, number * 64);
+        if (atomic_exchange(&ring->consumer_sleeps, 0)) {
+            const struct vd_virtio_gpu_wake wake = {
+                .record = {.size = sizeof(wake), .opcode = VD_VIRTIO_GPU_WAKE},
+                .shm = 1,
+                .offset = offsetof(struct vd_ring, consumer_sleeps)};
+            assert_int_equal(submit(m, 1, &wake, sizeof(wake)), VIRTIO_GPU_RESP_OK_NODATA);
+        }
+        wait_for_change(m, 1, 1, 0x80000, (_Atomic uint32_t *)&reply->state, VD_REPLY_WAITING);
+        assert_int_equal(reply->state, VD_REPLY_DONE);
+        assert_int_equal(reply->value, number);
+    }
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_DESTROY, 1, 0), VIRTIO_GPU_RESP_OK_NODATA);
+    /* Answered once the worker has let go of the pages. */
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 10), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 11), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_alive(m);
+}
+
+static void a_dead_worker_is_told(void **state)
+{
+    struct machine *m = *state;
+    connect_context(m, 1);
+    struct vd_ring *ring = (struct vd_ring *)reversed(m, RING_AT, RING_PAGES, 0);
+    struct vd_completion *page = (struct vd_completion *)(m->ram + PAGE_AT);
+    fake_fill(reversed(m, RING_AT, RING_PAGES, VD_RING_DATA_OFFSET), 64, FAKE_ABORT, NULL, 0, 1);
+    atomic_store(&ring->tail, 64);
+    const struct vd_virtio_gpu_wake wake = {
+        .record = {.size = sizeof(wake), .opcode = VD_VIRTIO_GPU_WAKE},
+        .shm = 1,
+        .offset = offsetof(struct vd_ring, consumer_sleeps)};
+    atomic_store(&ring->consumer_sleeps, 0);
+    submit(m, 1, &wake, sizeof(wake));
+    wait_for_change(m, 1, 2, 0, &page->lost, 0);
+    /* And nobody else minds; a new context gets a new worker. */
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_DESTROY, 1, 0), VIRTIO_GPU_RESP_OK_NODATA);
+    simple(m, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 10);
+    simple(m, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 11);
+    memset(m->ram + PAGES_AT, 0, RAM_SIZE - PAGES_AT);
+    connect_context(m, 1);
+}
+
+static void others_resources_are_out_of_reach(void **state)
+{
+    struct machine *m = *state;
+    assert_int_equal(create_context(m, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(create_context(m, 2), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(create_buffer(m, 5, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+    /* Not attached, and not there at all. */
+    assert_int_equal(register_shm(m, 1, 5, 1), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+    assert_int_equal(register_shm(m, 1, 6, 1), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, 2, 5),
+                     VIRTIO_GPU_RESP_OK_NODATA);
+    /* Attached to another context; without pages; without an id. */
+    assert_int_equal(register_shm(m, 1, 5, 1), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+    assert_int_equal(register_shm(m, 2, 5, 1), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    assert_int_equal(attach(m, 5, PAGES_AT, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(register_shm(m, 2, 5, 0), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    assert_int_equal(register_shm(m, 2, 5, VD_VIRTIO_GPU_SHM_MAX + 1),
+                     VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    /* A context's words belong to it alone. */
+    register_shm(m, 2, 5, 1);
+    const struct vd_virtio_gpu_wake wake = {
+        .record = {.size = sizeof(wake), .opcode = VD_VIRTIO_GPU_WAKE}, .shm = 1};
+    assert_int_equal(submit(m, 1, &wake, sizeof(wake)), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    assert_int_equal(submit(m, 2, &wake, sizeof(wake)), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(submit(m, 3, &wake, sizeof(wake)), VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
+    assert_alive(m);
+}
+
+/* What is parked never fills the queue, and does not stay when the queue is stopped. */
+static void many_waits_do_not_fill_the_queue(void **state)
+{
+    struct machine *m = *state;
+    connect_context(m, 1);
+    struct {
+        struct virtio_gpu_cmd_submit submit;
+        struct vd_virtio_gpu_wait wait;
+    } command = {
+        .submit = {.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D,
+                           .flags = VIRTIO_GPU_FLAG_FENCE,
+                           .ctx_id = 1},
+                   .size = sizeof(command.wait)},
+        .wait = {.record = {.size = sizeof(command.wait), .opcode = VD_VIRTIO_GPU_WAIT}, .shm = 2},
+    };
+    /* More waits than a context may have parked: the oldest come back. */
+    for (uint16_t i = 0; i < 30; i++) {
+        command.wait.thread = i;
+        command.submit.hdr.fence_id = i;
+        offer_request(m, 0, &command, sizeof(command), (uint16_t)(1 + i % 31));
+    }
+    for (int i = 0; i < 6; i++) {
+        await(m, 0);
+    }
+    /* The rest when the frontend stops the queue. */
+    const uint32_t stop[2] = {0, 0};
+    send_message(m, GET_VRING_BASE, stop, sizeof(stop), -1);
+    uint8_t answer[20];
+    assert_int_equal(recv(m->socket, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    for (int i = 0; i < 24; i++) {
+        await(m, 0);
+    }
+    /* And a guest that begins anew finds nothing of the last one. */
+    memset(m->ram + PAGES_AT, 0, RAM_SIZE - PAGES_AT);
+    start_queues(m);
+    connect_context(m, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+        TEST(every_length_is_answered),          TEST(nonsense_is_survived),
+        TEST(malformed_descriptors_come_back),   TEST(pixels_stay_within_bounds),
+        TEST(guest_and_worker_share_pages),      TEST(a_dead_worker_is_told),
+        TEST(others_resources_are_out_of_reach), TEST(many_waits_do_not_fill_the_queue),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
