@@ -90,8 +90,7 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
     };
     vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
     translate(device, &answer.memoryRequirements);
-    *out = (struct vd_requirements){answer.memoryRequirements,
-                                    dedicated.prefersDedicatedAllocation,
+    *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
         return false;
@@ -119,9 +118,9 @@ vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequireme
     translate(device, &requirements->memoryRequirements);
 }
 
-VKAPI_ATTR void VKAPI_CALL
-vd_vkGetDeviceBufferMemoryRequirements(VkDevice device, const VkDeviceBufferMemoryRequirements *info,
-                                       VkMemoryRequirements2 *requirements)
+VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
+    VkDevice device, const VkDeviceBufferMemoryRequirements *info,
+    VkMemoryRequirements2 *requirements)
 {
     VkBufferCreateInfo copy;
     VkExternalMemoryBufferCreateInfo external;

@@ -8,9 +8,9 @@
 #include "physical_device.h"
 
 /* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */
-#define SCRATCH_KEPT 8
+#define SCRATCH_KEPT      8
 #define SCRATCH_KEPT_SIZE (2u << 20)
-#define SCRATCH_FIRST 4096u
+#define SCRATCH_FIRST     4096u
 
 struct vd_scratch {
     struct vd_scratch *next;
@@ -22,8 +22,8 @@ struct vd_scratch {
 static struct vd_scratch *scratch_get(struct vd_instance *instance)
 {
     /* acquire and release: its contents pass from thread to thread. */
-    struct vd_scratch *scratch = atomic_exchange_explicit(&instance->hot, NULL,
-                                                          memory_order_acquire);
+    struct vd_scratch *scratch =
+        atomic_exchange_explicit(&instance->hot, NULL, memory_order_acquire);
     if (scratch)
         return scratch;
     pthread_mutex_lock(&instance->lock);

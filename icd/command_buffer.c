@@ -10,14 +10,14 @@
 #include "opcodes.h"
 
 #define CHUNK_FIRST (16u << 10)
-#define CHUNK_MAX (1u << 20)
-#define POOL_KEEPS 16u
+#define CHUNK_MAX   (1u << 20)
+#define POOL_KEEPS  16u
 
 /* A piece of a stream. While the server may still read it, it is not written again. */
 struct vd_chunk {
     struct vd_chunk *next;
     struct vd_shm_part part;
-    uint32_t used;  /* bytes of whole records */
+    uint32_t used;       /* bytes of whole records */
     uint64_t busy_until; /* ring position of the record that handed it over; 0: never was */
 };
 
@@ -161,8 +161,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateCommandPool(VkDevice device,
     struct vd_command_pool *pool = calloc(1, sizeof(*pool));
     if (!pool)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = vd_call_vkCreateCommandPool(device, pCreateInfo, pAllocator,
-                                                        pCommandPool);
+    const VkResult result =
+        vd_call_vkCreateCommandPool(device, pCreateInfo, pAllocator, pCommandPool);
     if (result != VK_SUCCESS)
         free(pool);
     else
@@ -325,8 +325,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
         };
         bytes += chunk->used;
     }
-    record->size = (uint32_t)(sizeof(*record) + sizeof(*stream) +
-                              stream->chunk_count * sizeof(*entry));
+    record->size =
+        (uint32_t)(sizeof(*record) + sizeof(*stream) + stream->chunk_count * sizeof(*entry));
     uint64_t position = 0;
     const VkResult result = vd_connection_send(connection, record, &position);
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)

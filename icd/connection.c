@@ -523,9 +523,11 @@ static VkResult produce(struct vd_connection *connection, const struct vd_record
 /* Under the send lock, and read without it. */
 static void count(struct vd_connection *connection, uint64_t calls, uint64_t bytes)
 {
-    atomic_store_explicit(&connection->calls, atomic_load_explicit(&connection->calls, memory_order_relaxed) + calls,
+    atomic_store_explicit(&connection->calls,
+                          atomic_load_explicit(&connection->calls, memory_order_relaxed) + calls,
                           memory_order_relaxed);
-    atomic_store_explicit(&connection->bytes, atomic_load_explicit(&connection->bytes, memory_order_relaxed) + bytes,
+    atomic_store_explicit(&connection->bytes,
+                          atomic_load_explicit(&connection->bytes, memory_order_relaxed) + bytes,
                           memory_order_relaxed);
 }
 
@@ -791,8 +793,7 @@ struct wait {
 static bool wait_over(const void *data)
 {
     const struct wait *wait = data;
-    return wait->ready(wait->data) ||
-           atomic_load_explicit(&wait->page->lost, memory_order_acquire);
+    return wait->ready(wait->data) || atomic_load_explicit(&wait->page->lost, memory_order_acquire);
 }
 
 /* Sleeps until the wait is over or the deadline has passed. */
@@ -820,9 +821,8 @@ static void sleep_until(struct vd_connection *connection, const struct wait *wai
     atomic_fetch_sub(&page->waiters, 1);
 }
 
-VkResult vd_connection_wait_until(struct vd_connection *connection,
-                                  bool (*ready)(const void *data), const void *data,
-                                  uint64_t timeout_ns)
+VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready)(const void *data),
+                                  const void *data, uint64_t timeout_ns)
 {
     if (ready(data)) {
         return VK_SUCCESS;
@@ -839,9 +839,9 @@ VkResult vd_connection_wait_until(struct vd_connection *connection,
     if (!spin(&connection->queue_spinner, wait_over, &wait)) {
         sleep_until(connection, &wait, deadline);
     }
-    return ready(data)                       ? VK_SUCCESS
+    return ready(data)                      ? VK_SUCCESS
            : vd_connection_lost(connection) ? VK_ERROR_DEVICE_LOST
-                                             : VK_TIMEOUT;
+                                            : VK_TIMEOUT;
 }
 
 void vd_connection_changed(struct vd_connection *connection)

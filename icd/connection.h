@@ -47,8 +47,8 @@ struct vd_reply_space {
     struct vd_reply *reply;
     uint32_t shm;
     uint32_t offset;
-    uint32_t capacity; /* bytes behind the struct vd_reply */
-    uint32_t slot;     /* private */
+    uint32_t capacity;   /* bytes behind the struct vd_reply */
+    uint32_t slot;       /* private */
     struct vd_shm large; /* private; id 0: none */
 };
 VkResult vd_connection_reply_begin(struct vd_connection *connection, uint64_t size,
@@ -61,9 +61,8 @@ void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_s
 /* Waits until ready(data), looking again after each change on the completion page and after each
  * vd_connection_changed(). VK_SUCCESS, VK_TIMEOUT, VK_ERROR_DEVICE_LOST. timeout_ns 0 only looks,
  * UINT64_MAX waits for ever. Spins for a short time before it sleeps. */
-VkResult vd_connection_wait_until(struct vd_connection *connection,
-                                  bool (*ready)(const void *data), const void *data,
-                                  uint64_t timeout_ns);
+VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready)(const void *data),
+                                  const void *data, uint64_t timeout_ns);
 /* Something that a ready() looks at has changed on this side. */
 void vd_connection_changed(struct vd_connection *connection);
 

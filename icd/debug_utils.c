@@ -23,9 +23,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDebugUtilsMessengerEXT(
     return messenger ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDebugUtilsMessengerEXT(
-    VkInstance instance, VkDebugUtilsMessengerEXT messenger,
-    const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL
+vd_vkDestroyDebugUtilsMessengerEXT(VkInstance instance, VkDebugUtilsMessengerEXT messenger,
+                                   const VkAllocationCallbacks *pAllocator)
 {
     (void)instance;
     (void)pAllocator;

@@ -36,8 +36,8 @@ vd_vkGetDeferredOperationMaxConcurrencyKHR(VkDevice device, VkDeferredOperationK
     return 0;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetDeferredOperationResultKHR(VkDevice device, VkDeferredOperationKHR operation)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeferredOperationResultKHR(VkDevice device,
+                                                                  VkDeferredOperationKHR operation)
 {
     (void)device;
     (void)operation;

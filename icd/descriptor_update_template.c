@@ -44,8 +44,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
     (void)device;
     (void)pAllocator;
     const uint32_t count = info->descriptorUpdateEntryCount;
-    struct vd_descriptor_update_template *t =
-        malloc(sizeof(*t) + count * sizeof(t->entries[0]));
+    struct vd_descriptor_update_template *t = malloc(sizeof(*t) + count * sizeof(t->entries[0]));
     if (!t)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     *t = (struct vd_descriptor_update_template){.entry_count = count};
@@ -59,8 +58,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
     for (uint32_t i = 0; i < count; i++) {
         const VkDescriptorUpdateTemplateEntry *entry = &info->pDescriptorUpdateEntries[i];
         t->entries[i] = *entry;
-        t->scratch_size +=
-            vd_align(element_size(entry->descriptorType) * entry->descriptorCount);
+        t->scratch_size += vd_align(element_size(entry->descriptorType) * entry->descriptorCount);
     }
     *pTemplate = (VkDescriptorUpdateTemplate)t;
     return VK_SUCCESS;
@@ -189,6 +187,6 @@ VKAPI_ATTR void VKAPI_CALL vd_vkCmdPushDescriptorSetWithTemplate2(
     VkCommandBuffer commandBuffer, const VkPushDescriptorSetWithTemplateInfo *info)
 {
     push(commandBuffer,
-         (const struct vd_descriptor_update_template *)info->descriptorUpdateTemplate,
-         info->layout, info->set, info->pData);
+         (const struct vd_descriptor_update_template *)info->descriptorUpdateTemplate, info->layout,
+         info->set, info->pData);
 }

@@ -133,8 +133,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
     device->extensions = calloc(VD_EXT_COUNT, sizeof(*device->extensions));
     device->queues = calloc(queue_count ? queue_count : 1, sizeof(*device->queues));
     device->private_data = vd_private_data_create();
-    const char **names =
-        calloc(pCreateInfo->enabledExtensionCount + 1, sizeof(*names));
+    const char **names = calloc(pCreateInfo->enabledExtensionCount + 1, sizeof(*names));
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     bool created = false;
     if (!id || !device->extensions || !device->queues || !device->private_data || !names)

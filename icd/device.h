@@ -10,9 +10,9 @@ struct vd_queue {
     struct vd_dispatchable base;
     VkDeviceQueueCreateFlags flags;
     uint32_t family, index;
-    uint32_t slot;            /* on the completion page */
-    pthread_mutex_t lock;     /* numbers are given in the order of the ring */
-    uint64_t number;          /* of the last batch submitted, under the lock */
+    uint32_t slot;        /* on the completion page */
+    pthread_mutex_t lock; /* numbers are given in the order of the ring */
+    uint64_t number;      /* of the last batch submitted, under the lock */
 };
 
 struct vd_device {

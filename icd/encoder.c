@@ -47,8 +47,7 @@ void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t ele
 {
     uint64_t pointer = 0;
     if (to && count) {
-        if (count > VD_RECORD_MAX ||
-            e->out_size + vd_align(element * count) > VD_RECORD_MAX) {
+        if (count > VD_RECORD_MAX || e->out_size + vd_align(element * count) > VD_RECORD_MAX) {
             e->failed = true;
         } else {
             pointer = VD_POINTER_OUT | e->out_size;

@@ -44,9 +44,8 @@ static struct vd_format aspect_format(VkFormat format, VkImageAspectFlags aspect
     if (aspect & VK_IMAGE_ASPECT_STENCIL_BIT) {
         out.block_size = 1;
     } else if (aspect & VK_IMAGE_ASPECT_DEPTH_BIT) {
-        out.block_size = format == VK_FORMAT_D16_UNORM || format == VK_FORMAT_D16_UNORM_S8_UINT
-                             ? 2
-                             : 4;
+        out.block_size =
+            format == VK_FORMAT_D16_UNORM || format == VK_FORMAT_D16_UNORM_S8_UINT ? 2 : 4;
     } else if (info->plane_count) {
         const uint32_t plane = aspect & VK_IMAGE_ASPECT_PLANE_2_BIT   ? 2
                                : aspect & VK_IMAGE_ASPECT_PLANE_1_BIT ? 1

@@ -69,10 +69,18 @@ static const VkImageCreateInfo *announce(const VkImageCreateInfo *info, VkImageC
 static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCreateInfo *info)
 {
     const uint32_t key[] = {
-        info->flags,         (uint32_t)info->imageType, (uint32_t)info->format,
-        info->extent.width,  info->extent.height,       info->extent.depth,
-        info->mipLevels,     info->arrayLayers,         (uint32_t)info->samples,
-        (uint32_t)info->tiling, info->usage,            (uint32_t)info->sharingMode,
+        info->flags,
+        (uint32_t)info->imageType,
+        (uint32_t)info->format,
+        info->extent.width,
+        info->extent.height,
+        info->extent.depth,
+        info->mipLevels,
+        info->arrayLayers,
+        (uint32_t)info->samples,
+        (uint32_t)info->tiling,
+        info->usage,
+        (uint32_t)info->sharingMode,
     };
     return info->pNext ? NULL : vd_memo_find(&device->images, key, sizeof(key));
 }
@@ -135,8 +143,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
             (const VkBindImageMemorySwapchainInfoKHR *)find(
                 infos[i].pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
         if (swapchain && swapchain->swapchain) {
-            vd_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex,
-                                      &ours[i].memory, &ours[i].memoryOffset);
+            vd_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex, &ours[i].memory,
+                                      &ours[i].memoryOffset);
             ours[i].pNext = NULL;
         }
     }
@@ -149,8 +157,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
 static void translate(VkDevice device, bool is_importable, VkMemoryRequirements *requirements)
 {
     const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits =
-        vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
+    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
 }
 
 static const struct vd_image *image_of(VkDevice device, VkImage image)
@@ -177,8 +184,7 @@ static bool ask(VkDevice device, VkImage handle, struct vd_requirements *out)
     };
     vd_call_vkGetImageMemoryRequirements2(device, &question, &answer);
     translate(device, image->importable, &answer.memoryRequirements);
-    *out = (struct vd_requirements){answer.memoryRequirements,
-                                    dedicated.prefersDedicatedAllocation,
+    *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
         return false;
@@ -203,8 +209,7 @@ vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirement
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
-    translate(device, image_of(device, info->image)->importable,
-              &requirements->memoryRequirements);
+    translate(device, image_of(device, info->image)->importable, &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL

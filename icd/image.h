@@ -9,7 +9,7 @@ struct vd_image {
     VkFormat format;
     VkExtent3D extent;
     uint32_t layers;
-    bool importable; /* imported memory may be bound to it */
+    bool importable;            /* imported memory may be bound to it */
     struct vd_memo_entry *memo; /* of its requirements, NULL: not kept */
 };
 

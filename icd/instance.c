@@ -23,13 +23,12 @@ EXPORT VKAPI_ATTR VkResult VKAPI_CALL
 vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion);
 EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance instance,
                                                                           const char *pName);
-EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL
-vk_icdGetPhysicalDeviceProcAddr(VkInstance instance, const char *pName);
+EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
+                                                                                const char *pName);
 
 /* Version 5: the ICD handles any apiVersion; physical-device commands that the loader does not know
  * come through vk_icdGetPhysicalDeviceProcAddr (4); surfaces are ours to create (3). */
-VKAPI_ATTR VkResult VKAPI_CALL
-vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion)
+VKAPI_ATTR VkResult VKAPI_CALL vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion)
 {
     if (*pSupportedVersion < 3)
         return VK_ERROR_INCOMPATIBLE_DRIVER;
@@ -122,9 +121,8 @@ static bool offered(const struct vd_extension *extension)
     return !extension->device && extension->way == VD_EXTENSION_CLIENT;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkEnumerateInstanceExtensionProperties(const char *pLayerName, uint32_t *pPropertyCount,
-                                          VkExtensionProperties *pProperties)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
+    const char *pLayerName, uint32_t *pPropertyCount, VkExtensionProperties *pProperties)
 {
     if (pLayerName)
         return VK_ERROR_LAYER_NOT_PRESENT;
@@ -223,9 +221,8 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
     if (vd_debug_flags() & VD_DEBUG_STATS) {
         struct vd_connection_stats stats;
         vd_connection_stats(instance->connection, &stats);
-        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu",
-                 (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
-                 (unsigned long long)stats.bytes);
+        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu", (unsigned long long)stats.calls,
+                 (unsigned long long)stats.round_trips, (unsigned long long)stats.bytes);
     }
     instance_destroy(instance);
 }

@@ -17,14 +17,14 @@ struct vd_instance {
     struct vd_dispatchable base;
     struct vd_connection *connection;
     struct vd_ids *ids;
-    struct vd_shm_pool *memory;  /* for VkDeviceMemory and streams */
-    uint32_t api_version;        /* what the application asked for */
-    bool *extensions;            /* enabled, by enum vd_extension_index */
-    pthread_mutex_t lock;        /* physical devices, scratch, queue slots */
+    struct vd_shm_pool *memory;       /* for VkDeviceMemory and streams */
+    uint32_t api_version;             /* what the application asked for */
+    bool *extensions;                 /* enabled, by enum vd_extension_index */
+    pthread_mutex_t lock;             /* physical devices, scratch, queue slots */
     _Atomic(struct vd_scratch *) hot; /* a buffer for records, taken and given without the lock */
-    struct vd_scratch *scratch;  /* more of them */
+    struct vd_scratch *scratch;       /* more of them */
     unsigned scratch_count;
-    uint64_t queue_slots;        /* bit set: in use on the completion page */
+    uint64_t queue_slots; /* bit set: in use on the completion page */
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;
     bool enumerated;

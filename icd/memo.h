@@ -38,7 +38,6 @@ struct vd_memo_entry *vd_memo_find(struct vd_memo *memo, const void *key, size_t
 /* True, with *value copied, if the answer is known. NULL knows nothing. */
 bool vd_memo_get(const struct vd_memo_entry *entry, void *value, size_t size);
 /* Two threads that asked at the same time store the same. NULL is fine. */
-void vd_memo_put(struct vd_memo *memo, struct vd_memo_entry *entry, const void *value,
-                 size_t size);
+void vd_memo_put(struct vd_memo *memo, struct vd_memo_entry *entry, const void *value, size_t size);
 
 #endif

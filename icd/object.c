@@ -8,7 +8,7 @@
 #include "instance.h"
 
 #define PAGE_SLOTS 4096u
-#define PAGES (VD_ID_INDEX_MAX / PAGE_SLOTS)
+#define PAGES      (VD_ID_INDEX_MAX / PAGE_SLOTS)
 
 /* One index. Children of a pool form a list through `next` and `prev`; free slots through `next`. */
 struct slot {
@@ -50,10 +50,10 @@ void vd_ids_destroy(struct vd_ids *ids)
 /* Pages never move: an object's own id can be looked up without the lock. */
 static struct slot *slot_at(struct vd_ids *ids, uint32_t index)
 {
-    struct slot *page = index < VD_ID_INDEX_MAX
-                            ? atomic_load_explicit(&ids->pages[index / PAGE_SLOTS],
-                                                   memory_order_acquire)
-                            : NULL;
+    struct slot *page =
+        index < VD_ID_INDEX_MAX
+            ? atomic_load_explicit(&ids->pages[index / PAGE_SLOTS], memory_order_acquire)
+            : NULL;
     return page ? &page[index % PAGE_SLOTS] : NULL;
 }
 

@@ -42,7 +42,6 @@ const void *vd_physical_device_feature(const struct vd_physical_device *pd, VkSt
 
 /* -- what the application may not have --------------------------------------------------------- */
 
-
 /* Features that cannot cross although their extension does. */
 static const struct {
     VkStructureType type;
@@ -62,8 +61,7 @@ static void mask_features(struct vd_physical_device *pd)
 {
     for (size_t i = 0; i < sizeof(masked_features) / sizeof(masked_features[0]); i++) {
         uint32_t size;
-        uint8_t *body =
-            (uint8_t *)vd_physical_device_feature(pd, masked_features[i].type, &size);
+        uint8_t *body = (uint8_t *)vd_physical_device_feature(pd, masked_features[i].type, &size);
         if (body && masked_features[i].offset + sizeof(VkBool32) <= size)
             memset(body + masked_features[i].offset, 0, sizeof(VkBool32));
     }
@@ -150,8 +148,7 @@ static void choose_memory_types(struct vd_physical_device *pd)
         for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
             const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
             const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
-            const bool imported =
-                pass == 1 && visible && (pd->data->importable & (1u << i));
+            const bool imported = pass == 1 && visible && (pd->data->importable & (1u << i));
             const VkMemoryPropertyFlags show = imported ? flags : flags & ~mapped;
             if ((pass == 1) != imported)
                 continue;
@@ -305,9 +302,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDevices(VkInstance handle, 
     return n < have ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkEnumeratePhysicalDeviceGroups(VkInstance handle, uint32_t *pCount,
-                                   VkPhysicalDeviceGroupProperties *pGroups)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDeviceGroups(
+    VkInstance handle, uint32_t *pCount, VkPhysicalDeviceGroupProperties *pGroups)
 {
     struct vd_instance *instance = (struct vd_instance *)handle;
     const VkResult result = vd_physical_devices_fetch(instance);
@@ -429,8 +425,8 @@ static bool needs_host(const struct vd_physical_device *pd, const VkBaseOutStruc
     return false;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceProperties2(
-    VkPhysicalDevice handle, VkPhysicalDeviceProperties2 *pProperties)
+VKAPI_ATTR void VKAPI_CALL
+vd_vkGetPhysicalDeviceProperties2(VkPhysicalDevice handle, VkPhysicalDeviceProperties2 *pProperties)
 {
     const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
     if (needs_host(pd, pProperties->pNext))
@@ -502,8 +498,9 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties(VkPhysicalDevi
         vd_memo_put(memo, entry, pProperties, sizeof(*pProperties));
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(
-    VkPhysicalDevice handle, VkFormat format, VkFormatProperties2 *pProperties)
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(VkPhysicalDevice handle,
+                                                                   VkFormat format,
+                                                                   VkFormatProperties2 *pProperties)
 {
     if (pProperties->pNext)
         vd_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
@@ -544,9 +541,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
             ((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType)
             return VK_ERROR_FORMAT_NOT_SUPPORTED;
     if (!info->pNext && !properties->pNext)
-        return vd_vkGetPhysicalDeviceImageFormatProperties(
-            handle, info->format, info->type, info->tiling, info->usage, info->flags,
-            &properties->imageFormatProperties);
+        return vd_vkGetPhysicalDeviceImageFormatProperties(handle, info->format, info->type,
+                                                           info->tiling, info->usage, info->flags,
+                                                           &properties->imageFormatProperties);
     return vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
 }
 

@@ -22,10 +22,10 @@ struct traits {
     const VkPipelineRenderingCreateInfo *rendering;
 };
 
-#define ALL_PARTS                                                                                  \
-    (VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT |                                 \
-     VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT |                              \
-     VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_SHADER_BIT_EXT |                                        \
+#define ALL_PARTS                                                     \
+    (VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT |    \
+     VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT | \
+     VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_SHADER_BIT_EXT |           \
      VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT)
 
 static struct traits traits_of(const VkGraphicsPipelineCreateInfo *info)
@@ -122,11 +122,11 @@ static bool sanitise(struct vd_instance *instance, VkGraphicsPipelineCreateInfo 
         t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT;
     const bool mesh = t.stages & (VK_SHADER_STAGE_MESH_BIT_EXT | VK_SHADER_STAGE_TASK_BIT_EXT);
     /* A render pass says whether there is an attachment; where there is none, formats do. */
-    const bool depthless =
-        info->renderPass ? !(uses & VD_SUBPASS_DEPTH_STENCIL)
-                         : output_part && t.rendering &&
-                               t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
-                               t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
+    const bool depthless = info->renderPass
+                               ? !(uses & VD_SUBPASS_DEPTH_STENCIL)
+                               : output_part && t.rendering &&
+                                     t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
+                                     t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
     const bool colourless =
         info->renderPass ? !(uses & VD_SUBPASS_COLOR)
                          : output_part && (!t.rendering || !t.rendering->colorAttachmentCount);

@@ -126,8 +126,6 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPrivateData(VkDevice device, VkObjectType obj
     (void)objectType;
     struct vd_private_data *data = ((struct vd_device *)device)->private_data;
     pthread_mutex_lock(&data->lock);
-    *pData = data->capacity
-                 ? find(data, (uint64_t)(uintptr_t)handle, objectHandle)->value
-                 : 0;
+    *pData = data->capacity ? find(data, (uint64_t)(uintptr_t)handle, objectHandle)->value : 0;
     pthread_mutex_unlock(&data->lock);
 }

@@ -42,8 +42,8 @@ static void expect_signals(struct vd_queue *queue, const void *chain, uint32_t c
     if (!values || !values->pSignalSemaphoreValues)
         return;
     for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
-        vd_semaphore_expect(queue->base.instance, semaphores[i],
-                            values->pSignalSemaphoreValues[i], queue, number);
+        vd_semaphore_expect(queue->base.instance, semaphores[i], values->pSignalSemaphoreValues[i],
+                            queue, number);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
@@ -73,10 +73,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
     const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
         for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++)
-            vd_semaphore_expect(queue->base.instance,
-                                pSubmits[i].pSignalSemaphoreInfos[j].semaphore,
-                                pSubmits[i].pSignalSemaphoreInfos[j].value, queue,
-                                queue->number + 1 + i);
+            vd_semaphore_expect(
+                queue->base.instance, pSubmits[i].pSignalSemaphoreInfos[j].semaphore,
+                pSubmits[i].pSignalSemaphoreInfos[j].value, queue, queue->number + 1 + i);
     if (result == VK_SUCCESS)
         number_batches(queue, submitCount, fence);
     pthread_mutex_unlock(&queue->lock);

@@ -16,7 +16,7 @@ struct vd_shm_block;
 struct vd_shm_part {
     struct vd_shm_block *block; /* NULL: nothing allocated */
     uint32_t shm;
-    int fd; /* the block's, not to be closed; -1 where the transport has none */
+    int fd;          /* the block's, not to be closed; -1 where the transport has none */
     uint64_t offset; /* bytes from the start of the shared memory, a multiple of 4096 */
     uint64_t size;   /* a multiple of 4096 */
     void *map;

@@ -30,12 +30,12 @@ static_assert(sizeof(struct vd_physical_devices) == 8, "wire format");
 struct vd_physical_device_data {
     uint32_t size;
     uint32_t reserved;
-    uint32_t importable;      /* host memory types that accept host pointers, as memoryTypeBits */
+    uint32_t importable;       /* host memory types that accept host pointers, as memoryTypeBits */
     uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: none can be imported */
-    uint32_t extension_count, extensions;     /* VkExtensionProperties */
+    uint32_t extension_count, extensions;        /* VkExtensionProperties */
     uint32_t queue_family_count, queue_families; /* VkQueueFamilyProperties */
-    uint32_t features, features_size;     /* struct vd_chain_entry, one after another */
-    uint32_t properties, properties_size; /* the same */
+    uint32_t features, features_size;            /* struct vd_chain_entry, one after another */
+    uint32_t properties, properties_size;        /* the same */
     VkPhysicalDeviceMemoryProperties memory;
     uint32_t padding;
     VkPhysicalDeviceFeatures core_features;

@@ -61,9 +61,9 @@ enum vd_reply_state {
 };
 
 struct vd_reply {
-    uint32_t state;  /* enum vd_reply_state; exchanged last, a futex word */
-    int32_t result;  /* the command's VkResult or VkBool32, else 0 */
-    uint64_t value;  /* the command's 64-bit return value (device addresses), else 0 */
+    uint32_t state; /* enum vd_reply_state; exchanged last, a futex word */
+    int32_t result; /* the command's VkResult or VkBool32, else 0 */
+    uint64_t value; /* the command's 64-bit return value (device addresses), else 0 */
 };
 static_assert(sizeof(struct vd_reply) == 16, "reply is wire format");
 

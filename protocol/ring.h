@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define VD_RING_DATA_OFFSET 4096u
-#define VD_RING_DATA_SIZE (1u << 20) /* bytes, a power of two */
+#define VD_RING_DATA_SIZE   (1u << 20) /* bytes, a power of two */
 /* A larger record travels through VD_OP_INDIRECT. */
 #define VD_RING_RECORD_MAX (VD_RING_DATA_SIZE / 4)
 

@@ -20,7 +20,7 @@
 #define LOOKS_PER_YIELD 8
 
 /* Bytes that are copied and executed at a time. */
-#define BATCH (UINT32_C(64) << 10)
+#define BATCH      (UINT32_C(64) << 10)
 #define LARGE_KEPT (UINT32_C(8) << 20)
 
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
@@ -30,7 +30,7 @@ struct vd_ring_consumer {
     struct vd_shm_region *region;
     struct vd_ring *ring;
     const uint8_t *data;
-    uint8_t *span; /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
+    uint8_t *span;  /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
     uint8_t *large; /* the same for a record that an indirect one stands for, kept for the next */
     uint32_t large_capacity;
     uint64_t head; /* ours; the one in the ring is only ever written */

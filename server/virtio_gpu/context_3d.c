@@ -322,8 +322,8 @@ static void tell_lost(struct vg_context *context)
         return;
     }
     atomic_store(lost, 1);
-    _Atomic uint32_t *event = word_at(context, context->setup.completion_shm,
-                                      offsetof(struct vd_completion, event));
+    _Atomic uint32_t *event =
+        word_at(context, context->setup.completion_shm, offsetof(struct vd_completion, event));
     if (event) {
         atomic_fetch_add(event, 1);
     }
