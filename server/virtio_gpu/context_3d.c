@@ -22,6 +22,7 @@
 #include "server/context.h"
 #include "server/log.h"
 
+#include "complaint.h"
 #include "device.h"
 #include "device_private.h"
 #include "link.h"
@@ -427,8 +428,8 @@ static bool start_worker(struct vg_context *context)
 {
     struct vg_device *device = context->device;
     if (count_workers(device) >= WORKERS_MAX) {
-        vd_log(VD_LOG_WARNING, "no worker for context %u (%s): there are %u", context->id,
-               context->name, WORKERS_MAX);
+        vg_complain("no worker for context %u (%s): there are %u", context->id, context->name,
+                    WORKERS_MAX);
         return false;
     }
     int sockets[2];
@@ -564,7 +565,7 @@ static uint32_t register_resource(struct vg_context *context, struct vg_command 
         .state = ADDING,
     };
     if (!send_add(context, registration)) {
-        vd_log(VD_LOG_WARNING, "resource %u can not be passed to the worker", resource->id);
+        vg_complain("resource %u can not be passed to the worker", resource->id);
         free(registration);
         return refuse(device, resource);
     }

@@ -12,6 +12,7 @@
 
 #include "server/log.h"
 
+#include "complaint.h"
 #include "device_private.h"
 
 /* The page list of a resource of 4 GiB has 16 MiB. */
@@ -102,7 +103,7 @@ void vg_respond(struct vg_device *device, struct vg_command *command, void *resp
     }
     if (!vg_memory_write(&device->memory, chain->segments + chain->out_count, chain->in_count, 0,
                          response, written)) {
-        vd_log(VD_LOG_WARNING, "the guest wants an answer where it has no memory");
+        vg_complain("the guest wants an answer where it has no memory");
         written = 0;
     }
     vg_queue_push(queue, chain->head, (uint32_t)written);
@@ -181,16 +182,15 @@ static void execute(struct vg_device *device, struct vg_command *command)
     }
     uint32_t response = VIRTIO_GPU_RESP_ERR_UNSPEC;
     if (!handler) {
-        vd_log(VD_LOG_WARNING, "the guest sends unknown command %#x on queue %u", type,
-               command->queue);
+        vg_complain("the guest sends unknown command %#x on queue %u", type, command->queue);
     } else if (command->size < handler->size) {
-        vd_log(VD_LOG_WARNING, "%s from the guest has %u bytes instead of %u", handler->name,
-               command->size, handler->size);
+        vg_complain("%s from the guest has %u bytes instead of %u", handler->name, command->size,
+                    handler->size);
         response = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     } else {
         response = handler->handle(device, command);
         if (response >= VIRTIO_GPU_RESP_ERR_UNSPEC) {
-            vd_log(VD_LOG_WARNING, "%s from the guest fails with %#x", handler->name, response);
+            vg_complain("%s from the guest fails with %#x", handler->name, response);
         }
     }
     if (response) {
@@ -215,8 +215,8 @@ static struct vg_command *read_command(struct vg_device *device, unsigned queue,
         command->size = (uint32_t)chain->out_size;
         return command;
     }
-    vd_log(VD_LOG_WARNING, "a request of %llu bytes from the guest can not be read",
-           (unsigned long long)chain->out_size);
+    vg_complain("a request of %llu bytes from the guest can not be read",
+                (unsigned long long)chain->out_size);
     free(command);
     /* An error where there is room for it. */
     struct virtio_gpu_ctrl_hdr error = {.type = VIRTIO_GPU_RESP_ERR_UNSPEC};

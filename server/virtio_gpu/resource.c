@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/log.h"
-
+#include "complaint.h"
 #include "device_private.h"
 
 #define SIDE_MAX        16384u
@@ -240,8 +239,8 @@ uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command 
         uint64_t size = entry.length;
         if (entry.length == 0 || !vg_memory_at(&device->memory, entry.addr, &size) ||
             size < entry.length) {
-            vd_log(VD_LOG_WARNING, "resource %u: %u bytes at %#llx are not the guest's memory",
-                   resource->id, entry.length, (unsigned long long)entry.addr);
+            vg_complain("resource %u: %u bytes at %#llx are not the guest's memory", resource->id,
+                        entry.length, (unsigned long long)entry.addr);
             free(segments);
             free(starts);
             return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

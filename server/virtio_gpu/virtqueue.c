@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "server/log.h"
+#include "complaint.h"
 
 /* Descriptors of one request: a list of 4 KiB pages for 4 GiB, and then some. */
 #define CHAIN_MAX 65536u
@@ -169,8 +169,8 @@ bool vg_queue_pop(struct vg_queue *queue, const struct vg_memory *memory, struct
         return false;
     }
     if ((uint16_t)(available - queue->next_avail) > queue->size) {
-        vd_log(VD_LOG_WARNING, "the guest's queue announces %u requests, it has %u places",
-               (uint16_t)(available - queue->next_avail), queue->size);
+        vg_complain("the guest's queue announces %u requests, it has %u places",
+                    (uint16_t)(available - queue->next_avail), queue->size);
         queue->broken = true;
         return false;
     }
@@ -180,13 +180,13 @@ bool vg_queue_pop(struct vg_queue *queue, const struct vg_memory *memory, struct
         (struct vg_chain){.head = load(&queue->avail->ring[queue->next_avail & (queue->size - 1)])};
     queue->next_avail++;
     if (chain->head >= queue->size) {
-        vd_log(VD_LOG_WARNING, "the guest names descriptor %u of %u", chain->head, queue->size);
+        vg_complain("the guest names descriptor %u of %u", chain->head, queue->size);
         queue->broken = true;
         return false;
     }
     struct table table = {.entries = queue->desc, .count = queue->size};
     if (!walk(queue, memory, chain, &table)) {
-        vd_log(VD_LOG_WARNING, "malformed descriptors from the guest");
+        vg_complain("malformed descriptors from the guest");
         chain->malformed = true;
     }
     free(table.copy);
