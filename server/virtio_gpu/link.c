@@ -124,7 +124,7 @@ static bool handle(struct vd_link *link, struct vg_link_message *message, int *f
             vd_wake_notify(fds[0]);
             fds[0] = -1;
         }
-        return true;
+        return link->listener->context_init(link->data);
     case VG_LINK_ADD:
         tell(link, add(link, message, fds, fd_count) ? VG_LINK_ADDED : VG_LINK_REFUSED,
              message->token);
