@@ -55,7 +55,7 @@ struct vd_transport {
 
 /* Connects to VTEST_SOCKET_NAME or its default. VK_ERROR_INCOMPATIBLE_DRIVER, with one line in the
  * log (under VIADUCT_DEBUG) that names the path and the reason, where nobody answers or the
- * protocol differs. Never waits for long: a connection that does not answer within two seconds
+ * protocol differs. Never waits for long: a connection that does not answer within five seconds
  * counts as none. */
 VkResult vd_vtest_connect(struct vd_transport **transport);
 

@@ -28,7 +28,7 @@
 #include "icd/transport.h"
 
 /* A server that does not answer for so long counts as none. */
-#define HANDSHAKE_SECONDS 2
+#define HANDSHAKE_SECONDS 5
 
 /* Blobs, and all that we ask for, exist since this version of vtest. */
 #define VTEST_VERSION_MIN 3u

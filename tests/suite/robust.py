@@ -148,7 +148,7 @@ def false_server(context):
         context.note(name)
         path = directory / name
         with FalseServer(path, answer):
-            expect_no_device(context, through_environment(path), 4, re.escape(str(path)))
+            expect_no_device(context, through_environment(path), 8, re.escape(str(path)))
 
 
 @test("robust/wrong-version")
