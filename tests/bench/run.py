@@ -18,7 +18,7 @@ sys.path[:0] = [str(bench_dir), str(bench_dir.parent)]
 
 import report
 import setups
-from harness import Failure, Skipped, Xvfb, process, setting
+from harness import Failure, Place, Skipped, Xvfb, process, setting
 
 CUBE = ("vkcube", "present", "frame")
 CUBE_FRAMES = (20, 320)  # the difference of two runs leaves out what it takes to start
@@ -48,9 +48,9 @@ class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
         directory = setting.root_path() / "build" / "bench"
-        build = setups.snapshot(directory / "build")
-        self.place = setups.Place(directory / "logs", build)
-        self.program = build / "tests" / "bench" / "bench"
+        self.build = setups.snapshot(directory / "build")
+        self.place = Place(directory / "logs")
+        self.program = self.build / "tests" / "bench" / "bench"
         self.broken = {}  # setup -> cases that ended or stopped the program
 
     def cases(self, only):
@@ -121,7 +121,7 @@ def start_setups(bench, wanted):
     started = []
     for name in wanted:
         try:
-            setup = setups.KINDS[name](bench.place)
+            setup = setups.KINDS[name](bench.place, bench.build)
         except Failure as reason:
             print(f"{name} is left out: {reason}")
             continue
@@ -227,7 +227,7 @@ def null(bench):
     if not manifest.exists():
         raise Failure(f"there is no {manifest}: is it built?")
     cases = bench.cases(bench.arguments.only or NULL_CASES)
-    setup = setups.Viaduct(bench.place, manifest)
+    setup = setups.Viaduct(bench.place, bench.build, manifest)
     try:
         rounds = [bench.measure(setup, cases) for _ in range(bench.arguments.rounds)]
     finally:
@@ -266,6 +266,7 @@ def main():
     except KeyboardInterrupt:
         return 130
     finally:
+        bench.place.finish()
         process.kill_all()
 
 

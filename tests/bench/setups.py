@@ -10,20 +10,6 @@ import time
 from harness import Failure, Server, process, setting
 
 
-class Place:
-    """Where logs go: what the harness expects of a test."""
-
-    def __init__(self, path, build):
-        self.path = path
-        self.build = build
-        self.processes = []
-        path.mkdir(parents=True, exist_ok=True)
-
-    def note(self, text):
-        with open(self.path / "notes.txt", "a", encoding="utf-8") as file:
-            file.write(text + "\n")
-
-
 def snapshot(to):
     """A copy of what is measured, so that a build meanwhile changes nothing."""
     shutil.rmtree(to, ignore_errors=True)
@@ -43,7 +29,7 @@ def snapshot(to):
 class Native:
     name = "native"
 
-    def __init__(self, place):
+    def __init__(self, place, build):
         self.server_pid = 0
 
     def environment(self, **extra):
@@ -58,12 +44,12 @@ class Viaduct:
 
     name = "viaduct"
 
-    def __init__(self, place, driver=None):
+    def __init__(self, place, build, driver=None):
         environment = setting.native_environment()
         if driver:
             environment.update(VK_DRIVER_FILES=str(driver), VK_ICD_FILENAMES=str(driver))
-        self.server = Server(place, build=place.build, environment=environment, level="warning")
-        self.server.__enter__()
+        self.server = place.enter(
+            Server(place, build=build, environment=environment, level="warning"))
         self.server_pid = self.server.pid
 
     def environment(self, **extra):
@@ -78,7 +64,7 @@ class Venus:
 
     name = "venus"
 
-    def __init__(self, place):
+    def __init__(self, place, build):
         program = shutil.which("virgl_test_server")
         if not program:
             raise Failure("virgl_test_server (virglrenderer) is not installed")

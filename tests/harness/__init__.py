@@ -2,7 +2,7 @@
 """What the suites are written with. A suite needs only `from harness import ...`."""
 
 from . import png, process, setting, wire
-from .framework import Failure, Skipped, add, test
+from .framework import Failure, Place, Skipped, add, test
 from .process import Process, Result
 from .server import Server
 from .setting import (

@@ -59,19 +59,16 @@ def registered():
     return sorted(_tests, key=lambda test: test.name)
 
 
-class Context:
-    """What a test function gets: checks, processes that end with it, and a folder of its own."""
+class Place:
+    """A folder for what processes say, and what has to be undone at the end."""
 
-    def __init__(self, test):
-        self.name = test.name
-        self.deadline = time.monotonic() + test.seconds
-        self.path = setting.logs_path() / re.sub(r"[^\w.-]+", "-", test.name)
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(parents=True)
+    def __init__(self, path):
+        self.path = path
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(parents=True)
         self.processes = []
         self._exits = contextlib.ExitStack()
-        self._notes = open(self.path / "notes.txt", "w", encoding="utf-8")
-        self._exits.callback(self._notes.close)
+        self._notes = self.enter(open(path / "notes.txt", "w", encoding="utf-8"))
 
     def finish(self):
         self._exits.close()
@@ -79,6 +76,23 @@ class Context:
     def note(self, text):
         self._notes.write(text + "\n")
         self._notes.flush()
+
+    def enter(self, manager):
+        """Enters a context manager that is left at the end."""
+        return self._exits.enter_context(manager)
+
+    def at_end(self, function):
+        """Calls a function at the end, whatever happens."""
+        self._exits.callback(function)
+
+
+class Context(Place):
+    """What a test function gets: checks, processes that end with it, and a folder of its own."""
+
+    def __init__(self, test):
+        super().__init__(setting.logs_path() / re.sub(r"[^\w.-]+", "-", test.name))
+        self.name = test.name
+        self.deadline = time.monotonic() + test.seconds
 
     def remaining(self):
         """Seconds until the test's time limit."""
@@ -93,14 +107,6 @@ class Context:
 
     def skip(self, reason):
         raise Skipped(reason)
-
-    def enter(self, manager):
-        """Enters a context manager that is left when the test ends."""
-        return self._exits.enter_context(manager)
-
-    def at_end(self, function):
-        """Calls a function when the test ends, whatever happens."""
-        self._exits.callback(function)
 
     def start(self, command, environment, name=None):
         """Starts a process in the background; it is killed when the test ends."""
