@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A thread per queue waits for the queue's timeline semaphore and writes the completion page. It
- * sleeps in the driver while there is something to wait for, else on a condition variable.
+ * Who watches a queue's timeline semaphore and writes the completion page. As long as the ring's
+ * thread has nothing else to do, it looks at the semaphore itself: what finishes soon needs no other
+ * thread to wake up. Before it does something else, or sleeps, it leaves the watch to a thread that
+ * each queue has for this, which sleeps in the driver.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -46,6 +48,15 @@ static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done
     return vk->vkGetSemaphoreCounterValue(device, queue->timeline, done);
 }
 
+/* Under the lock. */
+static void advance(struct vd_queue *queue, uint64_t done)
+{
+    if (done > queue->done) {
+        queue->done = done;
+        publish(queue, done);
+    }
+}
+
 static void *completion_main(void *data)
 {
     struct vd_queue *queue = data;
@@ -70,9 +81,8 @@ static void *completion_main(void *data)
                             vd_result_name(result));
             break;
         }
-        if (result == VK_SUCCESS && done > queue->done) {
-            queue->done = done;
-            publish(queue, done);
+        if (result == VK_SUCCESS) {
+            advance(queue, done);
         }
     }
     queue->ended = true;
@@ -81,15 +91,63 @@ static void *completion_main(void *data)
     return NULL;
 }
 
+/* ---- The ring's thread */
+
 void vd_queue_expect(struct vd_queue *queue, uint64_t number)
 {
-    pthread_mutex_lock(&queue->lock);
-    /* A system call only if the thread sleeps here, and not in the driver. */
-    if (queue->done >= queue->target) {
-        pthread_cond_signal(&queue->wanted);
+    queue->expected = number;
+    if (!queue->watched) {
+        queue->watched = true;
+        queue->next_watched = queue->context->watched;
+        queue->context->watched = queue;
     }
-    queue->target = number;
-    pthread_mutex_unlock(&queue->lock);
+}
+
+/* True: there is nothing more to look for, or nothing to be found in this way. */
+static bool look(struct vd_queue *queue)
+{
+    const struct vd_device_dispatch *vk = &queue->device->dispatch;
+    uint64_t done = 0;
+    if (vk->vkGetSemaphoreCounterValue(queue->device->handle, queue->timeline, &done) !=
+        VK_SUCCESS) {
+        return false; /* the queue's thread will meet and tell it */
+    }
+    if (done > queue->seen) {
+        queue->seen = done;
+        pthread_mutex_lock(&queue->lock);
+        advance(queue, done);
+        pthread_mutex_unlock(&queue->lock);
+    }
+    return done >= queue->expected;
+}
+
+void vd_context_look(struct vd_context *context)
+{
+    for (struct vd_queue **link = &context->watched; *link;) {
+        struct vd_queue *queue = *link;
+        if (look(queue)) {
+            queue->watched = false;
+            *link = queue->next_watched;
+        } else {
+            link = &queue->next_watched;
+        }
+    }
+}
+
+void vd_context_leave(struct vd_context *context)
+{
+    while (context->watched) {
+        struct vd_queue *queue = context->watched;
+        context->watched = queue->next_watched;
+        queue->watched = false;
+        pthread_mutex_lock(&queue->lock);
+        /* A system call only if the thread sleeps here, and not in the driver. */
+        if (queue->done >= queue->target) {
+            pthread_cond_signal(&queue->wanted);
+        }
+        queue->target = queue->expected;
+        pthread_mutex_unlock(&queue->lock);
+    }
 }
 
 /* ---- Beginning and end */
@@ -154,6 +212,7 @@ free_queue:
 bool vd_queue_stop(struct vd_queue *queue)
 {
     struct timespec until;
+    vd_context_leave(queue->context);
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += STOP_NS / 1000000000;
     until.tv_nsec += STOP_NS % 1000000000;

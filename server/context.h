@@ -39,6 +39,12 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
  * end. One thread at a time. */
 bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size);
 
+/* While there is nothing to execute: tells the client which batches have finished meanwhile. By the
+ * thread that executes, as the next one. */
+void vd_context_look(struct vd_context *context);
+/* Before that thread does something else, or sleeps: others look from now on. */
+void vd_context_leave(struct vd_context *context);
+
 /* Wakes the client that may sleep on this word in shared memory. */
 void vd_wake(_Atomic uint32_t *address);
 

@@ -26,6 +26,7 @@ struct vd_context {
     struct vd_instance *warm; /* keeps the driver loaded; NULL: vd_context_warm was not called */
     struct vd_waits *waits;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
+    struct vd_queue *watched;       /* by the thread that executes (completion.c) */
     uint32_t failures;              /* logged */
     bool stuck;                     /* a device was left behind, and so its instance must be */
 

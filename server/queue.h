@@ -27,11 +27,17 @@ struct vd_queue {
     size_t scratch_capacity;
     struct vd_queue *next; /* in the device's list */
 
+    /* The ring thread's, too. */
+    uint64_t expected; /* number of the last batch that the driver accepted */
+    uint64_t seen;     /* of the last one that was seen to have finished */
+    bool watched;      /* it looks at the timeline itself */
+    struct vd_queue *next_watched;
+
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wanted;  /* for the thread: target, stop */
     pthread_cond_t stopped; /* for who stops it */
-    uint64_t target;        /* number of the last batch that the driver accepted */
+    uint64_t target;        /* number of the last batch that the thread waits for */
     uint64_t done;          /* and of the last one that is known to have finished */
     bool stop;              /* end when all is done */
     bool ended;             /* the thread has */
@@ -47,7 +53,7 @@ struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *d
 bool vd_queue_stop(struct vd_queue *queue);
 void vd_queue_destroy(struct vd_queue *queue);
 
-/* The driver has accepted the batches up to `number`: the thread shall wait for them. */
+/* The ring's thread says: the driver has accepted the batches up to `number`. */
 void vd_queue_expect(struct vd_queue *queue, uint64_t number);
 
 #endif

@@ -96,7 +96,7 @@ static uint64_t now_ns(void)
 }
 
 /* Waits until the ring holds something: its tail, or our head when it is time to stop. */
-static uint64_t await_tail(struct vd_ring_consumer *consumer)
+static uint64_t await_tail(struct vd_ring_consumer *consumer, struct vd_context *context)
 {
     struct vd_ring *ring = consumer->ring;
     uint64_t spin_until = 0;
@@ -114,6 +114,7 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer)
             spin_until = now_ns() + SPIN_NS;
         }
         if (now_ns() < spin_until) {
+            vd_context_look(context);
             pause_cpu();
             if (looks % LOOKS_PER_YIELD == 0) {
                 sched_yield();
@@ -121,6 +122,7 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer)
             continue;
         }
 
+        vd_context_leave(context);
         /* Dekker's pattern, as ring.h says; vd_ring_consumer_stop plays the producer's part. */
         atomic_store(&ring->consumer_sleeps, 1);
         tail = atomic_load(&ring->tail);
@@ -330,7 +332,8 @@ static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *c
 bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *context)
 {
     for (;;) {
-        const uint64_t tail = await_tail(consumer);
+        const uint64_t tail = await_tail(consumer, context);
+        vd_context_leave(context);
         if (tail == consumer->head) {
             return true;
         }

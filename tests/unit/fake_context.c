@@ -157,6 +157,16 @@ bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t siz
     return true;
 }
 
+void vd_context_look(struct vd_context *context)
+{
+    (void)context;
+}
+
+void vd_context_leave(struct vd_context *context)
+{
+    (void)context;
+}
+
 void vd_capset_fill(struct vd_capset *capset)
 {
     static const char extensions[] = "VK_KHR_first\0VK_EXT_second";

@@ -86,6 +86,9 @@ bool client_send(struct test_client *client, const struct test_record *r, uint32
         reply->state = VD_REPLY_PENDING;
     }
     const bool ok = vd_context_execute(client->context, copy, r->size);
+    if (!client->looks) {
+        vd_context_leave(client->context);
+    }
     free(copy);
     return ok;
 }

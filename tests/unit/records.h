@@ -30,6 +30,7 @@ struct test_client {
     struct vd_completion *completion;
     struct vd_shm_region *replies; /* and everything else that is shared */
     struct vd_shm_region *page;
+    bool looks; /* for what has finished, itself: client_send does not vd_context_leave */
 };
 
 #define REPLY_OFFSET 64u

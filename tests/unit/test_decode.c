@@ -1065,6 +1065,37 @@ static void submissions_are_counted(void **state)
     assert_false(is_lost(client));
 }
 
+static void who_executes_looks_itself(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    client->looks = true;
+    fake_driver.hold = true;
+    make_submit(&r, 2);
+    accepted(client, &r);
+    vd_context_look(client->context);
+    assert_int_equal(atomic_load(&queue->done), 0);
+    fake_driver_finish();
+    usleep(20000);
+    /* Nobody else has. */
+    assert_int_equal(atomic_load(&queue->done), 0);
+    vd_context_look(client->context);
+    assert_int_equal(atomic_load(&queue->done), 2);
+
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    vd_context_look(client->context);
+    vd_context_leave(client->context);
+    fake_driver_finish();
+    await(&queue->done, 3);
+    /* What was not left to anybody is waited for at the end. */
+    fake_driver.hold = false;
+    make_submit(&r, 1);
+    accepted(client, &r);
+}
+
 static void timeline_values_are_kept(void **state)
 {
     struct test_client *client = *state;
@@ -1221,6 +1252,7 @@ int main(void)
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
         TEST(submissions_are_counted, open_device),
+        TEST(who_executes_looks_itself, open_device),
         TEST(timeline_values_are_kept, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
         TEST(waits_end_when_the_device_is_lost, open_device),
