@@ -7,7 +7,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -183,18 +182,8 @@ static void lose(struct vd_connection *connection)
 static void *watch(void *data)
 {
     struct vd_connection *connection = data;
-    struct pollfd sources[] = {
-        /* Not POLLIN: answers on a socket are none of our business. */
-        {.fd = connection->transport->ops->peer_fd(connection->transport), .events = POLLRDHUP},
-        {.fd = connection->stop_fd, .events = POLLIN},
-    };
-    const unsigned interval = connection->transport->ops->watch_ms;
-    int ready;
-    do {
-        ready = poll(sources, 2, interval > 0 ? (int)interval : -1);
-    } while ((ready < 0 && errno == EINTR) ||
-             (ready == 0 && !atomic_load(&connection->completion->lost)));
-    if (sources[1].revents == 0) {
+    struct vd_transport *transport = connection->transport;
+    if (transport->ops->watch(transport, &connection->completion->lost, connection->stop_fd)) {
         lose(connection);
         vd_log("the server is gone");
     }

@@ -26,9 +26,6 @@ struct vd_transport;
 
 struct vd_transport_ops {
     const char *name;
-    /* How often completion->lost has to be looked at, because peer_fd does not tell all deaths; 0:
-     * never. */
-    unsigned watch_ms;
     /* Ends the connection and frees the transport. Shared memory must have been freed before. */
     void (*destroy)(struct vd_transport *transport);
     /* Zeroed shared memory of `size` bytes (rounded up to pages). Thread-safe.
@@ -43,9 +40,9 @@ struct vd_transport_ops {
      * the caller looks again. */
     void (*wait)(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
                  uint64_t timeout_ns);
-    /* A descriptor that polls hung-up (POLLHUP, POLLRDHUP) when the peer is gone, whatever else may
-     * be readable there; owned by the transport. */
-    int (*peer_fd)(struct vd_transport *transport);
+    /* Sleeps until the peer is gone: true. False: stop_fd has become readable. `lost` is the word of
+     * the completion page, which a transport whose peer can go in silence finds set. */
+    bool (*watch)(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd);
 };
 
 struct vd_transport {

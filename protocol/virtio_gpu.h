@@ -16,6 +16,7 @@ enum vd_virtio_gpu_opcode {
     VD_VIRTIO_GPU_REGISTER = 0xff00,
     VD_VIRTIO_GPU_WAKE = 0xff01,
     VD_VIRTIO_GPU_WAIT = 0xff02,
+    VD_VIRTIO_GPU_WATCH = 0xff03,
 };
 
 /* Makes a buffer resource (target 0, format 64) with guest pages shared memory. Its first word,
@@ -55,5 +56,13 @@ struct vd_virtio_gpu_wait {
     uint32_t thread; /* any number: a wait ends the one before with the same number */
 };
 static_assert(sizeof(struct vd_virtio_gpu_wait) == 24, "wait is wire format");
+
+/* Its fence signals when the context is lost, which its completion page then says, or earlier, as
+ * above, but not by time: a client that has nothing to do is left alone. A context has one: the next
+ * ends the one before. */
+struct vd_virtio_gpu_watch {
+    struct vd_record record;
+};
+static_assert(sizeof(struct vd_virtio_gpu_watch) == 8, "watch is wire format");
 
 #endif

@@ -41,7 +41,8 @@
 /* The device answers every wait within two seconds, and every registration within ten: who waits
  * longer waits for a dead one. */
 #define DEAD_SECONDS 15
-/* How often the completion page is looked at for the worker's death. */
+/* The watcher's fence is signalled by anybody's later one: while the guest is busy, it arms the next
+ * one no sooner than this after the last. */
 #define WATCH_MS 100
 
 #define NS_PER_S UINT64_C(1000000000)
@@ -349,21 +350,58 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
     }
 }
 
-static int peer_fd(struct vd_transport *transport)
+/* The device signals the fence of a VD_VIRTIO_GPU_WATCH when the worker is gone. */
+static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
-    return downcast(transport)->alive[0];
+    const struct vd_virtio_gpu_watch record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_WATCH}};
+    struct virtgpu *virtgpu = downcast(transport);
+    struct pollfd sources[] = {
+        {.fd = virtgpu->alive[0], .events = POLLRDHUP},
+        {.fd = stop_fd, .events = POLLIN},
+        {.fd = -1, .events = POLLIN},
+    };
+    uint64_t arm_at = 0;
+    while (!atomic_load(lost) && sources[0].revents == 0 && sources[1].revents == 0) {
+        int timeout = -1;
+        if (sources[2].fd < 0) {
+            const uint64_t now = now_ns();
+            if (now < arm_at) {
+                timeout = (int)((arm_at - now) / 1000000 + 1);
+            } else if (execute(virtgpu, &record, sizeof(record), &sources[2].fd)) {
+                arm_at = now + WATCH_MS * UINT64_C(1000000);
+                /* From here on a loss signals the fence: one that came before is seen now. */
+                if (atomic_load(lost)) {
+                    break;
+                }
+            } else {
+                declare_dead(virtgpu);
+            }
+        }
+        for (int i = 0; i < 3; i++) {
+            sources[i].revents = 0;
+        }
+        poll(sources, 3, timeout);
+        if (sources[2].revents) {
+            close(sources[2].fd);
+            sources[2].fd = -1;
+        }
+    }
+    if (sources[2].fd >= 0) {
+        close(sources[2].fd);
+    }
+    return sources[1].revents == 0;
 }
 
 static const struct vd_transport_ops ops = {
     .name = "virtgpu",
-    .watch_ms = WATCH_MS,
     .destroy = destroy,
     .shm_create = shm_create,
     .shm_destroy = shm_destroy,
     .submit = submit,
     .wake = wake,
     .wait = wait,
-    .peer_fd = peer_fd,
+    .watch = watch,
 };
 
 /* ---- Finding the device */

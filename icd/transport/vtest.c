@@ -379,7 +379,7 @@ static void destroy(struct vd_transport *transport)
 }
 
 /* After a lost or senseless answer nobody knows where the next one begins. Hanging up tells the
- * server, and whoever polls peer_fd. */
+ * server, and whoever watches. */
 static VkResult give_up(struct vtest *vtest)
 {
     shutdown(vtest->fd, SHUT_RDWR);
@@ -499,9 +499,18 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
             0);
 }
 
-static int peer_fd(struct vd_transport *transport)
+/* The worker's end closes with it, however it ends. */
+static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
-    return downcast(transport)->fd;
+    (void)lost;
+    struct pollfd sources[] = {
+        /* Not POLLIN: answers are none of our business. */
+        {.fd = downcast(transport)->fd, .events = POLLRDHUP},
+        {.fd = stop_fd, .events = POLLIN},
+    };
+    while (poll(sources, 2, -1) < 0) {
+    }
+    return sources[1].revents == 0;
 }
 
 static const struct vd_transport_ops ops = {
@@ -512,7 +521,7 @@ static const struct vd_transport_ops ops = {
     .submit = submit,
     .wake = wake,
     .wait = wait,
-    .peer_fd = peer_fd,
+    .watch = watch,
 };
 
 VkResult vd_vtest_connect(struct vd_transport **transport)

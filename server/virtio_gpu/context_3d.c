@@ -84,7 +84,8 @@ struct vg_context {
     struct registration *registrations;
     struct parked *parked; /* oldest first */
     uint32_t parked_count;
-    uint32_t unfenced; /* wake-ups in a row whose fence was left alone */
+    struct vg_command *watch; /* answered when the worker is gone; NULL: nobody watches */
+    uint32_t unfenced;        /* wake-ups in a row whose fence was left alone */
 };
 
 static struct vg_context *find(struct vg_device *device, uint32_t id)
@@ -161,8 +162,17 @@ static void check_parked(struct vg_context *context)
     }
 }
 
+static void end_watch(struct vg_context *context)
+{
+    if (context->watch) {
+        vg_respond_type(context->device, context->watch, VIRTIO_GPU_RESP_OK_NODATA);
+        context->watch = NULL;
+    }
+}
+
 static void unpark_all(struct vg_context *context)
 {
+    end_watch(context);
     while (context->parked) {
         unpark(context, &context->parked);
     }
@@ -201,6 +211,18 @@ static uint32_t park(struct vg_context *context, struct vg_command *command)
     *last = parked;
     context->parked_count++;
     device->parked_count++;
+    return 0;
+}
+
+/* Those that are kept are as many as workers, and so leave the queue enough places. */
+static uint32_t watch(struct vg_context *context, struct vg_command *command)
+{
+    end_watch(context);
+    if (context->link.fd < 0 || context->end_deadline ||
+        !(command->request.header.flags & VIRTIO_GPU_FLAG_FENCE)) {
+        return VIRTIO_GPU_RESP_OK_NODATA;
+    }
+    context->watch = command;
     return 0;
 }
 
@@ -648,6 +670,7 @@ static const struct submission {
     {VD_VIRTIO_GPU_REGISTER, sizeof(struct vd_virtio_gpu_register), register_resource},
     {VD_VIRTIO_GPU_WAKE, sizeof(struct vd_virtio_gpu_wake), wake},
     {VD_VIRTIO_GPU_WAIT, sizeof(struct vd_virtio_gpu_wait), park},
+    {VD_VIRTIO_GPU_WATCH, sizeof(struct vd_virtio_gpu_watch), watch},
 };
 
 uint32_t vg_context_submit(struct vg_device *device, struct vg_command *command)

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -112,9 +113,15 @@ static void fake_wait(struct vd_transport *transport, _Atomic uint32_t *address,
     }
 }
 
-static int fake_peer_fd(struct vd_transport *transport)
+static bool fake_watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
-    return ((struct fake *)transport)->sockets[0];
+    (void)lost;
+    struct pollfd sources[] = {
+        {.fd = ((struct fake *)transport)->sockets[0], .events = POLLRDHUP},
+        {.fd = stop_fd, .events = POLLIN},
+    };
+    poll(sources, 2, -1);
+    return sources[1].revents == 0;
 }
 
 static void stop_engine(struct fake *self)
@@ -150,7 +157,7 @@ static const struct vd_transport_ops fake_ops = {
     .submit = fake_submit,
     .wake = fake_wake,
     .wait = fake_wait,
-    .peer_fd = fake_peer_fd,
+    .watch = fake_watch,
 };
 
 VkResult vd_transport_connect(struct vd_transport **transport)

@@ -535,12 +535,10 @@ static void guest_and_worker_share_pages(void **state)
     assert_alive(m);
 }
 
-static void a_dead_worker_is_told(void **state)
+/* Gives the worker of context 1 something to die of. */
+static void abort_worker(struct machine *m)
 {
-    struct machine *m = *state;
-    connect_context(m, 1);
     struct vd_ring *ring = (struct vd_ring *)reversed(m, RING_AT, RING_PAGES, 0);
-    struct vd_completion *page = (struct vd_completion *)(m->ram + PAGE_AT);
     fake_fill(reversed(m, RING_AT, RING_PAGES, VD_RING_DATA_OFFSET), 64, FAKE_ABORT, NULL, 0, 1);
     atomic_store(&ring->tail, 64);
     const struct vd_virtio_gpu_wake wake = {
@@ -549,6 +547,14 @@ static void a_dead_worker_is_told(void **state)
         .offset = offsetof(struct vd_ring, consumer_sleeps)};
     atomic_store(&ring->consumer_sleeps, 0);
     submit(m, 1, &wake, sizeof(wake));
+}
+
+static void a_dead_worker_is_told(void **state)
+{
+    struct machine *m = *state;
+    connect_context(m, 1);
+    struct vd_completion *page = (struct vd_completion *)(m->ram + PAGE_AT);
+    abort_worker(m);
     wait_for_change(m, 1, 2, 0, &page->lost, 0);
     /* And nobody else minds; a new context gets a new worker. */
     assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_DESTROY, 1, 0), VIRTIO_GPU_RESP_OK_NODATA);
@@ -556,6 +562,58 @@ static void a_dead_worker_is_told(void **state)
     simple(m, VIRTIO_GPU_CMD_RESOURCE_UNREF, 0, 11);
     memset(m->ram + PAGES_AT, 0, RAM_SIZE - PAGES_AT);
     connect_context(m, 1);
+}
+
+static void offer_watch(struct machine *m, uint16_t slot)
+{
+    const struct {
+        struct virtio_gpu_cmd_submit submit;
+        struct vd_virtio_gpu_watch watch;
+    } command = {
+        .submit = {.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D,
+                           .flags = VIRTIO_GPU_FLAG_FENCE,
+                           .fence_id = slot,
+                           .ctx_id = 1},
+                   .size = sizeof(command.watch)},
+        .watch = {.record = {.size = sizeof(command.watch), .opcode = VD_VIRTIO_GPU_WATCH}},
+    };
+    offer_request(m, 0, &command, sizeof(command), slot);
+}
+
+/* The number of the fence that the answer in this slot signals. */
+static uint64_t signalled(const struct machine *m, uint16_t slot)
+{
+    return ((const struct virtio_gpu_ctrl_hdr *)(m->ram + ANSWER_AT + slot * 0x8000))->fence_id;
+}
+
+/* A watch is kept: not answered by time as a wait is, but by the next one, and by the worker's
+ * death. Without a worker there is nothing to watch. */
+static void a_watch_ends_with_the_worker(void **state)
+{
+    struct machine *m = *state;
+    struct pollfd call = {.fd = m->call[0], .events = POLLIN};
+    assert_int_equal(create_context(m, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    offer_watch(m, 1);
+    await(m, 0);
+    assert_int_equal(simple(m, VIRTIO_GPU_CMD_CTX_DESTROY, 1, 0), VIRTIO_GPU_RESP_OK_NODATA);
+
+    connect_context(m, 1);
+    eventfd_t count;
+    eventfd_read(m->call[0], &count);
+    offer_watch(m, 2);
+    assert_int_equal(poll(&call, 1, 2500), 0);
+    offer_watch(m, 3);
+    await(m, 0);
+    assert_int_equal(signalled(m, 2), 2);
+    assert_int_equal(signalled(m, 3), 0);
+
+    struct vd_completion *page = (struct vd_completion *)(m->ram + PAGE_AT);
+    abort_worker(m);
+    await(m, 0);
+    assert_int_equal(signalled(m, 3), 3);
+    assert_int_equal(atomic_load(&page->lost), 1);
+    offer_watch(m, 4);
+    await(m, 0);
 }
 
 static void others_resources_are_out_of_reach(void **state)
@@ -628,10 +686,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-        TEST(every_length_is_answered),          TEST(nonsense_is_survived),
-        TEST(malformed_descriptors_come_back),   TEST(pixels_stay_within_bounds),
-        TEST(guest_and_worker_share_pages),      TEST(a_dead_worker_is_told),
-        TEST(others_resources_are_out_of_reach), TEST(many_waits_do_not_fill_the_queue),
+        TEST(every_length_is_answered),         TEST(nonsense_is_survived),
+        TEST(malformed_descriptors_come_back),  TEST(pixels_stay_within_bounds),
+        TEST(guest_and_worker_share_pages),     TEST(a_dead_worker_is_told),
+        TEST(a_watch_ends_with_the_worker),     TEST(others_resources_are_out_of_reach),
+        TEST(many_waits_do_not_fill_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
