@@ -439,7 +439,7 @@ class ClientEmitter:
         me = "self" if c.level is None else c.params[0].name
         w("struct vd_call call;")
         w(f"VkResult result = vd_call_begin(&call, {me}, VD_OP_{c.name}, "
-          f"{self._args_size(plan)}, {'true' if plan.sync else 'false'});")
+          f"{self._args_size(plan)}, {self._kind(plan)});")
         w("if (result != VK_SUCCESS) {")
         self._give_up(w, plan)
         w(failed)
@@ -496,6 +496,12 @@ class ClientEmitter:
         w("}")
         w()
         return w.text()
+
+    def _kind(self, plan):
+        if plan.sync:
+            return "VD_CALL_SYNC"
+        prompt = plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]
+        return "VD_CALL_PROMPT" if prompt else "VD_CALL_LAZY"
 
     def _args_size(self, plan):
         return f"sizeof(struct vd_args_{plan.c.name})" if plan.wire else "0"

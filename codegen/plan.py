@@ -69,7 +69,7 @@ class Planner:
     def _check_policy(self):
         """A policy entry that names nothing is a mistake, not a wish."""
         for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
-                      "empties_pool"):
+                      "prompt", "empties_pool"):
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")

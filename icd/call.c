@@ -72,35 +72,63 @@ void vd_scratch_finish(struct vd_instance *instance)
     }
 }
 
+/* A record that outgrows its place in the ring moves to memory of its own. */
 static bool grow(struct vd_encoder *e, uint64_t capacity)
 {
     struct vd_call *call = (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
-    uint64_t larger = call->scratch->capacity;
-    while (larger < capacity)
-        larger *= 2;
-    struct vd_scratch *scratch = realloc(call->scratch, sizeof(*scratch) + larger);
+    const bool in_ring = !call->scratch;
+    struct vd_scratch *scratch = in_ring ? scratch_get(e->instance) : call->scratch;
     if (!scratch)
         return false;
-    scratch->capacity = (uint32_t)larger;
+    uint64_t larger = scratch->capacity;
+    while (larger < capacity)
+        larger *= 2;
+    if (larger > scratch->capacity) {
+        struct vd_scratch *moved = realloc(scratch, sizeof(*scratch) + larger);
+        if (!moved) {
+            if (in_ring)
+                scratch_put(e->instance, scratch);
+            return false;
+        }
+        scratch = moved;
+        scratch->capacity = (uint32_t)larger;
+    }
+    if (in_ring) {
+        memcpy(scratch->data, e->base, e->size);
+        vd_connection_write_end(e->instance->connection, 0, false);
+    }
     call->scratch = scratch;
     e->base = scratch->data;
-    e->capacity = (uint32_t)larger;
+    e->capacity = scratch->capacity;
     return true;
 }
 
-VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size, bool sync)
+VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size,
+                       enum vd_call_kind kind)
 {
     const struct vd_dispatchable *object = self;
     struct vd_instance *instance = object->instance;
+    struct vd_encoder *e = &call->encoder;
     if (vd_connection_lost(instance->connection))
         return VK_ERROR_DEVICE_LOST;
-    *call = (struct vd_call){.opcode = opcode, .sync = sync || (vd_debug_flags() & VD_DEBUG_SYNC)};
-    call->scratch = scratch_get(instance);
-    if (!call->scratch)
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-    struct vd_encoder *e = &call->encoder;
-    e->base = call->scratch->data;
-    e->capacity = call->scratch->capacity;
+    call->opcode = opcode;
+    call->kind = kind;
+    call->sync = kind == VD_CALL_SYNC || (vd_debug_flags() & VD_DEBUG_SYNC);
+    call->sent = false;
+    call->answered = false;
+    call->scratch = NULL;
+    call->space.reply = NULL;
+    e->base = call->sync ? NULL : vd_connection_write_begin(instance->connection, &e->capacity);
+    if (!e->base) {
+        call->scratch = scratch_get(instance);
+        if (!call->scratch)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        e->base = call->scratch->data;
+        e->capacity = call->scratch->capacity;
+    }
+    e->out_size = 0;
+    e->echo = 0;
+    e->failed = false;
     e->grow = grow;
     e->instance = instance;
     e->device = object->device;
@@ -125,7 +153,9 @@ static VkResult send(struct vd_call *call)
         .flags = call->sync ? VD_RECORD_REPLY : 0,
     };
     memcpy(e->base, &record, sizeof(record));
-    const VkResult result = vd_connection_send(e->instance->connection, e->base, NULL);
+    /* What is written in the ring stays as it is until vd_call_end. */
+    const VkResult result =
+        call->scratch ? vd_connection_send(e->instance->connection, e->base, NULL) : VK_SUCCESS;
     call->sent = result == VK_SUCCESS;
     return result;
 }
@@ -185,7 +215,7 @@ void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint6
     const struct vd_encoder *e = &call->encoder;
     uint64_t *out = handles;
     uint32_t at = 0;
-    if (!call->scratch || !out)
+    if (!out)
         return;
     memcpy(&at, e->base + where, sizeof(at));
     for (uint64_t i = 0; i < count; i++) {
@@ -209,8 +239,14 @@ void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint6
 
 void vd_call_end(struct vd_call *call)
 {
+    struct vd_instance *instance = call->encoder.instance;
+    if (!call->scratch) {
+        vd_connection_write_end(instance->connection, call->sent ? call->encoder.size : 0,
+                                call->kind != VD_CALL_LAZY);
+        return;
+    }
     if (call->space.reply)
-        vd_connection_reply_end(call->encoder.instance->connection, &call->space);
-    scratch_put(call->encoder.instance, call->scratch);
+        vd_connection_reply_end(instance->connection, &call->space);
+    scratch_put(instance, call->scratch);
     call->scratch = NULL;
 }

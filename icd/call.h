@@ -10,12 +10,19 @@
 #include "encoder.h"
 #include "instance.h"
 
+enum vd_call_kind {
+    VD_CALL_LAZY,   /* nothing comes back, and what it does is seen only through later calls */
+    VD_CALL_PROMPT, /* nothing comes back */
+    VD_CALL_SYNC,   /* waits for an answer */
+};
+
 struct vd_call {
     struct vd_encoder encoder;
     struct vd_fill fill;
     struct vd_reply_space space;
-    struct vd_scratch *scratch;
+    struct vd_scratch *scratch; /* NULL: the record is written in the ring, whose lock is held */
     uint16_t opcode;
+    enum vd_call_kind kind;
     bool sync;
     bool sent;
     bool answered;
@@ -23,8 +30,9 @@ struct vd_call {
 
 /* Starts a record whose arguments take `size` bytes, `self` being any dispatchable object.
  * VK_ERROR_DEVICE_LOST or VK_ERROR_OUT_OF_HOST_MEMORY: nothing was begun. */
-VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size, bool sync);
-/* Sends without waiting. */
+VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size,
+                       enum vd_call_kind kind);
+/* Sends without waiting; until vd_call_end the thread must not begin another call. */
 VkResult vd_call_send(struct vd_call *call);
 /* Sends and waits; returns the command's own result. */
 VkResult vd_call_wait(struct vd_call *call);

@@ -28,6 +28,12 @@
 #define SLOTS_PER_BLOCK 64u
 #define SLOT_CAPACITY   (SLOT_SIZE - (uint32_t)sizeof(struct vd_reply))
 
+/* What may wait in the ring for the next record that is sent at once. Sending costs both sides a
+ * cache line that they share, and the server starts on a batch no later than it would finish it. */
+#define UNPUBLISHED_MAX 8192u
+/* Room for a record that is written in place; it becomes a copy when it needs more. */
+#define IN_PLACE_MIN 1024u
+
 /* Large buffers that are kept for the next use. */
 #define IDLE_BUFFERS 4
 #define IDLE_BYTES   (UINT64_C(32) << 20)
@@ -66,8 +72,10 @@ struct vd_connection {
     pid_t owner;
 
     pthread_mutex_t send_lock;
-    uint64_t tail; /* what the ring's tail is, or is about to be */
-    uint64_t head; /* the ring's head when it was last looked at */
+    uint64_t tail;      /* what the ring's tail is, or is about to be */
+    uint64_t published; /* what it is */
+    uint64_t head;      /* the ring's head when it was last looked at */
+    uint32_t padding;   /* of the record that is being written in place */
     _Atomic uint64_t calls;
     _Atomic uint64_t bytes;
     _Atomic uint64_t round_trips;
@@ -471,11 +479,31 @@ static bool has_space(struct vd_connection *connection, uint32_t size)
     return VD_RING_DATA_SIZE - (connection->tail - connection->head) >= size;
 }
 
+static void wake_consumer(struct vd_connection *connection)
+{
+    struct vd_ring *ring = connection->ring;
+    if (atomic_load(&ring->consumer_sleeps) && atomic_exchange(&ring->consumer_sleeps, 0)) {
+        connection->transport->ops->wake(connection->transport, &ring->consumer_sleeps);
+    }
+}
+
+/* Lets the server see what was written. Who calls this calls wake_consumer next. Under the lock. */
+static void publish(struct vd_connection *connection)
+{
+    connection->published = connection->tail;
+    /* seq_cst, for wake_consumer; release is what the consumer's copy needs. */
+    atomic_store(&connection->ring->tail, connection->tail);
+}
+
 /* Waits until `size` bytes fit. False: the connection is lost. */
 static bool await_space(struct vd_connection *connection, uint32_t size)
 {
     struct vd_ring *ring = connection->ring;
     while (!has_space(connection, size)) {
+        if (connection->published != connection->tail) {
+            publish(connection);
+            wake_consumer(connection);
+        }
         /* Dekker's pattern, as ring.h says; the watcher plays the consumer's part, too. */
         atomic_store(&ring->producer_sleeps, 1);
         if (atomic_load(&connection->completion->lost)) {
@@ -489,24 +517,27 @@ static bool await_space(struct vd_connection *connection, uint32_t size)
     return true;
 }
 
-/* Copies the record behind the tail and moves that. Under the send lock. */
-static VkResult produce(struct vd_connection *connection, const struct vd_record *record)
+/* The bytes that a record of `size` bytes must skip, because it does not wrap. */
+static uint32_t padding_before(const struct vd_connection *connection, uint32_t size)
 {
-    const uint32_t start = (uint32_t)connection->tail & (VD_RING_DATA_SIZE - 1);
-    const uint32_t until_end = VD_RING_DATA_SIZE - start;
-    const uint32_t padding = until_end < record->size ? until_end : 0;
-    if (!await_space(connection, padding + record->size)) {
-        return VK_ERROR_DEVICE_LOST;
-    }
+    const uint32_t until_end =
+        VD_RING_DATA_SIZE - ((uint32_t)connection->tail & (VD_RING_DATA_SIZE - 1));
+    return until_end < size ? until_end : 0;
+}
+
+static uint8_t *at_tail(struct vd_connection *connection)
+{
+    return connection->data + ((uint32_t)connection->tail & (VD_RING_DATA_SIZE - 1));
+}
+
+/* Under the send lock. */
+static void skip(struct vd_connection *connection, uint32_t padding)
+{
     if (padding > 0) {
         const struct vd_record nop = {.size = padding, .opcode = VD_OP_NOP};
-        memcpy(connection->data + start, &nop, sizeof(nop));
+        memcpy(at_tail(connection), &nop, sizeof(nop));
+        connection->tail += padding;
     }
-    memcpy(connection->data + (padding > 0 ? 0 : start), record, record->size);
-    connection->tail += padding + record->size;
-    /* seq_cst, for what follows in send_record; release is what the consumer's copy needs. */
-    atomic_store(&connection->ring->tail, connection->tail);
-    return VK_SUCCESS;
 }
 
 /* Under the send lock, and read without it. */
@@ -524,19 +555,58 @@ static void count(struct vd_connection *connection, uint64_t calls, uint64_t byt
 static VkResult send_record(struct vd_connection *connection, const struct vd_record *record,
                             uint64_t *position)
 {
-    struct vd_ring *ring = connection->ring;
     pthread_mutex_lock(&connection->send_lock);
-    const VkResult result = produce(connection, record);
+    const uint32_t padding = padding_before(connection, record->size);
+    if (!await_space(connection, padding + record->size)) {
+        pthread_mutex_unlock(&connection->send_lock);
+        return VK_ERROR_DEVICE_LOST;
+    }
+    skip(connection, padding);
+    memcpy(at_tail(connection), record, record->size);
+    connection->tail += record->size;
+    publish(connection);
     count(connection, 1, record->size);
     if (position) {
         *position = connection->tail;
     }
     pthread_mutex_unlock(&connection->send_lock);
-    if (result == VK_SUCCESS && atomic_load(&ring->consumer_sleeps) &&
-        atomic_exchange(&ring->consumer_sleeps, 0)) {
-        connection->transport->ops->wake(connection->transport, &ring->consumer_sleeps);
+    wake_consumer(connection);
+    return VK_SUCCESS;
+}
+
+uint8_t *vd_connection_write_begin(struct vd_connection *connection, uint32_t *capacity)
+{
+    pthread_mutex_lock(&connection->send_lock);
+    const uint32_t padding = padding_before(connection, IN_PLACE_MIN);
+    if (!has_space(connection, padding + IN_PLACE_MIN)) {
+        pthread_mutex_unlock(&connection->send_lock);
+        return NULL;
     }
-    return result;
+    connection->padding = padding;
+    const uint32_t start = ((uint32_t)connection->tail + padding) & (VD_RING_DATA_SIZE - 1);
+    const uint64_t left = VD_RING_DATA_SIZE - (connection->tail - connection->head) - padding;
+    uint32_t room = VD_RING_DATA_SIZE - start;
+    room = left < room ? (uint32_t)left : room;
+    *capacity = room < VD_RING_RECORD_MAX ? room : VD_RING_RECORD_MAX;
+    return connection->data + start;
+}
+
+void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bool now)
+{
+    bool published = false;
+    if (size > 0) {
+        skip(connection, connection->padding);
+        connection->tail += size;
+        count(connection, 1, size);
+        published = now || connection->tail - connection->published > UNPUBLISHED_MAX;
+        if (published) {
+            publish(connection);
+        }
+    }
+    pthread_mutex_unlock(&connection->send_lock);
+    if (published) {
+        wake_consumer(connection);
+    }
 }
 
 /* Keeps the buffers of the records that the server has copied. */

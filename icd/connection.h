@@ -39,6 +39,14 @@ bool vd_connection_lost(struct vd_connection *connection);
  * is done with the chunks that it names, as far as vd_context_execute is. */
 VkResult vd_connection_send(struct vd_connection *connection, const void *record,
                             uint64_t *position);
+
+/* Instead of a copy: where a record may be written in the ring itself, and how large it may be, at
+ * least 1 KiB. Nobody else can send before vd_connection_write_end by the same thread. NULL: there
+ * is no room just now, or the connection is lost; vd_connection_send it. */
+uint8_t *vd_connection_write_begin(struct vd_connection *connection, uint32_t *capacity);
+/* The record there is complete; size 0: there is none. Not `now`: it may wait until the next record
+ * that is sent at once, or until there are enough of them. */
+void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bool now);
 uint64_t vd_connection_consumed(struct vd_connection *connection);
 
 /* Space for one answer: a struct vd_reply (zeroed, pending), then `size` more bytes. Small answers

@@ -57,7 +57,7 @@ static VkResult queue_init(struct vd_queue *queue, struct vd_device *device,
 
     struct vd_call call;
     VkResult result =
-        vd_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue), false);
+        vd_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue), VD_CALL_PROMPT);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_get_queue args = {

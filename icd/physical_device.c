@@ -190,7 +190,7 @@ static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_
 {
     struct vd_call call;
     const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
-    VkResult result = vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, true);
+    VkResult result = vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VD_CALL_SYNC);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};

@@ -118,8 +118,8 @@ struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
     context->options = *options;
     context->shm = shm;
     context->get_instance_proc_addr = get;
-    context->decoder.context = context;
-    context->stream_decoder.context = context;
+    vd_decoder_init(&context->decoder, context);
+    vd_decoder_init(&context->stream_decoder, context);
     vd_object_table_init(&context->objects, release_object, context);
     context->waits = vd_waits_create(context);
     if (!context->waits) {

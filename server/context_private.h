@@ -51,6 +51,7 @@ struct vd_restore {
     uint64_t value;  /* what to put back */
 };
 
+void vd_decoder_init(struct vd_decoder *d, struct vd_context *context);
 /* Starts a record; what the decoder allocated, and its context, stay. */
 void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
 /* Takes out of the record what must not return. */

@@ -42,6 +42,11 @@ static bool room(void **array, uint32_t *capacity, uint32_t count, size_t elemen
     return true;
 }
 
+void vd_decoder_init(struct vd_decoder *d, struct vd_context *context)
+{
+    *d = (struct vd_decoder){.context = context, .objects = &context->objects};
+}
+
 void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode)
 {
     d->record = record;
@@ -123,8 +128,8 @@ static bool claim(struct vd_decoder *d, const void **where, uint64_t count, size
     return true;
 }
 
-bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                  bool required, const char *what)
+bool vd_dec_array_rare(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                       bool required, const char *what)
 {
     if (!*where) {
         return !required || count == 0 || fail(d, what, "NULL");
@@ -311,8 +316,8 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
     return true;
 }
 
-bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
-                   enum vd_strictness strictness, const char *what)
+bool vd_dec_handle_rare(struct vd_decoder *d, uint64_t *handle, uint32_t type,
+                        enum vd_strictness strictness, const char *what)
 {
     return take_handle(d, handle, 0, type, strictness, what);
 }

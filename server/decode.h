@@ -16,6 +16,9 @@
 
 #include "protocol/record.h"
 
+#include "object.h"
+#include "opcodes.h"
+
 struct vd_context;
 struct vd_device;
 struct vd_instance_dispatch;
@@ -32,6 +35,7 @@ struct vd_pending {
 
 struct vd_decoder {
     struct vd_context *context;
+    const struct vd_object_table *objects;       /* the context's */
     const struct vd_instance_dispatch *instance; /* NULL before vkCreateInstance */
     const struct vd_device_dispatch *device;     /* NULL at instance level */
     struct vd_device *owner;                     /* the device that everything must belong to */
@@ -78,10 +82,25 @@ bool vd_dec_fail(struct vd_decoder *d, const char *what);
 /* The first parameter: sets owner and dispatch tables. Must not be NULL. */
 bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type);
 
+/* What vd_dec_array and vd_dec_handle leave to them: errors, and records of which a part returns. */
+bool vd_dec_array_rare(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+                       bool required, const char *what);
+bool vd_dec_handle_rare(struct vd_decoder *d, uint64_t *handle, uint32_t type,
+                        enum vd_strictness strictness, const char *what);
+
 /* Claims count × element bytes at the cursor for the pointer at `where` (NULL stays NULL, which is
  * an error where `required` and count > 0), and patches it. */
-bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                  bool required, const char *what);
+static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count,
+                                size_t element, bool required, const char *what)
+{
+    if (!*where && (!required || count == 0))
+        return true;
+    if ((uintptr_t)*where != d->cursor || count > (d->size - d->cursor) / element || d->echo)
+        return vd_dec_array_rare(d, where, count, element, required, what);
+    *where = d->record + d->cursor;
+    d->cursor += (uint32_t)vd_align(count * element);
+    return true;
+}
 /* Text, NUL-terminated within the record. */
 bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what);
 bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
@@ -97,9 +116,22 @@ bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
 bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
                 bool required, const char *what);
 
-/* An id to the host's handle: type, generation and device must match. */
-bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
-                   enum vd_strictness strictness, const char *what);
+/* An id to the host's handle: type, generation and device must match. The last pool is remembered. */
+static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
+                                 enum vd_strictness strictness, const char *what)
+{
+    const uint64_t id = *handle;
+    if (id == 0)
+        return true;
+    const struct vd_object *object =
+        vd_id_type(id) == type && type != VD_TYPE_VkDescriptorPool && type != VD_TYPE_VkCommandPool
+            ? vd_object_find(d->objects, id)
+            : NULL;
+    if (!object || object->owner != d->owner_index || object->handle == 0 || d->echo)
+        return vd_dec_handle_rare(d, handle, type, strictness, what);
+    *handle = object->handle;
+    return true;
+}
 bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
                     enum vd_strictness strictness, const char *what);
 /* A handle of any type, which `object_type` (VkObjectType or VkDebugReportObjectTypeEXT) must agree

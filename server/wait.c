@@ -52,7 +52,7 @@ static struct wait *wait_create(struct vd_waits *waits)
     struct wait *wait = calloc(1, sizeof(*wait));
     if (wait) {
         wait->waits = waits;
-        wait->decoder.context = waits->context;
+        vd_decoder_init(&wait->decoder, waits->context);
         pthread_cond_init(&wait->given, NULL);
     }
     return wait;

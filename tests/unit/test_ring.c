@@ -294,6 +294,97 @@ static void records_of_all_sizes_arrive_in_order(void **state)
     free(buffer);
 }
 
+/* Writes a record in the ring itself; false: there is no room. */
+static bool write_sequence(struct vd_connection *connection, uint32_t size, bool now,
+                           uint64_t number)
+{
+    uint32_t capacity;
+    uint8_t *place = vd_connection_write_begin(connection, &capacity);
+    if (!place) {
+        return false;
+    }
+    assert_true(capacity >= 1024 && capacity <= VD_RING_RECORD_MAX);
+    assert_true(size <= capacity);
+    fake_fill(place, size, FAKE_SEQUENCE, NULL, 0, number);
+    vd_connection_write_end(connection, size, now);
+    return true;
+}
+
+static void records_in_place_arrive_among_copies(void **state)
+{
+    struct vd_connection *connection = *state;
+    uint8_t buffer[4096];
+    uint32_t seed = 2;
+    uint64_t number = 0;
+    for (int i = 0; i < 50000; i++) {
+        const uint32_t size = (size_min + pseudo_random(&seed) % 1000) & ~7u;
+        if (pseudo_random(&seed) % 4 == 0 || !write_sequence(connection, size, i % 3, number + 1)) {
+            send_sequence(connection, buffer, size, FAKE_SEQUENCE, 0, number + 1);
+        }
+        number++;
+    }
+    send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++number);
+    assert_soon(atomic_load(&fake_numbers[0]) == number);
+}
+
+static void records_wait_for_one_that_is_sent_at_once(void **state)
+{
+    struct vd_connection *connection = *state;
+    uint32_t capacity;
+    assert_true(write_sequence(connection, size_min, false, 1));
+    assert_true(write_sequence(connection, size_min, false, 2));
+    usleep(20000);
+    assert_int_equal(atomic_load(&fake_numbers[0]), 0);
+    /* One that is given up says nothing. */
+    assert_non_null(vd_connection_write_begin(connection, &capacity));
+    vd_connection_write_end(connection, 0, true);
+    usleep(20000);
+    assert_int_equal(atomic_load(&fake_numbers[0]), 0);
+    assert_true(write_sequence(connection, size_min, true, 3));
+    assert_soon(atomic_load(&fake_numbers[0]) == 3);
+    /* Nor do they wait for ever when there are many. */
+    for (uint64_t number = 4; number <= 1000; number++) {
+        assert_true(write_sequence(connection, size_min, false, number));
+    }
+    assert_soon(atomic_load(&fake_numbers[0]) > 500);
+    uint8_t buffer[64];
+    send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, 1001);
+    assert_soon(atomic_load(&fake_numbers[0]) == 1001);
+}
+
+static void *send_the_last(void *data)
+{
+    static uint8_t buffer[VD_RING_RECORD_MAX];
+    for (uint64_t number = 3; number <= 12; number++) {
+        send_sequence(data, buffer, sizeof(buffer), FAKE_SEQUENCE, 0, number);
+    }
+    return NULL;
+}
+
+/* Who waits for room must first let the server see what takes it. */
+static void what_waits_does_not_block_a_full_ring(void **state)
+{
+    struct vd_connection *connection = *state;
+    pthread_t thread;
+    assert_true(write_sequence(connection, size_min, false, 1));
+    assert_true(write_sequence(connection, 1024, false, 2));
+    assert_int_equal(pthread_create(&thread, NULL, send_the_last, connection), 0);
+    assert_soon(atomic_load(&fake_numbers[0]) == 12);
+    pthread_join(thread, NULL);
+
+    /* A full ring has no place to write in, and is not waited for. */
+    atomic_store(&fake_closed, true);
+    uint64_t number = 12;
+    while (write_sequence(connection, 1024, false, number + 1)) {
+        number++;
+    }
+    assert_true(number < 12 + 2 * VD_RING_DATA_SIZE / 1024 + 1);
+    atomic_store(&fake_closed, false);
+    uint8_t buffer[64];
+    send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++number);
+    assert_soon(atomic_load(&fake_numbers[0]) == number);
+}
+
 static void *send_many(void *data)
 {
     struct vd_connection *connection = data;
@@ -875,6 +966,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(records_of_all_sizes_arrive_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(records_in_place_arrive_among_copies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(records_wait_for_one_that_is_sent_at_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_does_not_block_a_full_ring, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_ring_makes_the_producer_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_keep_their_own_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(large_records_take_the_indirect_way, set_up, tear_down),
