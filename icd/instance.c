@@ -16,6 +16,7 @@
 #include "log.h"
 #include "opcodes.h"
 #include "physical_device.h"
+#include "wsi/display.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -150,6 +151,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
 
 static void instance_destroy(struct vd_instance *instance)
 {
+    vd_displays_destroy(instance->displays);
     vd_physical_devices_finish(instance);
     vd_shm_pool_destroy(instance->memory);
     vd_connection_destroy(instance->connection);
@@ -170,8 +172,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     pthread_mutex_init(&instance->lock, NULL);
     instance->extensions = calloc(VD_EXT_COUNT, sizeof(*instance->extensions));
     instance->ids = vd_ids_create();
+    instance->displays = vd_displays_create();
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
-    if (!instance->extensions || !instance->ids)
+    if (!instance->extensions || !instance->ids || !instance->displays)
         goto fail;
     for (uint32_t i = 0; i < pCreateInfo->enabledExtensionCount; i++) {
         const int index = vd_extension_find(pCreateInfo->ppEnabledExtensionNames[i]);

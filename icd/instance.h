@@ -9,6 +9,7 @@
 #include "object.h"
 #include "shm_pool.h"
 
+struct vd_displays;
 struct vd_physical_device;
 struct vd_scratch;
 
@@ -24,6 +25,7 @@ struct vd_instance {
     _Atomic(struct vd_scratch *) hot; /* a buffer for records, taken and given without the lock */
     struct vd_scratch *scratch;       /* more of them */
     unsigned scratch_count;
+    struct vd_displays *displays; /* of this machine */
     uint64_t queue_slots; /* bit set: in use on the completion page */
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;

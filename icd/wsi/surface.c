@@ -13,8 +13,13 @@
 const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface)
 {
     const VkIcdSurfaceBase *base = vd_surface_base(surface);
-    return base->platform == VK_ICD_WSI_PLATFORM_HEADLESS ? &vd_surface_headless_ops
-                                                          : &vd_surface_x11_ops;
+    switch ((int)base->platform) {
+    case VK_ICD_WSI_PLATFORM_HEADLESS:
+        return &vd_surface_headless_ops;
+    case VK_ICD_WSI_PLATFORM_DISPLAY:
+        return &vd_surface_display_ops;
+    }
+    return &vd_surface_x11_ops; /* xcb and Xlib: there are no others */
 }
 
 VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,

@@ -37,6 +37,7 @@ struct vd_surface_ops {
 
 extern const struct vd_surface_ops vd_surface_x11_ops;
 extern const struct vd_surface_ops vd_surface_headless_ops;
+extern const struct vd_surface_ops vd_surface_display_ops;
 
 static inline const VkIcdSurfaceBase *vd_surface_base(VkSurfaceKHR surface)
 {

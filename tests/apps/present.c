@@ -36,6 +36,7 @@ struct options {
     VkExtent2D resized; /* 0: is not resized */
     bool unmaps;
     const char *shot;
+    bool holds; /* the last frame, until a line can be read */
 };
 
 struct swapchain {
@@ -165,8 +166,9 @@ static void check_surface(const struct program *p)
     expect(platform->can_present(p->window, &p->gpu), "the queue cannot present to its window");
 
     const VkSurfaceCapabilitiesKHR capabilities = get_capabilities(p);
-    const VkExtent2D wanted =
-        platform->has_window ? p->options.size : (VkExtent2D){UINT32_MAX, UINT32_MAX};
+    const VkExtent2D wanted = platform->has_window || platform->extent
+                                  ? p->options.size
+                                  : (VkExtent2D){UINT32_MAX, UINT32_MAX};
     expect(capabilities.currentExtent.width == wanted.width &&
                capabilities.currentExtent.height == wanted.height,
            "the surface says %ux%u, the window has %ux%u", capabilities.currentExtent.width,
@@ -603,13 +605,10 @@ static int parse_size(const char *text, VkExtent2D *extent)
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"frames", required_argument, NULL, 'f'},
-        {"mode", required_argument, NULL, 'm'},
-        {"size", required_argument, NULL, 's'},
-        {"resize", required_argument, NULL, 'r'},
-        {"unmap", no_argument, NULL, 'u'},
-        {"shot", required_argument, NULL, 'o'},
-        {0},
+        {"frames", required_argument, NULL, 'f'}, {"mode", required_argument, NULL, 'm'},
+        {"size", required_argument, NULL, 's'},   {"resize", required_argument, NULL, 'r'},
+        {"unmap", no_argument, NULL, 'u'},        {"shot", required_argument, NULL, 'o'},
+        {"hold", no_argument, NULL, 'h'},         {0},
     };
     *options = (struct options){
         .frame_count = 60,
@@ -644,6 +643,9 @@ static bool parse_options(int argc, char **argv, struct options *options)
             options->shot = optarg;
             valid = true;
             break;
+        case 'h':
+            options->holds = valid = true;
+            break;
         }
         if (!valid)
             return false;
@@ -660,9 +662,9 @@ int main(int argc, char **argv)
     struct program program = {0};
     struct program *p = &program;
     if (!parse_options(argc, argv, &p->options)) {
-        fprintf(stderr, "usage: present xcb|xlib|headless [--frames N] [--size WxH]\n"
+        fprintf(stderr, "usage: present xcb|xlib|headless|display [--frames N] [--size WxH]\n"
                         "       [--mode fifo|mailbox|immediate] [--resize WxH] [--unmap]\n"
-                        "       [--shot OUT.png]\n");
+                        "       [--shot OUT.png] [--hold]\n");
         return 2;
     }
     const struct platform *platform = p->options.platform;
@@ -671,11 +673,13 @@ int main(int argc, char **argv)
         VK_KHR_SURFACE_EXTENSION_NAME,
         VK_KHR_GET_SURFACE_CAPABILITIES_2_EXTENSION_NAME,
         platform->surface_extension,
+        platform->second_extension,
     };
     struct gpu_options gpu_options = {
         .name = "present",
         .instance_extensions = instance_extensions,
-        .instance_extension_count = ARRAY_SIZE(instance_extensions),
+        .instance_extension_count =
+            ARRAY_SIZE(instance_extensions) - (platform->second_extension == NULL),
         .device_extensions = (const char *const[]){VK_KHR_SWAPCHAIN_EXTENSION_NAME},
         .device_extension_count = 1,
         .features =
@@ -687,6 +691,8 @@ int main(int argc, char **argv)
     p->window = platform->create(p->options.size);
     gpu_init_instance(&p->gpu, &gpu_options);
     p->surface = gpu_options.surface = platform->create_surface(p->window, p->gpu.instance);
+    if (platform->extent)
+        p->options.size = platform->extent(p->window);
     gpu_init_device(&p->gpu, &gpu_options);
 
     int status = 0;
@@ -736,6 +742,11 @@ int main(int argc, char **argv)
     vkDestroySwapchainKHR(p->gpu.device, greedy, NULL);
     run_frames(p);
     printf("present: %u frames, %u swapchains\n", p->options.frame_count, p->swapchain_count);
+    if (p->options.holds) {
+        printf("present: shown\n");
+        fflush(stdout);
+        getchar();
+    }
     check_picture(p);
 
     must(vkDeviceWaitIdle(p->gpu.device));

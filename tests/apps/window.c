@@ -6,6 +6,7 @@
 
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xcb/xcb.h>
@@ -233,6 +234,93 @@ static bool headless_can_present(struct window *window, const struct gpu *gpu)
     return true;
 }
 
+#define INSTANCE_FUNCTION(instance, name) ((PFN_##name)vkGetInstanceProcAddr(instance, #name))
+
+/* The first display in its first mode. */
+static VkSurfaceKHR display_create_surface(struct window *window, VkInstance instance)
+{
+    VkPhysicalDevice physical;
+    uint32_t one = 1;
+    const VkResult result = vkEnumeratePhysicalDevices(instance, &one, &physical);
+    expect(result == VK_SUCCESS || result == VK_INCOMPLETE, "no device: %s", result_name(result));
+
+    VkDisplayPropertiesKHR display;
+    uint32_t count = 0;
+    must(INSTANCE_FUNCTION(instance, vkGetPhysicalDeviceDisplayPropertiesKHR)(physical, &count,
+                                                                              NULL));
+    expect(count > 0, "there is no display");
+    count = 1;
+    INSTANCE_FUNCTION(instance, vkGetPhysicalDeviceDisplayPropertiesKHR)
+    (physical, &count, &display);
+    expect(count == 1, "asked for one display, got %u", count);
+    VkDisplayProperties2KHR display2 = {.sType = VK_STRUCTURE_TYPE_DISPLAY_PROPERTIES_2_KHR};
+    INSTANCE_FUNCTION(instance, vkGetPhysicalDeviceDisplayProperties2KHR)
+    (physical, &count, &display2);
+    expect(display2.displayProperties.display == display.display &&
+               strcmp(display2.displayProperties.displayName, display.displayName) == 0,
+           "the two queries of displays differ");
+
+    VkDisplayModePropertiesKHR mode;
+    count = 1;
+    INSTANCE_FUNCTION(instance, vkGetDisplayModePropertiesKHR)
+    (physical, display.display, &count, &mode);
+    expect(count == 1, "%s has no mode", display.displayName);
+    VkDisplayModeKHR same;
+    must(INSTANCE_FUNCTION(instance, vkCreateDisplayModeKHR)(
+        physical, display.display,
+        &(VkDisplayModeCreateInfoKHR){
+            .sType = VK_STRUCTURE_TYPE_DISPLAY_MODE_CREATE_INFO_KHR,
+            .parameters = mode.parameters,
+        },
+        NULL, &same));
+    window->extent = mode.parameters.visibleRegion;
+    expect(window->extent.width == display.physicalResolution.width &&
+               window->extent.height == display.physicalResolution.height,
+           "the first mode is not the display's resolution");
+
+    VkDisplayPlanePropertiesKHR planes[16];
+    uint32_t plane_count = ARRAY_SIZE(planes), plane = UINT32_MAX;
+    must(INSTANCE_FUNCTION(instance, vkGetPhysicalDeviceDisplayPlanePropertiesKHR)(
+        physical, &plane_count, planes));
+    for (uint32_t i = 0; i < plane_count && plane == UINT32_MAX; i++) {
+        VkDisplayKHR supported;
+        count = 1;
+        INSTANCE_FUNCTION(instance, vkGetDisplayPlaneSupportedDisplaysKHR)
+        (physical, i, &count, &supported);
+        if (count == 1 && supported == display.display)
+            plane = i;
+    }
+    expect(plane != UINT32_MAX, "%s has no plane", display.displayName);
+    VkDisplayPlaneCapabilitiesKHR capabilities;
+    must(INSTANCE_FUNCTION(instance, vkGetDisplayPlaneCapabilitiesKHR)(physical, mode.displayMode,
+                                                                       plane, &capabilities));
+    expect(capabilities.supportedAlpha & VK_DISPLAY_PLANE_ALPHA_OPAQUE_BIT_KHR,
+           "the plane shows nothing opaque");
+
+    VkSurfaceKHR surface;
+    must(INSTANCE_FUNCTION(instance, vkCreateDisplayPlaneSurfaceKHR)(
+        instance,
+        &(VkDisplaySurfaceCreateInfoKHR){
+            .sType = VK_STRUCTURE_TYPE_DISPLAY_SURFACE_CREATE_INFO_KHR,
+            .displayMode = mode.displayMode,
+            .planeIndex = plane,
+            .planeStackIndex = planes[plane].currentStackIndex,
+            .transform = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
+            .globalAlpha = 1.0f,
+            .alphaMode = VK_DISPLAY_PLANE_ALPHA_OPAQUE_BIT_KHR,
+            .imageExtent = window->extent,
+        },
+        NULL, &surface));
+    printf("present: %s, %ux%u\n", display.displayName, window->extent.width,
+           window->extent.height);
+    return surface;
+}
+
+static VkExtent2D display_extent(const struct window *window)
+{
+    return window->extent;
+}
+
 static const struct platform platforms[] = {
     {
         .name = "xcb",
@@ -264,6 +352,16 @@ static const struct platform platforms[] = {
         .create = window_alloc,
         .destroy = headless_window_close,
         .create_surface = headless_create_surface,
+        .can_present = headless_can_present,
+    },
+    {
+        .name = "display",
+        .surface_extension = VK_KHR_DISPLAY_EXTENSION_NAME,
+        .second_extension = VK_KHR_GET_DISPLAY_PROPERTIES_2_EXTENSION_NAME,
+        .create = window_alloc,
+        .destroy = headless_window_close,
+        .create_surface = display_create_surface,
+        .extent = display_extent,
         .can_present = headless_can_present,
     },
 };

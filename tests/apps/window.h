@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A window of one of the window systems, or the lack of one (headless).
+ * A window of one of the window systems, or the lack of one (headless), or a whole display.
  */
 #ifndef TESTS_WINDOW_H
 #define TESTS_WINDOW_H
@@ -12,11 +12,14 @@ struct window;
 struct platform {
     const char *name;
     const char *surface_extension;
+    const char *second_extension; /* NULL: needs no more */
     bool has_window; /* else there is nothing to resize, to unmap, or to take a picture of */
 
     struct window *(*create)(VkExtent2D extent);
     void (*destroy)(struct window *window);
     VkSurfaceKHR (*create_surface)(struct window *window, VkInstance instance);
+    /* Where the surface decides its size itself. NULL elsewhere. */
+    VkExtent2D (*extent)(const struct window *window);
     bool (*can_present)(struct window *window, const struct gpu *gpu);
     void (*resize)(struct window *window, VkExtent2D extent);
     void (*set_mapped)(struct window *window, bool mapped);

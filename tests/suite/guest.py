@@ -11,7 +11,7 @@ KERNELS = ["6.1", "6.12"]  # Debian 12's, and that of Debian 13
 # What a step of tests/guest/steps may need, several of them in one guest: booting takes longest.
 PROGRAMS = ["vulkaninfo", "compute", "descriptors", "memory", "sync", "threads", "two"]
 ROBUST = ["killed", "worker", "idle"]
-DISPLAY = ["pattern", "cube"]
+DISPLAY = ["pattern", "kms", "cube"]
 
 # A display with odd sides, to find errors of strides.
 WIDTH, HEIGHT = 1001, 603
@@ -43,14 +43,27 @@ def check_log(context):
     context.check(not odd, "the device complains: " + " | ".join(odd[:4]))
 
 
-def check_pattern(context):
-    """tests/guest/pattern.py drew it."""
-    picture = png.read(context.path / "pattern.png")
+def compare(context, name, expected):
+    picture = png.read(context.path / name)
     context.check((picture.width, picture.height) == (WIDTH, HEIGHT),
-                  f"the display has {picture.width} x {picture.height}")
-    expected = ((x & 255, y & 255, (x + y) & 255) for y in range(HEIGHT) for x in range(WIDTH))
+                  f"{name} has {picture.width} x {picture.height} pixels")
     wrong = sum(got != want for got, want in zip(picture.pixels(), expected))
-    context.check(wrong == 0, f"{wrong} pixels of the frame buffer are wrong on the display")
+    context.check(wrong == 0, f"{wrong} pixels of {name} are wrong")
+
+
+def check_pattern(context):
+    """tests/guest/pattern.py drew it, and the display showed something else in between."""
+    for name in ("pattern.png", "restored.png"):
+        compare(context, name, ((x & 255, y & 255, (x + y) & 255)
+                                for y in range(HEIGHT) for x in range(WIDTH)))
+
+
+def check_kms(context):
+    """The guest showed the frame that is drawn natively here."""
+    wanted = context.path / "wanted.png"
+    context.succeed([setting.build_path() / "tests" / "present", "headless", "--frames", "30",
+                     "--size", f"{WIDTH}x{HEIGHT}", "--shot", wanted], native_environment())
+    compare(context, "kms.png", png.read(wanted).pixels())
 
 
 def check_cube(context):
@@ -72,6 +85,7 @@ def display(context, kernel):
     run_steps(context, kernel, DISPLAY + ["quiet"], "--size", f"{WIDTH}x{HEIGHT}")
     check_log(context)
     check_pattern(context)
+    check_kms(context)
     check_cube(context)
 
 
@@ -79,6 +93,6 @@ for name in KERNELS:
     for function, about in (
             (programs, "vulkaninfo, the test programs, two processes at once"),
             (robust, "processes and workers killed, contexts that come and go: nothing is left"),
-            (display, "frame buffer and vkcube in Xorg, looked at through QEMU's screendump")):
+            (display, "frame buffer, VK_KHR_display, vkcube in Xorg, by QEMU's screendump")):
         add(lambda context, kernel=name, function=function: function(context, kernel),
             f"guest/{name}/{function.__name__}", f"Kernel {name}: {about}", seconds=400, alone=True)

@@ -24,6 +24,10 @@ NOT_SHOWN = {
 # Those that Viaduct shows although lavapipe does not.
 ADDED = {
     "VK_EXT_tooling_info": "answered by the client, which hides no tools",
+    "VK_KHR_display": "the application's own displays, in the client",
+    "VK_KHR_get_display_properties2": "the application's own displays, in the client",
+    "VK_EXT_direct_mode_display": "the application's own displays, in the client",
+    "VK_EXT_acquire_drm_display": "the application's own displays, in the client",
 }
 
 # Structs that belong to those extensions: vulkaninfo prints them only where the extension is.

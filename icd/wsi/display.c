@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A display is a connector with the controller (CRTC) that fits it, and has one plane: the
+ * controller's primary one, as large as the mode. Cards are opened to look at them, and no longer
+ * their master as soon as they are: only showing something needs that.
+ */
+#include "display.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xf86drm.h>
+
+#include "entrypoints.h"
+#include "icd/log.h"
+#include "icd/physical_device.h"
+
+#define CARDS_MAX 16
+
+struct vd_card {
+    struct vd_card *next;
+    struct vd_displays *displays;
+    int fd;
+    dev_t device;
+    unsigned users; /* that want to be its master */
+};
+
+struct vd_displays {
+    pthread_mutex_t lock;
+    bool searched;
+    struct vd_card *cards;
+    struct vd_display *first; /* a display's place in this list is the number of its plane */
+};
+
+/* ---- Finding them */
+
+struct vd_displays *vd_displays_create(void)
+{
+    struct vd_displays *displays = calloc(1, sizeof(*displays));
+    if (displays)
+        pthread_mutex_init(&displays->lock, NULL);
+    return displays;
+}
+
+void vd_displays_destroy(struct vd_displays *displays)
+{
+    if (!displays)
+        return;
+    while (displays->first) {
+        struct vd_display *display = displays->first;
+        displays->first = display->next;
+        while (display->modes) {
+            struct vd_display_mode *mode = display->modes;
+            display->modes = mode->next;
+            free(mode);
+        }
+        drmModeFreeCrtc(display->before);
+        free(display);
+    }
+    while (displays->cards) {
+        struct vd_card *card = displays->cards;
+        displays->cards = card->next;
+        close(card->fd);
+        free(card);
+    }
+    pthread_mutex_destroy(&displays->lock);
+    free(displays);
+}
+
+static void open_card(struct vd_displays *displays, const char *path)
+{
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        vd_log("no display at %s: %s", path, strerror(errno));
+        return;
+    }
+    /* Whoever opens a card that has no master becomes it. */
+    if (drmIsMaster(fd))
+        drmDropMaster(fd);
+    struct stat status;
+    uint64_t dumb = 0;
+    struct vd_card *card = NULL;
+    if (drmGetCap(fd, DRM_CAP_DUMB_BUFFER, &dumb) == 0 && dumb && fstat(fd, &status) == 0)
+        card = calloc(1, sizeof(*card));
+    if (!card) {
+        close(fd);
+        return;
+    }
+    *card = (struct vd_card){displays->cards, displays, fd, status.st_rdev, 0};
+    displays->cards = card;
+}
+
+static void find_cards(struct vd_displays *displays)
+{
+    drmDevice *devices[CARDS_MAX];
+    const int count = drmGetDevices2(0, devices, CARDS_MAX);
+    for (int i = 0; i < count; i++) {
+        if (devices[i]->available_nodes & 1 << DRM_NODE_PRIMARY)
+            open_card(displays, devices[i]->nodes[DRM_NODE_PRIMARY]);
+    }
+    if (count > 0)
+        drmFreeDevices(devices, count);
+}
+
+/* A controller that drives the connector already, or else one that can and drives no other. */
+static uint32_t find_crtc(const struct vd_card *card, const drmModeRes *resources,
+                          const drmModeConnector *connector)
+{
+    uint32_t possible = 0, current = 0;
+    for (int i = 0; i < connector->count_encoders; i++) {
+        drmModeEncoder *encoder = drmModeGetEncoder(card->fd, connector->encoders[i]);
+        if (!encoder)
+            continue;
+        possible |= encoder->possible_crtcs;
+        if (encoder->encoder_id == connector->encoder_id)
+            current = encoder->crtc_id;
+        drmModeFreeEncoder(encoder);
+    }
+    for (int i = 0; i < resources->count_crtcs && !current; i++) {
+        bool taken = !(possible & 1u << i);
+        for (const struct vd_display *other = card->displays->first; other; other = other->next)
+            taken = taken || (other->card == card && other->crtc == resources->crtcs[i]);
+        if (!taken)
+            current = resources->crtcs[i];
+    }
+    return current;
+}
+
+static bool same_mode(const drmModeModeInfo *a, const drmModeModeInfo *b)
+{
+    return a->hdisplay == b->hdisplay && a->vdisplay == b->vdisplay && a->clock == b->clock &&
+           a->htotal == b->htotal && a->vtotal == b->vtotal && a->flags == b->flags;
+}
+
+/* Modes are added and never removed: the application may hold any of them. */
+static void find_modes(struct vd_display *display, const drmModeConnector *connector)
+{
+    for (int i = 0; i < connector->count_modes; i++) {
+        struct vd_display_mode **link = &display->modes;
+        while (*link && !same_mode(&(*link)->info, &connector->modes[i]))
+            link = &(*link)->next;
+        if (*link)
+            continue;
+        struct vd_display_mode *mode = calloc(1, sizeof(*mode));
+        if (!mode)
+            return;
+        *mode = (struct vd_display_mode){NULL, display, connector->modes[i]};
+        *link = mode;
+    }
+}
+
+static void find_display(struct vd_card *card, const drmModeRes *resources, uint32_t id)
+{
+    drmModeConnector *connector = drmModeGetConnector(card->fd, id);
+    if (!connector)
+        return;
+    struct vd_display **link = &card->displays->first;
+    while (*link && ((*link)->card != card || (*link)->connector != id))
+        link = &(*link)->next;
+    const bool connected = connector->connection == DRM_MODE_CONNECTED && connector->count_modes;
+    if (!*link && connected) {
+        *link = calloc(1, sizeof(**link));
+        if (*link) {
+            **link = (struct vd_display){.card = card, .connector = id, .acquired = -1};
+            const char *type = drmModeGetConnectorTypeName(connector->connector_type);
+            snprintf((*link)->name, sizeof((*link)->name), "%s-%u", type ? type : "Unknown",
+                     connector->connector_type_id);
+        }
+    }
+    struct vd_display *display = *link;
+    if (display) {
+        display->connected = connected;
+        display->width_mm = connector->mmWidth;
+        display->height_mm = connector->mmHeight;
+        if (!display->crtc)
+            display->crtc = find_crtc(card, resources, connector);
+        find_modes(display, connector);
+    }
+    drmModeFreeConnector(connector);
+}
+
+/* Under the lock. */
+static void search(struct vd_displays *displays)
+{
+    if (!displays->searched)
+        find_cards(displays);
+    displays->searched = true;
+    for (struct vd_card *card = displays->cards; card; card = card->next) {
+        drmModeRes *resources = drmModeGetResources(card->fd);
+        if (!resources)
+            continue; /* a card that only renders */
+        for (int i = 0; i < resources->count_connectors; i++)
+            find_display(card, resources, resources->connectors[i]);
+        drmModeFreeResources(resources);
+    }
+}
+
+/* ---- Showing */
+
+VkExtent2D vd_display_mode_extent(const struct vd_display_mode *mode)
+{
+    return (VkExtent2D){mode->info.hdisplay, mode->info.vdisplay};
+}
+
+static int fd_of(const struct vd_display *display)
+{
+    return display->acquired >= 0 ? display->acquired : display->card->fd;
+}
+
+bool vd_display_take(struct vd_display *display, int *fd)
+{
+    struct vd_displays *displays = display->card->displays;
+    bool taken = false;
+    pthread_mutex_lock(&displays->lock);
+    *fd = fd_of(display);
+    if (display->crtc)
+        taken = drmIsMaster(*fd) || (display->acquired < 0 && drmSetMaster(*fd) == 0);
+    if (taken)
+        display->card->users++;
+    else
+        vd_log("%s is in use by somebody else: %s", display->name, strerror(errno));
+    pthread_mutex_unlock(&displays->lock);
+    return taken;
+}
+
+void vd_display_give(struct vd_display *display)
+{
+    struct vd_displays *displays = display->card->displays;
+    pthread_mutex_lock(&displays->lock);
+    if (--display->card->users == 0 && display->acquired < 0)
+        drmDropMaster(display->card->fd);
+    pthread_mutex_unlock(&displays->lock);
+}
+
+int vd_display_show(struct vd_display *display, const struct vd_display_mode *mode,
+                    const void *owner, uint32_t frame_buffer)
+{
+    struct vd_displays *displays = display->card->displays;
+    const int fd = fd_of(display);
+    pthread_mutex_lock(&displays->lock);
+    if (!display->owner && !display->before)
+        display->before = drmModeGetCrtc(fd, display->crtc);
+    display->owner = owner;
+    pthread_mutex_unlock(&displays->lock);
+    drmModeModeInfo info = mode->info;
+    /* Between equal modes the kernel only exchanges the picture. */
+    return drmModeSetCrtc(fd, display->crtc, frame_buffer, 0, 0, &display->connector, 1, &info) < 0
+               ? errno
+               : 0;
+}
+
+void vd_display_restore(struct vd_display *display, const void *owner)
+{
+    struct vd_displays *displays = display->card->displays;
+    pthread_mutex_lock(&displays->lock);
+    drmModeCrtc *before = display->before;
+    if (display->owner == owner) {
+        const bool on = before && before->mode_valid;
+        drmModeSetCrtc(fd_of(display), display->crtc, on ? before->buffer_id : 0,
+                       on ? before->x : 0, on ? before->y : 0, on ? &display->connector : NULL, on,
+                       on ? &before->mode : NULL);
+        drmModeFreeCrtc(before);
+        display->before = NULL;
+        display->owner = NULL;
+    }
+    pthread_mutex_unlock(&displays->lock);
+}
+
+/* ---- Commands */
+
+static struct vd_displays *displays_of(VkPhysicalDevice physicalDevice)
+{
+    return ((struct vd_physical_device *)physicalDevice)->base.instance->displays;
+}
+
+static VkDisplayKHR display_handle(struct vd_display *display)
+{
+    return (VkDisplayKHR)(uintptr_t)display;
+}
+
+static struct vd_display *display_of(VkDisplayKHR handle)
+{
+    return (struct vd_display *)(uintptr_t)handle;
+}
+
+/* What a query answers that has found `have` and had room for *count, if `room`. */
+static VkResult counted(uint32_t have, const void *room, uint32_t *count)
+{
+    const bool incomplete = room && *count < have;
+    if (!incomplete)
+        *count = have;
+    return incomplete ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+static VkDisplayPropertiesKHR display_properties(struct vd_display *display)
+{
+    return (VkDisplayPropertiesKHR){
+        .display = display_handle(display),
+        .displayName = display->name,
+        .physicalDimensions = {display->width_mm, display->height_mm},
+        .physicalResolution = vd_display_mode_extent(display->modes),
+        .supportedTransforms = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
+    };
+}
+
+/* Fills the elements of one of two arrays, whichever is there. */
+static VkResult list_displays(VkPhysicalDevice pd, uint32_t *count, VkDisplayPropertiesKHR *room,
+                              VkDisplayProperties2KHR *room2)
+{
+    struct vd_displays *displays = displays_of(pd);
+    uint32_t have = 0;
+    pthread_mutex_lock(&displays->lock);
+    search(displays);
+    for (struct vd_display *display = displays->first; display; display = display->next) {
+        if (!display->connected || !display->modes)
+            continue;
+        if (room && have < *count)
+            room[have] = display_properties(display);
+        if (room2 && have < *count)
+            room2[have].displayProperties = display_properties(display);
+        have++;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return counted(have, room ? (const void *)room : room2, count);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPropertiesKHR(
+    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayPropertiesKHR *pProperties)
+{
+    return list_displays(physicalDevice, pPropertyCount, pProperties, NULL);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayProperties2KHR(
+    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayProperties2KHR *pProperties)
+{
+    return list_displays(physicalDevice, pPropertyCount, NULL, pProperties);
+}
+
+static VkResult list_planes(VkPhysicalDevice pd, uint32_t *count, VkDisplayPlanePropertiesKHR *room,
+                            VkDisplayPlaneProperties2KHR *room2)
+{
+    struct vd_displays *displays = displays_of(pd);
+    uint32_t have = 0;
+    pthread_mutex_lock(&displays->lock);
+    search(displays);
+    for (struct vd_display *display = displays->first; display; display = display->next) {
+        /* The plane can go nowhere else. */
+        const VkDisplayPlanePropertiesKHR plane = {.currentDisplay = display_handle(display)};
+        if (room && have < *count)
+            room[have] = plane;
+        if (room2 && have < *count)
+            room2[have].displayPlaneProperties = plane;
+        have++;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return counted(have, room ? (const void *)room : room2, count);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlanePropertiesKHR(
+    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount,
+    VkDisplayPlanePropertiesKHR *pProperties)
+{
+    return list_planes(physicalDevice, pPropertyCount, pProperties, NULL);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlaneProperties2KHR(
+    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount,
+    VkDisplayPlaneProperties2KHR *pProperties)
+{
+    return list_planes(physicalDevice, pPropertyCount, NULL, pProperties);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetDisplayPlaneSupportedDisplaysKHR(VkPhysicalDevice physicalDevice, uint32_t planeIndex,
+                                         uint32_t *pDisplayCount, VkDisplayKHR *pDisplays)
+{
+    struct vd_displays *displays = displays_of(physicalDevice);
+    pthread_mutex_lock(&displays->lock);
+    struct vd_display *display = displays->first;
+    while (display && planeIndex-- > 0)
+        display = display->next;
+    pthread_mutex_unlock(&displays->lock);
+    if (pDisplays && *pDisplayCount > 0 && display)
+        pDisplays[0] = display_handle(display);
+    return counted(display != NULL, pDisplays, pDisplayCount);
+}
+
+/* Thousandths of a hertz. */
+static uint32_t refresh_rate(const drmModeModeInfo *info)
+{
+    const uint64_t pixels = (uint64_t)info->htotal * info->vtotal;
+    return pixels ? (uint32_t)((uint64_t)info->clock * 1000000 / pixels) : info->vrefresh * 1000;
+}
+
+static VkDisplayModePropertiesKHR mode_properties(struct vd_display_mode *mode)
+{
+    return (VkDisplayModePropertiesKHR){
+        .displayMode = (VkDisplayModeKHR)(uintptr_t)mode,
+        .parameters = {vd_display_mode_extent(mode), refresh_rate(&mode->info)},
+    };
+}
+
+static VkResult list_modes(VkPhysicalDevice pd, VkDisplayKHR handle, uint32_t *count,
+                           VkDisplayModePropertiesKHR *room, VkDisplayModeProperties2KHR *room2)
+{
+    struct vd_displays *displays = displays_of(pd);
+    uint32_t have = 0;
+    pthread_mutex_lock(&displays->lock);
+    for (struct vd_display_mode *mode = display_of(handle)->modes; mode; mode = mode->next) {
+        if (room && have < *count)
+            room[have] = mode_properties(mode);
+        if (room2 && have < *count)
+            room2[have].displayModeProperties = mode_properties(mode);
+        have++;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return counted(have, room ? (const void *)room : room2, count);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetDisplayModePropertiesKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
+                                 uint32_t *pPropertyCount, VkDisplayModePropertiesKHR *pProperties)
+{
+    return list_modes(physicalDevice, display, pPropertyCount, pProperties, NULL);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayModeProperties2KHR(
+    VkPhysicalDevice physicalDevice, VkDisplayKHR display, uint32_t *pPropertyCount,
+    VkDisplayModeProperties2KHR *pProperties)
+{
+    return list_modes(physicalDevice, display, pPropertyCount, NULL, pProperties);
+}
+
+/* Only modes that the display itself has. */
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreateDisplayModeKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
+                          const VkDisplayModeCreateInfoKHR *pCreateInfo,
+                          const VkAllocationCallbacks *pAllocator, VkDisplayModeKHR *pMode)
+{
+    (void)pAllocator;
+    const VkDisplayModeParametersKHR *wanted = &pCreateInfo->parameters;
+    struct vd_displays *displays = displays_of(physicalDevice);
+    pthread_mutex_lock(&displays->lock);
+    struct vd_display_mode *mode = display_of(display)->modes;
+    while (mode && (mode->info.hdisplay != wanted->visibleRegion.width ||
+                    mode->info.vdisplay != wanted->visibleRegion.height ||
+                    refresh_rate(&mode->info) != wanted->refreshRate))
+        mode = mode->next;
+    pthread_mutex_unlock(&displays->lock);
+    *pMode = (VkDisplayModeKHR)(uintptr_t)mode;
+    return mode ? VK_SUCCESS : VK_ERROR_INITIALIZATION_FAILED;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilitiesKHR(
+    VkPhysicalDevice physicalDevice, VkDisplayModeKHR mode, uint32_t planeIndex,
+    VkDisplayPlaneCapabilitiesKHR *pCapabilities)
+{
+    (void)physicalDevice;
+    (void)planeIndex;
+    const VkExtent2D extent =
+        vd_display_mode_extent((const struct vd_display_mode *)(uintptr_t)mode);
+    *pCapabilities = (VkDisplayPlaneCapabilitiesKHR){
+        .supportedAlpha = VK_DISPLAY_PLANE_ALPHA_OPAQUE_BIT_KHR,
+        .minSrcExtent = extent,
+        .maxSrcExtent = extent,
+        .minDstExtent = extent,
+        .maxDstExtent = extent,
+    };
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilities2KHR(
+    VkPhysicalDevice physicalDevice, const VkDisplayPlaneInfo2KHR *pDisplayPlaneInfo,
+    VkDisplayPlaneCapabilities2KHR *pCapabilities)
+{
+    return vd_vkGetDisplayPlaneCapabilitiesKHR(physicalDevice, pDisplayPlaneInfo->mode,
+                                               pDisplayPlaneInfo->planeIndex,
+                                               &pCapabilities->capabilities);
+}
+
+static bool is_node_of(const struct vd_card *card, int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_rdev == card->device;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDrmDisplayEXT(VkPhysicalDevice physicalDevice, int32_t drmFd,
+                                                     uint32_t connectorId, VkDisplayKHR *pDisplay)
+{
+    struct vd_displays *displays = displays_of(physicalDevice);
+    pthread_mutex_lock(&displays->lock);
+    search(displays);
+    struct vd_display *display = displays->first;
+    while (display && (display->connector != connectorId || !is_node_of(display->card, drmFd)))
+        display = display->next;
+    pthread_mutex_unlock(&displays->lock);
+    *pDisplay = display_handle(display);
+    return display ? VK_SUCCESS : VK_ERROR_UNKNOWN;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireDrmDisplayEXT(VkPhysicalDevice physicalDevice,
+                                                         int32_t drmFd, VkDisplayKHR handle)
+{
+    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vd_display *display = display_of(handle);
+    VkResult result = VK_ERROR_INITIALIZATION_FAILED;
+    pthread_mutex_lock(&displays->lock);
+    if (is_node_of(display->card, drmFd) && drmIsMaster(drmFd) && display->card->users == 0) {
+        display->acquired = drmFd;
+        result = VK_SUCCESS;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkReleaseDisplayEXT(VkPhysicalDevice physicalDevice,
+                                                      VkDisplayKHR handle)
+{
+    struct vd_displays *displays = displays_of(physicalDevice);
+    pthread_mutex_lock(&displays->lock);
+    display_of(handle)->acquired = -1;
+    pthread_mutex_unlock(&displays->lock);
+    return VK_SUCCESS;
+}
