@@ -259,10 +259,11 @@ class ClientEmitter:
                 w("} else {")
             else:
                 w("{")
-            self._encode_pointer(w, step, where, value, prefix, members)
+            self._encode_pointer(w, step, owner, where, value, prefix, members)
             w("}")
 
-    def _encode_pointer(self, w, step, where, value, prefix, members):
+    def _encode_pointer(self, w, step, owner, where, value, prefix, members):
+        m = step.m
         count = count_expression(step.count, members, prefix)
         ctype = "uint8_t" if step.elem == "void" else step.elem
         if step.kind == "string":
@@ -279,6 +280,11 @@ class ClientEmitter:
                 self.call(w, "enc", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                           f"&{value}[i]")
                 w("}")
+            elif m.stride:
+                # The application's array may have gaps, the record's has none.
+                w(f"vd_enc_gather(e, {where}, {value}, sizeof({ctype}), {count}, "
+                  f"{prefix}{m.stride});")
+                w(f"vd_enc_put32(e, at + offsetof({owner}, {m.stride}), sizeof({ctype}));")
             else:
                 w(f"vd_enc_copy(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "pointers":

@@ -146,6 +146,7 @@ class ServerEmitter:
         return f"(const void **)&{value}"
 
     def _pointer(self, w, step, owner, value, what, prefix, members):
+        m = step.m
         count = count_expression(step.count, members, prefix)
         ctype = "uint8_t" if step.elem == "void" else step.elem
         required = "true" if step.required else "false"
@@ -156,6 +157,9 @@ class ServerEmitter:
             self.check(w, f"vd_dec_strings(d, (const char *const **)&{value}, {count}, {what})")
         elif step.kind == "array":
             self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            if m.stride:
+                w(f"if ({prefix}{m.stride} != sizeof({ctype}))")
+                w(f"    return vd_dec_fail(d, {what});")
             if step.elem in self.r.handles:
                 lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
                 w(f"if ({value}) {{")

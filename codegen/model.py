@@ -22,6 +22,7 @@ class Member:
     dims: list = field(default_factory=list)   # fixed array sizes, as numbers
     bits: int = 0                # width of a bit-field, 0: none
     lens: list = field(default_factory=list)   # one length expression per pointer level
+    stride: str = None           # the sibling that says how far apart the elements are
     optional: list = field(default_factory=list)
     noauto: bool = False
     selector: str = None
@@ -178,7 +179,7 @@ class Registry:
             name=name, type=typ, const="const " in text.split(name)[0] or text.startswith("const"),
             pointers=text[:text.rindex(name)].count("*"), dims=dims,
             bits=int(bits.group(1)) if bits else 0,
-            lens=[x for x in lens if x],
+            lens=[x for x in lens if x], stride=node.get("stride"),
             optional=[x == "true" for x in (node.get("optional") or "").split(",") if x],
             noauto=node.get("noautovalidity") == "true",
             selector=node.get("selector"),

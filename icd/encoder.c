@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "encoder.h"
 
+uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
+                       uint64_t count, size_t stride)
+{
+    if (stride == element || count < 2)
+        return vd_enc_copy(e, where, from, element, count);
+    uint32_t at = 0;
+    if (from) {
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        for (uint64_t i = 0; at && i < count; i++)
+            memcpy(e->base + at + i * element, (const char *)from + i * stride, element);
+    }
+    vd_enc_put64(e, where, at);
+    return at;
+}
+
 void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text)
 {
     vd_enc_copy(e, where, text, 1, text ? strlen(text) + 1 : 0);

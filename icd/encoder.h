@@ -76,6 +76,9 @@ static inline uint32_t vd_enc_copy(struct vd_encoder *e, uint32_t where, const v
     return at;
 }
 
+/* The same of an array whose elements lie `stride` bytes apart. */
+uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
+                       uint64_t count, size_t stride);
 void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text);
 void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *texts, uint64_t count);
 /* An array of dispatchable handles, as ids. */

@@ -115,6 +115,15 @@ class Model(unittest.TestCase):
             count_expression("pAllocateInfo->descriptorSetCount", members, "a->"),
             "a->pAllocateInfo->descriptorSetCount")
 
+    def test_strides(self):
+        """Arrays with gaps: an attribute without which the host reads beyond the record."""
+        found = {c.name for c in self.p.wire_commands.values() for m in c.params if m.stride}
+        self.assertIn("vkCmdDrawMultiEXT", found)
+        for name in found:
+            for step in self.p.command_plan(name).steps:
+                if step.m.stride:
+                    self.assertEqual((step.kind, step.elem_work), ("array", False), name)
+
     def test_two_call_idiom(self):
         p = self.params("vkGetImageSparseMemoryRequirements2")
         self.assertEqual(p["pSparseMemoryRequirementCount"].kind, "inout")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Off-screen pictures, the same on every run: scene triangle|textured|depth OUT.png
+ * Off-screen pictures, the same on every run: scene triangle|textured|depth|multi OUT.png
  */
 #include "common.h"
 
@@ -187,12 +187,48 @@ static void target_begin(const struct target *target, VkCommandBuffer commands)
     set_viewport(commands, extent);
 }
 
+struct flat_vertex {
+    float position[2];
+    float colour[3];
+};
+
+static VkPipeline flat_pipeline_init(const struct gpu *gpu, const struct target *target,
+                                     VkPipelineLayout *layout)
+{
+    must(vkCreatePipelineLayout(
+        gpu->device,
+        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO}, NULL,
+        layout));
+    return graphics_pipeline_init(
+        gpu,
+        &(struct graphics_options){
+            .layout = *layout,
+            .vertex = CODE(triangle_vert),
+            .fragment = CODE(colour_frag),
+            .vertex_input =
+                &(VkPipelineVertexInputStateCreateInfo){
+                    .sType = VK_STRUCTURE_TYPE_PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO,
+                    .vertexBindingDescriptionCount = 1,
+                    .pVertexBindingDescriptions =
+                        &(VkVertexInputBindingDescription){
+                            .stride = sizeof(struct flat_vertex),
+                        },
+                    .vertexAttributeDescriptionCount = 2,
+                    .pVertexAttributeDescriptions =
+                        (const VkVertexInputAttributeDescription[]){
+                            {0, 0, VK_FORMAT_R32G32_SFLOAT, offsetof(struct flat_vertex, position)},
+                            {1, 0, VK_FORMAT_R32G32B32_SFLOAT,
+                             offsetof(struct flat_vertex, colour)},
+                        },
+                },
+            .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
+            .render_pass = target->pass,
+        });
+}
+
 static void draw_triangle(const struct gpu *gpu, struct picture *picture)
 {
-    static const struct vertex {
-        float position[2];
-        float colour[3];
-    } vertices[] = {
+    static const struct flat_vertex vertices[] = {
         {{0.0f, -0.8f}, {1, 0, 0}},
         {{0.7f, 0.7f}, {0, 1, 0}},
         {{-0.7f, 0.7f}, {0, 0, 1}},
@@ -204,34 +240,7 @@ static void draw_triangle(const struct gpu *gpu, struct picture *picture)
     memcpy(vertex_buffer.map, vertices, sizeof(vertices));
 
     VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(
-        gpu->device,
-        &(VkPipelineLayoutCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO}, NULL,
-        &layout));
-    const VkPipeline pipeline = graphics_pipeline_init(
-        gpu,
-        &(struct graphics_options){
-            .layout = layout,
-            .vertex = CODE(triangle_vert),
-            .fragment = CODE(colour_frag),
-            .vertex_input =
-                &(VkPipelineVertexInputStateCreateInfo){
-                    .sType = VK_STRUCTURE_TYPE_PIPELINE_VERTEX_INPUT_STATE_CREATE_INFO,
-                    .vertexBindingDescriptionCount = 1,
-                    .pVertexBindingDescriptions =
-                        &(VkVertexInputBindingDescription){
-                            .stride = sizeof(struct vertex),
-                        },
-                    .vertexAttributeDescriptionCount = 2,
-                    .pVertexAttributeDescriptions =
-                        (const VkVertexInputAttributeDescription[]){
-                            {0, 0, VK_FORMAT_R32G32_SFLOAT, offsetof(struct vertex, position)},
-                            {1, 0, VK_FORMAT_R32G32B32_SFLOAT, offsetof(struct vertex, colour)},
-                        },
-                },
-            .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
-            .render_pass = target.pass,
-        });
+    const VkPipeline pipeline = flat_pipeline_init(gpu, &target, &layout);
 
     const VkCommandBuffer commands = commands_begin(gpu);
     target_begin(&target, commands);
@@ -244,6 +253,96 @@ static void draw_triangle(const struct gpu *gpu, struct picture *picture)
 
     vkDestroyPipeline(gpu->device, pipeline, NULL);
     vkDestroyPipelineLayout(gpu->device, layout, NULL);
+    buffer_finish(gpu, &vertex_buffer);
+    target_finish(gpu, &target);
+}
+
+/* Many draws in one command: a row of triangles for each way to lay their parameters out. Between
+ * the parameters lies what would draw elsewhere, if the stride were not heeded. */
+static void draw_multi(const struct gpu *gpu, struct picture *picture)
+{
+    enum {
+        ROWS = 5,
+        COLUMNS = 6,
+        TRIANGLES = ROWS * COLUMNS
+    };
+    const PFN_vkCmdDrawMultiEXT draw_multi =
+        (PFN_vkCmdDrawMultiEXT)vkGetDeviceProcAddr(gpu->device, "vkCmdDrawMultiEXT");
+    const PFN_vkCmdDrawMultiIndexedEXT draw_multi_indexed =
+        (PFN_vkCmdDrawMultiIndexedEXT)vkGetDeviceProcAddr(gpu->device, "vkCmdDrawMultiIndexedEXT");
+
+    struct target target;
+    target_init(gpu, &target);
+    struct buffer vertex_buffer, index_buffer;
+    buffer_init_host(gpu, &vertex_buffer, 3 * TRIANGLES * sizeof(struct flat_vertex),
+                     VK_BUFFER_USAGE_VERTEX_BUFFER_BIT);
+    buffer_init_host(gpu, &index_buffer, 3 * TRIANGLES * sizeof(uint32_t),
+                     VK_BUFFER_USAGE_INDEX_BUFFER_BIT);
+    struct flat_vertex *vertex = vertex_buffer.map;
+    uint32_t *indices = index_buffer.map;
+    for (uint32_t i = 0; i < 3 * TRIANGLES; i++) {
+        const float x = (float)(i / 3 % COLUMNS) / COLUMNS * 2 - 1;
+        const float y = (float)(i / 3 / COLUMNS) / ROWS * 2 - 1;
+        vertex[i] = (struct flat_vertex){
+            .position = {x + (i % 3 == 1 ? 0.3f : 0.05f), y + (i % 3 == 2 ? 0.35f : 0.05f)},
+            .colour = {i % 3 == 0, i % 3 == 1, (float)(i % 7) / 7},
+        };
+        indices[i] = i;
+    }
+
+    VkPipelineLayout layout;
+    const VkPipeline pipeline = flat_pipeline_init(gpu, &target, &layout);
+    const VkCommandBuffer commands = commands_begin(gpu);
+    target_begin(&target, commands);
+    vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, pipeline);
+    vkCmdBindVertexBuffers(commands, 0, 1, &vertex_buffer.handle, &(const VkDeviceSize){0});
+    vkCmdBindIndexBuffer(commands, index_buffer.handle, 0, VK_INDEX_TYPE_UINT32);
+
+    /* The top row without gaps, every other triangle missing. */
+    VkMultiDrawInfoEXT dense[COLUMNS / 2];
+    for (uint32_t i = 0; i < COLUMNS / 2; i++)
+        dense[i] = (VkMultiDrawInfoEXT){.firstVertex = i * 6, .vertexCount = 3};
+    draw_multi(commands, COLUMNS / 2, dense, 1, 0, sizeof(dense[0]));
+
+    struct {
+        VkMultiDrawInfoEXT draw;
+        VkMultiDrawInfoEXT gap;
+    } sparse[COLUMNS];
+    for (uint32_t i = 0; i < COLUMNS; i++) {
+        sparse[i].draw =
+            (VkMultiDrawInfoEXT){.firstVertex = (COLUMNS + i) * 3, .vertexCount = i == 2 ? 0 : 3};
+        sparse[i].gap = (VkMultiDrawInfoEXT){.firstVertex = 0, .vertexCount = 6};
+    }
+    draw_multi(commands, COLUMNS, &sparse[0].draw, 1, 0, sizeof(sparse[0]));
+
+    struct {
+        VkMultiDrawIndexedInfoEXT draw;
+        uint32_t gap;
+    } indexed[COLUMNS];
+    for (uint32_t i = 0; i < COLUMNS; i++) {
+        indexed[i].draw = (VkMultiDrawIndexedInfoEXT){
+            .firstIndex = (2 * COLUMNS + i) * 3,
+            .indexCount = 3,
+            .vertexOffset = i == 4 ? -3 : 0,
+        };
+        indexed[i].gap = 3;
+    }
+    draw_multi_indexed(commands, COLUMNS, &indexed[0].draw, 1, 0, sizeof(indexed[0]), NULL);
+    /* One offset for all of them, in place of their own: the row below. */
+    draw_multi_indexed(commands, COLUMNS, &indexed[0].draw, 1, 0, sizeof(indexed[0]),
+                       &(const int32_t){COLUMNS * 3});
+    /* Nothing at all, and one, whose stride means nothing. */
+    draw_multi(commands, 0, NULL, 1, 0, 0);
+    draw_multi(commands, 1,
+               &(VkMultiDrawInfoEXT){.firstVertex = (TRIANGLES - 1) * 3, .vertexCount = 3}, 1, 0,
+               0);
+    vkCmdEndRenderPass(commands);
+    commands_finish(gpu, commands);
+    picture_init_from_image(gpu, picture, target.image.handle, colour_format, extent);
+
+    vkDestroyPipeline(gpu->device, pipeline, NULL);
+    vkDestroyPipelineLayout(gpu->device, layout, NULL);
+    buffer_finish(gpu, &index_buffer);
     buffer_finish(gpu, &vertex_buffer);
     target_finish(gpu, &target);
 }
@@ -661,10 +760,12 @@ static void draw_depth(const struct gpu *gpu, struct picture *picture)
 static const struct scene {
     const char *name;
     void (*draw)(const struct gpu *gpu, struct picture *picture);
+    const char *extension; /* NULL: none */
 } scenes[] = {
-    {"triangle", draw_triangle},
-    {"textured", draw_textured},
-    {"depth", draw_depth},
+    {"triangle", draw_triangle, NULL},
+    {"textured", draw_textured, NULL},
+    {"depth", draw_depth, NULL},
+    {"multi", draw_multi, VK_EXT_MULTI_DRAW_EXTENSION_NAME},
 };
 
 int main(int argc, char **argv)
@@ -675,19 +776,35 @@ int main(int argc, char **argv)
             scene = &scenes[i];
     }
     if (!scene) {
-        fprintf(stderr, "usage: scene triangle|textured|depth OUT.png\n");
+        fprintf(stderr, "usage: scene triangle|textured|depth|multi OUT.png\n");
         return 2;
     }
 
+    VkPhysicalDeviceMultiDrawFeaturesEXT multi_draw = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MULTI_DRAW_FEATURES_EXT,
+        .multiDraw = VK_TRUE,
+    };
+    const struct gpu_options options = {
+        .name = "scene",
+        .device_extensions = &scene->extension,
+        .device_extension_count = scene->extension ? 1 : 0,
+        .features =
+            &(VkPhysicalDeviceVulkan13Features){
+                .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                .pNext = scene->extension ? &multi_draw : NULL,
+                .dynamicRendering = VK_TRUE,
+            },
+    };
     struct gpu gpu;
-    gpu_init(&gpu, &(struct gpu_options){
-                       .name = "scene",
-                       .features =
-                           &(VkPhysicalDeviceVulkan13Features){
-                               .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
-                               .dynamicRendering = VK_TRUE,
-                           },
-                   });
+    gpu_init_instance(&gpu, &options);
+    uint32_t count = 1;
+    vkEnumeratePhysicalDevices(gpu.instance, &count, &gpu.physical);
+    expect(count == 1, "there is no device");
+    if (scene->extension && !gpu_has_extension(gpu.physical, scene->extension)) {
+        printf("scene: this device has no %s\n", scene->extension);
+        return EXIT_SKIPPED;
+    }
+    gpu_init_device(&gpu, &options);
     struct picture picture;
     scene->draw(&gpu, &picture);
     gpu_finish(&gpu);

@@ -50,6 +50,7 @@ PROGRAMS = [
     Program("scene-triangle", "scene", "triangle", PICTURE),
     Program("scene-textured", "scene", "textured", PICTURE),
     Program("scene-depth", "scene", "depth", PICTURE),
+    Program("scene-multi", "scene", "multi", PICTURE),
     Program("sync", "sync"),
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),

@@ -555,6 +555,19 @@ static void draw(VkCommandBuffer command_buffer, uint32_t vertices, uint32_t ins
     fake_driver.draws++;
 }
 
+/* Reads what it is given, so that a sanitizer sees a stride that leads elsewhere. */
+static void draw_multi(VkCommandBuffer command_buffer, uint32_t count,
+                       const VkMultiDrawInfoEXT *draws, uint32_t instances, uint32_t first_instance,
+                       uint32_t stride)
+{
+    (void)command_buffer;
+    (void)instances;
+    (void)first_instance;
+    const char *next = (const char *)draws;
+    for (uint32_t i = 0; i < count; i++, next += stride)
+        fake_driver.draws += ((const VkMultiDrawInfoEXT *)next)->vertexCount ? 1 : 0;
+}
+
 static void bind_vertex_buffers(VkCommandBuffer command_buffer, uint32_t first, uint32_t count,
                                 const VkBuffer *buffers, const VkDeviceSize *offsets)
 {
@@ -642,6 +655,7 @@ static struct function functions[] = {
     FUNCTION("vkBeginCommandBuffer", begin_command_buffer),
     FUNCTION("vkEndCommandBuffer", end_command_buffer),
     FUNCTION("vkCmdDraw", draw),
+    FUNCTION("vkCmdDrawMultiEXT", draw_multi),
     FUNCTION("vkCmdBindVertexBuffers", bind_vertex_buffers),
 #undef FUNCTION
 };

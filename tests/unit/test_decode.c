@@ -826,6 +826,18 @@ static void make_bind(struct test_record *r, const uint64_t *buffers, uint32_t c
     record_put(r, ARG(r, struct vd_args_vkCmdBindVertexBuffers, pOffsets), offsets, 8 * count);
 }
 
+static void make_multi_draw(struct test_record *r, uint32_t stride)
+{
+    const struct vd_args_vkCmdDrawMultiEXT args = {
+        .drawCount = 2,
+        .instanceCount = 1,
+        .stride = stride,
+    };
+    const VkMultiDrawInfoEXT draws[2] = {{0, 3}, {3, 3}};
+    record_begin(r, VD_OP_vkCmdDrawMultiEXT, &args, sizeof(args), false);
+    record_put(r, ARG(r, struct vd_args_vkCmdDrawMultiEXT, pVertexInfo), draws, sizeof(draws));
+}
+
 /* In two chunks. */
 static bool replay(struct test_client *client, const struct stream *stream, uint64_t command_buffer)
 {
@@ -855,8 +867,10 @@ static void streams_are_replayed(void **state)
     make_bind(&r, buffers, 3);
     add(&stream, &r);
     add_draw(&stream);
+    make_multi_draw(&r, sizeof(VkMultiDrawInfoEXT));
+    add(&stream, &r);
     assert_true(replay(client, &stream, COMMAND_BUFFER));
-    assert_int_equal(fake_driver.draws, 2);
+    assert_int_equal(fake_driver.draws, 4);
     assert_int_equal(fake_driver.bound_count, 3);
     assert_int_equal((uintptr_t)fake_driver.bound[0], host_handle(client, BUFFER));
     assert_null(fake_driver.bound[1]);
@@ -893,6 +907,15 @@ static void bad_streams_are_refused(void **state)
         memcpy(bad.bytes + bind_at + 8 +
                    offsetof(struct vd_args_vkCmdBindVertexBuffers, bindingCount),
                &counts[i], 4);
+        assert_false(replay(client, &bad, COMMAND_BUFFER));
+    }
+    /* Strides that would lead the driver out of the record. */
+    static const uint32_t strides[] = {0, 4, 12, 0x7ffffff8};
+    for (size_t i = 0; i < sizeof(strides) / sizeof(strides[0]); i++) {
+        bad = (struct stream){0};
+        add_begin(&bad);
+        make_multi_draw(&r, strides[i]);
+        add(&bad, &r);
         assert_false(replay(client, &bad, COMMAND_BUFFER));
     }
     bad = (struct stream){0};
