@@ -68,12 +68,16 @@ def all_cases(deqp, environment, cache):
     path = cache / f"all-cases-{key}.txt"
     if not path.exists():
         print("asks dEQP-VK for its cases, once", flush=True)
-        fresh = path.with_suffix(".new")
+        # A dEQP-VK may hold several packages, each of which would overwrite the last one's file.
+        fresh = cache / "dEQP-VK.new"
         result = subprocess.run(
-            [deqp, "--deqp-runmode=txt-caselist", f"--deqp-caselist-export-file={fresh}",
+            [deqp, "--deqp-runmode=txt-caselist",
+             f"--deqp-caselist-export-file={cache}/${{packageName}}.new",
              f"--deqp-archive-dir={deqp.parent}"],
             env=environment, cwd=cache, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, text=True, errors="replace")
+        for other in cache.glob("dEQP-VK-*.new"):
+            other.unlink()
         if result.returncode != 0 or not fresh.exists():
             raise ListError(f"{deqp} does not list its cases (status {result.returncode}): "
                             + result.stderr.strip()[-500:])
