@@ -343,6 +343,7 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
     }
 
     device->dispatch.vkDeviceWaitIdle(device->handle);
+    vd_semaphores_finish(device);
     while (device->queues) {
         struct vd_queue *queue = device->queues;
         device->queues = queue->next;

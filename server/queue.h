@@ -22,6 +22,7 @@ struct vd_queue {
     uint32_t slot; /* on the completion page */
     VkSemaphore timeline;
     uint64_t number; /* of the last batch; the ring thread's */
+    uint64_t mark;   /* number when semaphores began to leave (semaphore.c) */
     bool sparse;     /* the last batch was of vkQueueBindSparse, which is unordered */
     uint8_t *scratch;
     size_t scratch_capacity;

@@ -1145,6 +1145,63 @@ static void timeline_values_are_kept(void **state)
     assert_int_equal(fake_driver.signalled[1], 1);
 }
 
+static void destroy_semaphore(struct test_client *client, uint64_t id)
+{
+    struct test_record r;
+    const struct vd_args_vkDestroySemaphore args = {.device = HANDLE(VkDevice, DEVICE),
+                                                    .semaphore = HANDLE(VkSemaphore, id)};
+    record_begin(&r, VD_OP_vkDestroySemaphore, &args, sizeof(args), false);
+    accepted(client, &r);
+}
+
+/* A driver may look at what a batch waited for after it has signalled its end. */
+static void semaphores_outlive_the_batches_before_their_end(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    for (uint64_t i = 0; i < 5; i++) {
+        make_semaphore(&r, ID(VkSemaphore, 160 + i));
+        accepted(client, &r);
+    }
+    const uint32_t objects = fake_driver.objects;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&queue->done, 1);
+    destroy_semaphore(client, ID(VkSemaphore, 160));
+    destroy_semaphore(client, ID(VkSemaphore, 161));
+    assert_int_equal(host_handle(client, ID(VkSemaphore, 160)), 0);
+    assert_int_equal(fake_driver.objects, objects);
+    /* Behind a later batch there is no use for the first one, and then for the second. */
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&queue->done, 2);
+    destroy_semaphore(client, ID(VkSemaphore, 162));
+    assert_int_equal(fake_driver.objects, objects - 1);
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&queue->done, 3);
+    destroy_semaphore(client, ID(VkSemaphore, 163));
+    assert_int_equal(fake_driver.objects, objects - 2);
+}
+
+/* Without later batches they do not pile up for ever. */
+static void semaphores_do_not_pile_up(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await(&client->completion->queues[0].done, 1);
+    const uint32_t objects = fake_driver.objects;
+    for (uint64_t i = 0; i < 2000; i++) {
+        make_semaphore(&r, ID(VkSemaphore, 160 + i));
+        accepted(client, &r);
+        destroy_semaphore(client, ID(VkSemaphore, 160 + i));
+        assert_true(fake_driver.objects < objects + 600);
+    }
+}
+
 /* ---- Waits */
 
 static bool await_reply(struct test_client *client)
@@ -1207,10 +1264,7 @@ static void waits_end_when_the_device_is_lost(void **state)
 
     /* The driver still waits for it. */
     const uint32_t objects = fake_driver.objects;
-    const struct vd_args_vkDestroySemaphore args = {.device = HANDLE(VkDevice, DEVICE),
-                                                    .semaphore = HANDLE(VkSemaphore, semaphore)};
-    record_begin(&r, VD_OP_vkDestroySemaphore, &args, sizeof(args), false);
-    accepted(client, &r);
+    destroy_semaphore(client, semaphore);
     assert_int_equal(fake_driver.objects, objects);
     assert_int_equal(host_handle(client, semaphore), 0);
     fake_driver_give_up();
@@ -1277,6 +1331,8 @@ int main(void)
         TEST(submissions_are_counted, open_device),
         TEST(who_executes_looks_itself, open_device),
         TEST(timeline_values_are_kept, open_device),
+        TEST(semaphores_outlive_the_batches_before_their_end, open_device),
+        TEST(semaphores_do_not_pile_up, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
         TEST(waits_end_when_the_device_is_lost, open_device),
         TEST(waits_without_end_do_not_hang_the_end, open_device),

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of semaphores. Drivers that build timeline semaphores from others (Mesa's common code)
+ * let go of what a batch waited for only after they have signalled that it finished; a semaphore
+ * that is destroyed as soon as that is seen, as the specification allows, is then used after it was
+ * freed. So a semaphore stays until each queue has finished a batch that was submitted later.
+ */
+#include "semaphore.h"
+
+#include <stdlib.h>
+
+#include "args.h"
+#include "context_private.h"
+#include "device.h"
+#include "queue.h"
+#include "replay.h"
+
+/* More of them are worth a wait for all queues. */
+#define RETIRED_MAX 256
+
+static void destroy(struct vd_device *device, struct vd_semaphores *semaphores)
+{
+    for (uint32_t i = 0; i < semaphores->count; i++) {
+        device->dispatch.vkDestroySemaphore(device->handle, semaphores->handles[i], NULL);
+    }
+    semaphores->count = 0;
+}
+
+/* Whether each queue has finished a batch after those that were known at the mark. */
+static bool is_passed(const struct vd_device *device)
+{
+    for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
+        pthread_mutex_lock(&queue->lock);
+        const uint64_t done = queue->done;
+        pthread_mutex_unlock(&queue->lock);
+        if (queue->mark && done <= queue->mark) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool append(struct vd_semaphores *semaphores, VkSemaphore handle)
+{
+    if (!semaphores->handles) {
+        semaphores->handles = calloc(RETIRED_MAX, sizeof(*semaphores->handles));
+    }
+    if (!semaphores->handles || semaphores->count == RETIRED_MAX) {
+        return false;
+    }
+    semaphores->handles[semaphores->count++] = handle;
+    return true;
+}
+
+/* Lets those go that nothing uses any more, and begins to wait for the next ones. */
+static void advance(struct vd_device *device)
+{
+    if (device->leaving.count && is_passed(device)) {
+        destroy(device, &device->leaving);
+    }
+    if (device->leaving.count == 0 && device->retired.count) {
+        const struct vd_semaphores empty = device->leaving;
+        device->leaving = device->retired;
+        device->retired = empty;
+        for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
+            queue->mark = queue->number;
+        }
+    }
+}
+
+void vd_replay_vkDestroySemaphore(struct vd_decoder *d, void *body)
+{
+    const struct vd_args_vkDestroySemaphore *a = body;
+    struct vd_device *device = d->owner;
+    if (!a->semaphore) {
+        return;
+    }
+    advance(device);
+    if (!append(&device->retired, a->semaphore)) {
+        /* Waiting for a queue is a batch of its own, or as good as one. */
+        device->dispatch.vkDeviceWaitIdle(device->handle);
+        vd_semaphores_finish(device);
+        device->dispatch.vkDestroySemaphore(device->handle, a->semaphore, NULL);
+    }
+}
+
+void vd_semaphores_finish(struct vd_device *device)
+{
+    destroy(device, &device->leaving);
+    destroy(device, &device->retired);
+    free(device->leaving.handles);
+    free(device->retired.handles);
+    device->leaving = device->retired = (struct vd_semaphores){0};
+}
