@@ -1,30 +1,35 @@
 # SPDX-License-Identifier: MIT
 """Virtual machines whose GPU is Viaduct: Debian's kernels under QEMU, by scripts/guest."""
 
+import json
+import pathlib
 import re
+import shutil
+import tempfile
 
-from harness import Failure, native_environment, png, process, setting
+from harness import Failure, native_environment, png, process, setting, test
 from harness.framework import add
 
 KERNELS = ["6.1", "6.12"]  # Debian 12's, and that of Debian 13
 
 # What a step of tests/guest/steps may need, several of them in one guest: booting takes longest.
-PROGRAMS = ["vulkaninfo", "compute", "descriptors", "memory", "sync", "threads", "two"]
+PROGRAMS = ["vulkaninfo", "compute", "descriptors", "memory", "sync", "threads", "two", "pages"]
 ROBUST = ["killed", "worker", "idle"]
-DISPLAY = ["pattern", "kms", "cube"]
+DISPLAY = ["pattern", "kms", "cube", "gears"]
 
 # A display with odd sides, to find errors of strides.
 WIDTH, HEIGHT = 1001, 603
 
 
-def run_steps(context, kernel, steps, *options):
-    context.path.mkdir(parents=True, exist_ok=True)
-    command = [setting.root_path() / "scripts" / "guest", "--kernel", kernel,
-               "--build", setting.build_path(), "--logs", context.path,
-               "--timeout", str(int(context.remaining()) - 20),
-               "--env", f"BUILD={setting.build_path()}", "--env", f"OUT={context.path}", *options,
-               "--", setting.root_path() / "tests" / "guest" / "steps", *steps]
-    result = context.run(command, native_environment(), "guest")
+def guest_command(context, kernel, steps, options, logs):
+    return [setting.root_path() / "scripts" / "guest", "--kernel", kernel,
+            "--build", setting.build_path(), "--logs", logs,
+            "--timeout", str(int(context.remaining()) - 20),
+            "--env", f"BUILD={setting.build_path()}", "--env", f"OUT={context.path}", *options,
+            "--", setting.root_path() / "tests" / "guest" / "steps", *steps]
+
+
+def check_steps(context, result, steps):
     if result.status == process.SKIPPED:
         context.skip("NO GUEST WAS TESTED: " + (result.err or result.out).strip())
     said = dict(re.findall(r"^step (\S+) (passed|failed)", result.out, re.MULTILINE))
@@ -34,6 +39,11 @@ def run_steps(context, kernel, steps, *options):
     missing = [step for step in steps if said.get(step) != "passed"]
     context.check(not missing and result.status == 0,
                   f"ended with {result.describe()}, steps not done: {missing}")
+
+
+def run_steps(context, kernel, steps, *options):
+    command = guest_command(context, kernel, steps, options, context.path)
+    check_steps(context, context.run(command, native_environment(), "guest"), steps)
 
 
 def check_log(context):
@@ -66,9 +76,9 @@ def check_kms(context):
     compare(context, "kms.png", png.read(wanted).pixels())
 
 
-def check_cube(context):
-    colours = set(png.read(context.path / "cube.png").pixels())
-    context.check(len(colours) > 500, f"the picture of vkcube has {len(colours)} colours")
+def check_colours(context, name, least):
+    colours = len(set(png.read(context.path / name).pixels()))
+    context.check(colours > least, f"{name} has {colours} colours")
 
 
 def programs(context, kernel):
@@ -86,13 +96,100 @@ def display(context, kernel):
     check_log(context)
     check_pattern(context)
     check_kms(context)
-    check_cube(context)
+    check_colours(context, "cube.png", 500)
+    check_colours(context, "gears.png", 200)
 
 
 for name in KERNELS:
     for function, about in (
             (programs, "vulkaninfo, the test programs, two processes at once"),
             (robust, "processes and workers killed, contexts that come and go: nothing is left"),
-            (display, "frame buffer, VK_KHR_display, vkcube in Xorg, by QEMU's screendump")):
+            (display, "frame buffer, VK_KHR_display, vkcube and glxgears in Xorg, on QEMU's picture")):
         add(lambda context, kernel=name, function=function: function(context, kernel),
             f"guest/{name}/{function.__name__}", f"Kernel {name}: {about}", seconds=400, alone=True)
+
+
+@test("guest/reset", seconds=300, alone=True)
+def reset(context):
+    """A machine that is reset while it renders: the device begins anew, with nothing left"""
+    run_steps(context, KERNELS[0], ["reset", "quiet"])
+
+
+@test("guest/vga", seconds=300, alone=True)
+def vga(context):
+    """QEMU's own virtio-vga as the display, Viaduct as a second device"""
+    run_steps(context, KERNELS[0], ["vulkaninfo", "cube", "quiet"], "--display", "qemu")
+    check_colours(context, "cube.png", 500)
+
+
+def children(pid):
+    """Names of a process' children."""
+    names = []
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(
+            encoding="ascii").split():
+        try:
+            names.append(pathlib.Path(f"/proc/{child}/comm").read_text(encoding="utf-8").strip())
+        except OSError:
+            pass
+    return sorted(names)
+
+
+@test("guest/pair", seconds=400, alone=True)
+def pair(context):
+    """Two machines at one server: one ends while it renders, and the other does not notice"""
+    directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))
+    server = context.start([setting.build_path() / "server" / "viaduct-server",
+                            "--vhost-user", f"{directory}/gpu"], native_environment())
+    context.check(process.wait_until(pathlib.Path(f"{directory}/gpu").exists, 20),
+                  "the server does not start")
+    before = children(server.pid)
+    steps = {"stays": ["compute", "threads", "two", "compute", "quiet"], "ends": ["quit"]}
+    guests = {}
+    for name in steps:
+        logs = context.path / name
+        logs.mkdir()
+        guests[name] = context.start(
+            guest_command(context, KERNELS[0], steps[name], ["--server", f"{directory}/gpu"], logs),
+            native_environment(), name)
+    for name in ("ends", "stays"):
+        context.check(guests[name].wait(context.remaining()), f"the guest that {name} hangs")
+    check_steps(context, guests["stays"].result(), steps["stays"])
+    ends = guests["ends"].result()
+    context.check("has ended without a status" in ends.err, f"it ended with {ends.describe()}")
+    context.check(process.wait_until(lambda: children(server.pid) == before, 10),
+                  f"the server had {before}, and keeps {children(server.pid)}")
+
+
+DOMAIN = """<domain type='qemu'>
+  <name>viaduct</name>
+  <memory unit='GiB'>1</memory>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  {}
+</domain>
+"""
+
+
+@test("guest/libvirt")
+def libvirt(context):
+    """libvirt's validator takes the lines that README.md shows; the server describes itself as it wants"""
+    if not shutil.which("virt-xml-validate"):
+        context.skip("LIBVIRT WAS NOT ASKED: virt-xml-validate (libvirt-clients) is not installed")
+    readme = (setting.root_path() / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"^```xml\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    context.check(shown, "README.md shows no XML")
+    path = context.path / "domain.xml"
+    for text, fine in ((shown.group(1), True), (shown.group(1).replace("vhostuser", "vhost"), False)):
+        path.write_text(DOMAIN.format(text), encoding="utf-8")
+        result = context.run(["virt-xml-validate", path, "domain"], native_environment())
+        context.check((result.status == 0) == fine, f"the validator says {result.describe()}")
+    said = context.succeed([setting.build_path() / "server" / "viaduct-server",
+                            "--print-capabilities"], native_environment())
+    capabilities = json.loads(said.out)
+    context.check(capabilities["type"] == "gpu", "it says that it is no gpu")
+    # libvirt would look for a render node, and refuse to start a guest on a machine without GPU.
+    context.check("render-node" not in capabilities["features"], "it wants a render node")
+    description = json.loads((setting.build_path() / "server" / "50-viaduct.json").read_text(
+        encoding="utf-8"))
+    context.check(description["type"] == "gpu" and
+                  description["binary"].endswith("/bin/viaduct-server"),
+                  f"the description is {description}")
