@@ -48,7 +48,7 @@ static VkResult create(struct vd_device *device, const struct vd_instance_dispat
 {
     const struct vd_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
-    const char **extensions = calloc((size_t)info.enabledExtensionCount + 2, sizeof(*extensions));
+    const char **extensions = calloc((size_t)info.enabledExtensionCount + 3, sizeof(*extensions));
     if (!extensions) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -57,6 +57,10 @@ static VkResult create(struct vd_device *device, const struct vd_instance_dispat
     }
     info.ppEnabledExtensionNames = extensions;
     add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    if (lists(&info, VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME)) {
+        /* Its commands stay in the client, but an extension that crosses requires it. */
+        add_extension(&info, extensions, pd, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME);
+    }
     if (pd->api_version < VK_API_VERSION_1_2) {
         add_extension(&info, extensions, pd, VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME);
     }

@@ -58,6 +58,7 @@ PROGRAMS = [
     Program("objects", "objects"),
     Program("objects-libraries", "objects", "--libraries", validated=NEWER_THAN_LAYER),
     Program("queries", "queries"),
+    Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
