@@ -435,6 +435,8 @@ class ClientEmitter:
               f"{self._args_size(plan)});")
             w("if (!e)")
             w("    return;" if c.ret == "void" else "    return VK_ERROR_OUT_OF_HOST_MEMORY;")
+            if plan.names_buffers:
+                w(f"vd_stream_names_others({c.params[0].name});")
             self._encode_args(w, plan, args)
             w("vd_stream_end(e);")
             if c.ret != "void":

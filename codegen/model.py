@@ -28,6 +28,7 @@ class Member:
     selector: str = None
     selection: list = field(default_factory=list)
     values: str = None           # of sType
+    exclusive: bool = False      # no other thread may use it, or what it names, meanwhile
     declaration: str = ""
 
     @property
@@ -184,7 +185,7 @@ class Registry:
             noauto=node.get("noautovalidity") == "true",
             selector=node.get("selector"),
             selection=[s for s in (node.get("selection") or "").split(",") if s],
-            values=node.get("values"), declaration=text)
+            values=node.get("values"), exclusive=bool(node.get("externsync")), declaration=text)
         return m
 
     def _read_types(self, root):

@@ -39,8 +39,10 @@ class CommandPlan:
     steps: list
     wire: list                   # params that form the argument struct
     streamed: bool
+    settles: bool                # recording must not go on meanwhile
     sync: bool
     blocking: bool
+    names_buffers: bool          # command buffers besides the one that it is recorded into
     returns: list                # steps whose pointees come back
     news: list                   # steps that create handles
     victim: object = None        # the step whose handle or handles the call destroys
@@ -69,7 +71,7 @@ class Planner:
     def _check_policy(self):
         """A policy entry that names nothing is a mistake, not a wish."""
         for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
-                      "prompt", "empties_pool"):
+                      "prompt", "empties_pool", "beside_recording"):
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
@@ -247,8 +249,13 @@ class Planner:
                 (c.ret not in ("void", "VkResult")) or
                 (c.ret == "VkResult" and [x for x in c.success if x != "VK_SUCCESS"] != [] and
                  not streamed) or name in self.policy["blocking"])
-        plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, sync=sync and not streamed,
-                           blocking=name in self.policy["blocking"], returns=returns, news=news)
+        settles = (any(p.exclusive for p in c.params) and not streamed and
+                   name not in self.policy["beside_recording"])
+        plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, settles=settles,
+                           sync=sync and not streamed,
+                           blocking=name in self.policy["blocking"],
+                           names_buffers=streamed and any(p.type == "VkCommandBuffer" for p in wire),
+                           returns=returns, news=news)
         if re.match(r"vk(Destroy|Free)", name):
             handles = [s for s in steps if s.kind in ("handle", "dispatchable") or
                        s.kind == "array" and s.elem in self.r.handles]

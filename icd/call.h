@@ -68,6 +68,12 @@ static inline struct vd_encoder *vd_stream_begin(VkCommandBuffer handle, uint16_
     return e;
 }
 
+/* The record names other command buffers. */
+static inline void vd_stream_names_others(VkCommandBuffer handle)
+{
+    ((struct vd_command_buffer *)handle)->names_others = true;
+}
+
 static inline void vd_stream_end(struct vd_encoder *e)
 {
     vd_enc_put32(e, offsetof(struct vd_record, size), e->size);

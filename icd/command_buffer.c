@@ -95,6 +95,7 @@ static void drop_stream(struct vd_command_buffer *cb)
     cb->encoder.base = NULL;
     cb->encoder.capacity = 0;
     cb->encoder.size = 0;
+    cb->names_others = false;
 }
 
 /* The records of the last chunk end where the encoder stands. */
@@ -312,7 +313,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
     *record = (struct vd_record){.size = (uint32_t)size, .opcode = VD_OP_STREAM};
     struct vd_stream *stream = (struct vd_stream *)(record + 1);
     struct vd_stream_chunk *entry = (struct vd_stream_chunk *)(stream + 1);
-    *stream = (struct vd_stream){.command_buffer = cb->base.id};
+    *stream = (struct vd_stream){
+        .command_buffer = cb->base.id,
+        .flags = cb->names_others ? 0 : VD_STREAM_ALONE,
+    };
     uint64_t bytes = 0;
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next) {
         /* A chunk that a growing record left before its first record was complete is empty. */

@@ -20,7 +20,8 @@ struct vd_command_buffer {
     struct vd_chunk *first, *last;
     uint32_t chunk_count;
     VkCommandBufferLevel level;
-    VkResult error; /* first failure while recording, told by vkEndCommandBuffer */
+    bool names_others; /* what is recorded is not the business of this pool alone */
+    VkResult error;    /* first failure while recording, told by vkEndCommandBuffer */
 };
 
 /* Continues the stream in a chunk with room for `size` bytes. */

@@ -87,12 +87,17 @@ struct vd_indirect {
 };
 static_assert(sizeof(struct vd_indirect) == 16, "indirect is wire format");
 
+enum vd_stream_flags {
+    /* It names no other command buffer, and so may be replayed beside other pools' streams. */
+    VD_STREAM_ALONE = 1 << 0,
+};
+
 /* VD_OP_STREAM: what was recorded into a command buffer, in order. The array of chunks follows. A
  * chunk holds whole records; the command buffer is implied and absent from each. */
 struct vd_stream {
     uint64_t command_buffer;
     uint32_t chunk_count;
-    uint32_t reserved;
+    uint32_t flags; /* enum vd_stream_flags */
 };
 static_assert(sizeof(struct vd_stream) == 16, "stream is wire format");
 

@@ -8,6 +8,7 @@
 
 #include "context_private.h"
 #include "extensions.h"
+#include "lanes.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
@@ -91,6 +92,8 @@ static void release_object(void *user, uint32_t type, void *data)
     struct vd_context *context = user;
     if (type == VD_TYPE_VkDeviceMemory) {
         vd_shm_put(context->shm, data);
+    } else if (type == VD_TYPE_VkCommandPool) {
+        vd_lane_destroy(data);
     }
 }
 
@@ -119,10 +122,10 @@ struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
     context->shm = shm;
     context->get_instance_proc_addr = get;
     vd_decoder_init(&context->decoder, context);
-    vd_decoder_init(&context->stream_decoder, context);
     vd_object_table_init(&context->objects, release_object, context);
     context->waits = vd_waits_create(context);
-    if (!context->waits) {
+    context->lanes = vd_lanes_create(context, (uint32_t)options->lanes);
+    if (!context->waits || !context->lanes) {
         vd_log(VD_LOG_ERROR, "out of memory for a context");
         vd_context_destroy(context);
         return NULL;
@@ -135,14 +138,14 @@ void vd_context_destroy(struct vd_context *context)
     if (!context) {
         return;
     }
+    vd_lanes_stop(context->lanes);
     vd_instance_destroy(context, context->instance);
     vd_instance_destroy(context, context->warm);
+    vd_lanes_destroy(context->lanes);
     vd_waits_destroy(context->waits);
     vd_object_table_finish(&context->objects);
     vd_decoder_finish(&context->decoder);
-    vd_decoder_finish(&context->stream_decoder);
     free(context->out);
-    free(context->stream);
     free(context);
 }
 
@@ -383,6 +386,9 @@ static void note_failure(struct vd_context *context, const struct vd_decoder *d)
 
 static bool run(struct vd_context *context, struct vd_decoder *d, bool waits)
 {
+    if (vd_commands[d->opcode].flags & VD_COMMAND_SETTLES) {
+        vd_lanes_wait_all(context->lanes);
+    }
     if (!check_victims(context, d) || !vd_command_call(d) || !take_new(context, d, waits)) {
         return false;
     }
@@ -450,6 +456,12 @@ static bool execute(struct vd_context *context, uint8_t *record)
         return vd_execute_get_physical_devices(context, record);
     }
     return execute_command(context, record);
+}
+
+bool vd_context_idle(struct vd_context *context)
+{
+    vd_lanes_idle(context->lanes);
+    return !vd_lanes_failed(context->lanes);
 }
 
 bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size)

@@ -20,6 +20,11 @@ struct vd_context;
 struct vd_context_options {
     bool validate; /* put the Khronos validation layer between us and the driver */
     int gpu;       /* show only the host's physical device of this number; -1: all */
+    int lanes;     /* threads that replay what was recorded, besides the one that executes */
+    /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
+     * vd_context_execute says it early enough. */
+    void (*failed)(void *data);
+    void *data;
 };
 
 /* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
@@ -39,6 +44,8 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
  * end. One thread at a time. */
 bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size);
 
+/* Before it is waited for more to execute: does what was put off. False as above. */
+bool vd_context_idle(struct vd_context *context);
 /* While there is nothing to execute: tells the client which batches have finished meanwhile. By the
  * thread that executes, as the next one. */
 void vd_context_look(struct vd_context *context);

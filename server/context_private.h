@@ -10,6 +10,8 @@
 #include "instance.h"
 #include "object.h"
 
+struct vd_job;
+struct vd_lanes;
 struct vd_waits;
 
 struct vd_context {
@@ -25,6 +27,7 @@ struct vd_context {
     struct vd_instance *instance; /* NULL before vkCreateInstance */
     struct vd_instance *warm; /* keeps the driver loaded; NULL: vd_context_warm was not called */
     struct vd_waits *waits;
+    struct vd_lanes *lanes;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
     struct vd_queue *watched;       /* by the thread that executes (completion.c) */
     uint32_t failures;              /* logged */
@@ -32,11 +35,8 @@ struct vd_context {
 
     /* Kept from record to record. */
     struct vd_decoder decoder;
-    struct vd_decoder stream_decoder;
     uint8_t *out;
     size_t out_capacity;
-    uint8_t *stream;
-    size_t stream_capacity;
 };
 
 /* vd_context_create on a Vulkan that is already there. */
@@ -92,6 +92,8 @@ void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
 /* ---- Records of our own */
 
 bool vd_execute_stream(struct vd_context *context, uint8_t *record);
+/* The records of one stream, by any thread. False: malformed. */
+bool vd_stream_replay(struct vd_job *job);
 bool vd_execute_get_queue(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record);
 

@@ -5,6 +5,7 @@
 
 #include "context_private.h"
 #include "device.h"
+#include "lanes.h"
 #include "log.h"
 #include "names.h"
 #include "object.h"
@@ -258,6 +259,19 @@ static bool is_pool(uint32_t type)
     return type == VD_TYPE_VkDescriptorPool || type == VD_TYPE_VkCommandPool;
 }
 
+/* A command must not meet recording that has not ended yet. */
+static bool settle(struct vd_decoder *d, uint64_t id, const char *what)
+{
+    const uint32_t index = vd_id_index(id);
+    if (d->alone) {
+        return fail(d, what, "in a stream that names no other command buffer");
+    }
+    vd_lanes_wait(d->context->lanes, vd_id_type(id) == VD_TYPE_VkCommandPool
+                                         ? index
+                                         : vd_object_links(&d->context->objects, index)->pool);
+    return true;
+}
+
 /* Whether the call only destroys what this id, the n-th of its member, names. */
 static bool is_victim(const struct vd_decoder *d, uint64_t id, uint64_t n)
 {
@@ -272,6 +286,11 @@ bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
         vd_id_type(id) == type ? vd_object_find(&d->context->objects, id) : NULL;
     if (!object) {
         return fail(d, vd_type_name(type), "no such object");
+    }
+    /* A stream has its place in the lane. */
+    if (type == VD_TYPE_VkCommandBuffer && d->opcode != VD_OP_STREAM &&
+        !settle(d, id, vd_type_name(type))) {
+        return false;
     }
     d->first = vd_id_index(id);
     d->owner_index = object->owner;
@@ -302,6 +321,10 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
         handle = object->handle;
         if (handle == 0 && !is_victim(d, id, n)) {
             d->tombstone = true;
+        }
+        if ((type == VD_TYPE_VkCommandBuffer || type == VD_TYPE_VkCommandPool) &&
+            !settle(d, id, what)) {
+            return false;
         }
         if (is_pool(type)) {
             d->pool = vd_id_index(id);

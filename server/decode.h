@@ -42,6 +42,7 @@ struct vd_decoder {
     uint32_t owner_index;                        /* its index in the object table */
     uint32_t first;                              /* index of the first parameter's object */
     VkCommandBuffer command_buffer;              /* of a stream */
+    bool alone;                                  /* which names no other one */
 
     uint8_t *record;
     uint32_t size;
@@ -116,17 +117,19 @@ bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
 bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
                 bool required, const char *what);
 
-/* An id to the host's handle: type, generation and device must match. The last pool is remembered. */
+/* An id to the host's handle: type, generation and device must match. The last pool is remembered.
+ * Returns when all is replayed that was recorded into a command buffer, or from a command pool. */
 static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
                                  enum vd_strictness strictness, const char *what)
 {
     const uint64_t id = *handle;
     if (id == 0)
         return true;
-    const struct vd_object *object =
-        vd_id_type(id) == type && type != VD_TYPE_VkDescriptorPool && type != VD_TYPE_VkCommandPool
-            ? vd_object_find(d->objects, id)
-            : NULL;
+    const struct vd_object *object = vd_id_type(id) == type && type != VD_TYPE_VkDescriptorPool &&
+                                             type != VD_TYPE_VkCommandPool &&
+                                             type != VD_TYPE_VkCommandBuffer
+                                         ? vd_object_find(d->objects, id)
+                                         : NULL;
     if (!object || object->owner != d->owner_index || object->handle == 0 || d->echo)
         return vd_dec_handle_rare(d, handle, type, strictness, what);
     *handle = object->handle;

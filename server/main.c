@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +24,10 @@
 
 #define EXIT_USAGE 2
 
+/* Threads that replay what a client has recorded. Few clients record on more. */
+#define LANES_DEFAULT_MAX 7
+#define LANES_MAX         64
+
 static const char help[] =
     "Usage: viaduct-server [OPTION]...\n"
     "Serves Vulkan to Viaduct clients that connect to a vtest socket, or is the GPU of virtual\n"
@@ -37,6 +42,8 @@ static const char help[] =
     "                     say what kind of vhost-user backend this is, as JSON\n"
     "  --gpu N            offer only the host's physical device number N\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
+    "  --lanes N          replay on N more threads what a client records on several (default: one\n"
+    "                     for each further core, at most 7)\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --help             show this\n"
@@ -52,6 +59,7 @@ enum option_id {
     OPTION_IGNORED,
     OPTION_GPU,
     OPTION_VALIDATE,
+    OPTION_LANES,
     OPTION_READY_FD,
     OPTION_LOG_LEVEL,
     OPTION_HELP,
@@ -69,6 +77,7 @@ static const struct option long_options[] = {
     {"render-node", required_argument, NULL, OPTION_IGNORED},
     {"gpu", required_argument, NULL, OPTION_GPU},
     {"validate", no_argument, NULL, OPTION_VALIDATE},
+    {"lanes", required_argument, NULL, OPTION_LANES},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -147,13 +156,21 @@ static void open_standard_streams(void)
  * guest process (virtio_gpu/device.h). When the listener dies, the kernel kills the workers. A worker that
  * crashes costs one client its device and leaves a line in the log.
  */
+/* One for each core but that of the thread that executes. */
+static int default_lanes(void)
+{
+    cpu_set_t set;
+    const int cores = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return cores - 1 < LANES_DEFAULT_MAX ? cores - 1 : LANES_DEFAULT_MAX;
+}
+
 int main(int argc, char **argv)
 {
     struct vd_listener_options options = {
         .socket = getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
         .fd = -1,
-        .context = {.gpu = -1},
+        .context = {.gpu = -1, .lanes = default_lanes()},
     };
     enum vd_log_level level = VD_LOG_INFO;
 
@@ -186,6 +203,12 @@ int main(int argc, char **argv)
             break;
         case OPTION_VALIDATE:
             options.context.validate = true;
+            break;
+        case OPTION_LANES:
+            if (!parse_number(optarg, &options.context.lanes) ||
+                options.context.lanes > LANES_MAX) {
+                return usage_error("--lanes wants a number up to %d, not '%s'", LANES_MAX, optarg);
+            }
             break;
         case OPTION_READY_FD:
             if (!parse_number(optarg, &options.ready_fd)) {

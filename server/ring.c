@@ -332,6 +332,10 @@ static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *c
 bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *context)
 {
     for (;;) {
+        if (atomic_load_explicit(&consumer->ring->tail, memory_order_relaxed) == consumer->head &&
+            !vd_context_idle(context)) {
+            return false;
+        }
         const uint64_t tail = await_tail(consumer, context);
         vd_context_leave(context);
         if (tail == consumer->head) {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * VD_OP_STREAM: what was recorded into a command buffer, replayed in one go from a private copy.
+ * VD_OP_STREAM: what was recorded into a command buffer, replayed in one go from a private copy, at
+ * its place in the ring or on its pool's lane.
  */
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
+#include "lanes.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
 #include "replay.h"
 
-/* Copies the chunks, one after another, into the context's buffer. False: malformed. */
+/* Copies the chunks, one after another, into the job. False: malformed. */
 static bool gather(struct vd_context *context, const struct vd_record *record,
-                   const struct vd_stream_chunk *chunks, uint32_t count, uint32_t *size)
+                   const struct vd_stream_chunk *chunks, uint32_t count, struct vd_job *job)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -24,10 +26,10 @@ static bool gather(struct vd_context *context, const struct vd_record *record,
     if (total == 0 || total > VD_RECORD_MAX) {
         return vd_malformed(record, "no bytes, or too many");
     }
-    if (!vd_buffer_reserve(&context->stream, &context->stream_capacity, total)) {
+    if (!vd_buffer_reserve(&job->bytes, &job->capacity, total)) {
         return false;
     }
-    uint8_t *to = context->stream;
+    uint8_t *to = job->bytes;
     for (uint32_t i = 0; i < count; i++) {
         struct vd_shm_region *region =
             vd_shm_get(context->shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
@@ -38,7 +40,7 @@ static bool gather(struct vd_context *context, const struct vd_record *record,
         vd_shm_put(context->shm, region);
         to += chunks[i].size;
     }
-    *size = (uint32_t)total;
+    job->size = (uint32_t)total;
     return true;
 }
 
@@ -98,10 +100,17 @@ static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
     return !d->failed;
 }
 
-/* The records of one stream. Stops early, with success, when the device is lost. */
-static bool replay_all(struct vd_context *context, struct vd_decoder *d, uint8_t *records,
-                       uint32_t size)
+/* Stops early, with success, when the device is lost: a command buffer that is incomplete must not
+ * be executed, nor anything else. */
+bool vd_stream_replay(struct vd_job *job)
 {
+    struct vd_decoder *d = &job->decoder;
+    struct vd_context *context = d->context;
+    uint8_t *records = job->bytes;
+    uint32_t size = job->size;
+    if (atomic_load_explicit(&context->lost, memory_order_relaxed)) {
+        return true;
+    }
     bool first = true;
     while (size) {
         const struct vd_record *record = (const struct vd_record *)records;
@@ -149,22 +158,33 @@ bool vd_execute_stream(struct vd_context *context, uint8_t *bytes)
                             (uint64_t)stream->chunk_count * sizeof(struct vd_stream_chunk)) {
         return vd_malformed(record, "a list of chunks that does not fit");
     }
-    struct vd_decoder *d = &context->stream_decoder;
-    if (!target(context, d, bytes, stream->command_buffer)) {
+    struct vd_job *job = vd_lanes_take(context->lanes);
+    if (!job) {
         return false;
     }
-    const bool dead = d->tombstone;
-    uint32_t size = 0;
-    if (!gather(context, record, (const struct vd_stream_chunk *)(stream + 1), stream->chunk_count,
-                &size)) {
-        return false;
+    struct vd_decoder *d = &job->decoder;
+    bool ok = target(context, d, bytes, stream->command_buffer) &&
+              gather(context, record, (const struct vd_stream_chunk *)(stream + 1),
+                     stream->chunk_count, job);
+    if (!ok) {
+        goto give_back;
     }
-    if (dead) {
+    if (d->tombstone) {
         vd_context_lose(context, "a command buffer is recorded whose creation failed");
+        goto give_back;
     }
-    /* A command buffer that is incomplete must not be executed, nor by others: nothing is. */
-    if (atomic_load_explicit(&context->lost, memory_order_relaxed)) {
-        return true;
+
+    const uint32_t pool = vd_object_links(&context->objects, d->first)->pool;
+    d->alone = stream->flags & VD_STREAM_ALONE;
+    struct vd_lane *lane = d->alone ? vd_lanes_of(context->lanes, pool) : NULL;
+    if (lane) {
+        vd_lanes_post(context->lanes, lane, job);
+        return !vd_lanes_failed(context->lanes);
     }
-    return replay_all(context, d, context->stream, size);
+    vd_lanes_wait(context->lanes, pool);
+    ok = vd_stream_replay(job);
+
+give_back:
+    vd_lanes_give_back(context->lanes, job);
+    return ok;
 }

@@ -73,12 +73,22 @@ static struct vd_ring_consumer *await_setup(struct worker *worker)
     return consumer;
 }
 
+/* Behind the engine's back. */
+static void lane_failed(void *data)
+{
+    const struct worker *worker = data;
+    eventfd_write(worker->engine_fd, 1);
+}
+
 static void *engine_main(void *data)
 {
     struct worker *worker = data;
     bool ok = true;
 
-    worker->context = vd_context_create(&worker->options->context, worker->shm);
+    struct vd_context_options options = worker->options->context;
+    options.failed = lane_failed;
+    options.data = worker;
+    worker->context = vd_context_create(&options, worker->shm);
     if (worker->context) {
         if (worker->options->early) {
             vd_context_warm(worker->context);

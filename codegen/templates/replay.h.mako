@@ -12,6 +12,7 @@ enum vd_command_flags {
     VD_COMMAND_BLOCKING = 1 << 1, /* may wait for the GPU: replayed beside the ring */
     VD_COMMAND_DESTROYS = 1 << 2, /* its victim may be a tombstone */
     VD_COMMAND_RESULT = 1 << 3,   /* returns a VkResult */
+    VD_COMMAND_SETTLES = 1 << 4,  /* what was recorded must be replayed before it */
 };
 
 struct vd_command {

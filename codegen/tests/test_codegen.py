@@ -170,6 +170,19 @@ class Model(unittest.TestCase):
             if plan.streamed:
                 self.assertFalse(plan.returns or plan.news, name)
 
+    def test_what_waits_for_recording(self):
+        for name in ("vkDestroyBuffer", "vkFreeMemory", "vkDestroyDevice", "vkResetDescriptorPool",
+                     "vkFreeDescriptorSets", "vkSetDebugUtilsObjectNameEXT"):
+            self.assertTrue(self.p.command_plan(name).settles, name)
+        for name in ("vkCreateBuffer", "vkUpdateDescriptorSets", "vkQueueSubmit2",
+                     "vkResetCommandPool", "vkCmdDraw"):
+            self.assertFalse(self.p.command_plan(name).settles, name)
+
+    def test_streams_of_several_command_buffers(self):
+        names = [name for name in self.p.wire_commands if self.p.command_plan(name).names_buffers]
+        self.assertEqual(sorted(names), ["vkCmdExecuteCommands",
+                                         "vkCmdPreprocessGeneratedCommandsEXT"])
+
     def test_object_handles(self):
         self.assertEqual(self.steps("VkDebugUtilsObjectNameInfoEXT")["objectHandle"].kind,
                          "object")

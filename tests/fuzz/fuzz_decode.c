@@ -84,9 +84,9 @@ static void start(struct test_client *client)
     ok = ok && client_send(client, &r, shm);
     make_semaphore(&r, SEMAPHORE);
     ok = ok && client_send(client, &r, shm);
-    make_command_pool(&r);
+    make_command_pool(&r, COMMAND_POOL);
     ok = ok && client_send(client, &r, shm);
-    make_command_buffer(&r, COMMAND_BUFFER);
+    make_command_buffer(&r, COMMAND_POOL, COMMAND_BUFFER);
     ok = ok && client_send(client, &r, shm);
     if (!ok) {
         abort();

@@ -23,6 +23,7 @@ BUILDS = {
     "tsan": ("gcc", ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=thread",
                      "-Db_lundef=false"],
              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct",
+              "tests/unit/test_decode",
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
 }
 
@@ -154,3 +155,15 @@ for program in THREADED_PROGRAMS:
         f"tsan/{program.label}",
         f"`{' '.join(program.command)}` with ThreadSanitizer on both sides",
         seconds=BUILD_SECONDS, late=True)
+
+
+@test("tsan/lanes", seconds=BUILD_SECONDS, late=True)
+def lanes(context):
+    """The server's core with ThreadSanitizer, for what is replayed on several threads"""
+    unit = built(context, "tsan") / "tests" / "unit" / "test_decode"
+    context.check(b"__tsan_init" in unit.read_bytes(), f"{unit} is not instrumented")
+    result = context.run([unit], sanitizer_environment(), "sanitized")
+    report = SANITIZER_REPORT.search(result.err + result.out)
+    if report:
+        raise Failure(report.group(1))
+    context.check(result.status == 0, f"it ended with {result.describe()}")

@@ -157,6 +157,12 @@ bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t siz
     return true;
 }
 
+bool vd_context_idle(struct vd_context *context)
+{
+    (void)context;
+    return true;
+}
+
 void vd_context_look(struct vd_context *context)
 {
     (void)context;

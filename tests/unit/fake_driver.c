@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fake_driver.h"
 
@@ -548,11 +549,29 @@ static void draw(VkCommandBuffer command_buffer, uint32_t vertices, uint32_t ins
                  uint32_t first_vertex, uint32_t first_instance)
 {
     (void)command_buffer;
-    (void)vertices;
     (void)instances;
     (void)first_vertex;
     (void)first_instance;
-    fake_driver.draws++;
+    if (vertices == FAKE_MEETING) {
+        atomic_fetch_add(&fake_driver.met, 1);
+    }
+    for (int i = 0; i < 5000; i++) {
+        if (!(vertices == FAKE_MEETING && fake_driver.met < fake_driver.meeting) &&
+            !(vertices == FAKE_BLOCKED && fake_driver.blocked)) {
+            fake_driver.draws++;
+            return;
+        }
+        usleep(1000);
+    }
+    /* Nobody came: it counts as no draw. */
+}
+
+static void execute_commands(VkCommandBuffer command_buffer, uint32_t count,
+                             const VkCommandBuffer *secondaries)
+{
+    (void)command_buffer;
+    (void)secondaries;
+    fake_driver.executed += count;
 }
 
 /* Reads what it is given, so that a sanitizer sees a stride that leads elsewhere. */
@@ -656,6 +675,7 @@ static struct function functions[] = {
     FUNCTION("vkEndCommandBuffer", end_command_buffer),
     FUNCTION("vkCmdDraw", draw),
     FUNCTION("vkCmdDrawMultiEXT", draw_multi),
+    FUNCTION("vkCmdExecuteCommands", execute_commands),
     FUNCTION("vkCmdBindVertexBuffers", bind_vertex_buffers),
 #undef FUNCTION
 };

@@ -11,16 +11,23 @@
 
 #include <vulkan/vulkan_core.h>
 
+#define FAKE_MEETING 1001
+#define FAKE_BLOCKED 1002
+
 struct fake_driver {
     /* What the test wants. */
     _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
     _Atomic bool impatient;       /* nobody waits for a semaphore */
     bool no_debug_utils;
+    _Atomic uint32_t
+        meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
+    _Atomic bool blocked; /* vkCmdDraw of FAKE_BLOCKED vertices does not return meanwhile */
 
     /* What has happened. */
     _Atomic uint32_t instances, devices, objects; /* that live */
-    uint32_t draws, submits, names;
+    _Atomic uint32_t draws, met, executed;
+    uint32_t submits, names;
     uint64_t last_freed; /* the handle of the last object that was destroyed */
     VkBuffer bound[8];   /* by the last vkCmdBindVertexBuffers */
     uint32_t bound_count;

@@ -243,12 +243,12 @@ void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, u
     record_put(r, ARG(r, struct vd_args_vkFreeDescriptorSets, pDescriptorSets), ids, 8 * count);
 }
 
-void make_command_buffer(struct test_record *r, uint64_t id)
+void make_command_buffer(struct test_record *r, uint64_t pool, uint64_t id)
 {
     const struct vd_args_vkAllocateCommandBuffers args = {.device = HANDLE(VkDevice, DEVICE)};
     const VkCommandBufferAllocateInfo info = {.sType =
                                                   VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                              .commandPool = HANDLE(VkCommandPool, COMMAND_POOL),
+                                              .commandPool = HANDLE(VkCommandPool, pool),
                                               .commandBufferCount = 1};
     record_begin(r, VD_OP_vkAllocateCommandBuffers, &args, sizeof(args), false);
     record_put(r, ARG(r, struct vd_args_vkAllocateCommandBuffers, pAllocateInfo), &info,
@@ -257,11 +257,10 @@ void make_command_buffer(struct test_record *r, uint64_t id)
                sizeof(id));
 }
 
-void make_command_pool(struct test_record *r)
+void make_command_pool(struct test_record *r, uint64_t id)
 {
     const struct vd_args_vkCreateCommandPool args = {.device = HANDLE(VkDevice, DEVICE)};
     const VkCommandPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO};
-    const uint64_t id = COMMAND_POOL;
     record_begin(r, VD_OP_vkCreateCommandPool, &args, sizeof(args), false);
     record_put(r, ARG(r, struct vd_args_vkCreateCommandPool, pCreateInfo), &info, sizeof(info));
     record_put(r, ARG(r, struct vd_args_vkCreateCommandPool, pCommandPool), &id, sizeof(id));
@@ -280,6 +279,17 @@ void make_submit(struct test_record *r, uint32_t count)
         record_put(r, ARG(r, struct vd_args_vkQueueSubmit, pSubmits), submits,
                    count * (uint32_t)sizeof(VkSubmitInfo));
     }
+}
+
+void make_submit_of(struct test_record *r, uint64_t command_buffer)
+{
+    const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 1};
+    const VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1};
+    record_begin(r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkQueueSubmit, pSubmits), &submit, sizeof(submit));
+    record_put(r, at + offsetof(VkSubmitInfo, pCommandBuffers), &command_buffer,
+               sizeof(command_buffer));
 }
 
 void make_semaphore(struct test_record *r, uint64_t id)

@@ -83,9 +83,10 @@ void make_layout(struct test_record *r, uint64_t id);
 void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint64_t *ids,
                uint32_t count);
 void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, uint32_t count);
-void make_command_buffer(struct test_record *r, uint64_t id);
-void make_command_pool(struct test_record *r);
+void make_command_buffer(struct test_record *r, uint64_t pool, uint64_t id);
+void make_command_pool(struct test_record *r, uint64_t id);
 void make_submit(struct test_record *r, uint32_t count);
+void make_submit_of(struct test_record *r, uint64_t command_buffer);
 void make_semaphore(struct test_record *r, uint64_t id);
 void make_wait(struct test_record *r, uint64_t semaphore, uint64_t timeout);
 void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t size);
