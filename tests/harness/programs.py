@@ -43,6 +43,7 @@ class Program:
         return {**base, "DISPLAY": xserver.display}
 
 
+READ_BY_LAYER = "the layer of Debian 12 (1.3.239) reads what is ignored"
 NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses"
 
 PROGRAMS = [
@@ -51,6 +52,11 @@ PROGRAMS = [
     Program("scene-textured", "scene", "textured", PICTURE),
     Program("scene-depth", "scene", "depth", PICTURE),
     Program("scene-multi", "scene", "multi", PICTURE),
+    Program("shapes-vertex-input", "shapes", "vertex-input", validated=READ_BY_LAYER),
+    Program("shapes-mesh", "shapes", "mesh", validated=READ_BY_LAYER),
+    Program("shapes-host-copy", "shapes", "host-copy", validated=NEWER_THAN_LAYER),
+    Program("shapes-descriptors", "shapes", "descriptors"),
+    Program("shapes-launch", "shapes", "launch"),
     Program("sync", "sync"),
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
