@@ -59,6 +59,7 @@ enum vhost_user_message {
     SET_VRING_KICK = 12,
     SET_VRING_CALL = 13,
     SET_VRING_ENABLE = 18,
+    GPU_SET_SOCKET = 33,
 };
 
 struct machine {
@@ -564,6 +565,122 @@ static void a_dead_worker_is_told(void **state)
     connect_context(m, 1);
 }
 
+/* ---- The display */
+
+/* What the device says to QEMU's display (docs/interop/vhost-user-gpu.rst). */
+enum display_message {
+    DISPLAY_GET_FEATURES = 1,
+    DISPLAY_SET_FEATURES = 2,
+    DISPLAY_CURSOR_POS = 4,
+    DISPLAY_CURSOR_POS_HIDE = 5,
+    DISPLAY_CURSOR_UPDATE = 6,
+};
+
+struct display_header {
+    uint32_t request, flags, size;
+};
+
+/* The next message has to be this one, with so many bytes. */
+static void expect_display(int display, uint32_t request, void *payload, uint32_t size)
+{
+    struct display_header header;
+    assert_int_equal(recv(display, &header, sizeof(header), MSG_WAITALL), sizeof(header));
+    assert_int_equal(header.request, request);
+    assert_int_equal(header.size, size);
+    if (size > 0) {
+        assert_int_equal(recv(display, payload, size, MSG_WAITALL), size);
+    }
+}
+
+static int connect_display(struct machine *m)
+{
+    int sockets[2];
+    const struct timeval limit = {.tv_sec = TIMEOUT_MS / 1000};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    setsockopt(sockets[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    send_message(m, GPU_SET_SOCKET, "", 0, sockets[1]);
+    close(sockets[1]);
+    const struct {
+        struct display_header header;
+        uint8_t features[8];
+    } answer = {.header = {.request = DISPLAY_GET_FEATURES, .flags = 4, .size = 8}};
+    expect_display(sockets[0], DISPLAY_GET_FEATURES, NULL, 0);
+    assert_int_equal(send(sockets[0], &answer, 20, 0), 20);
+    uint64_t features;
+    expect_display(sockets[0], DISPLAY_SET_FEATURES, &features, sizeof(features));
+    return sockets[0];
+}
+
+#define CURSOR_SIDE 64u
+
+struct cursor_message {
+    uint32_t scanout, x, y, hot_x, hot_y;
+    uint32_t pixels[CURSOR_SIDE * CURSOR_SIDE];
+};
+
+static uint32_t cursor(struct machine *m, uint32_t type, uint32_t resource, uint32_t x, uint32_t y)
+{
+    const struct virtio_gpu_update_cursor update = {
+        .hdr.type = type,
+        .pos = {.scanout_id = 0, .x = x, .y = y},
+        .resource_id = resource,
+        .hot_x = 3,
+        .hot_y = 5,
+    };
+    return request(m, 1, &update, sizeof(update));
+}
+
+/* QEMU's pictures of a display have no cursor, so this is where one is looked at. */
+static void the_cursor_is_shown_as_it_is(void **state)
+{
+    struct machine *m = *state;
+    const int display = connect_display(m);
+    const struct virtio_gpu_resource_create_2d create = {.hdr.type =
+                                                             VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+                                                         .resource_id = 7,
+                                                         .format = VIRTIO_GPU_FORMAT_B8G8R8A8_UNORM,
+                                                         .width = CURSOR_SIDE,
+                                                         .height = CURSOR_SIDE};
+    assert_int_equal(request(m, 0, &create, sizeof(create)), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(attach(m, 7, PAGES_AT, 4), VIRTIO_GPU_RESP_OK_NODATA);
+    for (uint32_t i = 0; i < CURSOR_SIDE * CURSOR_SIDE; i++) {
+        const uint32_t pixel = i * UINT32_C(0x01030507);
+        memcpy(reversed(m, PAGES_AT, 4, i * 4), &pixel, sizeof(pixel));
+    }
+    const struct virtio_gpu_transfer_to_host_2d transfer = {.hdr.type =
+                                                                VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
+                                                            .r = {0, 0, CURSOR_SIDE, CURSOR_SIDE},
+                                                            .resource_id = 7};
+    assert_int_equal(request(m, 0, &transfer, sizeof(transfer)), VIRTIO_GPU_RESP_OK_NODATA);
+
+    cursor(m, VIRTIO_GPU_CMD_UPDATE_CURSOR, 7, 100, 200);
+    struct cursor_message shown;
+    expect_display(display, DISPLAY_CURSOR_UPDATE, &shown, sizeof(shown));
+    assert_int_equal(shown.x, 100);
+    assert_int_equal(shown.y, 200);
+    assert_int_equal(shown.hot_x, 3);
+    assert_int_equal(shown.hot_y, 5);
+    for (uint32_t i = 0; i < CURSOR_SIDE * CURSOR_SIDE; i++) {
+        assert_int_equal(shown.pixels[i], i * UINT32_C(0x01030507));
+    }
+    uint32_t position[3];
+    expect_display(display, DISPLAY_CURSOR_POS, position, sizeof(position));
+
+    cursor(m, VIRTIO_GPU_CMD_MOVE_CURSOR, 7, 1001, 603);
+    expect_display(display, DISPLAY_CURSOR_POS, position, sizeof(position));
+    assert_int_equal(position[1], 1001);
+    assert_int_equal(position[2], 603);
+
+    cursor(m, VIRTIO_GPU_CMD_UPDATE_CURSOR, 0, 1, 2);
+    expect_display(display, DISPLAY_CURSOR_UPDATE, &shown, sizeof(shown));
+    assert_int_equal(shown.pixels[1], 0);
+    expect_display(display, DISPLAY_CURSOR_POS_HIDE, position, sizeof(position));
+    close(display);
+    assert_alive(m);
+}
+
+/* ---- Watches */
+
 static void offer_watch(struct machine *m, uint16_t slot)
 {
     const struct {
@@ -686,11 +803,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-        TEST(every_length_is_answered),         TEST(nonsense_is_survived),
-        TEST(malformed_descriptors_come_back),  TEST(pixels_stay_within_bounds),
-        TEST(guest_and_worker_share_pages),     TEST(a_dead_worker_is_told),
-        TEST(a_watch_ends_with_the_worker),     TEST(others_resources_are_out_of_reach),
-        TEST(many_waits_do_not_fill_the_queue),
+        TEST(every_length_is_answered),          TEST(nonsense_is_survived),
+        TEST(malformed_descriptors_come_back),   TEST(pixels_stay_within_bounds),
+        TEST(guest_and_worker_share_pages),      TEST(a_dead_worker_is_told),
+        TEST(the_cursor_is_shown_as_it_is),      TEST(a_watch_ends_with_the_worker),
+        TEST(others_resources_are_out_of_reach), TEST(many_waits_do_not_fill_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
