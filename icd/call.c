@@ -4,8 +4,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/trace.h"
+
 #include "log.h"
+#include "names.h"
 #include "physical_device.h"
+#include "profile.h"
 
 /* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */
 #define SCRATCH_KEPT      8
@@ -111,6 +115,7 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     struct vd_encoder *e = &call->encoder;
     if (vd_connection_lost(instance->connection))
         return VK_ERROR_DEVICE_LOST;
+    call->traced = vd_trace_begin();
     call->opcode = opcode;
     call->kind = kind;
     call->sync = kind == VD_CALL_SYNC || (vd_debug_flags() & VD_DEBUG_SYNC);
@@ -157,12 +162,26 @@ static VkResult send(struct vd_call *call)
     const VkResult result =
         call->scratch ? vd_connection_send(e->instance->connection, e->base, NULL) : VK_SUCCESS;
     call->sent = result == VK_SUCCESS;
+    if (e->instance->profile)
+        vd_profile_call(e->instance->profile, call->opcode, e->size);
     return result;
 }
 
 VkResult vd_call_send(struct vd_call *call)
 {
     return call->sync ? vd_call_wait(call) : send(call);
+}
+
+static VkResult reply_wait(struct vd_call *call)
+{
+    struct vd_instance *instance = call->encoder.instance;
+    const uint64_t traced = vd_trace_begin();
+    const uint64_t begun = instance->profile ? vd_trace_now() : 0;
+    const VkResult result = vd_connection_reply_wait(instance->connection, &call->space);
+    if (instance->profile)
+        vd_profile_answer(instance->profile, call->opcode, vd_trace_now() - begun);
+    vd_trace_end(traced, "wait for the answer", 0);
+    return result;
 }
 
 VkResult vd_call_wait(struct vd_call *call)
@@ -185,7 +204,7 @@ VkResult vd_call_wait(struct vd_call *call)
     memcpy(e->base + sizeof(struct vd_record), &request, sizeof(request));
     result = send(call);
     if (result == VK_SUCCESS)
-        result = vd_connection_reply_wait(connection, &call->space);
+        result = reply_wait(call);
     if (result != VK_SUCCESS)
         return result;
     const uint8_t *out = (const uint8_t *)(call->space.reply + 1);
@@ -243,10 +262,11 @@ void vd_call_end(struct vd_call *call)
     if (!call->scratch) {
         vd_connection_write_end(instance->connection, call->sent ? call->encoder.size : 0,
                                 call->kind != VD_CALL_LAZY);
-        return;
+    } else {
+        if (call->space.reply)
+            vd_connection_reply_end(instance->connection, &call->space);
+        scratch_put(instance, call->scratch);
+        call->scratch = NULL;
     }
-    if (call->space.reply)
-        vd_connection_reply_end(instance->connection, &call->space);
-    scratch_put(instance, call->scratch);
-    call->scratch = NULL;
+    vd_trace_end(call->traced, vd_opcode_name(call->opcode), call->encoder.size);
 }

@@ -21,6 +21,7 @@ struct vd_call {
     struct vd_fill fill;
     struct vd_reply_space space;
     struct vd_scratch *scratch; /* NULL: the record is written in the ring, whose lock is held */
+    uint64_t traced;            /* when it began, 0: nobody watches */
     uint16_t opcode;
     enum vd_call_kind kind;
     bool sync;

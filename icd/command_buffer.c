@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/trace.h"
+
 #include "call.h"
 #include "calls.h"
 #include "device.h"
@@ -332,7 +334,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
     record->size =
         (uint32_t)(sizeof(*record) + sizeof(*stream) + stream->chunk_count * sizeof(*entry));
     uint64_t position = 0;
+    const uint64_t traced = vd_trace_begin();
     const VkResult result = vd_connection_send(connection, record, &position);
+    vd_trace_end(traced, "vkEndCommandBuffer", bytes);
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)
         chunk->busy_until = position;
     vd_connection_count(connection, 0, bytes);

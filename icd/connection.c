@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/trace.h"
 #include "protocol/ring.h"
 
 #include "connection.h"
@@ -78,7 +79,7 @@ struct vd_connection {
     uint32_t padding;   /* of the record that is being written in place */
     _Atomic uint64_t calls;
     _Atomic uint64_t bytes;
-    _Atomic uint64_t round_trips;
+    _Atomic uint64_t round_trips, waits, wait_ns;
 
     /* Also around what the watcher changes, see reply_begin. */
     pthread_mutex_t reply_lock;
@@ -893,11 +894,15 @@ VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready
         return VK_TIMEOUT;
     }
     const struct wait wait = {connection->completion, ready, data};
+    const uint64_t traced = vd_trace_begin();
     const uint64_t now = now_ns();
     const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
     if (!spin(&connection->queue_spinner, wait_over, &wait)) {
         sleep_until(connection, &wait, deadline);
     }
+    atomic_fetch_add_explicit(&connection->waits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->wait_ns, now_ns() - now, memory_order_relaxed);
+    vd_trace_end(traced, "wait for the GPU", 0);
     return ready(data)                      ? VK_SUCCESS
            : vd_connection_lost(connection) ? VK_ERROR_DEVICE_LOST
                                             : VK_TIMEOUT;
@@ -965,6 +970,8 @@ void vd_connection_stats(struct vd_connection *connection, struct vd_connection_
         .calls = atomic_load_explicit(&connection->calls, memory_order_relaxed),
         .round_trips = atomic_load_explicit(&connection->round_trips, memory_order_relaxed),
         .bytes = atomic_load_explicit(&connection->bytes, memory_order_relaxed),
+        .waits = atomic_load_explicit(&connection->waits, memory_order_relaxed),
+        .wait_ns = atomic_load_explicit(&connection->wait_ns, memory_order_relaxed),
     };
 }
 

@@ -95,6 +95,8 @@ struct vd_connection_stats {
     uint64_t calls;       /* records sent; those inside streams are added by their recorder */
     uint64_t round_trips; /* replies waited for */
     uint64_t bytes;       /* of records, chunks included */
+    uint64_t waits;       /* for the GPU: those that did not find it ready */
+    uint64_t wait_ns;
 };
 void vd_connection_stats(struct vd_connection *connection, struct vd_connection_stats *stats);
 /* Adds what travelled in stream chunks. */

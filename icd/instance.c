@@ -16,6 +16,7 @@
 #include "log.h"
 #include "opcodes.h"
 #include "physical_device.h"
+#include "profile.h"
 #include "wsi/display.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -156,6 +157,7 @@ static void instance_destroy(struct vd_instance *instance)
     vd_shm_pool_destroy(instance->memory);
     vd_connection_destroy(instance->connection);
     vd_scratch_finish(instance);
+    vd_profile_destroy(instance->profile);
     vd_ids_destroy(instance->ids);
     pthread_mutex_destroy(&instance->lock);
     free(instance->extensions);
@@ -173,6 +175,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     instance->extensions = calloc(VD_EXT_COUNT, sizeof(*instance->extensions));
     instance->ids = vd_ids_create();
     instance->displays = vd_displays_create();
+    instance->profile = vd_profile_create();
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!instance->extensions || !instance->ids || !instance->displays)
         goto fail;
@@ -224,8 +227,11 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
     if (vd_debug_flags() & VD_DEBUG_STATS) {
         struct vd_connection_stats stats;
         vd_connection_stats(instance->connection, &stats);
-        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu", (unsigned long long)stats.calls,
-                 (unsigned long long)stats.round_trips, (unsigned long long)stats.bytes);
+        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu waits=%llu wait_us=%llu",
+                 (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
+                 (unsigned long long)stats.bytes, (unsigned long long)stats.waits,
+                 (unsigned long long)(stats.wait_ns / 1000));
+        vd_profile_print(instance->profile);
     }
     instance_destroy(instance);
 }

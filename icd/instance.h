@@ -11,6 +11,7 @@
 
 struct vd_displays;
 struct vd_physical_device;
+struct vd_profile;
 struct vd_scratch;
 
 /* An instance owns a connection, and so a worker process on the other side. */
@@ -25,8 +26,9 @@ struct vd_instance {
     _Atomic(struct vd_scratch *) hot; /* a buffer for records, taken and given without the lock */
     struct vd_scratch *scratch;       /* more of them */
     unsigned scratch_count;
+    struct vd_profile *profile;   /* NULL: nobody asked */
     struct vd_displays *displays; /* of this machine */
-    uint64_t queue_slots; /* bit set: in use on the completion page */
+    uint64_t queue_slots;         /* bit set: in use on the completion page */
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;
     bool enumerated;

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* VIADUCT_DEBUG is a list of words, separated by commas: `1` or `log` for messages, `stats` for one
- * line of numbers when an instance is destroyed, `sync` to make every call wait for its answer.
+/* VIADUCT_DEBUG is a list of words, separated by commas: `1` or `log` for messages, `stats` for
+ * numbers when an instance is destroyed, `sync` to make every call wait for its answer.
  * Read once. */
 enum vd_debug {
     VD_DEBUG_LOG = 1 << 0,

@@ -2,9 +2,12 @@
 #include "context.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "common/trace.h"
 
 #include "context_private.h"
 #include "extensions.h"
@@ -100,6 +103,9 @@ static void release_object(void *user, uint32_t type, void *data)
 struct vd_context *vd_context_create(const struct vd_context_options *options,
                                      struct vd_shm_table *shm)
 {
+    if (options->trace && !vd_trace_open(options->trace, "worker")) {
+        vd_log(VD_LOG_WARNING, "no trace at %s: %s", options->trace, strerror(errno));
+    }
     const PFN_vkGetInstanceProcAddr get = load_vulkan();
     return get ? vd_context_create_on(get, options, shm) : NULL;
 }
@@ -443,7 +449,7 @@ static bool execute_command(struct vd_context *context, uint8_t *bytes)
     return ok;
 }
 
-static bool execute(struct vd_context *context, uint8_t *record)
+static bool execute_record(struct vd_context *context, uint8_t *record)
 {
     switch (((const struct vd_record *)record)->opcode) {
     case VD_OP_NOP:
@@ -456,6 +462,17 @@ static bool execute(struct vd_context *context, uint8_t *record)
         return vd_execute_get_physical_devices(context, record);
     }
     return execute_command(context, record);
+}
+
+static bool execute(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const uint16_t opcode = record->opcode;
+    const uint32_t size = record->size;
+    const uint64_t traced = vd_trace_begin();
+    const bool ok = execute_record(context, bytes);
+    vd_trace_end(traced, vd_opcode_name(opcode), size);
+    return ok;
 }
 
 bool vd_context_idle(struct vd_context *context)

@@ -18,9 +18,10 @@
 struct vd_context;
 
 struct vd_context_options {
-    bool validate; /* put the Khronos validation layer between us and the driver */
-    int gpu;       /* show only the host's physical device of this number; -1: all */
-    int lanes;     /* threads that replay what was recorded, besides the one that executes */
+    bool validate;     /* put the Khronos validation layer between us and the driver */
+    int gpu;           /* show only the host's physical device of this number; -1: all */
+    const char *trace; /* where vd_trace_open shall write, NULL: nowhere */
+    int lanes;         /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
      * vd_context_execute says it early enough. */
     void (*failed)(void *data);

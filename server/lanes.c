@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/trace.h"
+
 #include "context_private.h"
 #include "log.h"
 
@@ -131,9 +133,11 @@ static void run(struct vd_lanes *lanes, struct vd_job *job)
     job->running = true;
     lane->busy = true;
     pthread_mutex_unlock(&lanes->lock);
+    const uint64_t traced = vd_trace_begin();
     if (!vd_lanes_failed(lanes) && !vd_stream_replay(job)) {
         fail(lanes);
     }
+    vd_trace_end(traced, "replay", job->size);
     pthread_mutex_lock(&lanes->lock);
     unlink_job(lanes, job);
     job->next = lanes->done;

@@ -44,6 +44,7 @@ static const char help[] =
     "  --validate         put the Khronos validation layer above the host's driver\n"
     "  --lanes N          replay on N more threads what a client records on several (default: one\n"
     "                     for each further core, at most 7)\n"
+    "  --trace PREFIX     write what each worker does to PREFIX-worker-PID.json, for Perfetto\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --help             show this\n"
@@ -60,6 +61,7 @@ enum option_id {
     OPTION_GPU,
     OPTION_VALIDATE,
     OPTION_LANES,
+    OPTION_TRACE,
     OPTION_READY_FD,
     OPTION_LOG_LEVEL,
     OPTION_HELP,
@@ -78,6 +80,7 @@ static const struct option long_options[] = {
     {"gpu", required_argument, NULL, OPTION_GPU},
     {"validate", no_argument, NULL, OPTION_VALIDATE},
     {"lanes", required_argument, NULL, OPTION_LANES},
+    {"trace", required_argument, NULL, OPTION_TRACE},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -209,6 +212,9 @@ int main(int argc, char **argv)
                 options.context.lanes > LANES_MAX) {
                 return usage_error("--lanes wants a number up to %d, not '%s'", LANES_MAX, optarg);
             }
+            break;
+        case OPTION_TRACE:
+            options.context.trace = optarg;
             break;
         case OPTION_READY_FD:
             if (!parse_number(optarg, &options.ready_fd)) {

@@ -150,5 +150,65 @@ def icd_stats(context):
     lines = [line for line in result.err.splitlines() if line.startswith("viaduct: stats:")]
     context.check(lines, f"there is no line of statistics: {result.err!r}")
     numbers = dict(pair.split("=") for pair in lines[0].split()[2:])
-    for name in ("calls", "round_trips", "bytes"):
+    for name in ("calls", "round_trips", "bytes", "waits", "wait_us"):
         context.check(int(numbers.get(name, 0)) > 0, f"{name} is missing or 0: {lines[0]}")
+    commands = {}
+    for line in lines[1:]:
+        name, *pairs = line.split()[2:]
+        commands[name.rstrip(":")] = {key: int(value)
+                                      for key, value in (pair.split("=") for pair in pairs)}
+    device = commands.get("vkCreateDevice", {})
+    context.check(device.get("calls") == device.get("round_trips") == 1,
+                  f"vkCreateDevice was called once: {device}")
+    context.check(device.get("answer_us", 0) > 0, f"vkCreateDevice takes no time: {device}")
+    context.check(sum(command["round_trips"] for command in commands.values()) ==
+                  int(numbers["round_trips"]), "round trips do not add up")
+    costs = [command["answer_us"] for command in commands.values()]
+    context.check(costs == sorted(costs, reverse=True), f"they are not in order: {commands}")
+
+
+def spans(context, path):
+    """The spans of a trace by thread, after checks that they nest."""
+    events = json.loads(path.read_text(encoding="utf-8"))
+    by_thread = {}
+    for event in events:
+        if event["ph"] == "X":
+            by_thread.setdefault(event["tid"], []).append(event)
+    for thread in by_thread.values():
+        thread.sort(key=lambda event: (event["ts"], -event["dur"]))
+        stack = []
+        for event in thread:
+            while stack and stack[-1] <= event["ts"]:
+                stack.pop()
+            end = event["ts"] + event["dur"]
+            # Times are rounded to a nanosecond by us, and once more by JSON.
+            context.check(not stack or end <= stack[-1] + 0.002,
+                          f"{path.name}: this reaches beyond what it is part of: {event}")
+            stack.append(end)
+    named = {event["tid"] for event in events if event["name"] == "thread_name"}
+    context.check(set(by_thread) <= named, f"{path.name}: threads without names")
+    return [event for thread in by_thread.values() for event in thread]
+
+
+@test("tools/trace")
+def trace(context):
+    """VIADUCT_TRACE and --trace: JSON, spans that nest, both sides on one axis"""
+    prefix = context.path / "trace"
+    server = context.enter(Server(context, "--trace", prefix))
+    context.succeed([build_path() / "tests" / "compute"],
+                    server.client_environment(VIADUCT_TRACE=prefix))
+    server.stop()
+    files = {side: [path for path in context.path.glob(f"trace-{side}-*.json")
+                    if b"vkQueueSubmit" in path.read_bytes()] for side in ("client", "worker")}
+    context.check(all(len(paths) == 1 for paths in files.values()), f"one file each: {files}")
+    sides = {side: spans(context, paths[0]) for side, paths in files.items()}
+    for side, names in {"client": ("vkCreateDevice", "wait for the answer", "vkEndCommandBuffer",
+                                   "wait for the GPU"),
+                        "worker": ("vkCreateDevice", "STREAM", "vkQueueSubmit")}.items():
+        missing = set(names) - {event["name"] for event in sides[side]}
+        context.check(not missing, f"{side}: no {missing}")
+    # The client waits for the answer, so what the worker does lies within.
+    asked, done = ([event for event in sides[side] if event["name"] == "vkCreateDevice"][0]
+                   for side in ("client", "worker"))
+    context.check(asked["ts"] <= done["ts"], f"answered before asked: {asked}, {done}")
+    context.check(done["ts"] < asked["ts"] + asked["dur"], f"not on one axis: {asked}, {done}")

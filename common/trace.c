@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENT_MAX 256
+
+bool vd_trace_on;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int file = -1;
+static pid_t owner; /* a forked child writes nothing */
+static char buffer[64 << 10];
+static size_t used;
+static _Thread_local pid_t thread;
+
+uint64_t vd_trace_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Under the lock. What can not be written is lost; nobody is to suffer from being watched. */
+static void flush(void)
+{
+    for (size_t at = 0; at < used;) {
+        const ssize_t written = write(file, buffer + at, used - at);
+        if (written <= 0) {
+            break;
+        }
+        at += (size_t)written;
+    }
+    used = 0;
+}
+
+/* Under the lock. */
+static void append(const char *text, size_t size)
+{
+    if (used + size > sizeof(buffer)) {
+        flush();
+    }
+    memcpy(buffer + used, text, size);
+    used += size;
+}
+
+bool vd_trace_open(const char *prefix, const char *who)
+{
+    char text[4096];
+    owner = getpid();
+    if (snprintf(text, sizeof(text), "%s-%s-%d.json", prefix, who, (int)owner) >=
+        (int)sizeof(text)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    file = open(text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0) {
+        return false;
+    }
+    const int size = snprintf(text, sizeof(text),
+                              "[{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%d,"
+                              "\"args\":{\"name\":\"viaduct %s\"}}",
+                              (int)owner, who);
+    append(text, (size_t)size);
+    vd_trace_on = true;
+    return true;
+}
+
+static void name_thread(void)
+{
+    char name[16] = "", text[EVENT_MAX];
+    thread = (pid_t)syscall(SYS_gettid);
+    pthread_getname_np(pthread_self(), name, sizeof(name));
+    for (char *c = name; *c; c++) {
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\') {
+            *c = '?';
+        }
+    }
+    const int size = snprintf(text, sizeof(text),
+                              ",\n{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":%d,\"tid\":%d,"
+                              "\"args\":{\"name\":\"%s\"}}",
+                              (int)owner, (int)thread, name);
+    append(text, (size_t)size);
+}
+
+/* Microseconds with three decimals are what the format wants. */
+#define US(ns) (unsigned long long)((ns) / 1000), (unsigned)((ns) % 1000)
+
+void vd_trace_write(uint64_t begun, const char *name, uint64_t amount)
+{
+    const uint64_t lasted = vd_trace_now() - begun;
+    char text[EVENT_MAX];
+    pthread_mutex_lock(&lock);
+    if (file >= 0 && owner == getpid()) {
+        if (!thread) {
+            name_thread();
+        }
+        const int size = snprintf(
+            text, sizeof(text),
+            ",\n{\"ph\":\"X\",\"name\":\"%.64s\",\"pid\":%d,\"tid\":%d,\"ts\":%llu.%03u,"
+            "\"dur\":%llu.%03u,\"args\":{\"amount\":%llu}}",
+            name, (int)owner, (int)thread, US(begun), US(lasted), (unsigned long long)amount);
+        append(text, (size_t)size);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+    pthread_mutex_lock(&lock);
+    if (file >= 0 && owner == getpid()) {
+        append("\n]\n", 3);
+        flush();
+        close(file);
+        file = -1;
+    }
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "profile.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/trace.h"
+
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+
+struct command {
+    _Atomic uint64_t calls, bytes, round_trips, waited_ns;
+};
+
+struct vd_profile {
+    struct command commands[VD_OP_COUNT];
+};
+
+static void open_trace(void)
+{
+    const char *prefix = getenv("VIADUCT_TRACE");
+    if (prefix && *prefix && !vd_trace_open(prefix, "client"))
+        vd_print("no trace at %s: %s", prefix, strerror(errno));
+}
+
+struct vd_profile *vd_profile_create(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, open_trace);
+    return vd_debug_flags() & VD_DEBUG_STATS ? calloc(1, sizeof(struct vd_profile)) : NULL;
+}
+
+void vd_profile_destroy(struct vd_profile *profile)
+{
+    free(profile);
+}
+
+static void add(_Atomic uint64_t *sum, uint64_t amount)
+{
+    atomic_fetch_add_explicit(sum, amount, memory_order_relaxed);
+}
+
+void vd_profile_call(struct vd_profile *profile, uint16_t opcode, uint64_t bytes)
+{
+    struct command *command = &profile->commands[opcode];
+    add(&command->calls, 1);
+    add(&command->bytes, bytes);
+}
+
+void vd_profile_answer(struct vd_profile *profile, uint16_t opcode, uint64_t waited_ns)
+{
+    struct command *command = &profile->commands[opcode];
+    add(&command->round_trips, 1);
+    add(&command->waited_ns, waited_ns);
+}
+
+struct row {
+    uint32_t opcode;
+    uint64_t calls, bytes, round_trips, waited_ns;
+};
+
+static int by_cost(const void *left, const void *right)
+{
+    const struct row *a = left, *b = right;
+    if (a->waited_ns != b->waited_ns)
+        return a->waited_ns < b->waited_ns ? 1 : -1;
+    if (a->calls != b->calls)
+        return a->calls < b->calls ? 1 : -1;
+    return a->opcode < b->opcode ? -1 : 1;
+}
+
+void vd_profile_print(struct vd_profile *profile)
+{
+    struct row *rows = profile ? calloc(VD_OP_COUNT, sizeof(*rows)) : NULL;
+    size_t count = 0;
+    for (uint32_t i = 0; rows && i < VD_OP_COUNT; i++) {
+        const struct command *command = &profile->commands[i];
+        const struct row row = {i, command->calls, command->bytes, command->round_trips,
+                                command->waited_ns};
+        if (row.calls)
+            rows[count++] = row;
+    }
+    if (count)
+        qsort(rows, count, sizeof(*rows), by_cost);
+    for (size_t i = 0; i < count; i++)
+        vd_print("stats: %s: calls=%llu round_trips=%llu bytes=%llu answer_us=%llu",
+                 vd_opcode_name(rows[i].opcode), (unsigned long long)rows[i].calls,
+                 (unsigned long long)rows[i].round_trips, (unsigned long long)rows[i].bytes,
+                 (unsigned long long)(rows[i].waited_ns / 1000));
+    free(rows);
+}
