@@ -251,6 +251,23 @@ def kill_client(context):
     expect_whole(context, server)
 
 
+@test("robust/crash-worker", seconds=90)
+def crash_worker(context):
+    """A client makes the driver crash, thrice: its own device is lost, and nobody else's"""
+    server = context.enter(Server(context))
+    other = context.start([program("threads"), "--rounds", "2000"], server.client_environment())
+    context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no worker")
+    for _ in range(3):
+        context.succeed([program("misuse"), "crash"], server.client_environment())
+    crashes = re.findall(r"its worker was ended by signal", server.log())
+    context.check(len(crashes) == 3, f"the log tells of {len(crashes)} crashes")
+    context.check(other.wait(context.remaining()), "the other client hangs")
+    context.check(other.result().status == 0,
+                  f"the other client ended with {other.result().describe()}")
+    context.check(process.wait_until(lambda: not server.workers(), 5), "a worker is left")
+    expect_serving(context, server)
+
+
 @test("robust/two-clients", seconds=90)
 def two_clients(context):
     """Clients at the same time on one server, each with its own results"""
