@@ -57,6 +57,9 @@ class ServerEmitter:
         steps = [x for x in self.p.struct_steps(name) if x.kind != "chain" and self.acts(x)]
         for step in steps:
             self.step(w, step, name, "s->", s.members)
+        if name in self.p.policy["checked"]:
+            w(f"if (!vd_check_{name}(s))")
+            w(f'    return vd_dec_fail(d, "{name}: {self.p.policy["checked"][name]}");')
         if not steps and not s.stype:
             w("(void)s;")
         if not steps:

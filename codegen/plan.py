@@ -79,6 +79,9 @@ class Planner:
             for name in self.policy[table]:
                 if name not in self.r.extensions:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")
+        for name in self.policy["checked"]:
+            if name not in self.structs:
+                raise SystemExit(f"policy.toml: [checked] {name}: no such struct")
         for table in ("pointers", "ignored", "lenient", "object_handles"):
             for name in self.policy[table]:
                 owner, member = name.split(".")

@@ -169,6 +169,17 @@ bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t co
     return true;
 }
 
+bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s)
+{
+    for (uint32_t i = 0; s->pMapEntries && i < s->mapEntryCount; i++) {
+        const VkSpecializationMapEntry *entry = &s->pMapEntries[i];
+        if (!s->pData || entry->size > s->dataSize || entry->offset > s->dataSize - entry->size) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what)
 {
     if (!*where) {

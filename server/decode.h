@@ -106,6 +106,8 @@ static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64
 bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what);
 bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
                     const char *what);
+/* policy.toml, [checked]. */
+bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s);
 /* A u64 length and that many bytes; the pointer ends up at the bytes. */
 bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what);
 /* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */

@@ -414,6 +414,26 @@ OBJECT(VkDescriptorPool, VkDescriptorPoolCreateInfo, descriptor_pool, destroy_de
 OBJECT(VkDescriptorSetLayout, VkDescriptorSetLayoutCreateInfo, set_layout, destroy_set_layout)
 #undef OBJECT
 
+static VkResult create_compute_pipelines(VkDevice device, VkPipelineCache cache, uint32_t count,
+                                         const VkComputePipelineCreateInfo *infos,
+                                         const VkAllocationCallbacks *callbacks,
+                                         VkPipeline *pipelines)
+{
+    (void)device;
+    (void)cache;
+    (void)infos;
+    (void)callbacks;
+    return create((uint64_t *)pipelines, count);
+}
+
+static void destroy_pipeline(VkDevice device, VkPipeline pipeline,
+                             const VkAllocationCallbacks *callbacks)
+{
+    (void)device;
+    (void)callbacks;
+    destroy((uintptr_t)pipeline);
+}
+
 static VkResult allocate_memory(VkDevice device, const VkMemoryAllocateInfo *info,
                                 const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory)
 {
@@ -651,6 +671,8 @@ static struct function functions[] = {
     FUNCTION("vkDestroyImage", destroy_image),
     FUNCTION("vkCreateSampler", create_sampler),
     FUNCTION("vkDestroySampler", destroy_sampler),
+    FUNCTION("vkCreateComputePipelines", create_compute_pipelines),
+    FUNCTION("vkDestroyPipeline", destroy_pipeline),
     FUNCTION("vkCreateQueryPool", create_query_pool),
     FUNCTION("vkDestroyQueryPool", destroy_query_pool),
     FUNCTION("vkCreateCommandPool", create_command_pool),

@@ -448,6 +448,52 @@ static void counts_do_not_overflow(void **state)
     refused(client, &r);
 }
 
+static void specialization_stays_in_its_data(void **state)
+{
+    struct test_client *client = *state;
+    static const struct {
+        VkSpecializationMapEntry entry;
+        bool good;
+    } cases[] = {
+        {{0, 0, 8}, true},           {{0, 4, 4}, true},         {{0, 8, 0}, true},
+        {{0, 4, 5}, false},          {{0, 9, 0}, false},        {{0, 0, 9}, false},
+        {{0, UINT32_MAX, 4}, false}, {{0, 4, SIZE_MAX}, false}, {{0, 4, SIZE_MAX - 3}, false},
+    };
+    const struct vd_args_vkCreateComputePipelines args = {
+        .device = HANDLE(VkDevice, DEVICE),
+        .createInfoCount = 1,
+    };
+    const VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT},
+    };
+    const VkSpecializationInfo constants = {.mapEntryCount = 1, .dataSize = 8};
+    const uint64_t data = 0;
+    for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct test_record r;
+        const uint64_t id = ID(VkPipeline, 200 + i);
+        record_begin(&r, VD_OP_vkCreateComputePipelines, &args, sizeof(args), true);
+        const uint32_t at =
+            record_put_back(&r, ARG(&r, struct vd_args_vkCreateComputePipelines, pCreateInfos),
+                            &info, sizeof(info)) +
+            (uint32_t)offsetof(VkComputePipelineCreateInfo, stage);
+        record_put(&r, at + (uint32_t)offsetof(VkPipelineShaderStageCreateInfo, pName), "main", 5);
+        const uint32_t special = record_put(
+            &r, at + (uint32_t)offsetof(VkPipelineShaderStageCreateInfo, pSpecializationInfo),
+            &constants, sizeof(constants));
+        record_put(&r, special + (uint32_t)offsetof(VkSpecializationInfo, pMapEntries),
+                   &cases[i].entry, sizeof(cases[i].entry));
+        record_put(&r, special + (uint32_t)offsetof(VkSpecializationInfo, pData), &data, 8);
+        record_put_back(&r, ARG(&r, struct vd_args_vkCreateComputePipelines, pPipelines), &id, 8);
+        if (cases[i].good) {
+            answered(client, &r, VK_SUCCESS);
+        } else {
+            refused(client, &r);
+        }
+    }
+}
+
 static void query_results_stay_in_their_array(void **state)
 {
     struct test_client *client = *state;
@@ -1502,6 +1548,7 @@ int main(void)
         TEST(foreign_structs_are_refused, open_device),
         TEST(chains_end, open_device),
         TEST(counts_do_not_overflow, open_device),
+        TEST(specialization_stays_in_its_data, open_device),
         TEST(query_results_stay_in_their_array, open_device),
         TEST(replies_stay_in_shared_memory, open_device),
         TEST(handles_are_checked, open_device),
