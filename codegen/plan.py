@@ -75,7 +75,7 @@ class Planner:
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
-        for table in ("withheld", "internal", "instance", "device"):
+        for table in ("withheld", "same_kernel", "internal", "instance", "device"):
             for name in self.policy[table]:
                 if name not in self.r.extensions:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")

@@ -375,6 +375,11 @@ const struct vd_capset *vd_connection_capset(const struct vd_connection *connect
     return &connection->transport->capset;
 }
 
+bool vd_connection_same_kernel(const struct vd_connection *connection)
+{
+    return connection->transport->ops->same_kernel;
+}
+
 struct vd_completion *vd_connection_completion(struct vd_connection *connection)
 {
     return connection->completion;

@@ -23,6 +23,8 @@ VkResult vd_connection_create(struct vd_connection **connection);
 void vd_connection_destroy(struct vd_connection *connection);
 
 const struct vd_capset *vd_connection_capset(const struct vd_connection *connection);
+/* Whether the server runs on the same kernel. */
+bool vd_connection_same_kernel(const struct vd_connection *connection);
 struct vd_completion *vd_connection_completion(struct vd_connection *connection);
 
 /* True once the server is gone, its context failed, or this process is a fork of the one that

@@ -117,12 +117,14 @@ static void choose_extensions(struct vd_physical_device *pd)
 {
     const struct vd_physical_device_data *data = pd->data;
     const struct vd_capset *capset = vd_connection_capset(pd->base.instance->connection);
+    const bool same_kernel = vd_connection_same_kernel(pd->base.instance->connection);
     const VkExtensionProperties *list =
         (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
     for (uint32_t i = 0; i < data->extension_count; i++) {
         const int index = vd_extension_find(list[i].extensionName);
         if (index >= 0 && vd_extensions[index].device &&
             vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
+            (same_kernel || !vd_extensions[index].same_kernel) &&
             peer_knows(capset, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
@@ -190,7 +192,8 @@ static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_
 {
     struct vd_call call;
     const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
-    VkResult result = vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VD_CALL_SYNC);
+    VkResult result =
+        vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VD_CALL_SYNC);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};

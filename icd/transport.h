@@ -26,6 +26,8 @@ struct vd_transport;
 
 struct vd_transport_ops {
     const char *name;
+    /* The server runs on the same kernel: its clocks are ours. */
+    bool same_kernel;
     /* Ends the connection and frees the transport. Shared memory must have been freed before. */
     void (*destroy)(struct vd_transport *transport);
     /* Zeroed shared memory of `size` bytes (rounded up to pages). Thread-safe.

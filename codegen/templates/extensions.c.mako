@@ -11,7 +11,7 @@ def way(x):
         return "WITHHELD"
     return "FORWARDED"
 def reason(x):
-    for table in ("instance", "device", "withheld"):
+    for table in ("instance", "device", "withheld", "same_kernel"):
         if x.name in p.policy[table]:
             return '"' + p.policy[table][x.name] + '"'
     if x.provisional:
@@ -23,7 +23,7 @@ def reason(x):
 const struct vd_extension vd_extensions[VD_EXT_COUNT] = {
 % for name, x in sorted(r.extensions.items()):
     [VD_EXT_${name[3:]}] = {"${name}", ${x.spec_version}, ${"true" if x.kind == "device" else "false"},
-        VD_EXTENSION_${way(x)}, ${reason(x)}},
+        VD_EXTENSION_${way(x)}, ${"true" if x.name in p.policy["same_kernel"] else "false"}, ${reason(x)}},
 % endfor
 };
 

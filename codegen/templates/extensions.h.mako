@@ -23,6 +23,7 @@ struct vd_extension {
     uint32_t spec_version;
     bool device; /* else of the instance */
     enum vd_extension_way way;
+    bool same_kernel; /* only where client and server run on the same one */
     const char *reason; /* of what is not simply forwarded */
 };
 

@@ -515,6 +515,7 @@ static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, 
 
 static const struct vd_transport_ops ops = {
     .name = "vtest",
+    .same_kernel = true,
     .destroy = destroy,
     .shm_create = shm_create,
     .shm_destroy = shm_destroy,

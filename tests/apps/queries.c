@@ -601,6 +601,57 @@ static void test_refusals(void)
             vkCreateDevice(gpu.physical, &with_extension, NULL, &device));
 }
 
+/* The host's clocks are the application's: what the device reports lies between two looks here. */
+static void test_calibrated_timestamps(void)
+{
+    const char *name = VK_EXT_CALIBRATED_TIMESTAMPS_EXTENSION_NAME;
+    if (!gpu_has_extension(gpu.physical, name)) {
+        printf("  no calibrated timestamps\n");
+        return;
+    }
+    struct gpu other;
+    gpu_init(&other, &(struct gpu_options){
+                         .name = "calibrated",
+                         .device_extensions = &name,
+                         .device_extension_count = 1,
+                     });
+    PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsEXT get_domains =
+        (PFN_vkGetPhysicalDeviceCalibrateableTimeDomainsEXT)vkGetInstanceProcAddr(
+            other.instance, "vkGetPhysicalDeviceCalibrateableTimeDomainsEXT");
+    PFN_vkGetCalibratedTimestampsEXT get_timestamps =
+        (PFN_vkGetCalibratedTimestampsEXT)vkGetDeviceProcAddr(other.device,
+                                                              "vkGetCalibratedTimestampsEXT");
+    expect(get_domains && get_timestamps, "a command is missing");
+
+    VkTimeDomainEXT domains[8];
+    uint32_t count = ARRAY_SIZE(domains);
+    must(get_domains(other.physical, &count, domains));
+    VkCalibratedTimestampInfoEXT infos[ARRAY_SIZE(domains)];
+    uint64_t stamps[ARRAY_SIZE(domains)] = {0}, deviation = 0;
+    uint32_t monotonic = UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        printf("  time domain %d\n", domains[i]);
+        infos[i] = (VkCalibratedTimestampInfoEXT){
+            .sType = VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT,
+            .timeDomain = domains[i],
+        };
+        if (domains[i] == VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT)
+            monotonic = i;
+    }
+    expect(count > 0, "an extension without time domains");
+    const uint64_t before = now_ns();
+    must(get_timestamps(other.device, count, infos, stamps, &deviation));
+    const uint64_t after = now_ns();
+    expect(deviation > 0, "clocks can not agree to the nanosecond");
+    for (uint32_t i = 0; i < count; i++)
+        expect(stamps[i] != 0, "time domain %d says nothing", domains[i]);
+    if (monotonic != UINT32_MAX)
+        expect(before <= stamps[monotonic] && stamps[monotonic] <= after,
+               "CLOCK_MONOTONIC is %" PRIu64 ", which is not between %" PRIu64 " and %" PRIu64,
+               stamps[monotonic], before, after);
+    gpu_finish(&other);
+}
+
 static const struct test {
     const char *name;
     void (*run)(void);
@@ -616,6 +667,7 @@ static const struct test {
     {"commands by name", test_commands_by_name},
     {"tools", test_tools},
     {"refusals", test_refusals},
+    {"calibrated timestamps", test_calibrated_timestamps},
 };
 
 /* Numbers that belong to no extension. */

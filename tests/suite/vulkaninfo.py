@@ -11,8 +11,6 @@ NOT_SHOWN = {
     "VK_KHR_external_memory_fd": "file descriptors do not cross yet",
     "VK_EXT_external_memory_dma_buf": "file descriptors do not cross yet",
     "VK_EXT_external_memory_host": "the application's own pages are not shared with the server",
-    "VK_EXT_calibrated_timestamps": "the application's clock is not the host's",
-    "VK_KHR_calibrated_timestamps": "the application's clock is not the host's",
     "VK_EXT_surface_maintenance1": "surfaces live in the client, where this is not written",
     "VK_EXT_swapchain_maintenance1": "swapchains live in the client, where this is not written",
     "VK_KHR_surface_protected_capabilities": "protected surfaces do not exist on X11",
