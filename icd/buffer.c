@@ -11,6 +11,16 @@ static bool importable(const struct vd_device *device)
     return device->physical_device->data->import_alignment != 0;
 }
 
+/* Stands for what is remembered of a sparse buffer. A driver binds the memory of a sparse resource
+ * page by page, for which what it imported from a pointer is not made: lavapipe would crash. The
+ * specification promises memory that can be mapped only for buffers that are not sparse. */
+static char sparse;
+
+static bool is_sparse(VkDevice device, VkBuffer buffer)
+{
+    return vd_id_object(vd_instance_of(device), (uint64_t)buffer) == &sparse;
+}
+
 static bool has_external_info(const VkBaseInStructure *chain)
 {
     for (; chain; chain = chain->pNext)
@@ -24,7 +34,8 @@ static const VkBufferCreateInfo *announce(const struct vd_device *device,
                                           const VkBufferCreateInfo *info, VkBufferCreateInfo *copy,
                                           VkExternalMemoryBufferCreateInfo *external)
 {
-    if (!importable(device) || has_external_info(info->pNext))
+    if (!importable(device) || (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
+        has_external_info(info->pNext))
         return info;
     *external = (VkExternalMemoryBufferCreateInfo){
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
@@ -59,22 +70,27 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
     VkExternalMemoryBufferCreateInfo external;
     const VkResult result = vd_call_vkCreateBuffer(
         handle, announce(device, pCreateInfo, &copy, &external), pAllocator, pBuffer);
-    if (result == VK_SUCCESS)
-        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer, memo_of(device, pCreateInfo));
+    if (result == VK_SUCCESS) {
+        void *remembered = pCreateInfo->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT
+                               ? (void *)&sparse
+                               : memo_of(device, pCreateInfo);
+        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer, remembered);
+    }
     return result;
 }
 
-static void translate(VkDevice device, VkMemoryRequirements *requirements)
+static void translate(VkDevice device, bool is_importable, VkMemoryRequirements *requirements)
 {
     const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, true);
+    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
 }
 
 /* False: the device is lost. */
 static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
 {
     struct vd_memo *memo = &((struct vd_device *)device)->buffers;
-    struct vd_memo_entry *entry = vd_id_object(vd_instance_of(device), (uint64_t)buffer);
+    struct vd_memo_entry *entry =
+        is_sparse(device, buffer) ? NULL : vd_id_object(vd_instance_of(device), (uint64_t)buffer);
     if (vd_memo_get(entry, out, sizeof(*out)))
         return true;
     const VkBufferMemoryRequirementsInfo2 question = {
@@ -89,7 +105,7 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
-    translate(device, &answer.memoryRequirements);
+    translate(device, !is_sparse(device, buffer), &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -115,7 +131,7 @@ vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequireme
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
-    translate(device, &requirements->memoryRequirements);
+    translate(device, !is_sparse(device, info->buffer), &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
@@ -127,5 +143,6 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
     VkDeviceBufferMemoryRequirements ours = *info;
     ours.pCreateInfo = announce((struct vd_device *)device, info->pCreateInfo, &copy, &external);
     vd_call_vkGetDeviceBufferMemoryRequirements(device, &ours, requirements);
-    translate(device, &requirements->memoryRequirements);
+    translate(device, !(info->pCreateInfo->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT),
+              &requirements->memoryRequirements);
 }

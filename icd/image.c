@@ -22,7 +22,9 @@ static const VkBaseInStructure *find(const void *chain, VkStructureType type)
 static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
+    /* For sparse ones, see buffer.c. */
     if (info->tiling != VK_IMAGE_TILING_LINEAR || !pd->data->import_alignment ||
+        (info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT) ||
         find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
         return false;
     VkExternalImageFormatProperties external = {

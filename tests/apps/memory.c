@@ -16,6 +16,8 @@ enum {
 
 static struct gpu gpu;
 
+static VkPhysicalDeviceFeatures core_features;
+
 static uint32_t host_type(void)
 {
     return find_memory_type(
@@ -678,6 +680,72 @@ static void test_order_of_destruction(void)
     }
 }
 
+/* Memory of every type that a sparse buffer can have, page by page in another order. */
+static void test_sparse(void)
+{
+    if (!core_features.sparseBinding ||
+        !(gpu.family_properties.queueFlags & VK_QUEUE_SPARSE_BINDING_BIT)) {
+        printf("    not offered\n");
+        return;
+    }
+    struct buffer plain;
+    buffer_init_host(&gpu, &plain, 1024 * KIB,
+                     VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+    VkBuffer sparse;
+    must(vkCreateBuffer(
+        gpu.device,
+        &(VkBufferCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+            .flags = VK_BUFFER_CREATE_SPARSE_BINDING_BIT,
+            .size = plain.size,
+            .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+        },
+        NULL, &sparse));
+    VkMemoryRequirements requirements;
+    vkGetBufferMemoryRequirements(gpu.device, sparse, &requirements);
+    const uint32_t pages = (uint32_t)(plain.size / requirements.alignment);
+    VkSparseMemoryBind *binds = calloc(pages, sizeof(*binds));
+    expect(binds != NULL && requirements.memoryTypeBits != 0, "no memory for a sparse buffer");
+    for (uint32_t type = 0; type < gpu.memory.memoryTypeCount; type++) {
+        if (!(requirements.memoryTypeBits & 1u << type))
+            continue;
+        const VkDeviceMemory memory = allocate_type(type, requirements.size);
+        for (uint32_t i = 0; i < pages; i++)
+            binds[i] = (VkSparseMemoryBind){
+                .resourceOffset = i * requirements.alignment,
+                .size = requirements.alignment,
+                .memory = memory,
+                .memoryOffset = (pages - 1 - i) * requirements.alignment,
+            };
+        must(vkQueueBindSparse(
+            gpu.queue, 1,
+            &(VkBindSparseInfo){
+                .sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+                .bufferBindCount = 1,
+                .pBufferBinds = &(VkSparseBufferMemoryBindInfo){sparse, pages, binds},
+            },
+            VK_NULL_HANDLE));
+        must(vkQueueWaitIdle(gpu.queue));
+        fill(plain.map, plain.size, type);
+        copy(plain.handle, sparse, &(VkBufferCopy){0, 0, plain.size});
+        memset(plain.map, 0, plain.size);
+        copy(sparse, plain.handle, &(VkBufferCopy){0, 0, plain.size});
+        check(plain.map, plain.size, type, "through a sparse buffer");
+        if (gpu.memory.memoryTypes[type].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
+            const uint8_t *mapped = map(memory, 0, VK_WHOLE_SIZE);
+            for (uint32_t i = 0; i < pages; i++)
+                expect(memcmp(mapped + binds[i].memoryOffset,
+                              (const uint8_t *)plain.map + binds[i].resourceOffset,
+                              requirements.alignment) == 0,
+                       "page %u of a sparse buffer is not in its memory", i);
+        }
+        vkFreeMemory(gpu.device, memory, NULL);
+    }
+    free(binds);
+    vkDestroyBuffer(gpu.device, sparse, NULL);
+    buffer_finish(&gpu, &plain);
+}
+
 static const struct test {
     const char *name;
     void (*run)(void);
@@ -693,6 +761,7 @@ static const struct test {
     {"vkBindBufferMemory2", test_bind2},
     {"dedicated allocations", test_dedicated},
     {"images", test_images},
+    {"sparse buffers", test_sparse},
     {"order of destruction", test_order_of_destruction},
 };
 
@@ -726,8 +795,16 @@ int main(int argc, char **argv)
                 .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
                 .maintenance4 = VK_TRUE,
             },
+        .core_features = &core_features,
     };
     gpu_init_instance(&gpu, &options);
+    uint32_t count = 1;
+    VkPhysicalDevice physical;
+    VkPhysicalDeviceFeatures offered;
+    expect(vkEnumeratePhysicalDevices(gpu.instance, &count, &physical) >= 0 && count == 1,
+           "there is no Vulkan device");
+    vkGetPhysicalDeviceFeatures(physical, &offered);
+    core_features.sparseBinding = offered.sparseBinding;
     if (argc == 2 && strcmp(argv[1], "--map2") == 0)
         return run_map2(&options);
     gpu_init_device(&gpu, &options);
