@@ -102,6 +102,9 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
 
     instance->debug_utils = has_debug_utils(get, NULL) || (validate && has_debug_utils(get, layer));
     instance->api_version = choose_version(get, validate ? layer : NULL);
+    if (context->options.api_version && instance->api_version > context->options.api_version) {
+        instance->api_version = context->options.api_version;
+    }
     if (!create || instance->api_version < VK_API_VERSION_1_1) {
         vd_log(VD_LOG_ERROR, "the Vulkan loader of this machine is too old");
         return VK_ERROR_INCOMPATIBLE_DRIVER;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vulkan/vulkan_core.h>
+
 #include "protocol/record.h"
 #include "protocol/vtest.h"
 
@@ -41,6 +43,8 @@ static const char help[] =
     "  --print-capabilities\n"
     "                     say what kind of vhost-user backend this is, as JSON\n"
     "  --gpu N            offer only the host's physical device number N\n"
+    "  --api-version 1.N  offer no later version of Vulkan than this, for programs that stop at\n"
+    "                     versions they do not know (at least 1.1)\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
     "  --lanes N          replay on N more threads what a client records on several (default: one\n"
     "                     for each further core, at most 7)\n"
@@ -59,6 +63,7 @@ enum option_id {
     OPTION_PRINT_CAPABILITIES,
     OPTION_IGNORED,
     OPTION_GPU,
+    OPTION_API_VERSION,
     OPTION_VALIDATE,
     OPTION_LANES,
     OPTION_TRACE,
@@ -78,6 +83,7 @@ static const struct option long_options[] = {
     {"virgl", no_argument, NULL, OPTION_IGNORED},
     {"render-node", required_argument, NULL, OPTION_IGNORED},
     {"gpu", required_argument, NULL, OPTION_GPU},
+    {"api-version", required_argument, NULL, OPTION_API_VERSION},
     {"validate", no_argument, NULL, OPTION_VALIDATE},
     {"lanes", required_argument, NULL, OPTION_LANES},
     {"trace", required_argument, NULL, OPTION_TRACE},
@@ -108,6 +114,18 @@ static bool parse_number(const char *text, int *number)
         return false;
     }
     *number = (int)value;
+    return true;
+}
+
+/* "1.3": Vulkan 1.3, whatever its patch. Viaduct needs 1.1 of the host. */
+static bool parse_version(const char *text, uint32_t *version)
+{
+    int minor;
+    if (strncmp(text, "1.", 2) != 0 || !parse_number(text + 2, &minor) || minor < 1 ||
+        minor > 1023) {
+        return false;
+    }
+    *version = VK_MAKE_API_VERSION(0, 1, (uint32_t)minor, 0);
     return true;
 }
 
@@ -202,6 +220,11 @@ int main(int argc, char **argv)
         case OPTION_GPU:
             if (!parse_number(optarg, &options.context.gpu)) {
                 return usage_error("--gpu wants a number, not '%s'", optarg);
+            }
+            break;
+        case OPTION_API_VERSION:
+            if (!parse_version(optarg, &options.context.api_version)) {
+                return usage_error("--api-version wants 1.1 or later, not '%s'", optarg);
             }
             break;
         case OPTION_VALIDATE:

@@ -143,6 +143,7 @@ struct run {
     /* What was asked for. */
     const char *driver;
     const char *gpu;
+    const char *api_version;
     const char *server;
     bool validate;
     bool verbose;
@@ -287,6 +288,10 @@ _Noreturn static void exec_server(struct run *run, int ready)
     if (run->gpu) {
         arguments[count++] = "--gpu";
         arguments[count++] = (char *)run->gpu;
+    }
+    if (run->api_version) {
+        arguments[count++] = "--api-version";
+        arguments[count++] = (char *)run->api_version;
     }
     if (run->validate) {
         arguments[count++] = "--validate";
@@ -491,6 +496,7 @@ static void run_usage(FILE *file)
           "\n"
           "  --driver ICD.json  the server uses this Vulkan driver (default: the loader chooses)\n"
           "  --gpu N            the server shows only its physical device number N\n"
+          "  --api-version 1.N  the server offers no later version of Vulkan\n"
           "  --server PATH      the server to start (default: VIADUCT_SERVER, or the one beside\n"
           "                     this program)\n"
           "  --validate         the server puts the validation layer above its driver\n"
@@ -508,6 +514,7 @@ static bool parse_run_options(struct run *run, int argc, char **argv, int *code)
     enum {
         DRIVER = 256,
         GPU,
+        API_VERSION,
         SERVER,
         VALIDATE,
         VERBOSE,
@@ -516,6 +523,7 @@ static bool parse_run_options(struct run *run, int argc, char **argv, int *code)
     static const struct option options[] = {
         {"driver", required_argument, NULL, DRIVER},
         {"gpu", required_argument, NULL, GPU},
+        {"api-version", required_argument, NULL, API_VERSION},
         {"server", required_argument, NULL, SERVER},
         {"validate", no_argument, NULL, VALIDATE},
         {"verbose", no_argument, NULL, VERBOSE},
@@ -536,6 +544,9 @@ static bool parse_run_options(struct run *run, int argc, char **argv, int *code)
                 return false;
             }
             run->gpu = optarg;
+            break;
+        case API_VERSION:
+            run->api_version = optarg; /* the server says what is wrong with it */
             break;
         case SERVER:
             run->server = optarg;

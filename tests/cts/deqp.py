@@ -71,8 +71,11 @@ class Reader:
             yield self._take()
         elif self.outcome and len(self.outcome.message) < 500:
             self.outcome.message += " " + line.strip().removesuffix(")")
+        # A lost device aborts the rest, after which dEQP-VK sums up as usual.
         if line.startswith("DONE!"):
             self.complete = True
+        elif line.startswith("Test run was ABORTED!"):
+            self.complete = False
 
     def _take(self):
         case, outcome = self.case, self.outcome

@@ -56,8 +56,11 @@ def status(case):
 def main():
     options = dict(word.removeprefix("--deqp-").split("=", 1) for word in sys.argv[1:])
     if options.get("runmode") == "txt-caselist":
-        pathlib.Path(options["caselist-export-file"]).write_text(
-            "GROUP: dEQP-VK\n" + "".join(f"TEST: {case}\n" for case in CASES), encoding="utf-8")
+        for package, cases in (("dEQP-VK", CASES), ("dEQP-VK-experimental", [])):
+            path = options["caselist-export-file"].replace("${packageName}", package)
+            pathlib.Path(path).write_text(
+                f"GROUP: {package}\n" + "".join(f"TEST: {case}\n" for case in cases),
+                encoding="utf-8")
         return
     wanted = pathlib.Path(options["caselist-file"]).read_text(encoding="utf-8").split()
     for case in CASES:
@@ -66,6 +69,7 @@ def main():
             result = status(case)
             print("  " + result)
             if result.startswith("DeviceLost"):
+                print("\nDONE!\n\nTest run totals:\nTest run was ABORTED!")
                 return
     print("\nDONE!")
 

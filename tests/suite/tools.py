@@ -3,11 +3,12 @@
 
 import json
 import os
+import re
 import signal
 import tempfile
 
 from harness import (Server, build_path, clean_environment, lavapipe, manifest,
-                     native_environment, process, test, through)
+                     native_environment, process, setting, test, through)
 
 
 def viaduct_server(*arguments):
@@ -34,6 +35,21 @@ def run_arguments(context):
     result = context.succeed(through(["/usr/bin/printf", "<%s>", *words]), clean_environment())
     context.check(result.out == "".join(f"<{word}>" for word in words), f"got {result.out!r}")
     context.check(result.err == "", f"it says something on stderr: {result.err!r}")
+
+
+@test("tools/run/api-version")
+def run_api_version(context):
+    """viaduct run --api-version: devices show no later version; a wrong one is refused"""
+    vulkaninfo = setting.tool("vulkaninfo")
+    for version in ("1.1", "1.2", "1.3"):
+        result = context.succeed(through([vulkaninfo, "--summary"], "--api-version", version),
+                                 clean_environment())
+        shown = re.findall(r"apiVersion *= *(\d+\.\d+)\.", result.out)
+        context.check(shown == [version], f"with --api-version {version} devices show {shown}")
+    for wrong in ("1.0", "2.0", "1", "1.x", ""):
+        result = context.run(through(["/bin/true"], "--api-version", wrong), clean_environment())
+        context.check(result.status == 125, f"--api-version '{wrong}' gave {result.status}")
+        context.check("--api-version" in result.err, "it does not say what is wrong")
 
 
 @test("tools/run/leaves-nothing")
