@@ -963,6 +963,22 @@ void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *
     shm_release(connection, shm);
 }
 
+int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm)
+{
+    struct vd_transport *transport = connection->transport;
+    return transport->ops->shm_export && !vd_connection_lost(connection)
+               ? transport->ops->shm_export(transport, shm)
+               : -1;
+}
+
+bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, uint64_t offset,
+                               uint32_t pitch, VkExtent2D extent)
+{
+    struct vd_transport *transport = connection->transport;
+    return transport->ops->shm_picture && !vd_connection_lost(connection) &&
+           transport->ops->shm_picture(transport, shm, offset, pitch, extent);
+}
+
 void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,
                         uint64_t timeout_ns)
 {

@@ -86,6 +86,10 @@ VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slo
 VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t size,
                                   struct vd_shm *shm);
 void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm);
+/* As vd_transport_ops.shm_export and shm_picture, also where there are none. */
+int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm);
+bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, uint64_t offset,
+                               uint32_t pitch, VkExtent2D extent);
 
 /* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. Nobody wakes it when the
  * server dies, unlike the waits above: bound it. */

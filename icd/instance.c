@@ -174,7 +174,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     pthread_mutex_init(&instance->lock, NULL);
     instance->extensions = calloc(VD_EXT_COUNT, sizeof(*instance->extensions));
     instance->ids = vd_ids_create();
-    instance->displays = vd_displays_create();
+    instance->displays = vd_displays_create(instance);
     instance->profile = vd_profile_create();
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!instance->extensions || !instance->ids || !instance->displays)

@@ -45,6 +45,13 @@ struct vd_transport_ops {
     /* Sleeps until the peer is gone: true. False: stop_fd has become readable. `lost` is the word of
      * the completion page, which a transport whose peer can go in silence finds set. */
     bool (*watch)(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd);
+    /* The two are NULL where shared memory is never the scanout of a display. */
+    /* A new descriptor of the DMA buffer that is this shared memory, or -1. */
+    int (*shm_export)(struct vd_transport *transport, uint32_t shm);
+    /* Says where in it the picture lies that a display shows of it from now on; returns when the
+     * one before is no longer read. False: that cannot be. */
+    bool (*shm_picture)(struct vd_transport *transport, uint32_t shm, uint64_t offset,
+                        uint32_t pitch, VkExtent2D extent);
 };
 
 struct vd_transport {

@@ -393,6 +393,41 @@ static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, 
     return sources[1].revents == 0;
 }
 
+static int shm_export(struct vd_transport *transport, uint32_t shm)
+{
+    struct virtgpu *virtgpu = downcast(transport);
+    pthread_rwlock_rdlock(&virtgpu->lock);
+    const uint32_t handle = virtgpu->mappings[shm].handle;
+    pthread_rwlock_unlock(&virtgpu->lock);
+    int fd = -1;
+    return drmPrimeHandleToFD(virtgpu->fd, handle, DRM_CLOEXEC | DRM_RDWR, &fd) == 0 ? fd : -1;
+}
+
+static bool shm_picture(struct vd_transport *transport, uint32_t shm, uint64_t offset,
+                        uint32_t pitch, VkExtent2D extent)
+{
+    struct virtgpu *virtgpu = downcast(transport);
+    const struct vd_virtio_gpu_picture record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_PICTURE},
+        .shm = shm,
+        .pitch = pitch,
+        .offset = offset,
+        .width = extent.width,
+        .height = extent.height,
+    };
+    int fence;
+    if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence)) {
+        return false;
+    }
+    /* The device answers in order, so here even an early signal is not too early: it can only be
+     * that of a later command. */
+    if (!await_fence(fence, DEAD_SECONDS * NS_PER_S)) {
+        declare_dead(virtgpu);
+        return false;
+    }
+    return true;
+}
+
 static const struct vd_transport_ops ops = {
     .name = "virtgpu",
     .destroy = destroy,
@@ -402,6 +437,8 @@ static const struct vd_transport_ops ops = {
     .wake = wake,
     .wait = wait,
     .watch = watch,
+    .shm_export = shm_export,
+    .shm_picture = shm_picture,
 };
 
 /* ---- Finding the device */

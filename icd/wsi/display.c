@@ -6,6 +6,7 @@
  */
 #include "display.h"
 
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,10 +28,12 @@ struct vd_card {
     struct vd_displays *displays;
     int fd;
     dev_t device;
+    bool is_virtio;
     unsigned users; /* that want to be its master */
 };
 
 struct vd_displays {
+    const struct vd_instance *instance;
     pthread_mutex_t lock;
     bool searched;
     struct vd_card *cards;
@@ -39,11 +42,13 @@ struct vd_displays {
 
 /* ---- Finding them */
 
-struct vd_displays *vd_displays_create(void)
+struct vd_displays *vd_displays_create(const struct vd_instance *instance)
 {
     struct vd_displays *displays = calloc(1, sizeof(*displays));
-    if (displays)
-        pthread_mutex_init(&displays->lock, NULL);
+    if (!displays)
+        return NULL;
+    displays->instance = instance;
+    pthread_mutex_init(&displays->lock, NULL);
     return displays;
 }
 
@@ -91,7 +96,15 @@ static void open_card(struct vd_displays *displays, const char *path)
         close(fd);
         return;
     }
-    *card = (struct vd_card){displays->cards, displays, fd, status.st_rdev, 0};
+    drmVersion *version = drmGetVersion(fd);
+    *card = (struct vd_card){
+        .next = displays->cards,
+        .displays = displays,
+        .fd = fd,
+        .device = status.st_rdev,
+        .is_virtio = version && strcmp(version->name, "virtio_gpu") == 0,
+    };
+    drmFreeVersion(version);
     displays->cards = card;
 }
 
@@ -235,6 +248,33 @@ void vd_display_give(struct vd_display *display)
     if (--display->card->users == 0 && display->acquired < 0)
         drmDropMaster(display->card->fd);
     pthread_mutex_unlock(&displays->lock);
+}
+
+struct vd_connection *vd_display_connection(const struct vd_display *display)
+{
+    return display->card->displays->instance->connection;
+}
+
+uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D extent,
+                           uint64_t offset, uint32_t pitch)
+{
+    struct vd_displays *displays = display->card->displays;
+    const int fd = fd_of(display);
+    uint32_t handle, frame_buffer = 0;
+    /* Only virtio-gpu's own device knows what PICTURE says, and it takes no others' buffers. */
+    if (!display->card->is_virtio || offset > UINT32_MAX)
+        return 0;
+    /* The kernel has one handle for a buffer, however often it is imported. */
+    pthread_mutex_lock(&displays->lock);
+    if (drmPrimeFDToHandle(fd, dma_buf, &handle) == 0) {
+        if (drmModeAddFB2(fd, extent.width, extent.height, DRM_FORMAT_XRGB8888,
+                          (const uint32_t[4]){handle}, (const uint32_t[4]){pitch},
+                          (const uint32_t[4]){(uint32_t)offset}, &frame_buffer, 0) < 0)
+            frame_buffer = 0;
+        drmIoctl(fd, DRM_IOCTL_GEM_CLOSE, &(struct drm_gem_close){.handle = handle});
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return frame_buffer;
 }
 
 int vd_display_show(struct vd_display *display, const struct vd_display_mode *mode,

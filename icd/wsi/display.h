@@ -41,7 +41,7 @@ struct vd_display {
 };
 
 /* NULL without memory. Finds nothing before somebody asks. */
-struct vd_displays *vd_displays_create(void);
+struct vd_displays *vd_displays_create(const struct vd_instance *instance);
 /* NULL is fine. */
 void vd_displays_destroy(struct vd_displays *displays);
 
@@ -50,6 +50,11 @@ VkExtent2D vd_display_mode_extent(const struct vd_display_mode *mode);
 /* The descriptor to draw with, as the card's master: false if somebody else is. */
 bool vd_display_take(struct vd_display *display, int *fd);
 void vd_display_give(struct vd_display *display);
+/* A frame buffer of pixels in this DMA buffer, at `offset` and with rows `pitch` bytes apart: for
+ * drmModeRmFB. 0: the display does not show such memory. */
+uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D extent,
+                           uint64_t offset, uint32_t pitch);
+struct vd_connection *vd_display_connection(const struct vd_display *display);
 /* Shows a frame buffer, and returns when the one before is no longer shown. Returns 0 or an errno.
  * `owner` is whoever shows it. */
 int vd_display_show(struct vd_display *display, const struct vd_display_mode *mode,

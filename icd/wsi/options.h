@@ -6,7 +6,8 @@
  * combination works; some are slow. Read once.
  *   direct  the window system reads the very memory that the host draws to, where that is possible
  *   copy    the host copies each image when it is presented
- *   noshm   pixels travel through the X connection instead of shared memory */
+ *   noshm   pixels travel through the X connection, or to other buffers of a display, instead of
+ *           being read from shared memory */
 enum vd_wsi_option {
     VD_WSI_DIRECT = 1 << 0,
     VD_WSI_COPY = 1 << 1,

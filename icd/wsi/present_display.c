@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts pictures on a display: each is copied to the one of two frame buffers of the card (dumb
- * buffers) that is not shown, which is then shown.
+ * Puts pictures on a display. On the display of the virtual GPU that carries this driver, whose
+ * device looks at the same memory, they are shown where they lie. Elsewhere each is copied to the one
+ * of two frame buffers of the card (dumb buffers) that is not shown, which is then shown.
  */
 #include "present_display.h"
 
@@ -10,12 +11,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <drm_fourcc.h>
 #include <xf86drm.h>
 
 #include "icd/log.h"
 #include "icd/shm_pool.h"
+#include "options.h"
 
 #define PIXEL_SIZE 4u
 
@@ -27,13 +30,23 @@ struct frame_buffer {
     uint8_t *map;
 };
 
+/* A frame buffer where a picture lies. */
+struct place {
+    uint32_t shm;
+    uint32_t id;
+    uint64_t offset;
+};
+
 struct display_presenter {
     struct vd_presenter base;
     const struct vd_display_mode *mode;
     VkExtent2D extent;
     int fd;
     unsigned next;
-    struct frame_buffer buffers[2];
+    struct frame_buffer buffers[2]; /* made when the first picture has to be copied */
+    bool copies;
+    uint32_t place_count, place_capacity;
+    struct place places[];
 };
 
 static const struct vd_presenter_ops display_ops;
@@ -78,15 +91,73 @@ static bool frame_buffer_init(int fd, VkExtent2D extent, struct frame_buffer *bu
     return true;
 }
 
-static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+/* A frame buffer of the picture itself, or 0. */
+static uint32_t find_place(struct display_presenter *p, const struct vd_pixels *pixels,
+                           uint64_t offset)
 {
-    struct display_presenter *p = display_presenter(presenter);
+    for (uint32_t i = 0; i < p->place_count; i++) {
+        if (p->places[i].shm == pixels->part->shm && p->places[i].offset == offset)
+            return p->places[i].id;
+    }
+    if (p->place_count == p->place_capacity)
+        return 0;
+    struct vd_display *display = p->mode->display;
+    const int dma_buf = vd_connection_shm_export(vd_display_connection(display), pixels->part->shm);
+    if (dma_buf < 0)
+        return 0;
+    const uint32_t id = vd_display_import(display, dma_buf, p->extent, offset, pixels->pitch);
+    close(dma_buf);
+    if (id)
+        p->places[p->place_count++] = (struct place){pixels->part->shm, id, offset};
+    return id;
+}
+
+/* False: it has to be copied. Otherwise *error is an errno or 0. */
+static bool show_in_place(struct display_presenter *p, const struct vd_pixels *pixels, int *error)
+{
+    const uint64_t offset = pixels->part->offset + pixels->offset;
+    struct vd_connection *connection = vd_display_connection(p->mode->display);
+    const uint32_t shm = pixels->part->shm, id = find_place(p, pixels, offset);
+    if (!id || !vd_connection_shm_picture(connection, shm, offset, pixels->pitch, p->extent))
+        return false;
+    *error = vd_display_show(p->mode->display, p->mode, p, id);
+    /* Once more, behind the exchange: when this is answered, that has happened. */
+    return vd_connection_shm_picture(connection, shm, offset, pixels->pitch, p->extent);
+}
+
+static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels, int *error)
+{
+    for (size_t i = 0; i < 2 && !p->buffers[i].map; i++) {
+        if (!frame_buffer_init(p->fd, p->extent, &p->buffers[i])) {
+            vd_log("no frame buffer for %s: %s", p->mode->display->name, strerror(errno));
+            return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        }
+    }
     const struct frame_buffer *buffer = &p->buffers[p->next];
     const uint8_t *row = (const uint8_t *)pixels->part->map + pixels->offset;
     for (uint32_t y = 0; y < p->extent.height; y++, row += pixels->pitch)
         memcpy(buffer->map + (size_t)y * buffer->pitch, row, (size_t)p->extent.width * PIXEL_SIZE);
 
-    const int error = vd_display_show(p->mode->display, p->mode, p, buffer->id);
+    *error = vd_display_show(p->mode->display, p->mode, p, buffer->id);
+    if (!*error)
+        p->next ^= 1;
+    return VK_SUCCESS;
+}
+
+static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+{
+    struct display_presenter *p = display_presenter(presenter);
+    int error = 0;
+    if (!p->copies && !show_in_place(p, pixels, &error)) {
+        vd_log("pictures for %s are copied", p->mode->display->name);
+        p->copies = true;
+    }
+    p->base.keeps = !p->copies;
+    if (p->copies) {
+        const VkResult result = copy(p, pixels, &error);
+        if (result != VK_SUCCESS)
+            return result;
+    }
     if (error == EACCES) {
         /* Somebody else is the card's master now, as when terminals are switched: nobody sees this
          * picture, which takes its time all the same. */
@@ -97,7 +168,6 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
         vd_log("%s shows nothing more: %s", p->mode->display->name, strerror(error));
         return VK_ERROR_SURFACE_LOST_KHR;
     }
-    p->next ^= 1;
     return VK_SUCCESS;
 }
 
@@ -107,6 +177,8 @@ static void destroy(struct vd_presenter *presenter)
     vd_display_restore(p->mode->display, p);
     for (size_t i = 0; i < 2; i++)
         frame_buffer_finish(p->fd, &p->buffers[i]);
+    for (uint32_t i = 0; i < p->place_count; i++)
+        drmModeRmFB(p->fd, p->places[i].id);
     vd_display_give(p->mode->display);
     free(p);
 }
@@ -118,25 +190,24 @@ static const struct vd_presenter_ops display_ops = {
 };
 
 VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExtent2D extent,
-                                     struct vd_presenter **presenter)
+                                     uint32_t image_count, struct vd_presenter **presenter)
 {
     const VkExtent2D whole = vd_display_mode_extent(mode);
     if (extent.width != whole.width || extent.height != whole.height)
         return VK_ERROR_INITIALIZATION_FAILED;
-    struct display_presenter *p = calloc(1, sizeof(*p));
+    struct display_presenter *p = calloc(1, sizeof(*p) + image_count * sizeof(p->places[0]));
     if (!p)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    *p = (struct display_presenter){.base.ops = &display_ops, .mode = mode, .extent = extent};
+    *p = (struct display_presenter){
+        .base.ops = &display_ops,
+        .mode = mode,
+        .extent = extent,
+        .copies = vd_wsi_options() & VD_WSI_NO_SHM,
+        .place_capacity = image_count,
+    };
     if (!vd_display_take(mode->display, &p->fd)) {
         free(p);
         return VK_ERROR_INITIALIZATION_FAILED;
-    }
-    for (size_t i = 0; i < 2; i++) {
-        if (!frame_buffer_init(p->fd, extent, &p->buffers[i])) {
-            vd_log("no frame buffer for %s: %s", mode->display->name, strerror(errno));
-            destroy(&p->base);
-            return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-        }
     }
     *presenter = &p->base;
     return VK_SUCCESS;

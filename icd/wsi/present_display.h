@@ -6,6 +6,6 @@
 #include "presenter.h"
 
 VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExtent2D extent,
-                                     struct vd_presenter **presenter);
+                                     uint32_t image_count, struct vd_presenter **presenter);
 
 #endif

@@ -34,6 +34,9 @@ struct vd_presenter_ops {
 
 struct vd_presenter {
     const struct vd_presenter_ops *ops;
+    /* The pixels of the last picture are read until `show` returns for the next one, or until the
+     * presenter is destroyed. May change with each `show`. */
+    bool keeps;
 };
 
 static inline void vd_presenter_destroy(struct vd_presenter *presenter)

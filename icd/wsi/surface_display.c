@@ -87,10 +87,9 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
                                  struct vd_presenter **presenter)
 {
     (void)format;
-    (void)image_count;
     return vd_display_presenter_create(
         (const struct vd_display_mode *)(uintptr_t)surface_display(surface)->displayMode, extent,
-        presenter);
+        image_count, presenter);
 }
 
 const struct vd_surface_ops vd_surface_display_ops = {

@@ -31,6 +31,8 @@ struct succession {
     uint64_t shown;       /* generation */
 };
 
+#define NO_IMAGE UINT32_MAX
+
 /* A presented image, ready once this batch is done. */
 struct presented {
     uint32_t image;
@@ -54,6 +56,7 @@ struct swapchain {
     bool retired;
     bool stopped;
     VkResult status; /* of the last picture; an error stays */
+    uint32_t kept;   /* an image that the presenter still reads; the thread's own */
     /* Rings with room for every image. */
     uint32_t *free;
     uint32_t free_first, free_count;
@@ -125,6 +128,17 @@ static struct presented newest(struct swapchain *s, struct presented presented)
     return presented;
 }
 
+/* Of the image that was last handed to the presenter and the one that it has kept since, gives back
+ * what it no longer reads. Under the lock. */
+static void give_back_rested(struct swapchain *s, uint32_t image)
+{
+    if (s->kept != NO_IMAGE)
+        give_back(s, s->kept);
+    s->kept = s->presenter->keeps ? image : NO_IMAGE;
+    if (s->kept == NO_IMAGE)
+        give_back(s, image);
+}
+
 static void *present(void *data)
 {
     struct swapchain *s = data;
@@ -155,7 +169,7 @@ static void *present(void *data)
                 vd_log("the swapchain cannot go on: VkResult %d", status);
             s->status = status;
         }
-        give_back(s, presented.image);
+        give_back_rested(s, presented.image);
         pthread_cond_broadcast(&s->changed);
     }
     pthread_mutex_unlock(&s->lock);
@@ -226,9 +240,10 @@ static void retire(struct swapchain *s)
 /* Everything but the thread. */
 static void finish(struct swapchain *s)
 {
+    /* First: it may still read an image. */
+    vd_presenter_destroy(s->presenter);
     if (s->images.device)
         vd_swapchain_images_finish(&s->images);
-    vd_presenter_destroy(s->presenter);
     succession_leave(s->succession);
     pthread_cond_destroy(&s->wanted);
     pthread_cond_destroy(&s->changed);
@@ -241,6 +256,7 @@ static VkResult init(struct swapchain *s, struct vd_device *device,
                      const VkSwapchainCreateInfoKHR *info, struct swapchain *old)
 {
     s->device = device;
+    s->kept = NO_IMAGE;
     s->newest_only = info->presentMode == VK_PRESENT_MODE_MAILBOX_KHR;
     s->generation = old ? old->generation + 1 : 0;
     locks_init(s);

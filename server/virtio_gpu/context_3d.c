@@ -661,6 +661,20 @@ static uint32_t wake(struct vg_context *context, struct vg_command *command)
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
+static uint32_t set_picture(struct vg_context *context, struct vg_command *command)
+{
+    struct vd_virtio_gpu_picture request;
+    memcpy(&request, command->request.bytes + sizeof(struct virtio_gpu_cmd_submit),
+           sizeof(request));
+    struct registration *registration = find_shm(context, request.shm);
+    if (!registration) {
+        return context->lost ? VIRTIO_GPU_RESP_OK_NODATA : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    }
+    return vg_resource_set_picture(registration->resource, &request)
+               ? VIRTIO_GPU_RESP_OK_NODATA
+               : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
 static const struct submission {
     uint16_t opcode;
     uint32_t size;
@@ -671,6 +685,7 @@ static const struct submission {
     {VD_VIRTIO_GPU_WAKE, sizeof(struct vd_virtio_gpu_wake), wake},
     {VD_VIRTIO_GPU_WAIT, sizeof(struct vd_virtio_gpu_wait), park},
     {VD_VIRTIO_GPU_WATCH, sizeof(struct vd_virtio_gpu_watch), watch},
+    {VD_VIRTIO_GPU_PICTURE, sizeof(struct vd_virtio_gpu_picture), set_picture},
 };
 
 uint32_t vg_context_submit(struct vg_device *device, struct vg_command *command)

@@ -13,6 +13,7 @@
 #include <linux/virtio_gpu.h>
 
 #include "protocol/record.h"
+#include "protocol/virtio_gpu.h"
 
 #include "guest_memory.h"
 #include "virtqueue.h"
@@ -61,6 +62,8 @@ struct vg_resource {
     uint32_t id;
     bool is_3d;
     uint32_t target, format, width, height;
+    uint64_t picture;           /* where the first pixel lies */
+    uint32_t pitch;             /* bytes from row to row */
     uint8_t *pixels;            /* of a 2D resource: width * 4 bytes a row */
     struct vg_segment *backing; /* guest pages, NULL: none */
     uint32_t backing_count;
@@ -148,6 +151,9 @@ void vg_resource_unuse(struct vg_device *device, struct vg_resource *resource);
 _Atomic uint32_t *vg_resource_word(struct vg_device *device, const struct vg_resource *resource,
                                    uint64_t offset);
 void vg_resources_clear(struct vg_device *device);
+/* A buffer shows this from now on. False: it is not within its guest pages. */
+bool vg_resource_set_picture(struct vg_resource *resource,
+                             const struct vd_virtio_gpu_picture *picture);
 /* Copies a row of pixels, as x8r8g8b8. False: there are none. */
 bool vg_resource_row(struct vg_device *device, const struct vg_resource *resource, uint32_t x,
                      uint32_t y, uint32_t width, uint32_t *pixels);

@@ -98,6 +98,7 @@ uint32_t vg_resource_create_2d(struct vg_device *device, struct vg_command *comm
         .format = create.format,
         .width = create.width,
         .height = create.height,
+        .pitch = create.width * BYTES_PER_PIXEL,
     };
     if (!find_format(values.format) || values.width == 0 || values.width > SIDE_MAX ||
         values.height == 0 || values.height > SIDE_MAX) {
@@ -132,6 +133,7 @@ uint32_t vg_resource_create_3d(struct vg_device *device, struct vg_command *comm
         .format = create.format,
         .width = create.width,
         .height = create.height,
+        .pitch = create.width * BYTES_PER_PIXEL,
     };
     return add(device, &values);
 }
@@ -338,6 +340,25 @@ uint32_t vg_resource_transfer_3d(struct vg_device *device, struct vg_command *co
                                                           : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
 
+bool vg_resource_set_picture(struct vg_resource *resource,
+                             const struct vd_virtio_gpu_picture *picture)
+{
+    const uint64_t row = (uint64_t)picture->width * BYTES_PER_PIXEL;
+    if (picture->width == 0 || picture->width > SIDE_MAX || picture->height == 0 ||
+        picture->height > SIDE_MAX || picture->pitch < row ||
+        picture->offset > resource->backing_size ||
+        (uint64_t)picture->pitch * (picture->height - 1) + row >
+            resource->backing_size - picture->offset) {
+        return false;
+    }
+    resource->format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
+    resource->width = picture->width;
+    resource->height = picture->height;
+    resource->pitch = picture->pitch;
+    resource->picture = picture->offset;
+    return true;
+}
+
 bool vg_resource_row(struct vg_device *device, const struct vg_resource *resource, uint32_t x,
                      uint32_t y, uint32_t width, uint32_t *pixels)
 {
@@ -345,7 +366,8 @@ bool vg_resource_row(struct vg_device *device, const struct vg_resource *resourc
     if (!format || x > resource->width || width > resource->width - x || y >= resource->height) {
         return false;
     }
-    const uint64_t offset = ((uint64_t)y * resource->width + x) * BYTES_PER_PIXEL;
+    const uint64_t offset =
+        resource->picture + (uint64_t)y * resource->pitch + (uint64_t)x * BYTES_PER_PIXEL;
     if (resource->pixels) {
         memcpy(pixels, resource->pixels + offset, (size_t)width * BYTES_PER_PIXEL);
     } else if (!vg_memory_read(&device->memory, resource->backing, resource->backing_count, offset,

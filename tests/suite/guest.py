@@ -73,7 +73,8 @@ def check_kms(context):
     wanted = context.path / "wanted.png"
     context.succeed([setting.build_path() / "tests" / "present", "headless", "--frames", "30",
                      "--size", f"{WIDTH}x{HEIGHT}", "--shot", wanted], native_environment())
-    compare(context, "kms.png", png.read(wanted).pixels())
+    for name in ("kms.png", "kms-copied.png"):
+        compare(context, name, png.read(wanted).pixels())
 
 
 def check_colours(context, name, least):
@@ -106,16 +107,16 @@ for name in KERNELS:
             (robust, "processes and workers killed, contexts that come and go: nothing is left"),
             (display, "frame buffer, VK_KHR_display, vkcube and glxgears in Xorg, on QEMU's picture")):
         add(lambda context, kernel=name, function=function: function(context, kernel),
-            f"guest/{name}/{function.__name__}", f"Kernel {name}: {about}", seconds=400, alone=True)
+            f"guest/{name}/{function.__name__}", f"Kernel {name}: {about}", seconds=900, alone=True)
 
 
-@test("guest/reset", seconds=300, alone=True)
+@test("guest/reset", seconds=600, alone=True)
 def reset(context):
     """A machine that is reset while it renders: the device begins anew, with nothing left"""
     run_steps(context, KERNELS[0], ["reset", "quiet"])
 
 
-@test("guest/vga", seconds=300, alone=True)
+@test("guest/vga", seconds=600, alone=True)
 def vga(context):
     """QEMU's own virtio-vga as the display, Viaduct as a second device"""
     run_steps(context, KERNELS[0], ["vulkaninfo", "cube", "quiet"], "--display", "qemu")
@@ -134,7 +135,7 @@ def children(pid):
     return sorted(names)
 
 
-@test("guest/pair", seconds=400, alone=True)
+@test("guest/pair", seconds=900, alone=True)
 def pair(context):
     """Two machines at one server: one ends while it renders, and the other does not notice"""
     directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))

@@ -574,6 +574,8 @@ enum display_message {
     DISPLAY_CURSOR_POS = 4,
     DISPLAY_CURSOR_POS_HIDE = 5,
     DISPLAY_CURSOR_UPDATE = 6,
+    DISPLAY_SCANOUT = 7,
+    DISPLAY_UPDATE = 8,
 };
 
 struct display_header {
@@ -675,6 +677,78 @@ static void the_cursor_is_shown_as_it_is(void **state)
     expect_display(display, DISPLAY_CURSOR_UPDATE, &shown, sizeof(shown));
     assert_int_equal(shown.pixels[1], 0);
     expect_display(display, DISPLAY_CURSOR_POS_HIDE, position, sizeof(position));
+    close(display);
+    assert_alive(m);
+}
+
+static uint32_t picture(struct machine *m, uint32_t shm, uint64_t offset, uint32_t pitch,
+                        uint32_t width, uint32_t height)
+{
+    const struct vd_virtio_gpu_picture record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_PICTURE},
+        .shm = shm,
+        .pitch = pitch,
+        .offset = offset,
+        .width = width,
+        .height = height,
+    };
+    return submit(m, 1, &record, sizeof(record));
+}
+
+static uint32_t show_ring(struct machine *m, uint32_t width, uint32_t height)
+{
+    const struct virtio_gpu_set_scanout set = {
+        .hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT, .r = {0, 0, width, height}, .resource_id = 10};
+    return request(m, 0, &set, sizeof(set));
+}
+
+/* Shared memory as a scanout: rows where the client says that they are, and never beyond its pages. */
+static void shared_memory_is_shown_where_it_lies(void **state)
+{
+    struct machine *m = *state;
+    const uint32_t bytes = RING_PAGES * 4096u;
+    connect_context(m, 1);
+    const int display = connect_display(m);
+    assert_int_not_equal(show_ring(m, 5, 3), VIRTIO_GPU_RESP_OK_NODATA);
+
+    const struct {
+        uint32_t shm;
+        uint64_t offset;
+        uint32_t pitch, width, height;
+    } wrong[] = {
+        {3, 0, 20, 5, 3},          {1, bytes, 20, 5, 3},           {1, bytes - 59, 20, 5, 3},
+        {1, UINT64_MAX, 20, 5, 3}, {1, UINT64_MAX - 59, 20, 5, 3}, {1, 0, 19, 5, 3},
+        {1, 0, bytes, 5, 3},       {1, 0, UINT32_MAX, 5, 16384},   {1, 0, 20, 0, 3},
+        {1, 0, 20, 5, 0},          {1, 0, 4, UINT32_MAX, 1},       {1, 0, 20, 5, UINT32_MAX},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(picture(m, wrong[i].shm, wrong[i].offset, wrong[i].pitch, wrong[i].width,
+                                 wrong[i].height),
+                         VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+    }
+    assert_int_equal(picture(m, 1, bytes - 60, 20, 5, 3), VIRTIO_GPU_RESP_OK_NODATA);
+
+    /* Across the border of two pages that do not lie side by side. */
+    const uint32_t at = 0x81000 - 60, pitch = 44;
+    for (uint32_t i = 0; i < 15; i++) {
+        const uint32_t pixel = 0xff000000 | (i + 1);
+        memcpy(reversed(m, RING_AT, RING_PAGES, at + i / 5 * pitch + i % 5 * 4), &pixel, 4);
+    }
+    assert_int_equal(picture(m, 1, at, pitch, 5, 3), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_not_equal(show_ring(m, 6, 3), VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(show_ring(m, 5, 3), VIRTIO_GPU_RESP_OK_NODATA);
+    uint32_t size[3];
+    expect_display(display, DISPLAY_SCANOUT, size, sizeof(size));
+    assert_int_equal(size[1], 5);
+    assert_int_equal(size[2], 3);
+    struct {
+        uint32_t scanout, x, y, width, height;
+        uint32_t pixels[15];
+    } update;
+    expect_display(display, DISPLAY_UPDATE, &update, sizeof(update));
+    for (uint32_t i = 0; i < 15; i++) {
+        assert_int_equal(update.pixels[i], 0xff000000 | (i + 1));
+    }
     close(display);
     assert_alive(m);
 }
@@ -803,11 +877,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-        TEST(every_length_is_answered),          TEST(nonsense_is_survived),
-        TEST(malformed_descriptors_come_back),   TEST(pixels_stay_within_bounds),
-        TEST(guest_and_worker_share_pages),      TEST(a_dead_worker_is_told),
-        TEST(the_cursor_is_shown_as_it_is),      TEST(a_watch_ends_with_the_worker),
-        TEST(others_resources_are_out_of_reach), TEST(many_waits_do_not_fill_the_queue),
+        TEST(every_length_is_answered),         TEST(nonsense_is_survived),
+        TEST(malformed_descriptors_come_back),  TEST(pixels_stay_within_bounds),
+        TEST(guest_and_worker_share_pages),     TEST(a_dead_worker_is_told),
+        TEST(the_cursor_is_shown_as_it_is),     TEST(shared_memory_is_shown_where_it_lies),
+        TEST(a_watch_ends_with_the_worker),     TEST(others_resources_are_out_of_reach),
+        TEST(many_waits_do_not_fill_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
