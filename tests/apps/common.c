@@ -305,6 +305,45 @@ void buffer_init_device(const struct gpu *gpu, struct buffer *buffer, VkDeviceSi
     buffer_init(gpu, buffer, size, usage, 0, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
 }
 
+VkDeviceAddress buffer_init_addressed(const struct gpu *gpu, struct buffer *buffer,
+                                      VkDeviceSize size, VkBufferUsageFlags usage)
+{
+    *buffer = (struct buffer){.size = size};
+    must(vkCreateBuffer(gpu->device,
+                        &(VkBufferCreateInfo){
+                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                            .size = size,
+                            .usage = usage | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
+                        },
+                        NULL, &buffer->handle));
+    VkMemoryRequirements requirements;
+    vkGetBufferMemoryRequirements(gpu->device, buffer->handle, &requirements);
+    must(vkAllocateMemory(
+        gpu->device,
+        &(VkMemoryAllocateInfo){
+            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+            .pNext =
+                &(VkMemoryAllocateFlagsInfo){
+                    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+                    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
+                },
+            .allocationSize = requirements.size,
+            .memoryTypeIndex = find_memory_type(
+                gpu, requirements.memoryTypeBits,
+                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0),
+        },
+        NULL, &buffer->memory));
+    must(vkBindBufferMemory(gpu->device, buffer->handle, buffer->memory, 0));
+    must(vkMapMemory(gpu->device, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->map));
+    const VkDeviceAddress address = vkGetBufferDeviceAddress(
+        gpu->device, &(VkBufferDeviceAddressInfo){
+                         .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+                         .buffer = buffer->handle,
+                     });
+    expect(address, "a buffer has no address");
+    return address;
+}
+
 void buffer_finish(const struct gpu *gpu, struct buffer *buffer)
 {
     vkDestroyBuffer(gpu->device, buffer->handle, NULL);

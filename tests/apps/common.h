@@ -104,6 +104,9 @@ void buffer_init_host(const struct gpu *gpu, struct buffer *buffer, VkDeviceSize
                       VkBufferUsageFlags usage);
 void buffer_init_device(const struct gpu *gpu, struct buffer *buffer, VkDeviceSize size,
                         VkBufferUsageFlags usage);
+/* Host-visible and coherent, mapped, and known to shaders by its address, which is returned. */
+VkDeviceAddress buffer_init_addressed(const struct gpu *gpu, struct buffer *buffer,
+                                      VkDeviceSize size, VkBufferUsageFlags usage);
 void buffer_finish(const struct gpu *gpu, struct buffer *buffer);
 
 struct image {

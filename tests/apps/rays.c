@@ -57,50 +57,11 @@ static void load_functions(void)
 #undef LOAD
 }
 
-/* A host-visible buffer that shaders and builds find by its address. */
-static VkDeviceAddress buffer_init_addressed(struct buffer *buffer, VkDeviceSize size,
-                                             VkBufferUsageFlags usage)
-{
-    *buffer = (struct buffer){.size = size};
-    must(vkCreateBuffer(gpu.device,
-                        &(VkBufferCreateInfo){
-                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                            .size = size,
-                            .usage = usage | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
-                        },
-                        NULL, &buffer->handle));
-    VkMemoryRequirements requirements;
-    vkGetBufferMemoryRequirements(gpu.device, buffer->handle, &requirements);
-    must(vkAllocateMemory(
-        gpu.device,
-        &(VkMemoryAllocateInfo){
-            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-            .pNext =
-                &(VkMemoryAllocateFlagsInfo){
-                    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-                    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
-                },
-            .allocationSize = requirements.size,
-            .memoryTypeIndex = find_memory_type(
-                &gpu, requirements.memoryTypeBits,
-                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0),
-        },
-        NULL, &buffer->memory));
-    must(vkBindBufferMemory(gpu.device, buffer->handle, buffer->memory, 0));
-    must(vkMapMemory(gpu.device, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->map));
-    const VkDeviceAddress address = vkGetBufferDeviceAddress(
-        gpu.device, &(VkBufferDeviceAddressInfo){
-                        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
-                        .buffer = buffer->handle,
-                    });
-    expect(address, "a buffer has no address");
-    return address;
-}
-
 static void structure_init(struct structure *s, VkAccelerationStructureTypeKHR type,
                            VkDeviceSize size)
 {
-    buffer_init_addressed(&s->buffer, size, VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_STORAGE_BIT_KHR);
+    buffer_init_addressed(&gpu, &s->buffer, size,
+                          VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_STORAGE_BIT_KHR);
     must(CreateAccelerationStructureKHR(
         gpu.device,
         &(VkAccelerationStructureCreateInfoKHR){
@@ -160,7 +121,7 @@ static void build_bottom(struct structure bottom[2])
     static const uint32_t indices[] = {0, 1, 2, 2, 1, 3};
     struct buffer input, scratch;
     const VkDeviceAddress address =
-        buffer_init_addressed(&input, sizeof(vertices) + sizeof(indices),
+        buffer_init_addressed(&gpu, &input, sizeof(vertices) + sizeof(indices),
                               VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_BUILD_INPUT_READ_ONLY_BIT_KHR);
     memcpy(input.map, vertices, sizeof(vertices));
     memcpy((char *)input.map + sizeof(vertices), indices, sizeof(indices));
@@ -204,8 +165,8 @@ static void build_bottom(struct structure bottom[2])
     struct structure built[2];
     const VkDeviceSize first = prepare_build(&infos[0], (const uint32_t[]){2, 1}, &built[0]);
     const VkDeviceSize second = prepare_build(&infos[1], (const uint32_t[]){2}, &built[1]);
-    const VkDeviceAddress scratch_address =
-        buffer_init_addressed(&scratch, first + second + 256, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    const VkDeviceAddress scratch_address = buffer_init_addressed(
+        &gpu, &scratch, first + second + 256, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
     infos[0].scratchData.deviceAddress = (scratch_address + 255) & ~UINT64_C(255);
     infos[1].scratchData.deviceAddress = infos[0].scratchData.deviceAddress + first;
 
@@ -273,7 +234,7 @@ static void build_top(const struct structure bottom[2], struct structure *top)
 {
     struct buffer input, scratch;
     const VkDeviceAddress address =
-        buffer_init_addressed(&input, INSTANCES * sizeof(VkAccelerationStructureInstanceKHR),
+        buffer_init_addressed(&gpu, &input, INSTANCES * sizeof(VkAccelerationStructureInstanceKHR),
                               VK_BUFFER_USAGE_ACCELERATION_STRUCTURE_BUILD_INPUT_READ_ONLY_BIT_KHR);
     VkAccelerationStructureInstanceKHR *instances = input.map;
     for (uint32_t i = 0; i < INSTANCES; i++) {
@@ -303,7 +264,8 @@ static void build_top(const struct structure bottom[2], struct structure *top)
     };
     const VkDeviceSize size = prepare_build(&info, (const uint32_t[]){INSTANCES}, top);
     info.scratchData.deviceAddress =
-        (buffer_init_addressed(&scratch, size + 256, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT) + 255) &
+        (buffer_init_addressed(&gpu, &scratch, size + 256, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT) +
+         255) &
         ~UINT64_C(255);
     const VkCommandBuffer commands = commands_begin(&gpu);
     CmdBuildAccelerationStructuresKHR(

@@ -47,47 +47,9 @@ static VkPipelineLayout create_layout(uint32_t set_count, const VkDescriptorSetL
     return layout;
 }
 
-/* A buffer that is known by its address. */
-static VkDeviceAddress buffer_init_addressed(struct buffer *buffer, VkDeviceSize size,
-                                             VkBufferUsageFlags usage)
-{
-    *buffer = (struct buffer){.size = size};
-    must(vkCreateBuffer(gpu.device,
-                        &(VkBufferCreateInfo){
-                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                            .size = size,
-                            .usage = usage | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT,
-                        },
-                        NULL, &buffer->handle));
-    VkMemoryRequirements requirements;
-    vkGetBufferMemoryRequirements(gpu.device, buffer->handle, &requirements);
-    must(vkAllocateMemory(
-        gpu.device,
-        &(VkMemoryAllocateInfo){
-            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-            .pNext =
-                &(VkMemoryAllocateFlagsInfo){
-                    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-                    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
-                },
-            .allocationSize = requirements.size,
-            .memoryTypeIndex = find_memory_type(
-                &gpu, requirements.memoryTypeBits,
-                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0),
-        },
-        NULL, &buffer->memory));
-    must(vkBindBufferMemory(gpu.device, buffer->handle, buffer->memory, 0));
-    must(vkMapMemory(gpu.device, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->map));
-    return vkGetBufferDeviceAddress(gpu.device,
-                                    &(VkBufferDeviceAddressInfo){
-                                        .sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
-                                        .buffer = buffer->handle,
-                                    });
-}
-
 /* ---- Graphics */
 
-/* `dynamic` and `garbage` set the scene apart; the rest is the same for all pipelines here. */
+/* With a mesh or a vertex shader, and garbage wherever such a pipeline has no state of its own. */
 static VkPipeline create_pipeline(VkPipelineLayout layout, VkShaderStageFlagBits first_stage,
                                   struct shader_code first, VkSampleCountFlagBits samples)
 {
@@ -512,11 +474,11 @@ static void test_descriptors(void)
     };
     struct buffer set, source, total;
     const VkDeviceAddress set_address =
-        buffer_init_addressed(&set, size + limits.descriptorBufferOffsetAlignment,
+        buffer_init_addressed(&gpu, &set, size + limits.descriptorBufferOffsetAlignment,
                               VK_BUFFER_USAGE_RESOURCE_DESCRIPTOR_BUFFER_BIT_EXT);
     const VkDeviceAddress addresses[2] = {
-        buffer_init_addressed(&source, COUNT * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT),
-        buffer_init_addressed(&total, 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT),
+        buffer_init_addressed(&gpu, &source, COUNT * 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT),
+        buffer_init_addressed(&gpu, &total, 4, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT),
     };
     uint32_t sum = 0;
     for (uint32_t i = 0; i < COUNT; i++)
@@ -677,7 +639,7 @@ static void test_launch(void)
         NULL, &pipeline));
     struct buffer table, result;
     const VkDeviceAddress address =
-        buffer_init_addressed(&table, 4096, VK_BUFFER_USAGE_SHADER_BINDING_TABLE_BIT_KHR);
+        buffer_init_addressed(&gpu, &table, 4096, VK_BUFFER_USAGE_SHADER_BINDING_TABLE_BIT_KHR);
     const VkDeviceAddress start = (address + limits.shaderGroupBaseAlignment - 1) /
                                   limits.shaderGroupBaseAlignment * limits.shaderGroupBaseAlignment;
     must(vkGetRayTracingShaderGroupHandlesKHR_(gpu.device, pipeline, 0, 1,
