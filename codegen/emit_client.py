@@ -305,7 +305,7 @@ class ClientEmitter:
             w("for (uint32_t i = 0; list && i < n; i++)")
             w(f"    vd_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), {step.inner});")
         elif step.kind == "sized":
-            w(f"vd_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'});")
+            w(f"vd_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'}, {step.share});")
         elif step.kind == "out":
             w(f"vd_enc_out(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "inout":

@@ -185,7 +185,8 @@ class ServerEmitter:
                 self.sub(w, step.elem, f"{value}[i]")
             w("}")
         elif step.kind == "sized":
-            self.check(w, f"vd_dec_sized(d, {loc}, {what})")
+            share = "false" if step.share == "false" else "true"
+            self.check(w, f"vd_dec_sized(d, {loc}, {share}, {what})")
         elif step.kind == "out":
             self.check(w, f"vd_dec_out(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
         elif step.kind == "inout":

@@ -30,6 +30,7 @@ class Step:
     inner: str = None             # inner length of an array of arrays
     size: str = None              # client-side C expression of a size
     back: bool = False            # sized: comes back
+    share: str = "false"          # sized: C condition for passing it by reference
     cases: list = field(default_factory=list)   # of a union: ([selector values], [steps])
 
 
@@ -202,7 +203,8 @@ class Planner:
         required = not m.noauto and not m.is_optional and "when" not in self.policy["ignored"].get(
             f"{owner}.{m.name}", {})
         if kind == "sized":
-            return [Step("sized", size=policy["size"], back=policy.get("back", False), **base)]
+            return [Step("sized", size=policy["size"], back=policy.get("back", False),
+                         share=policy.get("share", "false"), **base)]
         if kind == "in":
             if m.type == "char" and m.null_terminated:
                 if m.pointers == 1:

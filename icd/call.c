@@ -107,6 +107,35 @@ static bool grow(struct vd_encoder *e, uint64_t capacity)
     return true;
 }
 
+struct vd_share *vd_call_share(struct vd_encoder *e, uint64_t size)
+{
+    struct vd_call *call = (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+    struct vd_share *share = calloc(1, sizeof(*share));
+    /* The ring's lock is not held while so much is copied. */
+    if (!share || (!call->scratch && !grow(e, e->size)) ||
+        vd_shm_pool_alloc(e->instance->memory, size, &share->part) != VK_SUCCESS) {
+        free(share);
+        return NULL;
+    }
+    share->pointer = vd_shm_pointer(share->part.shm, share->part.offset);
+    share->next = call->shares;
+    call->shares = share;
+    return share;
+}
+
+/* Behind an answer, nobody uses it any more. */
+static void free_shares(struct vd_call *call)
+{
+    struct vd_instance *instance = call->encoder.instance;
+    while (call->shares) {
+        struct vd_share *next = call->shares->next;
+        vd_shm_pool_free_after(instance->memory, &call->shares->part,
+                               call->answered ? 0 : call->position);
+        free(call->shares);
+        call->shares = next;
+    }
+}
+
 VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size,
                        enum vd_call_kind kind)
 {
@@ -122,6 +151,8 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     call->sent = false;
     call->answered = false;
     call->scratch = NULL;
+    call->shares = NULL;
+    call->position = 0;
     call->space.reply = NULL;
     e->base = call->sync ? NULL : vd_connection_write_begin(instance->connection, &e->capacity);
     if (!e->base) {
@@ -155,12 +186,14 @@ static VkResult send(struct vd_call *call)
     const struct vd_record record = {
         .size = e->size,
         .opcode = call->opcode,
-        .flags = call->sync ? VD_RECORD_REPLY : 0,
+        .flags =
+            (uint16_t)((call->sync ? VD_RECORD_REPLY : 0) | (call->shares ? VD_RECORD_SHARES : 0)),
     };
     memcpy(e->base, &record, sizeof(record));
     /* What is written in the ring stays as it is until vd_call_end. */
     const VkResult result =
-        call->scratch ? vd_connection_send(e->instance->connection, e->base, NULL) : VK_SUCCESS;
+        call->scratch ? vd_connection_send(e->instance->connection, e->base, &call->position)
+                      : VK_SUCCESS;
     call->sent = result == VK_SUCCESS;
     if (e->instance->profile)
         vd_profile_call(e->instance->profile, call->opcode, e->size);
@@ -216,6 +249,7 @@ VkResult vd_call_wait(struct vd_call *call)
         .echo = out + e->out_size,
         .echo_from = e->echo,
         .result = (VkResult)call->space.reply->result,
+        .shares = call->shares,
     };
     call->answered = true;
     return call->fill.result;
@@ -265,6 +299,7 @@ void vd_call_end(struct vd_call *call)
     } else {
         if (call->space.reply)
             vd_connection_reply_end(instance->connection, &call->space);
+        free_shares(call);
         scratch_put(instance, call->scratch);
         call->scratch = NULL;
     }

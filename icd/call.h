@@ -20,6 +20,8 @@ struct vd_call {
     struct vd_encoder encoder;
     struct vd_fill fill;
     struct vd_reply_space space;
+    struct vd_share *shares;
+    uint64_t position;          /* in the ring, behind the record, if it shares anything */
     struct vd_scratch *scratch; /* NULL: the record is written in the ring, whose lock is held */
     uint64_t traced;            /* when it began, 0: nobody watches */
     uint16_t opcode;

@@ -43,9 +43,33 @@ static void mark_echo(struct vd_encoder *e, uint32_t at)
         e->echo = at;
 }
 
-void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back)
+/* From here on a copy is saved by naming the bytes instead of sending them. */
+#define SHARE_MIN (16u << 10)
+
+/* False: there is no memory to share. */
+static bool share_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size,
+                        bool back)
+{
+    struct vd_share *share = vd_call_share(e, size);
+    if (!share)
+        return false;
+    const uint32_t at = vd_enc_reserve(e, 16);
+    vd_enc_put64(e, where, at);
+    if (!at)
+        return true;
+    vd_enc_put64(e, at, size | VD_SIZED_SHARED);
+    vd_enc_put64(e, at + 8, share->pointer);
+    if (!back)
+        memcpy(share->part.map, from, size);
+    return true;
+}
+
+void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back,
+                  bool share)
 {
     uint32_t at = 0;
+    if (share && from && size >= SHARE_MIN && share_sized(e, where, from, size, back))
+        return;
     if (from && size)
         at = size > VD_RECORD_MAX - 8 ? (e->failed = true, 0) : vd_enc_reserve(e, 8 + size);
     vd_enc_put64(e, where, at);
@@ -150,6 +174,15 @@ void vd_fill_sized(const struct vd_fill *f, uint32_t where, void *to)
     if (!at || !to)
         return;
     const uint64_t size = vd_fill_asked64(f, at);
+    if (size & VD_SIZED_SHARED) {
+        const uint64_t pointer = vd_fill_asked64(f, at + 8);
+        const struct vd_share *share = f->shares;
+        while (share && share->pointer != pointer)
+            share = share->next;
+        if (share && f->result >= 0)
+            memcpy(to, share->part.map, size & ~VD_SIZED_SHARED);
+        return;
+    }
     const void *from = vd_fill_echo(f, at + 8, size);
     if (from)
         memcpy(to, from, size);

@@ -16,6 +16,7 @@
 #include "protocol/record.h"
 
 #include "object.h"
+#include "shm_pool.h"
 
 struct vd_encoder {
     uint8_t *base;     /* start of the record */
@@ -84,8 +85,11 @@ void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *tex
 /* An array of dispatchable handles, as ids. */
 void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *handles,
                           uint64_t count);
-/* Memory whose length only the client knows: a u64 of it, then the bytes. `back`: it returns. */
-void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back);
+/* Memory whose length only the client knows: a u64 of it, then the bytes. `back`: it returns.
+ * `share`: much of it goes by way of shared memory, whose first contents are of no interest to what
+ * returns. */
+void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back,
+                  bool share);
 /* Output: a place in the reply. `to` only says whether it is wanted. */
 void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
                 uint64_t count);
@@ -101,9 +105,19 @@ void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t cou
 void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
                               uint64_t count);
 
+/* Memory beside the record, until the call has ended. */
+struct vd_share {
+    struct vd_share *next;
+    uint64_t pointer; /* vd_shm_pointer() */
+    struct vd_shm_part part;
+};
+/* For an encoder of a vd_call; NULL: no memory. */
+struct vd_share *vd_call_share(struct vd_encoder *e, uint64_t size);
+
 /* Sizes that the registry does not state; see policy.toml. */
 uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,
                            const VkImageSubresourceLayers *subresource, const VkExtent3D *extent);
+bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent);
 uint64_t vd_descriptor_capture_size(struct vd_encoder *e);
 uint64_t vd_group_capture_size(struct vd_encoder *e);
 
@@ -136,6 +150,7 @@ struct vd_fill {
     const uint8_t *echo; /* the record's bytes from echo_from on */
     uint32_t echo_from;
     VkResult result;
+    const struct vd_share *shares; /* what went by way of shared memory */
 };
 
 static inline uint32_t vd_fill_pointer(const struct vd_fill *f, uint32_t where)

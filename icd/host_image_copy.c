@@ -86,6 +86,14 @@ uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t i
            format.block_size;
 }
 
+/* Whether the copy writes each byte that vd_host_copy_size counts. */
+bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent)
+{
+    return !(copy.flags & VK_HOST_IMAGE_COPY_MEMCPY) &&
+           (row_length == 0 || row_length == extent->width) &&
+           (image_height == 0 || image_height == extent->height);
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCopyMemoryToImage(VkDevice device,
                                                       const VkCopyMemoryToImageInfo *info)
 {

@@ -29,9 +29,15 @@
 /* A pointer member with this bit set holds an offset in the reply's output area, not in the record. */
 #define VD_POINTER_OUT (UINT64_C(1) << 63)
 
+/* In the length of bytes that a pointer of kind `sized` leads to: they lie elsewhere. A
+ * vd_shm_pointer() to them follows in their place. */
+#define VD_SIZED_SHARED (UINT64_C(1) << 63)
+
 enum vd_record_flags {
     /* The body begins with struct vd_reply_request, and the server answers. */
     VD_RECORD_REPLY = 1 << 0,
+    /* It names bytes in shared memory, which the server may use until it has executed the record. */
+    VD_RECORD_SHARES = 1 << 1,
 };
 
 struct vd_record {

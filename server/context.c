@@ -446,6 +446,7 @@ static bool execute_command(struct vd_context *context, uint8_t *bytes)
     vd_answer_end(context, &answer);
     vd_shm_put(context->shm, d->shm);
     d->shm = NULL;
+    vd_decoder_unshare(d);
     return ok;
 }
 

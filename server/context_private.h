@@ -56,6 +56,8 @@ void vd_decoder_init(struct vd_decoder *d, struct vd_context *context);
 void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
 /* Takes out of the record what must not return. */
 void vd_decoder_restore(struct vd_decoder *d);
+/* The command is over: what it named in shared memory may go. */
+void vd_decoder_unshare(struct vd_decoder *d);
 void vd_decoder_finish(struct vd_decoder *d);
 
 /* ---- Commands (context.c) */

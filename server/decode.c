@@ -75,6 +75,7 @@ void vd_decoder_finish(struct vd_decoder *d)
     free(d->restores);
     free(d->pendings);
     free(d->victims);
+    free(d->shares);
     *d = (struct vd_decoder){0};
 }
 
@@ -180,7 +181,40 @@ bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s)
     return true;
 }
 
-bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what)
+/* What lies in shared memory: its location is at the cursor. */
+static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size, const char *what)
+{
+    uint64_t pointer;
+    if (!(((const struct vd_record *)d->record)->flags & VD_RECORD_SHARES)) {
+        return fail(d, what, "shared by a record that shares nothing");
+    }
+    if (d->size - d->cursor < sizeof(pointer)) {
+        return fail(d, what, "reaches beyond the record");
+    }
+    memcpy(&pointer, d->record + d->cursor, sizeof(pointer));
+    d->cursor += sizeof(pointer);
+    if (!room((void **)&d->shares, &d->share_capacity, d->share_count, sizeof(*d->shares))) {
+        return fail(d, "out of memory", "");
+    }
+    const uint64_t offset = pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
+    struct vd_shm_region *region = vd_shm_get(
+        d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset, size);
+    if (!region) {
+        return fail(d, what, "outside of shared memory");
+    }
+    d->shares[d->share_count++] = region;
+    *where = region->map + offset;
+    return true;
+}
+
+void vd_decoder_unshare(struct vd_decoder *d)
+{
+    while (d->share_count) {
+        vd_shm_put(d->context->shm, d->shares[--d->share_count]);
+    }
+}
+
+bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what)
 {
     if (!*where) {
         return true;
@@ -190,6 +224,9 @@ bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what)
     }
     uint64_t size;
     memcpy(&size, *where, sizeof(size));
+    if (share && size & VD_SIZED_SHARED) {
+        return claim_shared(d, where, size & ~VD_SIZED_SHARED, what);
+    }
     const uint32_t left = d->size - d->cursor;
     if (size > left) {
         return fail(d, what, "reaches beyond the record");

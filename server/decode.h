@@ -60,7 +60,9 @@ struct vd_decoder {
     uint32_t pending_count, pending_capacity;
     uint64_t *victims; /* ids that the call destroys */
     uint32_t victim_count, victim_capacity;
-    uint64_t emptied;          /* id of a pool whose children the call frees, 0: none */
+    uint64_t emptied;              /* id of a pool whose children the call frees, 0: none */
+    struct vd_shm_region **shares; /* referenced until the command is over */
+    uint32_t share_count, share_capacity;
     uint32_t pool;             /* index of the pool decoded last */
     struct vd_shm_region *shm; /* referenced by vd_dec_shm, for the memory to take */
 
@@ -108,8 +110,9 @@ bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t co
                     const char *what);
 /* policy.toml, [checked]. */
 bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s);
-/* A u64 length and that many bytes; the pointer ends up at the bytes. */
-bool vd_dec_sized(struct vd_decoder *d, const void **where, const char *what);
+/* A u64 length and that many bytes; the pointer ends up at the bytes. `share`: these may lie in
+ * memory that the client can still write, because whoever gets the pointer does not mind. */
+bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what);
 /* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */
 bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
                 bool required, const char *what);

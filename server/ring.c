@@ -155,9 +155,10 @@ static void copy_out(struct vd_ring_consumer *consumer, uint32_t size)
 
 /* True for records that speak of other shared memory, which the client may reuse once head has
  * passed the record: head waits until they have been executed. */
-static bool holds_head(uint16_t opcode)
+static bool holds_head(const struct vd_record *record)
 {
-    return opcode == VD_OP_INDIRECT || opcode == VD_OP_STREAM;
+    return record->opcode == VD_OP_INDIRECT || record->opcode == VD_OP_STREAM ||
+           record->flags & VD_RECORD_SHARES;
 }
 
 static const struct vd_record *record_at(const struct vd_ring_consumer *consumer, uint32_t offset)
@@ -218,7 +219,7 @@ static bool copy_records(struct vd_ring_consumer *consumer, uint32_t available, 
 
 static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offset, uint32_t size)
 {
-    while (offset < size && !holds_head(record_at(consumer, offset)->opcode)) {
+    while (offset < size && !holds_head(record_at(consumer, offset))) {
         offset += record_at(consumer, offset)->size;
     }
     return offset;

@@ -430,6 +430,8 @@ static void test_host_copy(void)
     copy_through(VK_FORMAT_R8G8B8A8_UNORM, 1, 4, 51, 0);
     copy_through(VK_FORMAT_R16G16B16A16_UINT, 1, 8, 0, 23);
     copy_through(VK_FORMAT_R32G32B32A32_UINT, 1, 16, 51, 23);
+    /* Enough to be worth sharing. */
+    copy_through(VK_FORMAT_R32G32B32A32_UINT, 1, 16, 0, 0);
     copy_through(VK_FORMAT_BC1_RGBA_UNORM_BLOCK, 4, 8, 0, 0);
     copy_through(VK_FORMAT_BC7_UNORM_BLOCK, 4, 16, 52, 24);
 }

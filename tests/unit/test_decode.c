@@ -1033,6 +1033,65 @@ static void bad_streams_are_refused(void **state)
     refused(client, &r);
 }
 
+/* ---- Bytes that stay in shared memory */
+
+static void make_copy(struct test_record *r, uint64_t image, uint64_t length, uint64_t pointer,
+                      bool shares)
+{
+    const struct vd_args_vkCopyMemoryToImage args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkCopyMemoryToImageInfo info = {.sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO,
+                                          .dstImage = HANDLE(VkImage, image),
+                                          .regionCount = 1};
+    const VkMemoryToImageCopy region = {.sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY};
+    const uint64_t bytes[] = {length, pointer};
+    record_begin(r, VD_OP_vkCopyMemoryToImage, &args, sizeof(args), true);
+    const uint32_t info_at = record_put(
+        r, ARG(r, struct vd_args_vkCopyMemoryToImage, pCopyMemoryToImageInfo), &info, sizeof(info));
+    const uint32_t region_at = record_put(r, info_at + offsetof(VkCopyMemoryToImageInfo, pRegions),
+                                          &region, sizeof(region));
+    record_put(r, region_at + offsetof(VkMemoryToImageCopy, pHostPointer), bytes, sizeof(bytes));
+    ((struct vd_record *)r->bytes)->flags |= shares ? VD_RECORD_SHARES : 0;
+}
+
+static void shared_bytes_stay_in_their_region(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t image = ID(VkImage, 350);
+    const uint32_t shm = client->replies->id;
+    const uint64_t size = SHARED_SIZE - CHUNKS;
+    assert_true(
+        vd_object_add(&client->context->objects, image, 0x1000, vd_id_index(DEVICE), 0, NULL));
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    answered(client, &r, VK_SUCCESS);
+    /* Inline, the same length is far too much. */
+    make_copy(&r, image, size, vd_shm_pointer(shm, CHUNKS), true);
+    refused(client, &r);
+    /* Whoever consumes the ring must know. */
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), false);
+    refused(client, &r);
+    const struct {
+        uint64_t length, pointer;
+    } bad[] = {
+        {size + 1, vd_shm_pointer(shm, CHUNKS)},
+        {VD_SIZED_SHARED - 1, vd_shm_pointer(shm, CHUNKS)},
+        {size, vd_shm_pointer(shm + 40, CHUNKS)},
+        {1, vd_shm_pointer(shm, SHARED_SIZE)},
+        {1, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_copy(&r, image, bad[i].length | VD_SIZED_SHARED, bad[i].pointer, true);
+        refused(client, &r);
+    }
+    /* The location is missing. */
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    r.size -= 8;
+    ((struct vd_record *)r.bytes)->size -= 8;
+    refused(client, &r);
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    answered(client, &r, VK_SUCCESS);
+}
+
 /* ---- Lanes */
 
 #define LANES 4
@@ -1561,6 +1620,7 @@ int main(void)
         TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
         TEST(names_are_passed_on, open_device),
         TEST(streams_are_replayed, open_command_buffer),
+        TEST(shared_bytes_stay_in_their_region, open_device),
         TEST(lanes_are_replayed_at_the_same_time, open_lanes),
         TEST(one_lane_alone_is_put_off, open_lanes),
         TEST(a_lane_keeps_its_order, open_lanes),
