@@ -11,31 +11,34 @@ static bool importable(const struct vd_device *device)
     return device->physical_device->data->import_alignment != 0;
 }
 
-/* Stands for what is remembered of a sparse buffer. A driver binds the memory of a sparse resource
- * page by page, for which what it imported from a pointer is not made: lavapipe would crash. The
- * specification promises memory that can be mapped only for buffers that are not sparse. */
-static char sparse;
-
-static bool is_sparse(VkDevice device, VkBuffer buffer)
+static const VkExternalMemoryBufferCreateInfo *external_info(const VkBufferCreateInfo *info)
 {
-    return vd_id_object(vd_instance_of(device), (uint64_t)buffer) == &sparse;
+    const VkBaseInStructure *in = info->pNext;
+    while (in && in->sType != VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO)
+        in = in->pNext;
+    return (const VkExternalMemoryBufferCreateInfo *)in;
 }
 
-static bool has_external_info(const VkBaseInStructure *chain)
+/* Whether its memory can only be the host's: because it is shared by descriptor, or sparse. A driver
+ * binds the memory of a sparse resource page by page, for which what it imported from a pointer is
+ * not made: lavapipe would crash. The specification promises memory that can be mapped only for
+ * buffers that are not sparse. */
+static bool is_host_only(const VkBufferCreateInfo *info)
 {
-    for (; chain; chain = chain->pNext)
-        if (chain->sType == VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO)
-            return true;
-    return false;
+    const VkExternalMemoryBufferCreateInfo *external = external_info(info);
+    return (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
+           (external && external->handleTypes);
 }
+
+/* Stands for what is remembered of such a buffer. */
+static struct vd_memo_entry host_only;
 
 /* The specification wants a resource to name the handle types of memory it may be bound to. */
 static const VkBufferCreateInfo *announce(const struct vd_device *device,
                                           const VkBufferCreateInfo *info, VkBufferCreateInfo *copy,
                                           VkExternalMemoryBufferCreateInfo *external)
 {
-    if (!importable(device) || (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
-        has_external_info(info->pNext))
+    if (!importable(device) || is_host_only(info) || external_info(info))
         return info;
     *external = (VkExternalMemoryBufferCreateInfo){
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
@@ -71,9 +74,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
     const VkResult result = vd_call_vkCreateBuffer(
         handle, announce(device, pCreateInfo, &copy, &external), pAllocator, pBuffer);
     if (result == VK_SUCCESS) {
-        void *remembered = pCreateInfo->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT
-                               ? (void *)&sparse
-                               : memo_of(device, pCreateInfo);
+        void *remembered = is_host_only(pCreateInfo) ? &host_only : memo_of(device, pCreateInfo);
         vd_id_set_object(device->base.instance, (uint64_t)*pBuffer, remembered);
     }
     return result;
@@ -89,8 +90,8 @@ static void translate(VkDevice device, bool is_importable, VkMemoryRequirements 
 static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
 {
     struct vd_memo *memo = &((struct vd_device *)device)->buffers;
-    struct vd_memo_entry *entry =
-        is_sparse(device, buffer) ? NULL : vd_id_object(vd_instance_of(device), (uint64_t)buffer);
+    struct vd_memo_entry *known = vd_id_object(vd_instance_of(device), (uint64_t)buffer);
+    struct vd_memo_entry *entry = known == &host_only ? NULL : known;
     if (vd_memo_get(entry, out, sizeof(*out)))
         return true;
     const VkBufferMemoryRequirementsInfo2 question = {
@@ -105,7 +106,7 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
-    translate(device, !is_sparse(device, buffer), &answer.memoryRequirements);
+    translate(device, known != &host_only, &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -131,7 +132,8 @@ vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequireme
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
-    translate(device, !is_sparse(device, info->buffer), &requirements->memoryRequirements);
+    translate(device, vd_id_object(vd_instance_of(device), (uint64_t)info->buffer) != &host_only,
+              &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
@@ -143,6 +145,5 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
     VkDeviceBufferMemoryRequirements ours = *info;
     ours.pCreateInfo = announce((struct vd_device *)device, info->pCreateInfo, &copy, &external);
     vd_call_vkGetDeviceBufferMemoryRequirements(device, &ours, requirements);
-    translate(device, !(info->pCreateInfo->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT),
-              &requirements->memoryRequirements);
+    translate(device, !is_host_only(info->pCreateInfo), &requirements->memoryRequirements);
 }

@@ -979,6 +979,19 @@ bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, u
            transport->ops->shm_picture(transport, shm, offset, pitch, extent);
 }
 
+VkResult vd_connection_fd_give(struct vd_connection *connection, int fd, uint32_t *id)
+{
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    return connection->transport->ops->fd_give(connection->transport, fd, id);
+}
+
+VkResult vd_connection_fd_take(struct vd_connection *connection, uint32_t id, int *fd)
+{
+    return connection->transport->ops->fd_take(connection->transport, id, fd);
+}
+
 void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,
                         uint64_t timeout_ns)
 {

@@ -91,6 +91,11 @@ int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm);
 bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, uint64_t offset,
                                uint32_t pitch, VkExtent2D extent);
 
+/* Descriptors, where the server runs on the same kernel: gives it a copy, which the next record may
+ * name by *id; takes the one that an answer has named. */
+VkResult vd_connection_fd_give(struct vd_connection *connection, int fd, uint32_t *id);
+VkResult vd_connection_fd_take(struct vd_connection *connection, uint32_t id, int *fd);
+
 /* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. Nobody wakes it when the
  * server dies, unlike the waits above: bound it. */
 void vd_connection_wait(struct vd_connection *connection, _Atomic uint32_t *address, uint32_t value,

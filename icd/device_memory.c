@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * Host-visible memory is shared memory of the client, which the host's driver imports; mapping it
- * costs nothing and nothing is ever copied. Memory that is not host-visible lives on the host.
+ * costs nothing and nothing is ever copied. Memory that is not host-visible lives on the host, and so
+ * does memory that is shared by descriptor: the host's driver makes and takes them.
  */
 #include "device_memory.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "entrypoints.h"
+#include "log.h"
 
 struct vd_device_memory {
     struct vd_shm_part part;
@@ -64,6 +68,44 @@ static const void *undedicate(struct undedicated *copy, const void *chain)
     return head;
 }
 
+/* Whether memory of an allocation is shared by descriptor; *import says which, NULL: none. */
+static bool is_external(const void *chain, const VkImportMemoryFdInfoKHR **import)
+{
+    bool external = false;
+    *import = NULL;
+    for (const VkBaseInStructure *in = chain; in; in = in->pNext) {
+        if (in->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR &&
+            ((const VkImportMemoryFdInfoKHR *)in)->handleType)
+            *import = (const VkImportMemoryFdInfoKHR *)in;
+        else if (in->sType == VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO &&
+                 ((const VkExportMemoryAllocateInfo *)in)->handleTypes)
+            external = true;
+    }
+    return external || *import;
+}
+
+/* `info` names the host's memory type. */
+static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
+                          const VkImportMemoryFdInfoKHR *import, VkDeviceMemory *memory)
+{
+    uint32_t id;
+    VkResult result = vd_connection_fd_give(vd_instance_of(device)->connection, import->fd, &id);
+    if (result != VK_SUCCESS)
+        return result;
+    VkBaseOutStructure *chain = vd_chain_copy(info->pNext);
+    if (!chain)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    for (VkBaseOutStructure *out = chain; out; out = out->pNext)
+        if (out->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR)
+            ((VkImportMemoryFdInfoKHR *)out)->fd = (int)id;
+    info->pNext = chain;
+    result = vd_call_vkAllocateMemory(device, info, NULL, memory);
+    free(chain);
+    if (result == VK_SUCCESS)
+        close(import->fd); /* an import takes what it is given */
+    return result;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                                                    const VkMemoryAllocateInfo *pAllocateInfo,
                                                    const VkAllocationCallbacks *pAllocator,
@@ -81,6 +123,19 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
     VkImportMemoryHostPointerInfoEXT import;
     struct undedicated copy;
     struct vd_device_memory *memory = NULL;
+    const VkImportMemoryFdInfoKHR *fd;
+    const bool external = is_external(pAllocateInfo->pNext, &fd);
+    if (external && type.imported) {
+        vd_log("memory type %u is the application's own memory, which has no descriptor",
+               pAllocateInfo->memoryTypeIndex);
+        return fd ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    if (fd) {
+        const VkResult result = import_fd(handle, &info, fd, pMemory);
+        if (result == VK_SUCCESS)
+            vd_id_set_object(instance, (uint64_t)*pMemory, NULL);
+        return result;
+    }
     if (type.imported) {
         const uint64_t align = pd->data->import_alignment - UINT64_C(1);
         memory = calloc(1, sizeof(*memory));
@@ -141,6 +196,32 @@ VKAPI_ATTR void VKAPI_CALL vd_vkFreeMemory(VkDevice device, VkDeviceMemory handl
         vd_shm_pool_free(vd_instance_of(device)->memory, &memory->part);
         free(memory);
     }
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryFdKHR(VkDevice device,
+                                                   const VkMemoryGetFdInfoKHR *pGetFdInfo, int *pFd)
+{
+    int id = 0;
+    const VkResult result = vd_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
+    return result == VK_SUCCESS
+               ? vd_connection_fd_take(vd_instance_of(device)->connection, (uint32_t)id, pFd)
+               : result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBits handleType,
+                              int fd, VkMemoryFdPropertiesKHR *pMemoryFdProperties)
+{
+    uint32_t id;
+    VkResult result = vd_connection_fd_give(vd_instance_of(device)->connection, fd, &id);
+    if (result != VK_SUCCESS)
+        return result;
+    result = vd_call_vkGetMemoryFdPropertiesKHR(device, handleType, (int)id, pMemoryFdProperties);
+    if (result == VK_SUCCESS)
+        pMemoryFdProperties->memoryTypeBits =
+            vd_memory_bits(((struct vd_device *)device)->physical_device,
+                           pMemoryFdProperties->memoryTypeBits, false);
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory(VkDevice device, VkDeviceMemory handle,

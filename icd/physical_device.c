@@ -533,31 +533,58 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties(
     return value.result;
 }
 
-/* -- external handles: none are offered, so nobody may be told that they work ------------------ */
+/* -- external handles: nobody may be told that others than those that cross work --------------- */
+
+static VkExternalMemoryHandleTypeFlags crossing(const struct vd_physical_device *pd)
+{
+    VkExternalMemoryHandleTypeFlags types = 0;
+    if (pd->extensions[VD_EXT_KHR_external_memory_fd])
+        types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
+    if (pd->extensions[VD_EXT_EXT_external_memory_dma_buf])
+        types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    return types;
+}
+
+static void restrict_types(const struct vd_physical_device *pd, VkExternalMemoryProperties *out)
+{
+    out->exportFromImportedHandleTypes &= crossing(pd);
+    out->compatibleHandleTypes &= crossing(pd);
+}
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
     VkPhysicalDevice handle, const VkPhysicalDeviceImageFormatInfo2 *info,
     VkImageFormatProperties2 *properties)
 {
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
     for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext)
         if (in->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO &&
-            ((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType)
+            (((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType & ~crossing(pd)))
             return VK_ERROR_FORMAT_NOT_SUPPORTED;
     if (!info->pNext && !properties->pNext)
         return vd_vkGetPhysicalDeviceImageFormatProperties(handle, info->format, info->type,
                                                            info->tiling, info->usage, info->flags,
                                                            &properties->imageFormatProperties);
-    return vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
+    const VkResult result =
+        vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
+    for (VkBaseOutStructure *out = properties->pNext; out; out = out->pNext)
+        if (out->sType == VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES)
+            restrict_types(pd, &((VkExternalImageFormatProperties *)out)->externalMemoryProperties);
+    return result;
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalBufferProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalBufferInfo *info,
     VkExternalBufferProperties *properties)
 {
-    (void)handle;
-    properties->externalMemoryProperties = (VkExternalMemoryProperties){
-        .compatibleHandleTypes = info->handleType,
-    };
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    if (info->handleType & ~crossing(pd)) {
+        properties->externalMemoryProperties = (VkExternalMemoryProperties){
+            .compatibleHandleTypes = info->handleType,
+        };
+        return;
+    }
+    vd_call_vkGetPhysicalDeviceExternalBufferProperties(handle, info, properties);
+    restrict_types(pd, &properties->externalMemoryProperties);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalFenceProperties(

@@ -26,7 +26,7 @@ struct vd_transport;
 
 struct vd_transport_ops {
     const char *name;
-    /* The server runs on the same kernel: its clocks are ours. */
+    /* The server runs on the same kernel: its clocks are ours, and descriptors can be passed. */
     bool same_kernel;
     /* Ends the connection and frees the transport. Shared memory must have been freed before. */
     void (*destroy)(struct vd_transport *transport);
@@ -34,6 +34,11 @@ struct vd_transport_ops {
      * VK_ERROR_OUT_OF_DEVICE_MEMORY when the server refuses, VK_ERROR_DEVICE_LOST without one. */
     VkResult (*shm_create)(struct vd_transport *transport, uint64_t size, struct vd_shm *shm);
     void (*shm_destroy)(struct vd_transport *transport, struct vd_shm *shm);
+    /* Gives the server a copy of a descriptor, for a record to name by *id. NULL, like fd_take,
+     * unless same_kernel. Thread-safe. */
+    VkResult (*fd_give)(struct vd_transport *transport, int fd, uint32_t *id);
+    /* Takes the descriptor that a record's answer named. Thread-safe. */
+    VkResult (*fd_take)(struct vd_transport *transport, uint32_t id, int *fd);
     /* Carries one small record outside of the ring (VD_OP_SETUP). */
     VkResult (*submit)(struct vd_transport *transport, const void *record, size_t size);
     /* Wakes the consumer that sleeps on the futex word `address` in shared memory. */

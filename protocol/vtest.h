@@ -26,6 +26,10 @@ enum vtest_command {
     VTEST_CONTEXT_INIT = 17,
     VTEST_RESOURCE_CREATE_BLOB = 18,
     VTEST_SUBMIT_CMD2 = 24,
+
+    /* Viaduct's own, far from those that vtest may yet give out. */
+    VTEST_VIADUCT_GIVE_FD = 0x5600,
+    VTEST_VIADUCT_TAKE_FD = 0x5601,
 };
 
 struct vtest_header {

@@ -23,9 +23,14 @@ struct region {
     struct vd_shm_release release; /* released NULL: nobody wants to know */
 };
 
-/* Entry `id` of the table: a region, or a link of the list of free ids. */
+/* Descriptors on their way at the same time. Each is fetched or used at once. */
+#define FDS_MAX 64
+
+/* Entry `id` of the table: a region, a descriptor, or a link of the list of free ids. */
 struct entry {
     struct region *region;
+    bool has_fd;
+    int fd;
     uint32_t next_free;
 };
 
@@ -35,6 +40,7 @@ struct vd_shm_table {
     uint32_t count;
     uint32_t capacity;
     uint32_t first_free; /* 0: none */
+    uint32_t fd_count;
 };
 
 struct vd_shm_table *vd_shm_table_create(void)
@@ -56,6 +62,9 @@ void vd_shm_table_destroy(struct vd_shm_table *table)
     for (uint32_t id = 1; id < table->count; id++) {
         if (table->entries[id].region) {
             vd_shm_put(table, &table->entries[id].region->base);
+        }
+        if (table->entries[id].has_fd) {
+            close(table->entries[id].fd);
         }
     }
     pthread_mutex_destroy(&table->lock);
@@ -167,7 +176,8 @@ bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint6
     *region = (struct region){
         .base = {.id = id, .size = size, .map = map}, .references = 1, .release = *release};
     pthread_mutex_lock(&table->lock);
-    const bool added = reserve(table, id) && !table->entries[id].region;
+    const bool added =
+        reserve(table, id) && !table->entries[id].region && !table->entries[id].has_fd;
     if (added) {
         table->entries[id].region = region;
     }
@@ -213,13 +223,19 @@ uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
     return id;
 }
 
+/* Under the table's lock. */
+static void id_give_back(struct vd_shm_table *table, uint32_t id)
+{
+    table->entries[id] = (struct entry){.next_free = table->first_free};
+    table->first_free = id;
+}
+
 bool vd_shm_remove(struct vd_shm_table *table, uint32_t id)
 {
     pthread_mutex_lock(&table->lock);
     struct region *region = lookup(table, id);
     if (region) {
-        table->entries[id] = (struct entry){.next_free = table->first_free};
-        table->first_free = id;
+        id_give_back(table, id);
     }
     pthread_mutex_unlock(&table->lock);
     if (region) {
@@ -256,4 +272,32 @@ void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *base)
     if (atomic_fetch_sub_explicit(&region->references, 1, memory_order_acq_rel) == 1) {
         region_destroy(region);
     }
+}
+
+uint32_t vd_shm_add_fd(struct vd_shm_table *table, int fd)
+{
+    pthread_mutex_lock(&table->lock);
+    const uint32_t id = table->fd_count < FDS_MAX ? id_take(table) : 0;
+    if (id) {
+        table->entries[id] = (struct entry){.has_fd = true, .fd = fd};
+        table->fd_count++;
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!id) {
+        close(fd);
+    }
+    return id;
+}
+
+int vd_shm_take_fd(struct vd_shm_table *table, uint32_t id)
+{
+    int fd = -1;
+    pthread_mutex_lock(&table->lock);
+    if (id > 0 && id < table->count && table->entries[id].has_fd) {
+        fd = table->entries[id].fd;
+        table->fd_count--;
+        id_give_back(table, id);
+    }
+    pthread_mutex_unlock(&table->lock);
+    return fd;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The shared memory of one client: id -> mapping. The vtest thread adds and removes, the ring
- * thread and imported VkDeviceMemory hold references.
+ * thread and imported VkDeviceMemory hold references. Descriptors that are on their way from one of
+ * these threads to the other have ids of the same table.
  */
 #ifndef VIADUCT_SERVER_SHM_H
 #define VIADUCT_SERVER_SHM_H
@@ -42,5 +43,11 @@ bool vd_shm_remove(struct vd_shm_table *table, uint32_t id);
 struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64_t offset,
                                  uint64_t size);
 void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *region);
+
+/* Keeps a descriptor, and owns it from now on. 0: it is closed, for there are too many on their way,
+ * or there is no memory. Thread-safe. */
+uint32_t vd_shm_add_fd(struct vd_shm_table *table, int fd);
+/* The descriptor, the caller's to close, and the id is free; -1: no such id. Thread-safe. */
+int vd_shm_take_fd(struct vd_shm_table *table, uint32_t id);
 
 #endif

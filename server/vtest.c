@@ -42,6 +42,7 @@ struct vd_vtest {
     enum stage stage;
     bool set_up;
     struct output output;
+    int input_fd; /* received with the input, -1: none */
     size_t input_size;
     uint8_t input[INPUT_SIZE];
 };
@@ -58,6 +59,7 @@ struct vd_vtest *vd_vtest_create(int fd, struct vd_shm_table *shm,
     vtest->listener = listener;
     vtest->data = data;
     vtest->output.fd = -1;
+    vtest->input_fd = -1;
     return vtest;
 }
 
@@ -68,6 +70,9 @@ void vd_vtest_destroy(struct vd_vtest *vtest)
     }
     if (vtest->output.fd >= 0) {
         close(vtest->output.fd);
+    }
+    if (vtest->input_fd >= 0) {
+        close(vtest->input_fd);
     }
     free(vtest);
 }
@@ -238,6 +243,37 @@ static bool resource_unref(struct vd_vtest *vtest, const uint8_t *payload, uint3
     return true;
 }
 
+/* Id 0 tells the client that we have no room for its descriptor, or have not even received it. */
+static bool give_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+{
+    (void)payload;
+    (void)size;
+    uint32_t id = 0;
+    if (vtest->input_fd >= 0) {
+        id = vd_shm_add_fd(vtest->shm, vtest->input_fd);
+        vtest->input_fd = -1;
+    }
+    if (!id) {
+        vd_log(VD_LOG_WARNING, "no room for a descriptor of the client's");
+    }
+    answer(vtest, VTEST_VIADUCT_GIVE_FD, &id, sizeof(id));
+    return true;
+}
+
+static bool take_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+{
+    (void)size;
+    const uint32_t id = dword(payload, 0);
+    const int fd = vd_shm_take_fd(vtest->shm, id);
+    if (fd < 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: there is no descriptor %u to take", id);
+        return false;
+    }
+    answer(vtest, VTEST_VIADUCT_TAKE_FD, &id, sizeof(id));
+    vtest->output.fd = fd;
+    return true;
+}
+
 /* The one thing that is ever submitted here is VD_OP_SETUP, alone in one batch. */
 static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
@@ -305,6 +341,8 @@ static const struct handler {
     {VTEST_RESOURCE_UNREF, "RESOURCE_UNREF", STAGE_CONTEXT, 4, 4, resource_unref},
     {VTEST_SUBMIT_CMD2, "SUBMIT_CMD2", STAGE_CONTEXT, 4 + sizeof(struct vtest_submit_batch),
      VTEST_PAYLOAD_MAX, submit_cmd2},
+    {VTEST_VIADUCT_GIVE_FD, "VIADUCT_GIVE_FD", STAGE_CONTEXT, 0, 0, give_fd},
+    {VTEST_VIADUCT_TAKE_FD, "VIADUCT_TAKE_FD", STAGE_CONTEXT, 4, 4, take_fd},
 };
 
 static const struct handler *find_handler(uint32_t command)
@@ -430,13 +468,50 @@ static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
     return VD_VTEST_OPEN;
 }
 
+/* Keeps the descriptor that came with a message. False: there is one already that no message has
+ * asked for. */
+static bool keep_fd(struct vd_vtest *vtest, struct msghdr *message)
+{
+    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
+        header->cmsg_len != CMSG_LEN(sizeof(int))) {
+        return true;
+    }
+    int fd;
+    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    if (vtest->input_fd >= 0) {
+        vd_log(VD_LOG_WARNING, "protocol error: a descriptor that belongs to no message");
+        close(fd);
+        return false;
+    }
+    vtest->input_fd = fd;
+    return true;
+}
+
 /* Reads once. *more: there was something. */
 static enum vd_vtest_status fill_input(struct vd_vtest *vtest, bool *more)
 {
+    struct iovec bytes = {
+        .iov_base = vtest->input + vtest->input_size,
+        .iov_len = INPUT_SIZE - vtest->input_size,
+    };
+    /* Room for one descriptor; the kernel closes others. */
+    union {
+        struct cmsghdr align;
+        char space[CMSG_LEN(sizeof(int))];
+    } control;
+    struct msghdr message = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = control.space,
+        .msg_controllen = sizeof(control.space),
+    };
     *more = false;
-    const ssize_t received = recv(vtest->fd, vtest->input + vtest->input_size,
-                                  INPUT_SIZE - vtest->input_size, MSG_DONTWAIT);
+    const ssize_t received = recvmsg(vtest->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (received > 0) {
+        if (!keep_fd(vtest, &message)) {
+            return VD_VTEST_FAILED;
+        }
         vtest->input_size += (size_t)received;
         *more = true;
         return VD_VTEST_OPEN;

@@ -450,6 +450,74 @@ static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
     *shm = (struct vd_shm){.fd = -1};
 }
 
+/* The header of VTEST_VIADUCT_GIVE_FD, with the descriptor. */
+static int send_fd(const struct vtest *vtest, int fd)
+{
+    struct vtest_header header = {.command = VTEST_VIADUCT_GIVE_FD};
+    struct iovec iov = {.iov_base = &header, .iov_len = sizeof(header)};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control.space,
+        .msg_controllen = sizeof(control.space),
+    };
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+    ssize_t sent;
+    do {
+        sent = sendmsg(vtest->fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        return errno;
+    }
+    /* The descriptor went with the first byte. */
+    struct iovec rest = {.iov_base = (uint8_t *)&header + sent,
+                         .iov_len = sizeof(header) - (size_t)sent};
+    return rest.iov_len ? send_parts(vtest, &rest, 1) : 0;
+}
+
+static VkResult fd_give(struct vd_transport *transport, int fd, uint32_t *id)
+{
+    struct vtest *vtest = downcast(transport);
+    pthread_mutex_lock(&vtest->lock);
+    const int error = send_fd(vtest, fd);
+    VkResult result;
+    if (error == EBADF || error == ETOOMANYREFS) {
+        result = VK_ERROR_INVALID_EXTERNAL_HANDLE; /* nothing was sent */
+    } else if (error || receive_answer(vtest, VTEST_VIADUCT_GIVE_FD, id, sizeof(*id))) {
+        result = give_up(vtest);
+    } else {
+        result = *id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    pthread_mutex_unlock(&vtest->lock);
+    return result;
+}
+
+static VkResult fd_take(struct vd_transport *transport, uint32_t id, int *fd)
+{
+    struct vtest *vtest = downcast(transport);
+    uint32_t answer;
+    VkResult result = VK_SUCCESS;
+    *fd = -1;
+    pthread_mutex_lock(&vtest->lock);
+    if (send_dwords(vtest, VTEST_VIADUCT_TAKE_FD, &id, sizeof(id)) ||
+        receive_answer(vtest, VTEST_VIADUCT_TAKE_FD, &answer, sizeof(answer)) || answer != id ||
+        receive_fd(vtest, fd)) {
+        result = give_up(vtest);
+    } else if (*fd < 0) {
+        result = VK_ERROR_TOO_MANY_OBJECTS;
+    }
+    pthread_mutex_unlock(&vtest->lock);
+    return result;
+}
+
 static VkResult submit(struct vd_transport *transport, const void *record, size_t size)
 {
     struct vtest *vtest = downcast(transport);
@@ -519,6 +587,8 @@ static const struct vd_transport_ops ops = {
     .destroy = destroy,
     .shm_create = shm_create,
     .shm_destroy = shm_destroy,
+    .fd_give = fd_give,
+    .fd_take = fd_take,
     .submit = submit,
     .wake = wake,
     .wait = wait,

@@ -66,6 +66,7 @@ PROGRAMS = [
     Program("queries", "queries"),
     Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
+    Program("external", "external"),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),

@@ -8,8 +8,6 @@ from harness import Failure, Xvfb, clean_environment, native_environment, settin
 
 # Device and instance extensions of lavapipe that Viaduct does not show, and why.
 NOT_SHOWN = {
-    "VK_KHR_external_memory_fd": "file descriptors do not cross yet",
-    "VK_EXT_external_memory_dma_buf": "file descriptors do not cross yet",
     "VK_EXT_external_memory_host": "the application's own pages are not shared with the server",
     "VK_EXT_surface_maintenance1": "surfaces live in the client, where this is not written",
     "VK_EXT_swapchain_maintenance1": "swapchains live in the client, where this is not written",

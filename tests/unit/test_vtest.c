@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/vtest.h"
@@ -692,6 +693,103 @@ static void noise_is_survived(void **state)
     }
 }
 
+/* ---- Descriptors */
+
+static void give_fd(struct server *server, uint32_t command, int fd)
+{
+    struct vtest_header header = {.command = command};
+    struct iovec iov = {.iov_base = &header, .iov_len = sizeof(header)};
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control.space),
+    };
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(server->client, &message, MSG_NOSIGNAL), sizeof(header));
+}
+
+static bool same_file(int a, int b)
+{
+    struct stat of_a, of_b;
+    assert_int_equal(fstat(a, &of_a), 0);
+    assert_int_equal(fstat(b, &of_b), 0);
+    return of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+static void descriptors_cross_both_ways(void **state)
+{
+    (void)state;
+    struct server server;
+    struct message message = {0};
+    server_init(&server);
+    append_context(&message);
+    put(&server, &message);
+
+    const int given = memfd_create("given", MFD_CLOEXEC);
+    give_fd(&server, VTEST_VIADUCT_GIVE_FD, given);
+    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    uint32_t id = expect_dword(&server, VTEST_VIADUCT_GIVE_FD);
+    assert_int_not_equal(id, 0);
+    const int received = vd_shm_take_fd(server.shm, id);
+    assert_true(received >= 0 && same_file(given, received));
+    assert_int_equal(vd_shm_take_fd(server.shm, id), -1);
+    close(given);
+
+    /* The other way. */
+    id = vd_shm_add_fd(server.shm, received);
+    assert_int_not_equal(id, 0);
+    message.size = 0;
+    append_dwords(&message, VTEST_VIADUCT_TAKE_FD, 1, id);
+    put(&server, &message);
+    assert_int_equal(expect_dword(&server, VTEST_VIADUCT_TAKE_FD), id);
+    close(expect_fd(&server));
+
+    /* A message without its descriptor. */
+    message.size = 0;
+    append_dwords(&message, VTEST_VIADUCT_GIVE_FD, 0);
+    put(&server, &message);
+    assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_FD), 0);
+
+    /* An id is good for one use. */
+    message.size = 0;
+    append_dwords(&message, VTEST_VIADUCT_TAKE_FD, 1, id);
+    assert_int_equal(feed(&server, message.bytes, message.size), VD_VTEST_FAILED);
+    server_finish(&server);
+}
+
+static void descriptors_without_end_are_refused(void **state)
+{
+    (void)state;
+    struct server server;
+    struct message message = {0};
+    server_init(&server);
+    append_context(&message);
+    put(&server, &message);
+    bool refused = false;
+    for (int i = 0; i < 1000 && !refused; i++) {
+        give_fd(&server, VTEST_VIADUCT_GIVE_FD, STDIN_FILENO);
+        assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+        refused = expect_dword(&server, VTEST_VIADUCT_GIVE_FD) == 0;
+    }
+    assert_true(refused);
+
+    /* A descriptor with a message that wants none waits for one that does; a second one may not. */
+    give_fd(&server, VTEST_PING_PROTOCOL_VERSION, STDIN_FILENO);
+    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    give_fd(&server, VTEST_PING_PROTOCOL_VERSION, STDIN_FILENO);
+    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_FAILED);
+    server_finish(&server);
+}
+
 static int quiet(void **state)
 {
     (void)state;
@@ -714,6 +812,8 @@ int main(void)
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(wrong_submissions_are_refused),
         cmocka_unit_test(a_refused_context_ends_the_connection),
+        cmocka_unit_test(descriptors_cross_both_ways),
+        cmocka_unit_test(descriptors_without_end_are_refused),
         cmocka_unit_test(mutations_are_survived),
         cmocka_unit_test(noise_is_survived),
     };
