@@ -11,7 +11,6 @@ NOT_SHOWN = {
     "VK_EXT_external_memory_host": "the application's own pages are not shared with the server",
     "VK_EXT_surface_maintenance1": "surfaces live in the client, where this is not written",
     "VK_EXT_swapchain_maintenance1": "swapchains live in the client, where this is not written",
-    "VK_KHR_surface_protected_capabilities": "protected surfaces do not exist on X11",
     "VK_KHR_wayland_surface": "presentation to Wayland is not written yet",
     "VK_AMDX_shader_enqueue": "provisional: its numbers and structs may still change",
     "VK_ANDROID_external_memory_android_hardware_buffer": "means nothing on Linux",
