@@ -18,13 +18,12 @@ static const VkBaseInStructure *find(const void *chain, VkStructureType type)
 }
 
 /* Whether the host can back such an image with memory of the client. Only linear images are asked
- * for: they are the ones that applications map. */
+ * for: they are the ones that applications map. Unlike buffers, the specification promises linear
+ * images such memory even where they are sparse. */
 static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
-    /* For sparse ones, see buffer.c. */
     if (info->tiling != VK_IMAGE_TILING_LINEAR || !pd->data->import_alignment ||
-        (info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT) ||
         find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
         return false;
     VkExternalImageFormatProperties external = {
