@@ -75,6 +75,7 @@ struct vd_connection {
     pthread_mutex_t send_lock;
     uint64_t tail;      /* what the ring's tail is, or is about to be */
     uint64_t published; /* what it is */
+    uint64_t last;      /* where the last record written in place begins */
     uint64_t head;      /* the ring's head when it was last looked at */
     uint32_t padding;   /* of the record that is being written in place */
     _Atomic uint64_t calls;
@@ -602,12 +603,73 @@ void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bo
     bool published = false;
     if (size > 0) {
         skip(connection, connection->padding);
+        connection->last = connection->tail;
         connection->tail += size;
         count(connection, 1, size);
         published = now || connection->tail - connection->published > UNPUBLISHED_MAX;
         if (published) {
             publish(connection);
         }
+    }
+    pthread_mutex_unlock(&connection->send_lock);
+    if (published) {
+        wake_consumer(connection);
+    }
+}
+
+/* The head of the last record, if the server does not know of it and it can grow by `size` bytes. */
+static struct vd_record *growing(struct vd_connection *connection, uint32_t size)
+{
+    const uint32_t offset = (uint32_t)connection->tail & (VD_RING_DATA_SIZE - 1);
+    if (connection->tail == connection->published || connection->last < connection->published ||
+        offset == 0 || size > VD_RING_DATA_SIZE - offset) {
+        return NULL;
+    }
+    uint8_t *last = connection->data + ((uint32_t)connection->last & (VD_RING_DATA_SIZE - 1));
+    struct vd_record *record = (struct vd_record *)last;
+    return record->size + size <= VD_RING_RECORD_MAX ? record : NULL;
+}
+
+uint8_t *vd_connection_append_begin(struct vd_connection *connection, uint16_t opcode,
+                                    uint64_t head, uint32_t size)
+{
+    const struct {
+        struct vd_record record;
+        uint64_t head;
+    } start = {{.size = sizeof(start), .opcode = opcode}, head};
+
+    pthread_mutex_lock(&connection->send_lock);
+    struct vd_record *record = growing(connection, size);
+    if (record && record->opcode == opcode && *(uint64_t *)(record + 1) == head) {
+        if (!has_space(connection, size)) {
+            goto no_room;
+        }
+    } else {
+        const uint32_t padding = padding_before(connection, sizeof(start) + size);
+        if (!has_space(connection, padding + sizeof(start) + size)) {
+            goto no_room;
+        }
+        skip(connection, padding);
+        record = memcpy(at_tail(connection), &start, sizeof(start));
+        connection->last = connection->tail;
+        connection->tail += sizeof(start);
+    }
+    uint8_t *to = at_tail(connection);
+    record->size += size;
+    connection->tail += size;
+    count(connection, 1, size);
+    return to;
+
+no_room:
+    pthread_mutex_unlock(&connection->send_lock);
+    return NULL;
+}
+
+void vd_connection_append_end(struct vd_connection *connection)
+{
+    const bool published = connection->tail - connection->published > UNPUBLISHED_MAX;
+    if (published) {
+        publish(connection);
     }
     pthread_mutex_unlock(&connection->send_lock);
     if (published) {

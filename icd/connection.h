@@ -49,6 +49,12 @@ uint8_t *vd_connection_write_begin(struct vd_connection *connection, uint32_t *c
 /* The record there is complete; size 0: there is none. Not `now`: it may wait until the next record
  * that is sent at once, or until there are enough of them. */
 void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bool now);
+/* Where `size` bytes, at most 4 KiB, are added to a record whose body begins with `head` and goes on
+ * with such pieces: to the last record, if it is one and the server has not been told of it, or to a
+ * new one. Otherwise as the two above. */
+uint8_t *vd_connection_append_begin(struct vd_connection *connection, uint16_t opcode,
+                                    uint64_t head, uint32_t size);
+void vd_connection_append_end(struct vd_connection *connection);
 uint64_t vd_connection_consumed(struct vd_connection *connection);
 
 /* Space for one answer: a struct vd_reply (zeroed, pending), then `size` more bytes. Small answers

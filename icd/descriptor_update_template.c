@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Templates never cross: the application's data is read through the template, with its strides, and
- * becomes ordinary writes.
+ * is packed as other updates are, or becomes ordinary writes.
  */
 #include <stdlib.h>
 
 #include "call.h"
 #include "calls.h"
+#include "descriptor_set.h"
 #include "device.h"
 #include "entrypoints.h"
 
@@ -14,7 +15,8 @@ struct vd_descriptor_update_template {
     VkPipelineBindPoint bind_point;
     VkPipelineLayout layout;
     uint32_t set;
-    size_t scratch_size; /* bytes that expanding takes */
+    size_t scratch_size;  /* bytes that expanding takes */
+    uint64_t packed_size; /* bytes of the packed updates, UINT64_MAX: not all can be packed */
     uint32_t entry_count;
     VkDescriptorUpdateTemplateEntry entries[];
 };
@@ -59,6 +61,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
         const VkDescriptorUpdateTemplateEntry *entry = &info->pDescriptorUpdateEntries[i];
         t->entries[i] = *entry;
         t->scratch_size += vd_align(element_size(entry->descriptorType) * entry->descriptorCount);
+        const uint64_t size =
+            (uint64_t)vd_descriptor_size(entry->descriptorType) * entry->descriptorCount;
+        if (size == 0)
+            t->packed_size = UINT64_MAX;
+        else if (t->packed_size != UINT64_MAX)
+            t->packed_size += sizeof(struct vd_descriptor_update) + size;
     }
     *pTemplate = (VkDescriptorUpdateTemplate)t;
     return VK_SUCCESS;
@@ -141,6 +149,17 @@ static void expand(const struct vd_descriptor_update_template *t, VkDescriptorSe
     }
 }
 
+static void pack(const struct vd_descriptor_update_template *t, VkDescriptorSet set,
+                 const void *data, uint8_t *to)
+{
+    for (uint32_t i = 0; i < t->entry_count; i++) {
+        const VkDescriptorUpdateTemplateEntry *entry = &t->entries[i];
+        to = vd_descriptors_put(to, set, entry->dstBinding, entry->dstArrayElement,
+                                entry->descriptorCount, entry->descriptorType,
+                                (const uint8_t *)data + entry->offset, entry->stride);
+    }
+}
+
 #define SMALL 4096
 
 VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSetWithTemplate(
@@ -149,6 +168,12 @@ VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSetWithTemplate(
 {
     const struct vd_descriptor_update_template *t =
         (const struct vd_descriptor_update_template *)descriptorUpdateTemplate;
+    uint8_t *to = vd_descriptors_begin(device, t->packed_size);
+    if (to) {
+        pack(t, descriptorSet, pData, to);
+        vd_descriptors_end(device);
+        return;
+    }
     uint64_t small[SMALL / sizeof(uint64_t)];
     void *scratch = t->scratch_size <= SMALL ? small : malloc(t->scratch_size);
     if (!scratch)

@@ -13,6 +13,7 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "protocol/descriptor.h"
 #include "protocol/record.h"
 
 #include "object.h"
@@ -120,26 +121,6 @@ uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t i
 bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent);
 uint64_t vd_descriptor_capture_size(struct vd_encoder *e);
 uint64_t vd_group_capture_size(struct vd_encoder *e);
-
-static inline bool vd_descriptor_is_image(VkDescriptorType type)
-{
-    return type <= VK_DESCRIPTOR_TYPE_STORAGE_IMAGE ||
-           type == VK_DESCRIPTOR_TYPE_INPUT_ATTACHMENT ||
-           type == VK_DESCRIPTOR_TYPE_SAMPLE_WEIGHT_IMAGE_QCOM ||
-           type == VK_DESCRIPTOR_TYPE_BLOCK_MATCH_IMAGE_QCOM;
-}
-
-static inline bool vd_descriptor_is_buffer(VkDescriptorType type)
-{
-    return type >= VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER &&
-           type <= VK_DESCRIPTOR_TYPE_STORAGE_BUFFER_DYNAMIC;
-}
-
-static inline bool vd_descriptor_is_texel_buffer(VkDescriptorType type)
-{
-    return type == VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER ||
-           type == VK_DESCRIPTOR_TYPE_STORAGE_TEXEL_BUFFER;
-}
 
 /* What came back: the record as it was sent, and the reply. */
 struct vd_fill {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Raised whenever an old peer would misread what a new one writes. */
-#define VD_PROTOCOL_VERSION 1u
+#define VD_PROTOCOL_VERSION 2u
 
 /* The id under which a transport offers Viaduct: a vtest or virtio-gpu capset. */
 #define VD_CAPSET_ID 30u

@@ -457,6 +457,8 @@ static bool execute_record(struct vd_context *context, uint8_t *record)
         return true;
     case VD_OP_STREAM:
         return vd_execute_stream(context, record);
+    case VD_OP_UPDATE_DESCRIPTORS:
+        return vd_execute_update_descriptors(context, record);
     case VD_OP_GET_QUEUE:
         return vd_execute_get_queue(context, record);
     case VD_OP_GET_PHYSICAL_DEVICES:

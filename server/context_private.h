@@ -96,6 +96,7 @@ void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
 bool vd_execute_stream(struct vd_context *context, uint8_t *record);
 /* The records of one stream, by any thread. False: malformed. */
 bool vd_stream_replay(struct vd_job *job);
+bool vd_execute_update_descriptors(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_queue(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record);
 

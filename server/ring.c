@@ -34,6 +34,7 @@ struct vd_ring_consumer {
     uint8_t *large; /* the same for a record that an indirect one stands for, kept for the next */
     uint32_t large_capacity;
     uint64_t head; /* ours; the one in the ring is only ever written */
+    uint64_t tail; /* the ring's when it was last looked at */
     _Atomic bool stop;
 };
 
@@ -138,7 +139,11 @@ static void publish_head(struct vd_ring_consumer *consumer, uint64_t position)
 {
     struct vd_ring *ring = consumer->ring;
     atomic_store(&ring->head, position);
-    /* The second half of Dekker's pattern with a producer that found the ring full. */
+    /* The second half of Dekker's pattern with a producer that found the ring full. It is woken for
+     * much room: one that outruns us would sleep again at once. */
+    if (consumer->tail - position > VD_RING_DATA_SIZE / 2) {
+        return;
+    }
     if (atomic_load(&ring->producer_sleeps) && atomic_exchange(&ring->producer_sleeps, 0)) {
         vd_wake(&ring->producer_sleeps);
     }
@@ -349,6 +354,7 @@ bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *
                    (unsigned long long)tail, (unsigned long long)consumer->head);
             return false;
         }
+        consumer->tail = tail;
         uint32_t size;
         if (!copy_records(consumer, (uint32_t)(tail - consumer->head), &size) ||
             !execute_span(consumer, context, size)) {

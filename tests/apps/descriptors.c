@@ -326,7 +326,24 @@ static VkWriteDescriptorSet write_of(VkDescriptorSet set, uint32_t number, uint3
     };
 }
 
-static void write_set(VkDescriptorSet set)
+static void write_inline_block(VkDescriptorSet set)
+{
+    VkWriteDescriptorSet write = write_of(set, 8, 0, VK_DESCRIPTOR_TYPE_INLINE_UNIFORM_BLOCK);
+    write.descriptorCount = sizeof(inline_words);
+    write.pNext = &(VkWriteDescriptorSetInlineUniformBlock){
+        .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET_INLINE_UNIFORM_BLOCK,
+        .dataSize = sizeof(inline_words),
+        .pData = inline_words,
+    };
+    vkUpdateDescriptorSets(gpu.device, 1, &write, 0, GARBAGE_POINTER);
+}
+
+enum calls {
+    TOGETHER,
+    ONE_BY_ONE
+};
+
+static void write_set(VkDescriptorSet set, enum calls calls)
 {
     const VkSampler no_sampler = (VkSampler)GARBAGE_HANDLE;
     const VkDescriptorBufferInfo result_info = {results.handle, 0, VK_WHOLE_SIZE};
@@ -373,19 +390,34 @@ static void write_set(VkDescriptorSet set)
     writes[count++].pBufferInfo = &dynamic_info;
     writes[count] = write_of(set, 13, 0, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER);
     writes[count++].pImageInfo = &immutable;
-    vkUpdateDescriptorSets(gpu.device, count, writes, 0, GARBAGE_POINTER);
+    if (calls == TOGETHER)
+        vkUpdateDescriptorSets(gpu.device, count, writes, 0, GARBAGE_POINTER);
+    for (uint32_t i = 0; calls == ONE_BY_ONE && i < count; i++)
+        vkUpdateDescriptorSets(gpu.device, 1, &writes[i], 0, GARBAGE_POINTER);
 }
 
 static void test_writes(void)
 {
     const VkDescriptorPool pool = create_pool(2, 0);
     const VkDescriptorSet set = allocate_set(pool, set_layout);
+    const VkDescriptorSet other = allocate_set(pool, set_layout);
     vkUpdateDescriptorSets(gpu.device, 0, GARBAGE_POINTER, 0, GARBAGE_POINTER);
-    write_set(set);
+    write_set(set, TOGETHER);
     run("writes", set);
     /* Again, over what is there. */
-    write_set(set);
+    write_set(set, TOGETHER);
     run("second writes", set);
+    write_set(other, ONE_BY_ONE);
+    run("writes one by one", other);
+    /* More than fits any buffer on their way, and the last one counts. */
+    for (uint32_t i = 0; i < 50000; i++) {
+        VkWriteDescriptorSet write =
+            write_of(other, 9, 0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER_DYNAMIC);
+        write.pBufferInfo =
+            &(VkDescriptorBufferInfo){i < 49999 ? results.handle : dynamics.handle, 0, 4};
+        vkUpdateDescriptorSets(gpu.device, 1, &write, 0, NULL);
+    }
+    run("very many writes", other);
 
     /* Other dynamic offsets in the same command buffer. */
     const VkCommandBuffer commands = commands_begin(&gpu);
@@ -403,7 +435,7 @@ static void test_copies(void)
     const VkDescriptorPool pool = create_pool(2, 0);
     const VkDescriptorSet from = allocate_set(pool, set_layout);
     const VkDescriptorSet to = allocate_set(pool, set_layout);
-    write_set(from);
+    write_set(from, TOGETHER);
     static const struct {
         uint32_t number;
         uint32_t count;
@@ -460,27 +492,29 @@ static void test_template(void)
               sizeof(((struct template_data *)NULL)->combined[0])),
         ENTRY(5, SAMPLED_IMAGE, 1, sampled, 0),
         ENTRY(7, STORAGE_IMAGE, 1, storage, 0),
-        ENTRY(8, INLINE_UNIFORM_BLOCK, sizeof(inline_words), inline_words, 0),
         ENTRY(9, STORAGE_BUFFER_DYNAMIC, 1, dynamic, 0),
         ENTRY(10, UNIFORM_BUFFER_DYNAMIC, 1, dynamic, 0),
         ENTRY(13, COMBINED_IMAGE_SAMPLER, 1, immutable, 0),
+        ENTRY(8, INLINE_UNIFORM_BLOCK, sizeof(inline_words), inline_words, 0),
     };
 #undef ENTRY
-    VkDescriptorUpdateTemplate template;
-    must(vkCreateDescriptorUpdateTemplate(
-        gpu.device,
-        &(VkDescriptorUpdateTemplateCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
-            .descriptorUpdateEntryCount = ARRAY_SIZE(entries),
-            .pDescriptorUpdateEntries = entries,
-            .templateType = VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET,
-            .descriptorSetLayout = set_layout,
-            /* Only for pushed descriptors. */
-            .pipelineBindPoint = VK_PIPELINE_BIND_POINT_COMPUTE,
-            .pipelineLayout = (VkPipelineLayout)GARBAGE_HANDLE,
-            .set = 12345,
-        },
-        NULL, &template));
+    /* With all of them, and without the last one. */
+    VkDescriptorUpdateTemplate templates[2];
+    for (uint32_t i = 0; i < 2; i++)
+        must(vkCreateDescriptorUpdateTemplate(
+            gpu.device,
+            &(VkDescriptorUpdateTemplateCreateInfo){
+                .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
+                .descriptorUpdateEntryCount = ARRAY_SIZE(entries) - i,
+                .pDescriptorUpdateEntries = entries,
+                .templateType = VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET,
+                .descriptorSetLayout = set_layout,
+                /* Only for pushed descriptors. */
+                .pipelineBindPoint = VK_PIPELINE_BIND_POINT_COMPUTE,
+                .pipelineLayout = (VkPipelineLayout)GARBAGE_HANDLE,
+                .set = 12345,
+            },
+            NULL, &templates[i]));
 
     const VkSampler no_sampler = (VkSampler)GARBAGE_HANDLE;
     struct template_data data;
@@ -497,13 +531,18 @@ static void test_template(void)
     memcpy(data.inline_words, inline_words, sizeof(inline_words));
     data.dynamic = (VkDescriptorBufferInfo){dynamics.handle, 0, 4};
 
-    const VkDescriptorPool pool = create_pool(1, 0);
+    const VkDescriptorPool pool = create_pool(2, 0);
     const VkDescriptorSet set = allocate_set(pool, set_layout);
-    vkUpdateDescriptorSetWithTemplate(gpu.device, set, template, &data);
+    const VkDescriptorSet other = allocate_set(pool, set_layout);
+    vkUpdateDescriptorSetWithTemplate(gpu.device, set, templates[0], &data);
+    vkUpdateDescriptorSetWithTemplate(gpu.device, other, templates[1], &data);
     memset(&data, 0xee, sizeof(data)); /* it was read, not remembered */
+    write_inline_block(other);
     run("template", set);
+    run("template and a write", other);
     vkDestroyDescriptorPool(gpu.device, pool, NULL);
-    vkDestroyDescriptorUpdateTemplate(gpu.device, template, NULL);
+    for (uint32_t i = 0; i < 2; i++)
+        vkDestroyDescriptorUpdateTemplate(gpu.device, templates[i], NULL);
 }
 
 struct pushed_data {
@@ -802,7 +841,7 @@ static void test_pools(void)
             sets));
         expect(sets[0] != sets[1] && sets[1] != sets[2] && sets[0] != sets[2],
                "two sets have one handle");
-        write_set(sets[1]);
+        write_set(sets[1], TOGETHER);
         if (round % 10 == 0)
             run("a set among others", sets[1]);
         const VkDescriptorSet freed[] = {sets[2], VK_NULL_HANDLE, sets[0]};
@@ -819,7 +858,7 @@ static void test_pools(void)
         VkDescriptorSet set = VK_NULL_HANDLE;
         for (uint32_t i = 0; i < 3; i++)
             set = allocate_set(pool, set_layout);
-        write_set(set);
+        write_set(set, TOGETHER);
         if (round % 7 == 0)
             run("a set of a pool that was reset", set);
         must(vkResetDescriptorPool(gpu.device, pool, 0));

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VIADUCT_ICD_DESCRIPTOR_SET_H
+#define VIADUCT_ICD_DESCRIPTOR_SET_H
+
+#include <stddef.h>
+#include <string.h>
+
+#include "protocol/descriptor.h"
+
+/* Room for updates of `size` bytes, struct vd_descriptor_update and what follows each; they go to
+ * the server with others. NULL: they can not go this way just now, and the generated
+ * vd_call_vkUpdateDescriptorSets has to do. */
+uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size);
+/* After vd_descriptors_begin, which holds a lock. */
+void vd_descriptors_end(VkDevice device);
+
+/* Writes one update, whose descriptors lie `stride` bytes apart; returns its end. Inline, for the
+ * members go straight into the ring. */
+static inline uint8_t *vd_descriptors_put(uint8_t *to, VkDescriptorSet set, uint32_t binding,
+                                          uint32_t element, uint32_t count, VkDescriptorType type,
+                                          const void *descriptors, size_t stride)
+{
+    *(struct vd_descriptor_update *)to = (struct vd_descriptor_update){
+        .set = (uint64_t)set,
+        .binding = binding,
+        .element = element,
+        .count = count,
+        .type = type,
+    };
+    to += sizeof(struct vd_descriptor_update);
+    const uint8_t *from = descriptors;
+    if (vd_descriptor_is_texel_buffer(type)) {
+        for (uint32_t i = 0; i < count; i++, from += stride, to += sizeof(VkBufferView))
+            memcpy(to, from, sizeof(VkBufferView));
+    } else {
+        /* Image infos end with four bytes of nothing, and nobody's memory is to leak in them. */
+        const uint64_t mask = vd_descriptor_is_image(type) ? UINT32_MAX : UINT64_MAX;
+        for (uint32_t i = 0; i < count; i++, from += stride, to += sizeof(VkDescriptorBufferInfo)) {
+            uint64_t first, second, third;
+            memcpy(&first, from, 8);
+            memcpy(&second, from + 8, 8);
+            memcpy(&third, from + 16, 8);
+            uint64_t *words = (uint64_t *)to;
+            words[0] = first;
+            words[1] = second;
+            words[2] = third & mask;
+        }
+    }
+    return to;
+}
+
+#endif
