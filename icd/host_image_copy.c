@@ -3,6 +3,8 @@
  * Sizes that the registry does not state: of host image copies, which follow from the image's
  * format, and of capture data, which are device properties.
  */
+#include <stdlib.h>
+
 #include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
@@ -11,13 +13,18 @@
 
 /* What the copy being encoded on this thread is about: a region does not name its image. */
 static _Thread_local struct {
-    VkDevice device;
     VkImage image;
-    VkHostImageCopyFlags flags;
+    /* Of copies without a conversion, NULL for others: the bytes of each region's layers, asked for
+     * beforehand, because no other call can be made while one is encoded. */
+    const uint64_t *sizes;
+    /* Where the first region's subresource is, and how far apart they are. */
+    const VkImageSubresourceLayers *first;
+    size_t stride;
 } copy;
 
-/* Bytes of one subresource as the driver lays it out, for copies without a conversion. */
-static uint64_t memcpy_size(const VkImageSubresourceLayers *subresource)
+/* Bytes of one subresource as the driver lays it out. */
+static uint64_t memcpy_size(VkDevice device, VkImage image,
+                            const VkImageSubresourceLayers *subresource)
 {
     VkSubresourceHostMemcpySize size = {.sType = VK_STRUCTURE_TYPE_SUBRESOURCE_HOST_MEMCPY_SIZE};
     VkSubresourceLayout2 layout = {
@@ -29,7 +36,7 @@ static uint64_t memcpy_size(const VkImageSubresourceLayers *subresource)
         .imageSubresource = {subresource->aspectMask, subresource->mipLevel,
                              subresource->baseArrayLayer},
     };
-    vd_call_vkGetImageSubresourceLayout2(copy.device, copy.image, &question, &layout);
+    vd_call_vkGetImageSubresourceLayout2(device, image, &question, &layout);
     return size.size;
 }
 
@@ -57,17 +64,24 @@ static struct vd_format aspect_format(VkFormat format, VkImageAspectFlags aspect
     return out;
 }
 
+static uint32_t layer_count(const struct vd_image *image,
+                            const VkImageSubresourceLayers *subresource)
+{
+    return subresource->layerCount == VK_REMAINING_ARRAY_LAYERS
+               ? image->layers - subresource->baseArrayLayer
+               : subresource->layerCount;
+}
+
 uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,
                            const VkImageSubresourceLayers *subresource, const VkExtent3D *extent)
 {
     const struct vd_image *image = vd_id_object(e->instance, (uint64_t)copy.image);
-    uint32_t layers = subresource->layerCount;
     if (!image)
         return 0;
-    if (layers == VK_REMAINING_ARRAY_LAYERS)
-        layers = image->layers - subresource->baseArrayLayer;
-    if (copy.flags & VK_HOST_IMAGE_COPY_MEMCPY)
-        return memcpy_size(subresource) * layers;
+    if (copy.sizes)
+        return copy
+            .sizes[(size_t)((const char *)subresource - (const char *)copy.first) / copy.stride];
+    const uint32_t layers = layer_count(image, subresource);
     const struct vd_format format = aspect_format(image->format, subresource->aspectMask);
     const uint64_t width = row_length ? row_length : extent->width;
     const uint64_t height = image_height ? image_height : extent->height;
@@ -89,27 +103,57 @@ uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t i
 /* Whether the copy writes each byte that vd_host_copy_size counts. */
 bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent)
 {
-    return !(copy.flags & VK_HOST_IMAGE_COPY_MEMCPY) &&
-           (row_length == 0 || row_length == extent->width) &&
+    return !copy.sizes && (row_length == 0 || row_length == extent->width) &&
            (image_height == 0 || image_height == extent->height);
+}
+
+/* Before the copy is encoded. False: out of memory. */
+static bool begin_copy(VkDevice device, VkImage handle, VkHostImageCopyFlags flags, uint32_t count,
+                       const VkImageSubresourceLayers *first, size_t stride)
+{
+    copy.image = handle;
+    copy.first = first;
+    copy.stride = stride;
+    copy.sizes = NULL;
+    const struct vd_image *image = vd_id_object(vd_instance_of(device), (uint64_t)handle);
+    if (!image || !(flags & VK_HOST_IMAGE_COPY_MEMCPY))
+        return true;
+    uint64_t *sizes = malloc(count * sizeof(*sizes));
+    for (uint32_t i = 0; sizes && i < count; i++) {
+        const VkImageSubresourceLayers *subresource =
+            (const VkImageSubresourceLayers *)((const char *)first + i * stride);
+        sizes[i] = memcpy_size(device, handle, subresource) * layer_count(image, subresource);
+    }
+    copy.sizes = sizes;
+    return sizes;
+}
+
+static void end_copy(void)
+{
+    free((void *)copy.sizes);
+    copy.sizes = NULL;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCopyMemoryToImage(VkDevice device,
                                                       const VkCopyMemoryToImageInfo *info)
 {
-    copy.device = device;
-    copy.image = info->dstImage;
-    copy.flags = info->flags;
-    return vd_call_vkCopyMemoryToImage(device, info);
+    if (!begin_copy(device, info->dstImage, info->flags, info->regionCount,
+                    &info->pRegions->imageSubresource, sizeof(*info->pRegions)))
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = vd_call_vkCopyMemoryToImage(device, info);
+    end_copy();
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCopyImageToMemory(VkDevice device,
                                                       const VkCopyImageToMemoryInfo *info)
 {
-    copy.device = device;
-    copy.image = info->srcImage;
-    copy.flags = info->flags;
-    return vd_call_vkCopyImageToMemory(device, info);
+    if (!begin_copy(device, info->srcImage, info->flags, info->regionCount,
+                    &info->pRegions->imageSubresource, sizeof(*info->pRegions)))
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = vd_call_vkCopyImageToMemory(device, info);
+    end_copy();
+    return result;
 }
 
 /* A size_t or uint32_t inside a property struct. */

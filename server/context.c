@@ -74,6 +74,10 @@ static bool has_validation_layer(PFN_vkGetInstanceProcAddr get)
 /* The library stays loaded: not every driver survives the opposite, and the process ends soon. */
 static PFN_vkGetInstanceProcAddr load_vulkan(void)
 {
+    /* A driver that compiles for the CPU (lavapipe) calls what the compiler's runtime and libm have,
+     * and finds it only among what the program itself has loaded, as most programs have. */
+    dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
+    dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL);
     void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library) {
         vd_log(VD_LOG_ERROR, "no Vulkan loader on this machine: %s", dlerror());

@@ -329,17 +329,18 @@ static void guarded_finish(struct guarded *g)
     munmap(g->start, g->mapped);
 }
 
-static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, uint32_t row_length,
-                         uint32_t image_height)
-{
-    LOAD(vkCopyMemoryToImageEXT);
-    LOAD(vkCopyImageToMemoryEXT);
-    LOAD(vkTransitionImageLayoutEXT);
-    const VkExtent3D size = {44, 20, 1};
-    enum {
-        LAYERS = 2
-    };
+struct copied {
     VkImage image;
+    VkDeviceMemory memory;
+};
+
+enum {
+    LAYERS = 2
+};
+
+static void copied_init(struct copied *copied, VkFormat format, VkExtent3D size)
+{
+    LOAD(vkTransitionImageLayoutEXT);
     must(vkCreateImage(gpu.device,
                        &(VkImageCreateInfo){
                            .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
@@ -351,21 +352,80 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
                            .samples = VK_SAMPLE_COUNT_1_BIT,
                            .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT,
                        },
-                       NULL, &image));
+                       NULL, &copied->image));
     VkMemoryRequirements requirements;
-    vkGetImageMemoryRequirements(gpu.device, image, &requirements);
-    const VkDeviceMemory memory = allocate(&gpu, &requirements, 0, 0);
-    must(vkBindImageMemory(gpu.device, image, memory, 0));
-    const VkImageSubresourceRange range = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, LAYERS};
+    vkGetImageMemoryRequirements(gpu.device, copied->image, &requirements);
+    copied->memory = allocate(&gpu, &requirements, 0, 0);
+    must(vkBindImageMemory(gpu.device, copied->image, copied->memory, 0));
     must(vkTransitionImageLayoutEXT_(
         gpu.device, 1,
         &(VkHostImageLayoutTransitionInfoEXT){
             .sType = VK_STRUCTURE_TYPE_HOST_IMAGE_LAYOUT_TRANSITION_INFO_EXT,
-            .image = image,
+            .image = copied->image,
             .oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
             .newLayout = VK_IMAGE_LAYOUT_GENERAL,
-            .subresourceRange = range,
+            .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, LAYERS},
         }));
+}
+
+static void copied_finish(struct copied *copied)
+{
+    vkDestroyImage(gpu.device, copied->image, NULL);
+    vkFreeMemory(gpu.device, copied->memory, NULL);
+}
+
+static void copy_in(VkImage image, VkHostImageCopyFlagsEXT flags, const void *from,
+                    uint32_t row_length, uint32_t image_height, VkExtent3D size)
+{
+    LOAD(vkCopyMemoryToImageEXT);
+    must(vkCopyMemoryToImageEXT_(
+        gpu.device, &(VkCopyMemoryToImageInfoEXT){
+                        .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
+                        .flags = flags,
+                        .dstImage = image,
+                        .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
+                        .regionCount = 1,
+                        .pRegions =
+                            &(VkMemoryToImageCopyEXT){
+                                .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
+                                .pHostPointer = from,
+                                .memoryRowLength = row_length,
+                                .memoryImageHeight = image_height,
+                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
+                                .imageExtent = size,
+                            },
+                    }));
+}
+
+static void copy_out(VkImage image, VkHostImageCopyFlagsEXT flags, void *to, uint32_t row_length,
+                     uint32_t image_height, VkExtent3D size)
+{
+    LOAD(vkCopyImageToMemoryEXT);
+    must(vkCopyImageToMemoryEXT_(
+        gpu.device, &(VkCopyImageToMemoryInfoEXT){
+                        .sType = VK_STRUCTURE_TYPE_COPY_IMAGE_TO_MEMORY_INFO_EXT,
+                        .flags = flags,
+                        .srcImage = image,
+                        .srcImageLayout = VK_IMAGE_LAYOUT_GENERAL,
+                        .regionCount = 1,
+                        .pRegions =
+                            &(VkImageToMemoryCopyEXT){
+                                .sType = VK_STRUCTURE_TYPE_IMAGE_TO_MEMORY_COPY_EXT,
+                                .pHostPointer = to,
+                                .memoryRowLength = row_length,
+                                .memoryImageHeight = image_height,
+                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
+                                .imageExtent = size,
+                            },
+                    }));
+}
+
+static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, uint32_t row_length,
+                         uint32_t image_height)
+{
+    const VkExtent3D size = {44, 20, 1};
+    struct copied copied;
+    copied_init(&copied, format, size);
 
     /* Up to the last block of the last row of the last layer, and no byte more. */
     const uint32_t columns = size.width / block, rows = size.height / block;
@@ -378,39 +438,8 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
     for (size_t i = 0; i < bytes; i++)
         from.bytes[i] = (uint8_t)mix32((uint32_t)i);
     memset(to.bytes, 0xa5, bytes);
-    const VkImageSubresourceLayers layers = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS};
-    must(vkCopyMemoryToImageEXT_(gpu.device,
-                                 &(VkCopyMemoryToImageInfoEXT){
-                                     .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
-                                     .dstImage = image,
-                                     .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                                     .regionCount = 1,
-                                     .pRegions =
-                                         &(VkMemoryToImageCopyEXT){
-                                             .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
-                                             .pHostPointer = from.bytes,
-                                             .memoryRowLength = row_length,
-                                             .memoryImageHeight = image_height,
-                                             .imageSubresource = layers,
-                                             .imageExtent = size,
-                                         },
-                                 }));
-    must(vkCopyImageToMemoryEXT_(gpu.device,
-                                 &(VkCopyImageToMemoryInfoEXT){
-                                     .sType = VK_STRUCTURE_TYPE_COPY_IMAGE_TO_MEMORY_INFO_EXT,
-                                     .srcImage = image,
-                                     .srcImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                                     .regionCount = 1,
-                                     .pRegions =
-                                         &(VkImageToMemoryCopyEXT){
-                                             .sType = VK_STRUCTURE_TYPE_IMAGE_TO_MEMORY_COPY_EXT,
-                                             .pHostPointer = to.bytes,
-                                             .memoryRowLength = row_length,
-                                             .memoryImageHeight = image_height,
-                                             .imageSubresource = layers,
-                                             .imageExtent = size,
-                                         },
-                                 }));
+    copy_in(copied.image, 0, from.bytes, row_length, image_height, size);
+    copy_out(copied.image, 0, to.bytes, row_length, image_height, size);
     for (size_t i = 0; i < bytes; i++) {
         const bool inside =
             i % layer < rows * row && i % layer % row < (size_t)columns * block_size;
@@ -420,8 +449,46 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
     }
     guarded_finish(&to);
     guarded_finish(&from);
-    vkDestroyImage(gpu.device, image, NULL);
-    vkFreeMemory(gpu.device, memory, NULL);
+    copied_finish(&copied);
+}
+
+/* As the driver lays images out, from one into another like it. */
+static void copy_raw(void)
+{
+    LOAD(vkGetImageSubresourceLayout2EXT);
+    const VkExtent3D size = {37, 19, 1};
+    struct copied copied[2];
+    for (int i = 0; i < 2; i++)
+        copied_init(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, size);
+    VkSubresourceHostMemcpySizeEXT raw = {
+        .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_HOST_MEMCPY_SIZE_EXT,
+    };
+    vkGetImageSubresourceLayout2EXT_(gpu.device, copied[0].image,
+                                     &(VkImageSubresource2EXT){
+                                         .sType = VK_STRUCTURE_TYPE_IMAGE_SUBRESOURCE_2_EXT,
+                                         .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0},
+                                     },
+                                     &(VkSubresourceLayout2EXT){
+                                         .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_LAYOUT_2_EXT,
+                                         .pNext = &raw,
+                                     });
+    const size_t bytes = (size_t)size.width * size.height * 4 * LAYERS;
+    struct guarded from, between, to;
+    guarded_init(&from, bytes);
+    guarded_init(&between, raw.size * LAYERS);
+    guarded_init(&to, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        from.bytes[i] = (uint8_t)mix32((uint32_t)i);
+    copy_in(copied[0].image, 0, from.bytes, 0, 0, size);
+    copy_out(copied[0].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
+    copy_in(copied[1].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
+    copy_out(copied[1].image, 0, to.bytes, 0, 0, size);
+    expect(memcmp(from.bytes, to.bytes, bytes) == 0, "a raw copy arrives different");
+    guarded_finish(&to);
+    guarded_finish(&between);
+    guarded_finish(&from);
+    for (int i = 0; i < 2; i++)
+        copied_finish(&copied[i]);
 }
 
 static void test_host_copy(void)
@@ -434,6 +501,7 @@ static void test_host_copy(void)
     copy_through(VK_FORMAT_R32G32B32A32_UINT, 1, 16, 0, 0);
     copy_through(VK_FORMAT_BC1_RGBA_UNORM_BLOCK, 4, 8, 0, 0);
     copy_through(VK_FORMAT_BC7_UNORM_BLOCK, 4, 16, 52, 24);
+    copy_raw();
 }
 
 /* ---- Descriptors in buffers */

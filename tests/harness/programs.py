@@ -63,6 +63,7 @@ PROGRAMS = [
     Program("descriptors", "descriptors"),
     Program("objects", "objects"),
     Program("objects-libraries", "objects", "--libraries", validated=NEWER_THAN_LAYER),
+    Program("halves", "halves"),
     Program("queries", "queries"),
     Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
