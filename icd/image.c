@@ -17,13 +17,22 @@ static const VkBaseInStructure *find(const void *chain, VkStructureType type)
     return in;
 }
 
-/* Whether the host can back such an image with memory of the client. Only linear images are asked
- * for: they are the ones that applications map. Unlike buffers, the specification promises linear
- * images such memory even where they are sparse. */
+/* Whether memory that applications map is wanted for such an image: for linear ones, which the
+ * specification promises it to even where they are sparse; and for all where the host is a CPU, whose
+ * memory is one. A GPU lays images out in a worse way if they may have the client's memory. */
+static bool may_be_mapped(const struct vd_physical_device *pd, const VkImageCreateInfo *info)
+{
+    return info->tiling == VK_IMAGE_TILING_LINEAR ||
+           (info->tiling == VK_IMAGE_TILING_OPTIMAL &&
+            pd->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU &&
+            !(info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT));
+}
+
+/* Whether the host can back such an image with memory of the client. */
 static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
-    if (info->tiling != VK_IMAGE_TILING_LINEAR || !pd->data->import_alignment ||
+    if (!may_be_mapped(pd, info) || !pd->data->import_alignment ||
         find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
         return false;
     VkExternalImageFormatProperties external = {
@@ -46,10 +55,24 @@ static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
         .usage = info->usage,
         .flags = info->flags,
     };
-    return vd_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
-                                                             &properties) == VK_SUCCESS &&
-           (external.externalMemoryProperties.externalMemoryFeatures &
-            VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+    const uint32_t key[] = {
+        (uint32_t)question.format,
+        (uint32_t)question.type,
+        (uint32_t)question.tiling,
+        question.usage,
+        question.flags,
+    };
+    struct vd_memo_entry *memo = vd_memo_find(&pd->importable_images, key, sizeof(key));
+    bool answer;
+    if (vd_memo_get(memo, &answer, sizeof(answer)))
+        return answer;
+    answer = vd_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
+                                                               &properties) == VK_SUCCESS &&
+             (external.externalMemoryProperties.externalMemoryFeatures &
+              VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+    if (vd_device_status(device) == VK_SUCCESS)
+        vd_memo_put(&pd->importable_images, memo, &answer, sizeof(answer));
+    return answer;
 }
 
 /* Names the handle type of memory that may be bound, as the specification wants. */

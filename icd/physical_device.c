@@ -220,6 +220,7 @@ static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *i
     pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
     vd_memo_init(&pd->formats);
     vd_memo_init(&pd->image_formats);
+    vd_memo_init(&pd->importable_images);
     if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     pd->properties = pd->data->core_properties;
@@ -283,6 +284,7 @@ void vd_physical_devices_finish(struct vd_instance *instance)
         free(devices[i].extensions);
         vd_memo_finish(&devices[i].formats);
         vd_memo_finish(&devices[i].image_formats);
+        vd_memo_finish(&devices[i].importable_images);
         free(devices[i].blob);
     }
     free(devices);

@@ -26,6 +26,7 @@ struct vd_physical_device {
     VkPhysicalDeviceMemoryProperties memory; /* what the application sees */
     struct vd_memory_type memory_types[VK_MAX_MEMORY_TYPES];
     struct vd_memo formats, image_formats; /* VkFormatProperties, VkImageFormatProperties */
+    struct vd_memo importable_images;      /* whether they are */
 };
 
 /* Fills instance->physical_devices, once. */
