@@ -431,6 +431,11 @@ class ClientEmitter:
         w("{")
         failed = {"void": "return;", "VkResult": "return result;"}.get(c.ret, "return 0;")
         if plan.streamed:
+            looks = c.name in self.p.policy["looks_at_recording"]
+            if looks:
+                for param in c.params[1:]:
+                    if param.type == "VkCommandBuffer":
+                        w(f"vd_command_buffer_hand_over({param.name});")
             w(f"struct vd_encoder *e = vd_stream_begin({c.params[0].name}, VD_OP_{c.name}, "
               f"{self._args_size(plan)});")
             w("if (!e)")
@@ -439,6 +444,8 @@ class ClientEmitter:
                 w(f"vd_stream_names_others({c.params[0].name});")
             self._encode_args(w, plan, args)
             w("vd_stream_end(e);")
+            if looks:
+                w(f"vd_command_buffer_hand_over({c.params[0].name});")
             if c.ret != "void":
                 w("return VK_SUCCESS;")
             w("}")

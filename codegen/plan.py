@@ -72,7 +72,7 @@ class Planner:
     def _check_policy(self):
         """A policy entry that names nothing is a mistake, not a wish."""
         for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
-                      "prompt", "empties_pool", "beside_recording"):
+                      "prompt", "empties_pool", "beside_recording", "looks_at_recording"):
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")

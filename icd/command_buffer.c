@@ -100,6 +100,13 @@ static void drop_stream(struct vd_command_buffer *cb)
     cb->names_others = false;
 }
 
+/* What was recorded is of no interest any more. */
+static void discard(struct vd_command_buffer *cb)
+{
+    drop_stream(cb);
+    vd_recording_end(cb->base.device, &cb->recording);
+}
+
 /* The records of the last chunk end where the encoder stands. */
 static void seal(struct vd_command_buffer *cb)
 {
@@ -176,7 +183,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateCommandPool(VkDevice device,
 static void buffer_destroy(struct vd_command_buffer *cb)
 {
     struct vd_instance *instance = cb->base.instance;
-    drop_stream(cb);
+    discard(cb);
     if (cb->prev)
         cb->prev->next = cb->next;
     else
@@ -216,7 +223,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandPool(VkDevice device, VkCommandP
 {
     struct vd_command_pool *pool = pool_of(device, commandPool);
     for (struct vd_command_buffer *cb = pool->buffers; cb; cb = cb->next)
-        drop_stream(cb);
+        discard(cb);
     return vd_call_vkResetCommandPool(device, commandPool, flags);
 }
 
@@ -282,8 +289,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBeginCommandBuffer(VkCommandBuffer commandBu
                                                        const VkCommandBufferBeginInfo *pBeginInfo)
 {
     struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
-    drop_stream(cb);
+    discard(cb);
     cb->error = VK_SUCCESS;
+    vd_recording_begin(cb->base.device, &cb->recording);
     VkCommandBufferBeginInfo info = *pBeginInfo;
     if (cb->level == VK_COMMAND_BUFFER_LEVEL_PRIMARY)
         info.pInheritanceInfo = NULL; /* may be anything in a primary */
@@ -293,18 +301,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBeginCommandBuffer(VkCommandBuffer commandBu
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandBuffer(VkCommandBuffer commandBuffer,
                                                        VkCommandBufferResetFlags flags)
 {
-    drop_stream((struct vd_command_buffer *)commandBuffer);
+    discard((struct vd_command_buffer *)commandBuffer);
     return vd_call_vkResetCommandBuffer(commandBuffer, flags);
 }
 
-/* Hands the stream over: the only moment at which recording touches the control ring. */
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuffer)
+/* The only moment at which recording touches the control ring. */
+static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
 {
-    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
     struct vd_connection *connection = cb->base.instance->connection;
     seal(cb);
-    if (cb->error != VK_SUCCESS)
-        return cb->error;
     const size_t size = sizeof(struct vd_record) + sizeof(struct vd_stream) +
                         cb->chunk_count * sizeof(struct vd_stream_chunk);
     uint64_t small[32];
@@ -317,7 +322,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
     struct vd_stream_chunk *entry = (struct vd_stream_chunk *)(stream + 1);
     *stream = (struct vd_stream){
         .command_buffer = cb->base.id,
-        .flags = cb->names_others ? 0 : VD_STREAM_ALONE,
+        .flags = flags | (cb->names_others ? 0 : VD_STREAM_ALONE),
     };
     uint64_t bytes = 0;
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next) {
@@ -336,7 +341,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
     uint64_t position = 0;
     const uint64_t traced = vd_trace_begin();
     const VkResult result = vd_connection_send(connection, record, &position);
-    vd_trace_end(traced, "vkEndCommandBuffer", bytes);
+    vd_trace_end(traced,
+                 flags & VD_STREAM_OPEN ? "a part of a command buffer" : "vkEndCommandBuffer",
+                 bytes);
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)
         chunk->busy_until = position;
     vd_connection_count(connection, 0, bytes);
@@ -344,4 +351,21 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
         free(buffer);
     /* A lost device shows at submission, as it does natively. */
     return result == VK_ERROR_DEVICE_LOST ? VK_SUCCESS : result;
+}
+
+void vd_command_buffer_hand_over(VkCommandBuffer commandBuffer)
+{
+    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    if (!cb || cb->error != VK_SUCCESS || !cb->first)
+        return;
+    cb->error = send_stream(cb, VD_STREAM_OPEN);
+    drop_stream(cb);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuffer)
+{
+    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    const VkResult result = cb->error == VK_SUCCESS ? send_stream(cb, 0) : cb->error;
+    vd_recording_end(cb->base.device, &cb->recording);
+    return result;
 }

@@ -8,6 +8,7 @@
 
 #include "encoder.h"
 #include "object.h"
+#include "pipeline_layout.h"
 
 struct vd_chunk;
 struct vd_command_pool;
@@ -19,11 +20,15 @@ struct vd_command_buffer {
     struct vd_command_buffer *next, *prev; /* in the pool */
     struct vd_chunk *first, *last;
     uint32_t chunk_count;
+    struct vd_recording recording;
     VkCommandBufferLevel level;
     bool names_others; /* what is recorded is not the business of this pool alone */
     VkResult error;    /* first failure while recording, told by vkEndCommandBuffer */
 };
 
+/* Hands over what has been recorded so far, and recording goes on: for commands that look at what
+ * another command buffer has recorded. NULL is fine. */
+void vd_command_buffer_hand_over(VkCommandBuffer commandBuffer);
 /* Continues the stream in a chunk with room for `size` bytes. */
 bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size);
 /* Drops the record that could not be written. */

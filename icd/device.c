@@ -86,6 +86,7 @@ static void device_destroy(struct vd_device *device)
     vd_private_data_destroy(device->private_data);
     vd_memo_finish(&device->buffers);
     vd_memo_finish(&device->images);
+    vd_recordings_finish(&device->recordings);
     free(device->queues);
     free(device->extensions);
     free(device);
@@ -126,6 +127,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
     vd_dispatchable_init(&device->base, id, instance, device);
     vd_memo_init(&device->buffers);
     vd_memo_init(&device->images);
+    vd_recordings_init(&device->recordings);
     device->physical_device = pd;
     device->api_version = pd->properties.apiVersion < instance->api_version
                               ? pd->properties.apiVersion

@@ -4,6 +4,7 @@
 
 #include "memo.h"
 #include "physical_device.h"
+#include "pipeline_layout.h"
 
 /* A queue numbers its batches; the completion page says which are done. */
 struct vd_queue {
@@ -24,6 +25,7 @@ struct vd_device {
     uint32_t queue_count;
     struct vd_private_data *private_data;
     struct vd_memo buffers, images; /* requirements, by what they were created with */
+    struct vd_recordings recordings;
 };
 
 /* Submits one batch that waits and signals. *number, if not NULL, receives its number. Any thread. */

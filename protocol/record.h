@@ -96,6 +96,8 @@ static_assert(sizeof(struct vd_indirect) == 16, "indirect is wire format");
 enum vd_stream_flags {
     /* It names no other command buffer, and so may be replayed beside other pools' streams. */
     VD_STREAM_ALONE = 1 << 0,
+    /* It does not end: the next stream of the command buffer goes on with it. */
+    VD_STREAM_OPEN = 1 << 1,
 };
 
 /* VD_OP_STREAM: what was recorded into a command buffer, in order. The array of chunks follows. A

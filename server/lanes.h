@@ -27,6 +27,8 @@ struct vd_job {
     uint8_t *bytes;
     size_t capacity;
     uint32_t size;
+    bool goes_on; /* with an open stream */
+    bool open;    /* and another one goes on with this */
 
     /* The rest is lanes.c's. */
     struct vd_lane *lane;

@@ -31,6 +31,7 @@ struct vd_object_links {
     uint32_t first_child;    /* of a pool */
     uint32_t next, previous; /* among the children of the pool */
     bool doomed;             /* goes with the command in hand */
+    bool open;               /* of a command buffer: its stream goes on */
 };
 
 struct vd_object_page {

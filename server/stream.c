@@ -23,8 +23,8 @@ static bool gather(struct vd_context *context, const struct vd_record *record,
         }
         total += chunks[i].size;
     }
-    if (total == 0 || total > VD_RECORD_MAX) {
-        return vd_malformed(record, "no bytes, or too many");
+    if (total > VD_RECORD_MAX) {
+        return vd_malformed(record, "too many bytes");
     }
     if (!vd_buffer_reserve(&job->bytes, &job->capacity, total)) {
         return false;
@@ -57,7 +57,7 @@ static bool target(struct vd_context *context, struct vd_decoder *d, uint8_t *re
     return true;
 }
 
-static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
+static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first, bool goes_on)
 {
     const struct vd_record *record = (const struct vd_record *)bytes;
     const struct vd_command *command = &vd_commands[record->opcode];
@@ -71,7 +71,8 @@ static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first)
     if (record->flags) {
         return vd_dec_fail(d, "asks for a reply inside a stream");
     }
-    if (first != (record->opcode == VD_OP_vkBeginCommandBuffer)) {
+    const bool begins = record->opcode == VD_OP_vkBeginCommandBuffer;
+    if (begins ? !first : first && !goes_on) {
         return vd_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
     }
     d->cursor = (uint32_t)(sizeof(*record) + vd_align(command->size));
@@ -124,7 +125,7 @@ bool vd_stream_replay(struct vd_job *job)
                 !(vd_commands[record->opcode].flags & VD_COMMAND_STREAMED)) {
                 return vd_malformed(record, "inside a stream");
             }
-            if (!replay(d, records, first)) {
+            if (!replay(d, records, first, job->goes_on)) {
                 return false;
             }
             first = false;
@@ -135,9 +136,12 @@ bool vd_stream_replay(struct vd_job *job)
         records += step;
         size -= step;
     }
-    if (first) {
+    if (first && !job->goes_on) {
         vd_log(VD_LOG_WARNING, "protocol error: an empty stream");
         return false;
+    }
+    if (job->open) {
+        return true;
     }
     const VkResult result = d->device->vkEndCommandBuffer(d->command_buffer);
     if (result < 0) {
@@ -174,7 +178,10 @@ bool vd_execute_stream(struct vd_context *context, uint8_t *bytes)
         goto give_back;
     }
 
-    const uint32_t pool = vd_object_links(&context->objects, d->first)->pool;
+    struct vd_object_links *links = vd_object_links(&context->objects, d->first);
+    job->goes_on = links->open;
+    job->open = links->open = stream->flags & VD_STREAM_OPEN;
+    const uint32_t pool = links->pool;
     d->alone = stream->flags & VD_STREAM_ALONE;
     struct vd_lane *lane = d->alone ? vd_lanes_of(context->lanes, pool) : NULL;
     if (lane) {

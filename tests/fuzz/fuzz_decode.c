@@ -26,6 +26,7 @@ enum step {
     STEP_SAMPLE,  /* a valid record */
     STEP_COMMAND, /* bytes of the input behind a header that fits them */
     STEP_STREAM,  /* such commands, recorded into a command buffer */
+    STEP_UPDATES, /* of descriptors */
     STEP_COUNT,
 };
 
@@ -165,6 +166,7 @@ static void make_stream(struct test_record *r, struct input *input, struct test_
     struct test_record part;
     uint8_t *to = client->replies->map + CHUNKS;
     uint32_t parts = (uint32_t)take(input, 1) % 4;
+    args.stream.flags = (uint32_t)take(input, 1) & (VD_STREAM_ALONE | VD_STREAM_OPEN);
     make_begin(&part);
     do {
         memcpy(to + args.chunk.size, part.bytes, part.size);
@@ -173,6 +175,21 @@ static void make_stream(struct test_record *r, struct input *input, struct test_
         change(&part, input);
     } while (parts--);
     record_begin(r, VD_OP_STREAM, &args, sizeof(args), false);
+}
+
+static void make_updates(struct test_record *r, struct input *input)
+{
+    const uint64_t sets[2] = {ID(VkDescriptorSet, 40), ID(VkDescriptorSet, 41)}; /* as samples */
+    const struct buffer_update write = write_update(sets[0], BUFFER);
+    const struct copy_update copy = copy_update(sets[1], sets[0]);
+    start_updates(r);
+    for (uint32_t parts = (uint32_t)take(input, 1); parts; parts >>= 1) {
+        if (parts & 1) {
+            add_update(r, &write, sizeof(write));
+        } else {
+            add_update(r, &copy, sizeof(copy));
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -205,6 +222,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         case STEP_STREAM:
             make_stream(&r, &input, &client);
+            break;
+        case STEP_UPDATES:
+            make_updates(&r, &input);
             break;
         case STEP_COUNT:
             break;

@@ -64,6 +64,7 @@ PROGRAMS = [
     Program("objects", "objects"),
     Program("objects-libraries", "objects", "--libraries", validated=NEWER_THAN_LAYER),
     Program("halves", "halves"),
+    Program("misuse-layout", "misuse", "layout", validated="the mistake is the point"),
     Program("queries", "queries"),
     Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),

@@ -473,6 +473,24 @@ static VkResult allocate_sets(VkDevice device, const VkDescriptorSetAllocateInfo
     return create((uint64_t *)sets, info->descriptorSetCount);
 }
 
+static void update_sets(VkDevice device, uint32_t write_count, const VkWriteDescriptorSet *writes,
+                        uint32_t copy_count, const VkCopyDescriptorSet *copies)
+{
+    (void)device;
+    fake_driver.updates++;
+    fake_driver.writes += write_count;
+    fake_driver.copies += copy_count;
+    if (write_count) {
+        fake_driver.write = writes[write_count - 1];
+        if (fake_driver.write.pBufferInfo) {
+            fake_driver.descriptor = *fake_driver.write.pBufferInfo;
+        }
+    }
+    for (uint32_t i = 0; i < copy_count; i++) {
+        fake_driver.write.dstSet = copies[i].srcSet;
+    }
+}
+
 static VkResult free_sets(VkDevice device, VkDescriptorPool pool, uint32_t count,
                           const VkDescriptorSet *sets)
 {
@@ -556,12 +574,14 @@ static VkResult begin_command_buffer(VkCommandBuffer command_buffer,
 {
     (void)command_buffer;
     (void)info;
+    fake_driver.begun++;
     return take_result();
 }
 
 static VkResult end_command_buffer(VkCommandBuffer command_buffer)
 {
     (void)command_buffer;
+    fake_driver.ended++;
     return VK_SUCCESS;
 }
 
@@ -686,6 +706,7 @@ static struct function functions[] = {
     FUNCTION("vkGetMemoryHostPointerPropertiesEXT", host_pointer_properties),
     FUNCTION("vkAllocateDescriptorSets", allocate_sets),
     FUNCTION("vkFreeDescriptorSets", free_sets),
+    FUNCTION("vkUpdateDescriptorSets", update_sets),
     FUNCTION("vkAllocateCommandBuffers", allocate_command_buffers),
     FUNCTION("vkFreeCommandBuffers", free_command_buffers),
     FUNCTION("vkGetQueryPoolResults", get_query_results),

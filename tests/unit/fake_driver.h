@@ -26,7 +26,10 @@ struct fake_driver {
 
     /* What has happened. */
     _Atomic uint32_t instances, devices, objects; /* that live */
-    _Atomic uint32_t draws, met, executed;
+    _Atomic uint32_t draws, met, executed, begun, ended;
+    uint32_t updates, writes, copies;  /* calls of vkUpdateDescriptorSets, and what they held */
+    VkWriteDescriptorSet write;        /* the last one */
+    VkDescriptorBufferInfo descriptor; /* its first one */
     uint32_t submits, names;
     uint64_t last_freed; /* the handle of the last object that was destroyed */
     VkBuffer bound[8];   /* by the last vkCmdBindVertexBuffers */

@@ -233,6 +233,32 @@ void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint
                     8 * count);
 }
 
+void start_updates(struct test_record *r)
+{
+    const uint64_t device = DEVICE;
+    record_begin(r, VD_OP_UPDATE_DESCRIPTORS, &device, sizeof(device), false);
+}
+
+void add_update(struct test_record *r, const void *update, uint32_t size)
+{
+    memcpy(r->bytes + r->size, update, size);
+    r->size += size;
+    header(r)->size = r->size;
+}
+
+struct buffer_update write_update(uint64_t set, uint64_t buffer)
+{
+    return (struct buffer_update){
+        {set, 3, 5, 1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER},
+        {HANDLE(VkBuffer, buffer), 16, 32},
+    };
+}
+
+struct copy_update copy_update(uint64_t to, uint64_t from)
+{
+    return (struct copy_update){{to, 0, 0, 1, VD_DESCRIPTOR_COPY}, {from, 0, 0}};
+}
+
 void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, uint32_t count)
 {
     const struct vd_args_vkFreeDescriptorSets args = {.device = HANDLE(VkDevice, DEVICE),

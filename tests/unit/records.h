@@ -11,6 +11,7 @@
 
 #include "opcodes.h"
 #include "protocol/completion.h"
+#include "protocol/descriptor.h"
 #include "protocol/handle.h"
 #include "protocol/record.h"
 #include "server/context.h"
@@ -82,6 +83,19 @@ void make_pool(struct test_record *r, uint64_t id);
 void make_layout(struct test_record *r, uint64_t id);
 void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint64_t *ids,
                uint32_t count);
+/* VD_OP_UPDATE_DESCRIPTORS: its start, and updates behind it. */
+struct buffer_update {
+    struct vd_descriptor_update update;
+    VkDescriptorBufferInfo info;
+};
+struct copy_update {
+    struct vd_descriptor_update update;
+    struct vd_descriptor_source source;
+};
+void start_updates(struct test_record *r);
+void add_update(struct test_record *r, const void *update, uint32_t size);
+struct buffer_update write_update(uint64_t set, uint64_t buffer);
+struct copy_update copy_update(uint64_t to, uint64_t from);
 void make_free_sets(struct test_record *r, uint64_t pool, const uint64_t *ids, uint32_t count);
 void make_command_buffer(struct test_record *r, uint64_t pool, uint64_t id);
 void make_command_pool(struct test_record *r, uint64_t id);

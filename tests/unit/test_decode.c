@@ -17,6 +17,7 @@
 
 #include "args.h"
 #include "opcodes.h"
+#include "protocol/descriptor.h"
 #include "protocol/physical_device.h"
 #include "server/context_private.h"
 #include "server/log.h"
@@ -942,6 +943,43 @@ static void streams_are_replayed(void **state)
     assert_memory_equal(client->replies->map + CHUNKS + 64, stream.bytes + 8, stream.size - 8);
 }
 
+static void open_streams_go_on(void **state)
+{
+    struct test_client *client = *state;
+    struct stream first = {.flags = VD_STREAM_OPEN}, part = {.flags = VD_STREAM_OPEN}, last = {0};
+    add_draw(&part);
+    /* Nothing is open yet. */
+    assert_false(replay(client, &part, COMMAND_BUFFER));
+    add_begin(&first);
+    add_draw(&first);
+    assert_true(replay(client, &first, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 1);
+    assert_int_equal(fake_driver.begun, 1);
+    assert_int_equal(fake_driver.ended, 0);
+    assert_true(replay(client, &part, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 2);
+    add_draw(&last);
+    assert_true(replay(client, &last, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 3);
+    assert_int_equal(fake_driver.begun, 1);
+    assert_int_equal(fake_driver.ended, 1);
+    /* It has ended. */
+    assert_false(replay(client, &last, COMMAND_BUFFER));
+
+    /* The rest may be empty, but nothing else may. */
+    struct test_record r;
+    const struct vd_stream rest = {.command_buffer = COMMAND_BUFFER};
+    assert_true(replay(client, &first, COMMAND_BUFFER));
+    record_begin(&r, VD_OP_STREAM, &rest, sizeof(rest), false);
+    accepted(client, &r);
+    assert_int_equal(fake_driver.ended, 2);
+    refused(client, &r);
+    /* Or it begins anew. */
+    assert_true(replay(client, &first, COMMAND_BUFFER));
+    assert_true(replay(client, &first, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.begun, 4);
+}
+
 static void bad_streams_are_refused(void **state)
 {
     struct test_client *client = *state;
@@ -1031,6 +1069,111 @@ static void bad_streams_are_refused(void **state)
     args.stream.chunk_count = 0xffffffff;
     record_begin(&r, VD_OP_STREAM, &args, sizeof(args), false);
     refused(client, &r);
+}
+
+/* ---- Descriptors */
+
+#define SET       ID(VkDescriptorSet, 40)
+#define OTHER_SET ID(VkDescriptorSet, 41)
+
+static int open_sets(void **state)
+{
+    struct test_record r;
+    const uint64_t sets[] = {SET, OTHER_SET};
+    if (open_device(state) != 0) {
+        return -1;
+    }
+    struct test_client *client = *state;
+    make_pool(&r, POOL);
+    accepted(client, &r);
+    make_layout(&r, LAYOUT);
+    accepted(client, &r);
+    make_sets(&r, POOL, LAYOUT, sets, 2);
+    answered(client, &r, VK_SUCCESS);
+    return 0;
+}
+
+static void descriptors_are_updated(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const struct buffer_update good_write = write_update(SET, BUFFER);
+    const struct copy_update good_copy = copy_update(SET, OTHER_SET);
+    start_updates(&r);
+    accepted(client, &r);
+    assert_int_equal(fake_driver.updates, 0);
+    for (int i = 0; i < 100; i++) {
+        add_update(&r, &good_write, sizeof(good_write));
+    }
+    accepted(client, &r);
+    assert_int_equal(fake_driver.writes, 100);
+    assert_in_range(fake_driver.updates, 1, 4);
+    assert_int_equal(fake_driver.write.dstBinding, 3);
+    assert_int_equal(fake_driver.write.dstArrayElement, 5);
+    assert_int_equal(fake_driver.write.descriptorCount, 1);
+    assert_int_equal(fake_driver.write.descriptorType, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER);
+    assert_null(fake_driver.write.pImageInfo);
+    assert_null(fake_driver.write.pTexelBufferView);
+    assert_true(fake_driver.descriptor.buffer != VK_NULL_HANDLE &&
+                (uint64_t)fake_driver.descriptor.buffer != BUFFER);
+    assert_int_equal(fake_driver.descriptor.offset, 16);
+    assert_int_equal(fake_driver.descriptor.range, 32);
+
+    /* A copy comes behind the writes before it, and before those after it. */
+    start_updates(&r);
+    add_update(&r, &good_write, sizeof(good_write));
+    add_update(&r, &good_copy, sizeof(good_copy));
+    add_update(&r, &good_write, sizeof(good_write));
+    const uint32_t before = fake_driver.updates;
+    accepted(client, &r);
+    assert_int_equal(fake_driver.updates, before + 3);
+    assert_int_equal(fake_driver.copies, 1);
+    assert_int_equal(fake_driver.writes, 102);
+    assert_false(is_lost(client));
+}
+
+static void bad_updates_are_refused(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const struct buffer_update good_write = write_update(SET, BUFFER);
+    const struct copy_update good_copy = copy_update(SET, OTHER_SET);
+    struct buffer_update write;
+    struct copy_update copy;
+#define REFUSED(kind, member, value)         \
+    do {                                     \
+        kind = good_##kind;                  \
+        kind.member = value;                 \
+        start_updates(&r);                   \
+        add_update(&r, &kind, sizeof(kind)); \
+        refused(client, &r);                 \
+    } while (0)
+    REFUSED(write, update.set, 0);
+    REFUSED(write, update.set, BUFFER);
+    REFUSED(write, update.set, ID(VkDescriptorSet, 62));
+    REFUSED(write, update.count, 0);
+    REFUSED(write, update.count, 2);
+    REFUSED(write, update.count, UINT32_MAX);
+    REFUSED(write, update.type, VK_DESCRIPTOR_TYPE_INLINE_UNIFORM_BLOCK);
+    REFUSED(write, update.type, UINT32_MAX - 1);
+    REFUSED(write, info.buffer, (VkBuffer)SET);
+    REFUSED(write, info.buffer, (VkBuffer)ID(VkBuffer, 63));
+    REFUSED(copy, source.set, 0);
+    REFUSED(copy, source.set, ID(VkDescriptorSet, 62));
+#undef REFUSED
+    start_updates(&r);
+    add_update(&r, &good_write, sizeof(good_write));
+    for (uint32_t size = 24; size < r.size; size += 8) {
+        struct test_record cut = r;
+        cut.size = ((struct vd_record *)cut.bytes)->size = size;
+        refused(client, &cut);
+    }
+    record_set64(&r, r.body, OTHER_DEVICE);
+    refused(client, &r);
+    record_set64(&r, r.body, DEVICE);
+    ((struct vd_record *)r.bytes)->flags = VD_RECORD_REPLY;
+    refused(client, &r);
+    assert_int_equal(fake_driver.updates, 0);
 }
 
 /* ---- Bytes that stay in shared memory */
@@ -1627,7 +1770,10 @@ int main(void)
         TEST(submissions_wait_for_their_lanes_only, open_lanes),
         TEST(streams_of_several_command_buffers_keep_their_place, open_lanes),
         TEST(what_is_malformed_on_a_lane_is_told, open_lanes),
+        TEST(open_streams_go_on, open_command_buffer),
         TEST(bad_streams_are_refused, open_command_buffer),
+        TEST(descriptors_are_updated, open_sets),
+        TEST(bad_updates_are_refused, open_sets),
         TEST(a_failed_recording_is_not_executed, open_command_buffer),
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
