@@ -93,16 +93,16 @@ _native_results = {}
 _native_lock = threading.Lock()
 
 
-def run_native(context, program):
+def run_native(context, program, driver=None):
     """Runs the program natively, once for all suites: returns its result and picture."""
     with _native_lock:
-        lock = _native_results.setdefault(program.label, [threading.Lock(), None])
+        lock = _native_results.setdefault((program.label, driver), [threading.Lock(), None])
     with lock[0]:
         if lock[1] is None:
             picture = context.path / "native.png" if program.has_picture else None
             result = context.run(
                 program.command_line(setting.build_path(), picture),
-                program.environment(context, setting.native_environment()),
+                program.environment(context, setting.native_environment(driver)),
                 f"native-{program.label}")
             lock[1] = (result, picture.read_bytes() if picture and picture.exists() else None)
     return lock[1]

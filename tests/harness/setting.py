@@ -55,6 +55,16 @@ def lavapipe():
                   " names libvulkan_lvp; scripts/setup installs it")
 
 
+def swiftshader():
+    """The manifest of SwiftShader, another software driver: it shares semaphores by descriptor."""
+    name = "vk_swiftshader_icd.json"
+    for path in (_root / "build" / "swiftshader" / name, pathlib.Path("/usr/lib/chromium") / name):
+        if path.is_file():
+            return path
+    from .framework import Skipped
+    raise Skipped("there is no SwiftShader; scripts/setup --swiftshader gets it")
+
+
 def manifest(build=None):
     """The manifest of Viaduct's ICD in the build tree."""
     found = sorted(((build or _build) / "icd").glob("viaduct_icd.*.json"))
@@ -84,9 +94,9 @@ def clean_environment(**extra):
     return environment
 
 
-def native_environment(**extra):
-    """Vulkan is lavapipe."""
-    driver = lavapipe()
+def native_environment(driver=None, **extra):
+    """Vulkan is the host's driver: lavapipe, unless another manifest is given."""
+    driver = driver or lavapipe()
     return clean_environment(VK_DRIVER_FILES=driver, VK_ICD_FILENAMES=driver, **extra)
 
 
@@ -97,10 +107,10 @@ def through_environment(socket, build=None, **extra):
                              VTEST_SOCKET_NAME=socket, **extra)
 
 
-def through(command, *options, build=None):
+def through(command, *options, build=None, driver=None):
     """The command line that runs a command through Viaduct with a server of its own."""
-    return [(build or _build) / "tools" / "viaduct", "run", "--driver", lavapipe(), *options, "--",
-            *command]
+    return [(build or _build) / "tools" / "viaduct", "run", "--driver", driver or lavapipe(),
+            *options, "--", *command]
 
 
 def tool(name):

@@ -7,15 +7,16 @@ from harness import Failure, Skipped, add, png, setting, through
 from harness.programs import PROGRAMS, run_native, skipped
 
 
-def compare(context, program):
-    native, native_picture = run_native(context, program)
+def compare(context, program, driver=None):
+    native, native_picture = run_native(context, program, driver)
     if skipped(native):
         raise Skipped("natively: " + native.last_line())
     if native.status != 0:
         raise Failure(f"natively it ends with {native.describe()}")
 
     picture = context.path / "through.png" if program.has_picture else None
-    result = context.run(through(program.command_line(setting.build_path(), picture)),
+    command = program.command_line(setting.build_path(), picture)
+    result = context.run(through(command, driver=driver),
                          program.environment(context, setting.clean_environment()), "through")
     if result.status != native.status:
         raise Failure(f"natively it ends with status {native.status}, through Viaduct with "
