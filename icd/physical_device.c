@@ -604,9 +604,20 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalSemaphoreProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalSemaphoreInfo *info,
     VkExternalSemaphoreProperties *properties)
 {
-    (void)handle;
-    (void)info;
-    properties->exportFromImportedHandleTypes = 0;
-    properties->compatibleHandleTypes = 0;
-    properties->externalSemaphoreFeatures = 0;
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const VkExternalSemaphoreHandleTypeFlags crossing =
+        pd->extensions[VD_EXT_KHR_external_semaphore_fd]
+            ? VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT |
+                  VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT
+            : 0;
+    if (info->handleType & crossing)
+        vd_call_vkGetPhysicalDeviceExternalSemaphoreProperties(handle, info, properties);
+    else
+        properties->externalSemaphoreFeatures = 0;
+    if (properties->externalSemaphoreFeatures == 0) {
+        properties->exportFromImportedHandleTypes = 0;
+        properties->compatibleHandleTypes = 0;
+    }
+    properties->exportFromImportedHandleTypes &= crossing;
+    properties->compatibleHandleTypes &= crossing;
 }

@@ -31,6 +31,31 @@ static void number_batches(struct vd_queue *queue, uint32_t count, VkFence fence
     vd_fence_attach(queue->base.instance, fence, queue, queue->number);
 }
 
+/* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
+ * somebody waits for it, and who waits by way of a shared semaphore, in another process or instance,
+ * takes a ring of its own. Any command that is answered will do. */
+static VkResult deliver(struct vd_queue *queue)
+{
+    const VkPhysicalDeviceExternalSemaphoreInfo question = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
+        .handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT,
+    };
+    VkExternalSemaphoreProperties answer = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES,
+    };
+    vd_call_vkGetPhysicalDeviceExternalSemaphoreProperties(
+        (VkPhysicalDevice)queue->base.device->physical_device, &question, &answer);
+    return vd_device_status(queue->base.device);
+}
+
+static bool any_shared(const struct vd_queue *queue, uint32_t count, const VkSemaphore *semaphores)
+{
+    bool shared = false;
+    for (uint32_t i = 0; i < count; i++)
+        shared = shared || vd_semaphore_is_shared(queue->base.instance, semaphores[i]);
+    return shared;
+}
+
 /* The timeline values that a batch of the older kind signals. */
 static void expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
                            const VkSemaphore *semaphores, uint64_t number)
@@ -52,15 +77,19 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!submitCount && !fence)
         return vd_device_status(queue->base.device);
+    bool shared = false;
     pthread_mutex_lock(&queue->lock);
     const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
-    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
+    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
         expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
                        pSubmits[i].pSignalSemaphores, queue->number + 1 + i);
+        shared = shared ||
+                 any_shared(queue, pSubmits[i].signalSemaphoreCount, pSubmits[i].pSignalSemaphores);
+    }
     if (result == VK_SUCCESS)
         number_batches(queue, submitCount, fence);
     pthread_mutex_unlock(&queue->lock);
-    return result;
+    return shared ? deliver(queue) : result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submitCount,
@@ -69,17 +98,21 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!submitCount && !fence)
         return vd_device_status(queue->base.device);
+    bool shared = false;
     pthread_mutex_lock(&queue->lock);
     const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
-    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
-        for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++)
-            vd_semaphore_expect(
-                queue->base.instance, pSubmits[i].pSignalSemaphoreInfos[j].semaphore,
-                pSubmits[i].pSignalSemaphoreInfos[j].value, queue, queue->number + 1 + i);
+    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
+        for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++) {
+            const VkSemaphoreSubmitInfo *signal = &pSubmits[i].pSignalSemaphoreInfos[j];
+            vd_semaphore_expect(queue->base.instance, signal->semaphore, signal->value, queue,
+                                queue->number + 1 + i);
+            shared = shared || any_shared(queue, 1, &signal->semaphore);
+        }
+    }
     if (result == VK_SUCCESS)
         number_batches(queue, submitCount, fence);
     pthread_mutex_unlock(&queue->lock);
-    return result;
+    return shared ? deliver(queue) : result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bindInfoCount,
@@ -89,16 +122,20 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!bindInfoCount && !fence)
         return vd_device_status(queue->base.device);
+    bool shared = false;
     pthread_mutex_lock(&queue->lock);
     const VkResult result =
         vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
-    for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++)
+    for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++) {
         expect_signals(queue, pBindInfo[i].pNext, pBindInfo[i].signalSemaphoreCount,
                        pBindInfo[i].pSignalSemaphores, queue->number + 1 + i);
+        shared = shared || any_shared(queue, pBindInfo[i].signalSemaphoreCount,
+                                      pBindInfo[i].pSignalSemaphores);
+    }
     if (result == VK_SUCCESS)
         number_batches(queue, bindInfoCount, fence);
     pthread_mutex_unlock(&queue->lock);
-    return result;
+    return shared ? deliver(queue) : result;
 }
 
 VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info, uint64_t *number)
@@ -110,7 +147,10 @@ VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
     if (number)
         *number = queue->number;
     pthread_mutex_unlock(&queue->lock);
-    return result;
+    return result == VK_SUCCESS &&
+                   any_shared(queue, info->signalSemaphoreCount, info->pSignalSemaphores)
+               ? deliver(queue)
+               : result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueWaitIdle(VkQueue handle)

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "calls.h"
@@ -15,7 +16,7 @@ struct pending {
     uint64_t number;
 };
 
-/* Of a timeline semaphore; a binary one has none. */
+/* Of a timeline semaphore that only this client signals. For others the host is asked. */
 struct vd_semaphore {
     pthread_mutex_t lock;
     uint64_t value; /* known to be reached */
@@ -23,9 +24,27 @@ struct vd_semaphore {
     uint32_t count, capacity;
 };
 
+/* Stands for what is known of a semaphore of either kind that is shared by opaque descriptor. */
+static struct vd_semaphore shared;
+
+bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore)
+{
+    return vd_id_object(instance, (uint64_t)semaphore) == &shared;
+}
+
 static struct vd_semaphore *semaphore_of(struct vd_instance *instance, VkSemaphore semaphore)
 {
-    return vd_id_object(instance, (uint64_t)semaphore);
+    struct vd_semaphore *known = vd_id_object(instance, (uint64_t)semaphore);
+    return known == &shared ? NULL : known;
+}
+
+static void destroy(struct vd_semaphore *semaphore)
+{
+    if (!semaphore)
+        return;
+    pthread_mutex_destroy(&semaphore->lock);
+    free(semaphore->pending);
+    free(semaphore);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
@@ -33,12 +52,17 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
                                                     const VkAllocationCallbacks *pAllocator,
                                                     VkSemaphore *pSemaphore)
 {
-    struct vd_semaphore *semaphore = NULL;
+    const VkSemaphoreTypeCreateInfo *type = NULL;
+    bool exported = false;
     for (const VkBaseInStructure *in = pCreateInfo->pNext; in; in = in->pNext) {
-        const VkSemaphoreTypeCreateInfo *type = (const VkSemaphoreTypeCreateInfo *)in;
-        if (in->sType != VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO ||
-            type->semaphoreType != VK_SEMAPHORE_TYPE_TIMELINE)
-            continue;
+        if (in->sType == VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO)
+            type = (const VkSemaphoreTypeCreateInfo *)in;
+        else if (in->sType == VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO)
+            exported = ((const VkExportSemaphoreCreateInfo *)in)->handleTypes &
+                       VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT;
+    }
+    struct vd_semaphore *semaphore = exported ? &shared : NULL;
+    if (!exported && type && type->semaphoreType == VK_SEMAPHORE_TYPE_TIMELINE) {
         semaphore = calloc(1, sizeof(*semaphore));
         if (!semaphore)
             return VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -48,8 +72,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
     const VkResult result = vd_call_vkCreateSemaphore(device, pCreateInfo, pAllocator, pSemaphore);
     if (result == VK_SUCCESS)
         vd_id_set_object(vd_instance_of(device), (uint64_t)*pSemaphore, semaphore);
-    else
-        free(semaphore);
+    else if (semaphore != &shared)
+        destroy(semaphore);
     return result;
 }
 
@@ -58,11 +82,7 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroySemaphore(VkDevice device, VkSemaphore ha
 {
     struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
     vd_call_vkDestroySemaphore(device, handle, pAllocator);
-    if (semaphore) {
-        pthread_mutex_destroy(&semaphore->lock);
-        free(semaphore->pending);
-        free(semaphore);
-    }
+    destroy(semaphore);
 }
 
 /* The value now; forgets what has been reached. Under the lock. */
@@ -168,4 +188,41 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitSemaphores(VkDevice device,
         if (!semaphore_of(wait.instance, pWaitInfo->pSemaphores[i]))
             return vd_call_vkWaitSemaphores(device, pWaitInfo, timeout);
     return vd_connection_wait_until(wait.instance->connection, is_over, &wait, timeout);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkImportSemaphoreFdKHR(VkDevice device, const VkImportSemaphoreFdInfoKHR *pImportSemaphoreFdInfo)
+{
+    struct vd_instance *instance = vd_instance_of(device);
+    const int fd = pImportSemaphoreFdInfo->fd;
+    VkImportSemaphoreFdInfoKHR info = *pImportSemaphoreFdInfo;
+    VkResult result = VK_SUCCESS;
+    if (fd >= 0 || info.handleType != VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT) {
+        uint32_t given = 0;
+        result = vd_connection_fd_give(instance->connection, fd, &given);
+        info.fd = (int)given;
+    } /* else it stands for what is signalled already */
+    if (result == VK_SUCCESS)
+        result = vd_call_vkImportSemaphoreFdKHR(device, &info);
+    if (result != VK_SUCCESS)
+        return result;
+    if (fd >= 0)
+        close(fd); /* an import takes what it is given */
+    if (info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT) {
+        destroy(semaphore_of(instance, info.semaphore));
+        vd_id_set_object(instance, (uint64_t)info.semaphore, &shared);
+    } /* else it was copied */
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreFdKHR(VkDevice device,
+                                                      const VkSemaphoreGetFdInfoKHR *pGetFdInfo,
+                                                      int *pFd)
+{
+    int id = -1;
+    const VkResult result = vd_call_vkGetSemaphoreFdKHR(device, pGetFdInfo, &id);
+    *pFd = -1;
+    return result == VK_SUCCESS && id != -1
+               ? vd_connection_fd_take(vd_instance_of(device)->connection, (uint32_t)id, pFd)
+               : result;
 }

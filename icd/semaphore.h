@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
  * Semaphores live on the host. The client keeps, of each timeline semaphore, who is going to signal
- * which value: so values and waits are computed from the completion page, without asking.
+ * which value: so values and waits are computed from the completion page, without asking. Not of
+ * those that are shared by descriptor, which others signal, too.
  */
 #ifndef VIADUCT_ICD_SEMAPHORE_H
 #define VIADUCT_ICD_SEMAPHORE_H
 
 #include "device.h"
 
-/* Batch `number` of the queue is going to set the semaphore to `value`. Nothing happens for binary
- * semaphores. */
+/* Batch `number` of the queue is going to set the semaphore to `value`. Nothing happens for
+ * semaphores that the host is asked about. */
 void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore semaphore, uint64_t value,
                          struct vd_queue *queue, uint64_t number);
+/* Whether others may wait for it by way of the host. */
+bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore);
 
 #endif

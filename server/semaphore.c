@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The end of semaphores. Drivers that build timeline semaphores from others (Mesa's common code)
- * let go of what a batch waited for only after they have signalled that it finished; a semaphore
- * that is destroyed as soon as that is seen, as the specification allows, is then used after it was
- * freed. So a semaphore stays until each queue has finished a batch that was submitted later.
+ * Semaphores by descriptor, and the end of semaphores. Drivers that build timeline semaphores from
+ * others (Mesa's common code) let go of what a batch waited for only after they have signalled that
+ * it finished; a semaphore that is destroyed as soon as that is seen, as the specification allows,
+ * is then used after it was freed. So a semaphore stays until each queue has finished a batch that
+ * was submitted later.
  */
 #include "semaphore.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "args.h"
 #include "context_private.h"
@@ -91,4 +93,45 @@ void vd_semaphores_finish(struct vd_device *device)
     free(device->leaving.handles);
     free(device->retired.handles);
     device->leaving = device->retired = (struct vd_semaphores){0};
+}
+
+/* ---- Descriptors, which the host's driver makes and takes, stand in records as ids */
+
+void vd_replay_vkImportSemaphoreFdKHR(struct vd_decoder *d, void *body)
+{
+    const struct vd_args_vkImportSemaphoreFdKHR *a = body;
+    if (!d->device->vkImportSemaphoreFdKHR) {
+        vd_dec_fail(d, "the host has no such command");
+        return;
+    }
+    VkImportSemaphoreFdInfoKHR info = *a->pImportSemaphoreFdInfo;
+    const bool is_signalled =
+        info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT && info.fd == -1;
+    if (!is_signalled) {
+        info.fd = vd_shm_take_fd(d->context->shm, (uint32_t)info.fd);
+        if (info.fd < 0) {
+            vd_dec_fail(d, "imports a descriptor that was not given");
+            return;
+        }
+    }
+    d->result = d->device->vkImportSemaphoreFdKHR(a->device, &info);
+    if (d->result != VK_SUCCESS && info.fd >= 0) {
+        close(info.fd); /* else the driver's */
+    }
+}
+
+void vd_replay_vkGetSemaphoreFdKHR(struct vd_decoder *d, void *body)
+{
+    struct vd_args_vkGetSemaphoreFdKHR *a = body;
+    if (!d->device->vkGetSemaphoreFdKHR) {
+        vd_dec_fail(d, "the host has no such command");
+        return;
+    }
+    int fd = -1;
+    d->result = d->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
+    if (d->result == VK_SUCCESS && fd >= 0) {
+        fd = (int)vd_shm_add_fd(d->context->shm, fd);
+        d->result = fd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
+    }
+    *a->pFd = fd;
 }

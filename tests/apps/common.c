@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "common.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <png.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 void fail(const char *file, int line, const char *format, ...)
@@ -732,4 +734,55 @@ uint32_t picture_count_colours(const struct picture *picture, uint32_t limit)
     }
     free(seen);
     return count;
+}
+
+int count_descriptors(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    int count = 0;
+    expect(all, "/proc is not there");
+    while (readdir(all))
+        count++;
+    closedir(all);
+    return count;
+}
+
+void tell(int socket, const void *message, size_t size, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec bytes = {.iov_base = (void *)message, .iov_len = size};
+    struct msghdr out = {.msg_iov = &bytes, .msg_iovlen = 1};
+    if (fd >= 0) {
+        out.msg_control = &control;
+        out.msg_controllen = sizeof(control.space);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&out);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    }
+    expect(sendmsg(socket, &out, 0) == (ssize_t)size, "can not tell the other process");
+}
+
+int hear(int socket, void *message, size_t size)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec bytes = {.iov_base = message, .iov_len = size};
+    struct msghdr in = {
+        .msg_iov = &bytes,
+        .msg_iovlen = 1,
+        .msg_control = &control,
+        .msg_controllen = sizeof(control.space),
+    };
+    int fd = -1;
+    expect(recvmsg(socket, &in, 0) == (ssize_t)size, "the other process is gone");
+    if (CMSG_FIRSTHDR(&in))
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&in)), sizeof(fd));
+    return fd;
 }

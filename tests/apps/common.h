@@ -197,4 +197,10 @@ bool picture_equal(const struct picture *a, const struct picture *b);
  * would compare equal to another blank one. */
 uint32_t picture_count_colours(const struct picture *picture, uint32_t limit);
 
+/* How many descriptors are open. */
+int count_descriptors(void);
+/* A message to another process, with a descriptor unless it is negative, which the receiver gets. */
+void tell(int socket, const void *message, size_t size, int fd);
+int hear(int socket, void *message, size_t size);
+
 #endif

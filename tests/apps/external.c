@@ -3,7 +3,6 @@
  * Memory that two devices share by descriptor: what one of them writes with its GPU, the other one
  * reads with its own. The devices belong to two instances, and then to two processes.
  */
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,17 +310,6 @@ static void test_instances(const struct side *a, bool image)
     gpu_finish(&b.gpu);
 }
 
-static int count_descriptors(void)
-{
-    DIR *all = opendir("/proc/self/fd");
-    int count = 0;
-    expect(all, "/proc is not there");
-    while (readdir(all))
-        count++;
-    closedir(all);
-    return count;
-}
-
 static void test_many(const struct side *side)
 {
     struct shared exported, imported;
@@ -350,46 +338,6 @@ struct message {
     uint32_t seed;
 };
 
-static void tell(int socket, const struct message *message, int fd)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec bytes = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
-    struct msghdr out = {.msg_iov = &bytes, .msg_iovlen = 1};
-    if (fd >= 0) {
-        out.msg_control = &control;
-        out.msg_controllen = sizeof(control.space);
-        struct cmsghdr *header = CMSG_FIRSTHDR(&out);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    }
-    expect(sendmsg(socket, &out, 0) == sizeof(*message), "can not tell the other process");
-}
-
-static int hear(int socket, struct message *message)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec bytes = {.iov_base = message, .iov_len = sizeof(*message)};
-    struct msghdr in = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.space),
-    };
-    int fd = -1;
-    expect(recvmsg(socket, &in, 0) == sizeof(*message), "the other process is gone");
-    if (CMSG_FIRSTHDR(&in))
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&in)), sizeof(fd));
-    return fd;
-}
-
 /* Before the first instance: the child has one of its own. */
 static _Noreturn void be_the_other_process(int socket)
 {
@@ -399,14 +347,14 @@ static _Noreturn void be_the_other_process(int socket)
     char byte;
     if (recv(socket, &byte, 1, MSG_PEEK) <= 0)
         exit(EXIT_SUCCESS); /* the other one has found nothing to test */
-    const int fd = hear(socket, &message);
+    const int fd = hear(socket, &message, sizeof(message));
     expect(fd >= 0, "no descriptor came");
     side_init(&side, "other process");
     import_into(&side.gpu, false, &message.exported, fd, &imported);
     check_words(&side.gpu, &imported, message.seed);
     message.seed++;
     write_words(&side.gpu, &imported, message.seed);
-    tell(socket, &message, -1);
+    tell(socket, &message, sizeof(message), -1);
     finish(&side.gpu, &imported);
     gpu_finish(&side.gpu);
     exit(EXIT_SUCCESS);
@@ -418,9 +366,9 @@ static void test_processes(const struct side *side, int socket, pid_t child)
     export_from(&side->gpu, false, &message.exported);
     write_words(&side->gpu, &message.exported, message.seed);
     const int fd = descriptor(side, &message.exported);
-    tell(socket, &message, fd);
+    tell(socket, &message, sizeof(message), fd);
     close(fd);
-    hear(socket, &message);
+    hear(socket, &message, sizeof(message));
     check_words(&side->gpu, &message.exported, 11);
     finish(&side->gpu, &message.exported);
     int status;

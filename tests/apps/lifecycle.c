@@ -37,17 +37,6 @@ static long resident_kb(void)
     return kb;
 }
 
-static int count_descriptors(void)
-{
-    int count = 0;
-    for (int fd = 0; fd < 1024; fd++) {
-        char path[64], target[64];
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-        count += readlink(path, target, sizeof(target)) > 0;
-    }
-    return count;
-}
-
 struct work {
     struct buffer words;
     VkCommandBuffer commands;

@@ -69,6 +69,7 @@ PROGRAMS = [
     Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
     Program("external", "external"),
+    Program("semaphores", "semaphores"),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),
