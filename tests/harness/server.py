@@ -15,12 +15,14 @@ START_SECONDS = 20
 class Server:
     """Context manager: starts the server, waits until it listens, and stops it."""
 
-    def __init__(self, context, *options, socket=None, build=None, environment=None, level="info"):
+    def __init__(self, context, *options, socket=None, build=None, environment=None, level="info",
+                 under=()):
         self.context = context
         self.options = options
         self.build = build or setting.build_path()
         self.environment = environment or setting.native_environment()
         self.level = level
+        self.under = under  # a command in front of the server's that keeps its process id
         # Socket paths are short, so the test's own folder will not do.
         directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))
         self.socket = socket or os.path.join(directory, "socket")
@@ -35,7 +37,7 @@ class Server:
         ready_read, ready_write = os.pipe()
         number = len(self.context.processes)
         name = self.context.path / f"{number:02}-server"
-        command = [self.build / "server" / "viaduct-server", "--socket", self.socket, "--ready-fd",
+        command = [*self.under, self.build / "server" / "viaduct-server", "--socket", self.socket, "--ready-fd",
                    ready_write, "--log-level", self.level, *self.options]
         self.context.note(f"$ {' '.join(map(str, command))}")
         self.process = process.Process(command, self.environment, name.with_suffix(".out"),
