@@ -10,6 +10,7 @@ import pathlib
 import platform
 import re
 import signal
+import statistics
 import sys
 import textwrap
 
@@ -40,6 +41,8 @@ def parse_arguments():
                         help="the build to measure (default: %(default)s)")
     parser.add_argument("--null", action="store_true",
                         help="only what Viaduct itself costs, with a driver that does nothing")
+    parser.add_argument("--scaling", action="store_true",
+                        help="only what one more costs when there are many already")
     parser.add_argument("--list", action="store_true", help="list the cases and measure none")
     return parser.parse_args()
 
@@ -249,6 +252,54 @@ def null(bench):
     return 1 if any(bench.broken.values()) else 0
 
 
+SCALING = {
+    "buffers": ("live buffers", (1000, 10000, 100000)),
+    "updates": ("descriptor updates", (10000, 100000, 1000000)),
+    "draws": ("draws in a command buffer", (1000, 10000, 100000)),
+    "clients": ("clients", (1, 8, 64)),
+}
+
+
+def scale(bench, setup, kind, count):
+    """What one of `count` costs: the median of the rounds."""
+    rounds = []
+    for _ in range(bench.arguments.rounds):
+        started = process.Process([bench.build / "tests" / "bench" / "scaling", kind, count,
+                                   setup.server_pid], setup.environment(),
+                                  bench.place.path / f"{setup.name}-{kind}.out",
+                                  bench.place.path / f"{setup.name}-{kind}.err")
+        in_time = started.wait(120)
+        started.kill()
+        if not in_time or started.result().status != 0:
+            raise Failure(f"{setup.name}, {count} {kind}: {started.result().describe()}")
+        rounds.append(json.loads(started.out()))
+    return {key: statistics.median(result[key] for result in rounds) for key in rounds[0]}
+
+
+def scaling(bench):
+    """A table whose numbers stay as they are from line to line."""
+    started = [setups.Native(bench.place, bench.build), setups.Viaduct(bench.place, bench.build)]
+    rows = []
+    try:
+        print(f"{'each of':>9} {'':27} {'native':>11} {'Viaduct':>11}"
+              "   bytes: native, application, server")
+        for kind, (what, counts) in SCALING.items():
+            for count in counts:
+                native, viaduct = [scale(bench, setup, kind, count) for setup in started]
+                rows.append({"kind": kind, "count": count, "native": native, "viaduct": viaduct})
+                print(f"{count:9,} {what:27} {report.duration(native['ns']):>11}"
+                      f" {report.duration(viaduct['ns']):>11} {native['client_bytes']:15,.0f}"
+                      f" {viaduct['client_bytes']:12,.0f} {viaduct['server_bytes']:12,.0f}",
+                      flush=True)
+    finally:
+        for setup in started:
+            setup.stop()
+    if bench.arguments.json:
+        pathlib.Path(bench.arguments.json).write_text(
+            json.dumps({"scaling": rows}, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
 def main():
     arguments = parse_arguments()
     setting.init(bench_dir.parent.parent, arguments.build, False)
@@ -259,6 +310,8 @@ def main():
             for name, group, unit in bench.cases(arguments.only) + [CUBE]:
                 print(f"{name:30} {group:20} {unit}")
             return 0
+        if arguments.scaling:
+            return scaling(bench)
         return null(bench) if arguments.null else compare(bench)
     except Failure as reason:
         print(f"bench: error: {reason}", file=sys.stderr)

@@ -21,7 +21,8 @@ def snapshot(to):
     for part in ("icd", "server", "tests/bench"):
         (to / part).mkdir(parents=True)
     (to / "icd" / manifest.name).write_text(json.dumps(data), encoding="utf-8")
-    for path in (f"icd/{library}", "server/viaduct-server", "tests/bench/bench"):
+    for path in (f"icd/{library}", "server/viaduct-server", "tests/bench/bench",
+                 "tests/bench/scaling"):
         shutil.copy(build / path, to / path)
     return to
 
