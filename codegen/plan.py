@@ -58,16 +58,26 @@ class Planner:
         with open(policy_path, "rb") as f:
             self.policy = tomllib.load(f)
         self.withheld = self.policy["withheld"]
-        hidden = set(self.withheld) - set(self.policy["internal"])
+        own = set(self.policy["device"])
+        hidden = set(self.withheld) - set(self.policy["internal"]) | own
         self.structs = {n: s for n, s in registry.structs.items()
                         if any(p not in hidden for p in s.providers)
                         and not any(m.type in FOREIGN_TYPES or m.type in registry.funcpointers
-                                    for m in s.members)}
+                                    for m in s.members)
+                        and not self._for_client(s)}
+        self.own_features = sorted((s for s in registry.extending["VkPhysicalDeviceFeatures2"]
+                                    if s.providers and own.issuperset(s.providers)),
+                                   key=lambda s: s.name)
         self.commands = {n: c for n, c in registry.commands.items()
                          if any(p not in self.withheld for p in c.providers)}
         self.wire_commands = {n: c for n, c in self.commands.items()
                               if n not in self.policy["client"]}
         self._check_policy()
+
+    def _for_client(self, struct):
+        """Whether a struct in a chain speaks about an object of the client's own."""
+        return bool(struct.extends) and any(m.type in self.policy["client_handles"]
+                                            for m in struct.members)
 
     def _check_policy(self):
         """A policy entry that names nothing is a mistake, not a wish."""

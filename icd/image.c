@@ -5,17 +5,10 @@
 
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "entrypoints.h"
 #include "requirements.h"
 #include "wsi/swapchain.h"
-
-static const VkBaseInStructure *find(const void *chain, VkStructureType type)
-{
-    const VkBaseInStructure *in = chain;
-    while (in && in->sType != type)
-        in = in->pNext;
-    return in;
-}
 
 /* Whether memory that applications map is wanted for such an image: for linear ones, which the
  * specification promises it to even where they are sparse; and for all where the host is a CPU, whose
@@ -33,7 +26,7 @@ static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
     if (!may_be_mapped(pd, info) || !pd->data->import_alignment ||
-        find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
         return false;
     VkExternalImageFormatProperties external = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
@@ -138,8 +131,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateImage(VkDevice handle,
 {
     (void)pAllocator;
     struct vd_device *device = (struct vd_device *)handle;
-    const VkImageSwapchainCreateInfoKHR *swapchain = (const VkImageSwapchainCreateInfoKHR *)find(
-        pCreateInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_SWAPCHAIN_CREATE_INFO_KHR);
+    const VkImageSwapchainCreateInfoKHR *swapchain =
+        vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_SWAPCHAIN_CREATE_INFO_KHR);
     if (swapchain && swapchain->swapchain)
         return vd_swapchain_create_alias(device, swapchain->swapchain, pImage);
     return vd_image_create(device, pCreateInfo, pImage);
@@ -164,13 +157,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
     for (uint32_t i = 0; i < count; i++) {
         ours[i] = infos[i];
         const VkBindImageMemorySwapchainInfoKHR *swapchain =
-            (const VkBindImageMemorySwapchainInfoKHR *)find(
-                infos[i].pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
-        if (swapchain && swapchain->swapchain) {
+            vd_chain_find(infos[i].pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
+        if (swapchain && swapchain->swapchain)
             vd_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex, &ours[i].memory,
                                       &ours[i].memoryOffset);
-            ours[i].pNext = NULL;
-        }
     }
     const VkResult result = vd_call_vkBindImageMemory2(device, count, ours);
     if (ours != small)

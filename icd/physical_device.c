@@ -374,6 +374,23 @@ vd_vkGetPhysicalDeviceToolProperties(VkPhysicalDevice physicalDevice, uint32_t *
 
 /* -- features and properties ------------------------------------------------------------------ */
 
+static const struct vd_chain_struct *find_struct(const struct vd_chain_struct *structs,
+                                                 size_t count, VkStructureType type)
+{
+    for (size_t i = 0; i < count; i++)
+        if (structs[i].type == type)
+            return &structs[i];
+    return NULL;
+}
+
+static void fill_own_features(const struct vd_chain_struct *known, VkBaseOutStructure *out)
+{
+    VkBool32 *features = (VkBool32 *)(out + 1);
+    /* A whole number of pointers: behind an odd number of features there is padding. */
+    for (size_t i = 0; i < (known->size - sizeof(*out)) / sizeof(*features); i++)
+        features[i] = VK_TRUE;
+}
+
 /* Fills every struct of a chain that was fetched at start. The body of a struct follows its sType
  * and pNext. */
 static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *out, bool features)
@@ -386,12 +403,19 @@ static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *
             memcpy(out + 1, body, size);
             continue;
         }
+        const struct vd_chain_struct *own =
+            features ? find_struct(vd_own_feature_structs, vd_own_feature_struct_count, out->sType)
+                     : NULL;
+        if (own) {
+            fill_own_features(own, out);
+            continue;
+        }
         /* A struct that the host does not know, but we do, says no. */
-        const struct vd_chain_struct *known = features ? vd_feature_structs : vd_property_structs;
-        const size_t count = features ? vd_feature_struct_count : vd_property_struct_count;
-        for (size_t i = 0; i < count; i++)
-            if (known[i].type == out->sType)
-                memset(out + 1, 0, known[i].size - sizeof(*out));
+        const struct vd_chain_struct *known =
+            features ? find_struct(vd_feature_structs, vd_feature_struct_count, out->sType)
+                     : find_struct(vd_property_structs, vd_property_struct_count, out->sType);
+        if (known)
+            memset(out + 1, 0, known->size - sizeof(*out));
     }
 }
 

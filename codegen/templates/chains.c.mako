@@ -5,8 +5,9 @@
 <%
 features = p.chain_of("VkPhysicalDeviceFeatures2")
 properties = [s for s in p.chain_of("VkPhysicalDeviceProperties2") if not p.fills(s.name)]
+tables = (("feature", features), ("own_feature", p.own_features), ("property", properties))
 %>
-% for table, structs in (("feature", features), ("property", properties)):
+% for table, structs in tables:
 % for s in structs:
 <% version, extensions = g.providers_c(s.providers) %>\
 static const int ${table}_${s.name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in extensions)}-1};

@@ -18,6 +18,9 @@ struct vd_chain_struct {
 /* What extends VkPhysicalDeviceFeatures2, and holds only VkBool32s. */
 extern const struct vd_chain_struct vd_feature_structs[];
 extern const size_t vd_feature_struct_count;
+/* The same, of extensions that are the client's own: every feature is there. */
+extern const struct vd_chain_struct vd_own_feature_structs[];
+extern const size_t vd_own_feature_struct_count;
 /* What extends VkPhysicalDeviceProperties2 and holds no pointer: these cross once, at start. */
 extern const struct vd_chain_struct vd_property_structs[];
 extern const size_t vd_property_struct_count;

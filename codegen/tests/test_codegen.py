@@ -156,6 +156,16 @@ class Model(unittest.TestCase):
                     self.assertIn(step.kind, ("array", "out", "inout", "sized", "host", "shm"),
                                   f"{name}.{step.m.name}")
 
+    def test_structs_of_the_client_never_cross(self):
+        for name in ("VkSwapchainPresentFenceInfoEXT", "VkPhysicalDevicePresentIdFeaturesKHR",
+                     "VkBindImageMemorySwapchainInfoKHR", "VkImageSwapchainCreateInfoKHR"):
+            self.assertNotIn(name, self.p.structs)
+        self.assertIn("VkPhysicalDevicePrivateDataFeatures", self.p.structs)
+        self.assertEqual([s.name for s in self.p.own_features],
+                         ["VkPhysicalDevicePresentIdFeaturesKHR",
+                          "VkPhysicalDevicePresentWaitFeaturesKHR",
+                          "VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT"])
+
     def test_chains_come_last(self):
         for name in self.p.structs:
             kinds = [s.kind for s in self.p.struct_steps(name)]

@@ -9,6 +9,7 @@
 #include "alloc.h"
 #include "entrypoints.h"
 #include "extensions.h"
+#include "icd/chain.h"
 
 const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface)
 {
@@ -94,18 +95,6 @@ vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(VkPhysicalDevice physicalDevice, Vk
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
-    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
-    VkSurfaceCapabilities2KHR *pSurfaceCapabilities)
-{
-    for (VkBaseOutStructure *next = pSurfaceCapabilities->pNext; next; next = next->pNext) {
-        if (next->sType == VK_STRUCTURE_TYPE_SURFACE_PROTECTED_CAPABILITIES_KHR)
-            ((VkSurfaceProtectedCapabilitiesKHR *)next)->supportsProtected = VK_FALSE;
-    }
-    return vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(physicalDevice, pSurfaceInfo->surface,
-                                                        &pSurfaceCapabilities->surfaceCapabilities);
-}
-
 /* How many of `have` elements go into room for *count (not NULL `room`); *count becomes the number
  * to copy, or that there are. */
 static VkResult fit(uint32_t have, const void *room, uint32_t *count)
@@ -113,6 +102,68 @@ static VkResult fit(uint32_t have, const void *room, uint32_t *count)
     if (!room || *count > have)
         *count = have;
     return *count < have ? VK_INCOMPLETE : VK_SUCCESS;
+}
+
+/* Presenting one picture does not depend on how the others were presented: from each mode one can
+ * change to each other. The one asked about comes first, for a list that is too short for all. */
+static void fill_compatible_modes(const struct vd_surface_ops *ops,
+                                  const VkSurfacePresentModeEXT *mode,
+                                  VkSurfacePresentModeCompatibilityEXT *out)
+{
+    fit(ops->mode_count, out->pPresentModes, &out->presentModeCount);
+    if (!out->pPresentModes || !out->presentModeCount)
+        return;
+    uint32_t n = 0;
+    if (mode)
+        out->pPresentModes[n++] = mode->presentMode;
+    for (uint32_t i = 0; n < out->presentModeCount; i++) {
+        if (!mode || ops->modes[i] != mode->presentMode)
+            out->pPresentModes[n++] = ops->modes[i];
+    }
+}
+
+/* Where pictures may be of another size than the surface, they are neither stretched nor moved. */
+static void fill_scaling(const struct vd_physical_device *pd, const struct vd_surface_ops *ops,
+                         const VkSurfaceCapabilitiesKHR *capabilities,
+                         VkSurfacePresentScalingCapabilitiesEXT *out)
+{
+    const bool any = ops->max_extent;
+    const uint32_t host = pd->properties.limits.maxImageDimension2D;
+    const uint32_t max = host < ops->max_extent ? host : ops->max_extent;
+    out->supportedPresentScaling = any ? VK_PRESENT_SCALING_ONE_TO_ONE_BIT_EXT : 0;
+    out->supportedPresentGravityX = any ? VK_PRESENT_GRAVITY_MIN_BIT_EXT : 0;
+    out->supportedPresentGravityY = any ? VK_PRESENT_GRAVITY_MIN_BIT_EXT : 0;
+    out->minScaledImageExtent = any ? (VkExtent2D){1, 1} : capabilities->minImageExtent;
+    out->maxScaledImageExtent = any ? (VkExtent2D){max, max} : capabilities->maxImageExtent;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
+    VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
+    VkSurfaceCapabilities2KHR *pSurfaceCapabilities)
+{
+    const struct vd_surface_ops *ops = vd_surface_ops(pSurfaceInfo->surface);
+    VkSurfaceCapabilitiesKHR *capabilities = &pSurfaceCapabilities->surfaceCapabilities;
+    const VkResult result = vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
+        physicalDevice, pSurfaceInfo->surface, capabilities);
+    if (result != VK_SUCCESS)
+        return result;
+    for (VkBaseOutStructure *next = pSurfaceCapabilities->pNext; next; next = next->pNext) {
+        switch ((int)next->sType) {
+        case VK_STRUCTURE_TYPE_SURFACE_PROTECTED_CAPABILITIES_KHR:
+            ((VkSurfaceProtectedCapabilitiesKHR *)next)->supportsProtected = VK_FALSE;
+            break;
+        case VK_STRUCTURE_TYPE_SURFACE_PRESENT_MODE_COMPATIBILITY_EXT:
+            fill_compatible_modes(
+                ops, vd_chain_find(pSurfaceInfo->pNext, VK_STRUCTURE_TYPE_SURFACE_PRESENT_MODE_EXT),
+                (VkSurfacePresentModeCompatibilityEXT *)next);
+            break;
+        case VK_STRUCTURE_TYPE_SURFACE_PRESENT_SCALING_CAPABILITIES_EXT:
+            fill_scaling((const struct vd_physical_device *)physicalDevice, ops, capabilities,
+                         (VkSurfacePresentScalingCapabilitiesEXT *)next);
+            break;
+        }
+    }
+    return VK_SUCCESS;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormatsKHR(

@@ -18,6 +18,9 @@
 struct vd_surface_ops {
     const VkPresentModeKHR *modes;
     uint32_t mode_count;
+    /* Pictures may be larger or smaller than the surface, up to this; they lie in its top left
+     * corner, at their own scale. 0: they may not. */
+    uint32_t max_extent;
 
     /* Whether the device's pictures can be shown there at all. */
     VkResult (*supported)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,

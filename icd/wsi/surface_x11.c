@@ -271,6 +271,7 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
 const struct vd_surface_ops vd_surface_x11_ops = {
     .modes = modes,
     .mode_count = sizeof(modes) / sizeof(modes[0]),
+    .max_extent = INT16_MAX,
     .supported = is_supported,
     .capabilities = get_capabilities,
     .formats = get_formats,

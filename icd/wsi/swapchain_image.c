@@ -6,20 +6,13 @@
 
 #include "calls.h"
 #include "entrypoints.h"
+#include "icd/chain.h"
 #include "icd/device_memory.h"
 #include "icd/image.h"
 #include "icd/shm_pool.h"
 #include "options.h"
 
 static const VkImageSubresourceRange whole = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
-
-static const void *find(const void *chain, VkStructureType type)
-{
-    const VkBaseInStructure *next = chain;
-    while (next && next->sType != type)
-        next = next->pNext;
-    return next;
-}
 
 static void *duplicate(const void *from, size_t size)
 {
@@ -56,7 +49,7 @@ static VkResult describe(struct vd_swapchain_images *images, const VkSwapchainCr
         images->info.flags |=
             VK_IMAGE_CREATE_MUTABLE_FORMAT_BIT | VK_IMAGE_CREATE_EXTENDED_USAGE_BIT;
         const VkImageFormatListCreateInfo *list =
-            find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
+            vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO);
         if (list && list->viewFormatCount) {
             images->formats = (VkImageFormatListCreateInfo){
                 .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO,

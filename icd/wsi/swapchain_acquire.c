@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Images on their way between the application and the swapchain's ring of free ones.
+ */
+#define _GNU_SOURCE 1
+#include "swapchain_state.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "entrypoints.h"
+#include "icd/fence.h"
+
+void vd_swapchain_give_back(struct vd_swapchain *s, uint32_t image)
+{
+    s->free[(s->free_first + s->free_count++) % s->images.count] = image;
+}
+
+static uint32_t take_free(struct vd_swapchain *s)
+{
+    const uint32_t image = s->free[s->free_first];
+    s->free_first = (s->free_first + 1) % s->images.count;
+    s->free_count--;
+    return image;
+}
+
+static struct timespec deadline_after(uint64_t timeout_ns)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const uint64_t nanoseconds = (uint64_t)t.tv_nsec + timeout_ns % 1000000000;
+    /* Beyond any life span, and far from what time_t can hold. */
+    const uint64_t seconds = timeout_ns / 1000000000 + nanoseconds / 1000000000;
+    t.tv_sec += (time_t)(seconds < (1u << 30) ? seconds : 1u << 30);
+    t.tv_nsec = (long)(nanoseconds % 1000000000);
+    return t;
+}
+
+static VkResult take(struct vd_swapchain *s, uint64_t timeout, uint32_t *image)
+{
+    const struct timespec deadline = deadline_after(timeout);
+    VkResult result = VK_SUCCESS;
+    bool expired = false;
+    pthread_mutex_lock(&s->lock);
+    for (;;) {
+        if (s->retired)
+            result = VK_ERROR_OUT_OF_DATE_KHR;
+        else if (s->status < 0)
+            result = s->status;
+        else if (s->free_count)
+            break;
+        else if (timeout == 0)
+            result = VK_NOT_READY;
+        else if (expired)
+            result = VK_TIMEOUT;
+        if (result != VK_SUCCESS)
+            goto unlock;
+        expired = pthread_cond_timedwait(&s->changed, &s->lock, &deadline) == ETIMEDOUT;
+    }
+    *image = take_free(s);
+    result = s->status;
+unlock:
+    pthread_mutex_unlock(&s->lock);
+    return result;
+}
+
+static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64_t timeout,
+                        VkSemaphore semaphore, VkFence fence, uint32_t *index)
+{
+    VkResult result = vd_device_status(device);
+    if (result != VK_SUCCESS)
+        return result;
+    uint32_t image = 0;
+    result = take(s, timeout, &image);
+    if (result != VK_SUCCESS && result != VK_SUBOPTIMAL_KHR)
+        return result;
+    if (semaphore) {
+        const VkResult submitted = vd_queue_submit_batch(&device->queues[0],
+                                                         &(const VkSubmitInfo){
+                                                             .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                                             .signalSemaphoreCount = 1,
+                                                             .pSignalSemaphores = &semaphore,
+                                                         },
+                                                         NULL);
+        if (submitted != VK_SUCCESS) {
+            pthread_mutex_lock(&s->lock);
+            vd_swapchain_give_back(s, image);
+            pthread_mutex_unlock(&s->lock);
+            return submitted;
+        }
+    }
+    if (fence)
+        vd_fence_attach(device->base.instance, fence, NULL, 0);
+    *index = image;
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireNextImageKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                        uint64_t timeout, VkSemaphore semaphore,
+                                                        VkFence fence, uint32_t *pImageIndex)
+{
+    return acquire((struct vd_device *)device, vd_swapchain_of(swapchain), timeout, semaphore,
+                   fence, pImageIndex);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireNextImage2KHR(
+    VkDevice device, const VkAcquireNextImageInfoKHR *pAcquireInfo, uint32_t *pImageIndex)
+{
+    return acquire((struct vd_device *)device, vd_swapchain_of(pAcquireInfo->swapchain),
+                   pAcquireInfo->timeout, pAcquireInfo->semaphore, pAcquireInfo->fence,
+                   pImageIndex);
+}
+
+/* Nobody reads an image that is acquired: it is free at once. */
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkReleaseSwapchainImagesEXT(VkDevice device, const VkReleaseSwapchainImagesInfoEXT *pReleaseInfo)
+{
+    (void)device;
+    struct vd_swapchain *s = vd_swapchain_of(pReleaseInfo->swapchain);
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < pReleaseInfo->imageIndexCount; i++)
+        vd_swapchain_give_back(s, pReleaseInfo->pImageIndices[i]);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    return VK_SUCCESS;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What happens to a presented image: the swapchain's thread waits for it and shows it.
+ */
+#define _GNU_SOURCE 1
+#include "swapchain_state.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "entrypoints.h"
+#include "icd/chain.h"
+#include "icd/fence.h"
+#include "icd/log.h"
+
+/* -- the ring of queued images, under the lock -------------------------------------------------- */
+
+static void enqueue(struct vd_swapchain *s, const struct vd_presented *presented)
+{
+    s->queued[(s->queued_first + s->queued_count++) % s->images.count] = *presented;
+}
+
+static struct vd_presented dequeue(struct vd_swapchain *s)
+{
+    const struct vd_presented presented = s->queued[s->queued_first];
+    s->queued_first = (s->queued_first + 1) % s->images.count;
+    s->queued_count--;
+    return presented;
+}
+
+/* -- the thread ------------------------------------------------------------------------------- */
+
+static VkResult show(struct vd_swapchain *s, uint32_t image)
+{
+    struct vd_succession *succession = s->succession;
+    VkResult result = VK_SUCCESS;
+    pthread_mutex_lock(&succession->lock);
+    if (succession->shown <= s->generation) {
+        succession->shown = s->generation;
+        result = s->presenter->ops->show(s->presenter, &s->images.images[image].pixels);
+    }
+    pthread_mutex_unlock(&succession->lock);
+    return result;
+}
+
+/* Pictures that have been overtaken by a finished one go back unseen. */
+static struct vd_presented newest(struct vd_swapchain *s, struct vd_presented presented)
+{
+    pthread_mutex_lock(&s->lock);
+    while (s->queued_count) {
+        const struct vd_presented *next = &s->queued[s->queued_first];
+        if (!next->overtakes || vd_queue_wait(next->queue, next->batch, 0) != VK_SUCCESS)
+            break;
+        vd_swapchain_give_back(s, presented.image);
+        pthread_cond_broadcast(&s->changed);
+        const uint64_t overtaken = presented.id;
+        presented = dequeue(s);
+        if (!presented.id)
+            presented.id = overtaken;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return presented;
+}
+
+/* Of the image that was last handed to the presenter and the one that it has kept since, gives back
+ * what it no longer reads. Under the lock. */
+static void give_back_rested(struct vd_swapchain *s, uint32_t image)
+{
+    if (s->kept != VD_NO_IMAGE)
+        vd_swapchain_give_back(s, s->kept);
+    s->kept = s->presenter->keeps ? image : VD_NO_IMAGE;
+    if (s->kept == VD_NO_IMAGE)
+        vd_swapchain_give_back(s, image);
+}
+
+static void *present(void *data)
+{
+    struct vd_swapchain *s = data;
+    pthread_mutex_lock(&s->lock);
+    for (;;) {
+        while (!s->queued_count && !s->stopped)
+            pthread_cond_wait(&s->wanted, &s->lock);
+        /* What was presented is shown even if the swapchain is destroyed at once. */
+        if (!s->queued_count)
+            break;
+        struct vd_presented presented = dequeue(s);
+        VkResult status = s->status;
+        pthread_mutex_unlock(&s->lock);
+
+        /* Also after an error: an image that returns must be at rest. */
+        const VkResult done = vd_queue_wait(presented.queue, presented.batch, UINT64_MAX);
+        if (status >= 0)
+            status = done;
+        if (status >= 0) {
+            presented = newest(s, presented);
+            status = show(s, presented.image);
+        }
+
+        pthread_mutex_lock(&s->lock);
+        if (s->status >= 0) {
+            if (status < 0)
+                vd_log("the swapchain cannot go on: VkResult %d", status);
+            s->status = status;
+        }
+        if (status >= 0 && presented.id)
+            s->shown_id = presented.id;
+        give_back_rested(s, presented.image);
+        pthread_cond_broadcast(&s->changed);
+        vd_connection_changed(s->device->base.instance->connection);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* Signals are the application's; none shall arrive in a thread that it does not know. */
+VkResult vd_swapchain_start(struct vd_swapchain *s)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&s->thread, NULL, present, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    pthread_setname_np(s->thread, "viaduct-present");
+    s->process = getpid();
+    return VK_SUCCESS;
+}
+
+void vd_swapchain_stop(struct vd_swapchain *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopped = true;
+    pthread_cond_signal(&s->wanted);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+}
+
+/* -- presenting ------------------------------------------------------------------------------- */
+
+/* Hands the image to the thread and says how the swapchain is. `mode`: NULL leaves it as it was. */
+static VkResult hand_over(struct vd_swapchain *s, struct vd_presented presented,
+                          const VkPresentModeKHR *mode)
+{
+    pthread_mutex_lock(&s->lock);
+    if (mode)
+        s->mode = *mode;
+    presented.overtakes = s->mode == VK_PRESENT_MODE_MAILBOX_KHR;
+    if (presented.id)
+        s->queued_id = presented.id;
+    enqueue(s, &presented);
+    pthread_cond_signal(&s->wanted);
+    const VkResult status = s->status;
+    pthread_mutex_unlock(&s->lock);
+    return status;
+}
+
+/* For those who wait for an image that will not come. */
+static void fail(struct vd_swapchain *s, VkResult error)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->status >= 0)
+        s->status = error;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    vd_connection_changed(s->device->base.instance->connection);
+}
+
+/* Of several results, an error counts most, and success least. */
+static VkResult worse(VkResult a, VkResult b)
+{
+    return a < 0 || (b >= 0 && a != VK_SUCCESS) ? a : b;
+}
+
+/* One batch that waits, and makes the pixels of all swapchains readable. */
+static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uint64_t *batch)
+{
+    const uint32_t waits = info->waitSemaphoreCount;
+    VkPipelineStageFlags *stages = calloc(waits ? waits : 1, sizeof(*stages));
+    VkCommandBuffer *copies = calloc(info->swapchainCount, sizeof(*copies));
+    VkResult result = stages && copies ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+    uint32_t copy_count = 0;
+    for (uint32_t i = 0; i < info->swapchainCount && result == VK_SUCCESS; i++) {
+        result =
+            vd_swapchain_image_copy(&vd_swapchain_of(info->pSwapchains[i])->images,
+                                    info->pImageIndices[i], queue->family, &copies[copy_count]);
+        copy_count += copies[copy_count] != VK_NULL_HANDLE;
+    }
+    for (uint32_t i = 0; i < waits && result == VK_SUCCESS; i++)
+        stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
+    /* Also without semaphores: the picture is ready when all that was submitted before is. */
+    if (result == VK_SUCCESS)
+        result = vd_queue_submit_batch(queue,
+                                       &(const VkSubmitInfo){
+                                           .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                           .waitSemaphoreCount = waits,
+                                           .pWaitSemaphores = info->pWaitSemaphores,
+                                           .pWaitDstStageMask = stages,
+                                           .commandBufferCount = copy_count,
+                                           .pCommandBuffers = copies,
+                                       },
+                                       batch);
+    free(copies);
+    free(stages);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
+                                                    const VkPresentInfoKHR *pPresentInfo)
+{
+    struct vd_queue *queue = (struct vd_queue *)handle;
+    const void *chain = pPresentInfo->pNext;
+    const VkPresentIdKHR *ids = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_KHR);
+    const VkSwapchainPresentModeInfoEXT *modes =
+        vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_MODE_INFO_EXT);
+    const VkSwapchainPresentFenceInfoEXT *fences =
+        vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_FENCE_INFO_EXT);
+    uint64_t batch = 0;
+    const VkResult submitted = submit(queue, pPresentInfo, &batch);
+    VkResult result = submitted;
+    for (uint32_t i = 0; i < pPresentInfo->swapchainCount; i++) {
+        struct vd_swapchain *s = vd_swapchain_of(pPresentInfo->pSwapchains[i]);
+        VkResult status = submitted;
+        if (submitted == VK_SUCCESS) {
+            const struct vd_presented presented = {
+                .image = pPresentInfo->pImageIndices[i],
+                .queue = queue,
+                .batch = batch,
+                .id = ids && ids->pPresentIds ? ids->pPresentIds[i] : 0,
+            };
+            /* When the batch is done, nothing of the application's is needed any more: destroying
+             * the swapchain waits for its thread. */
+            if (fences)
+                vd_fence_attach(queue->base.instance, fences->pFences[i], queue, batch);
+            status = hand_over(s, presented, modes ? &modes->pPresentModes[i] : NULL);
+        } else if (submitted == VK_ERROR_DEVICE_LOST) {
+            fail(s, submitted);
+        }
+        if (pPresentInfo->pResults)
+            pPresentInfo->pResults[i] = status;
+        result = worse(result, status);
+    }
+    return result;
+}
+
+/* -- waiting for presents --------------------------------------------------------------------- */
+
+struct wait {
+    struct vd_swapchain *swapchain;
+    uint64_t id;
+    VkResult *result;
+};
+
+static bool is_over(const void *data)
+{
+    const struct wait *wait = data;
+    struct vd_swapchain *s = wait->swapchain;
+    pthread_mutex_lock(&s->lock);
+    const bool shown = s->shown_id >= wait->id;
+    const bool never = s->status < 0 || (s->retired && s->queued_id < wait->id);
+    if (shown)
+        *wait->result = VK_SUCCESS;
+    else if (never)
+        *wait->result = s->status < 0 ? s->status : VK_ERROR_OUT_OF_DATE_KHR;
+    pthread_mutex_unlock(&s->lock);
+    return shown || never;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresentKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                      uint64_t presentId, uint64_t timeout)
+{
+    VkResult result = VK_SUCCESS;
+    const struct wait wait = {vd_swapchain_of(swapchain), presentId, &result};
+    const VkResult waited =
+        vd_connection_wait_until(vd_instance_of(device)->connection, is_over, &wait, timeout);
+    return waited == VK_SUCCESS ? result : waited;
+}
