@@ -314,6 +314,27 @@ static VkResult signal_semaphore(VkDevice device, const VkSemaphoreSignalInfo *i
     return VK_SUCCESS;
 }
 
+static VkResult import_semaphore_fd(VkDevice device, const VkImportSemaphoreFdInfoKHR *info)
+{
+    (void)device;
+    const VkResult result = take_result();
+    if (result == VK_SUCCESS) {
+        fake_driver.imported_fd = info->fd;
+    }
+    return result;
+}
+
+static VkResult get_semaphore_fd(VkDevice device, const VkSemaphoreGetFdInfoKHR *info, int *fd)
+{
+    (void)device;
+    (void)info;
+    const VkResult result = take_result();
+    if (result == VK_SUCCESS) {
+        *fd = fake_driver.exported_fd;
+    }
+    return result;
+}
+
 static void reach(VkSemaphore semaphore, uint64_t value)
 {
     struct semaphore *s = (struct semaphore *)(uintptr_t)semaphore;
@@ -682,6 +703,8 @@ static struct function functions[] = {
     FUNCTION("vkWaitSemaphores", wait_semaphores),
     FUNCTION("vkGetSemaphoreCounterValue", get_counter),
     FUNCTION("vkSignalSemaphore", signal_semaphore),
+    FUNCTION("vkImportSemaphoreFdKHR", import_semaphore_fd),
+    FUNCTION("vkGetSemaphoreFdKHR", get_semaphore_fd),
     FUNCTION("vkQueueSubmit", queue_submit),
     FUNCTION("vkQueueSubmit2", queue_submit2),
     FUNCTION("vkQueueBindSparse", queue_bind_sparse),

@@ -20,6 +20,7 @@ struct fake_driver {
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
     _Atomic bool impatient;       /* nobody waits for a semaphore */
     bool no_debug_utils;
+    int exported_fd; /* what vkGetSemaphoreFdKHR gives away */
     _Atomic uint32_t
         meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
     _Atomic bool blocked; /* vkCmdDraw of FAKE_BLOCKED vertices does not return meanwhile */
@@ -36,6 +37,7 @@ struct fake_driver {
     uint32_t bound_count;
     VkDeviceSize imported_size; /* of the last vkAllocateMemory with a host pointer */
     const uint8_t *imported;
+    int imported_fd;        /* of the last vkImportSemaphoreFdKHR that succeeded */
     uint64_t signalled[16]; /* values of the last submission's signals */
     uint32_t signal_count;
     VkBool32 timeline_enabled;

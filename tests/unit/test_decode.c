@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -1480,6 +1481,108 @@ static void imported_memory_outlives_its_id(void **state)
     assert_int_equal(host_handle(client, id), 0);
 }
 
+/* ---- Semaphores by descriptor */
+
+static void make_import(struct test_record *r, VkExternalSemaphoreHandleTypeFlagBits type,
+                        uint32_t fd)
+{
+    const struct vd_args_vkImportSemaphoreFdKHR args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkImportSemaphoreFdInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_SEMAPHORE_FD_INFO_KHR,
+        .semaphore = HANDLE(VkSemaphore, SEMAPHORE),
+        .handleType = type,
+        .fd = (int)fd,
+    };
+    record_begin(r, VD_OP_vkImportSemaphoreFdKHR, &args, sizeof(args), true);
+    record_put(r, ARG(r, struct vd_args_vkImportSemaphoreFdKHR, pImportSemaphoreFdInfo), &info,
+               sizeof(info));
+}
+
+static void make_export(struct test_record *r, VkExternalSemaphoreHandleTypeFlagBits type)
+{
+    const struct vd_args_vkGetSemaphoreFdKHR args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkSemaphoreGetFdInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR,
+        .semaphore = HANDLE(VkSemaphore, SEMAPHORE),
+        .handleType = type,
+    };
+    record_begin(r, VD_OP_vkGetSemaphoreFdKHR, &args, sizeof(args), true);
+    record_put(r, ARG(r, struct vd_args_vkGetSemaphoreFdKHR, pGetFdInfo), &info, sizeof(info));
+    record_out(r, ARG(r, struct vd_args_vkGetSemaphoreFdKHR, pFd), sizeof(int));
+}
+
+static const VkExternalSemaphoreHandleTypeFlagBits opaque_fd =
+    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT;
+static const VkExternalSemaphoreHandleTypeFlagBits sync_fd =
+    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void semaphores_are_imported(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    /* What was not given, or used before. */
+    const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const uint32_t id = vd_shm_add_fd(client->shm, fd);
+    const uint32_t bad[] = {0, client->replies->id, id + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_import(&r, opaque_fd, bad[i]);
+        refused(client, &r);
+    }
+    make_import(&r, opaque_fd, id);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(fake_driver.imported_fd, fd);
+    assert_true(is_open(fd)); /* the driver's */
+    refused(client, &r);
+
+    /* What the driver does not want is closed. */
+    make_import(&r, opaque_fd, vd_shm_add_fd(client->shm, fd));
+    fake_driver.next_result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    answered(client, &r, VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    assert_false(is_open(fd));
+
+    /* What is signalled already has no descriptor. */
+    make_import(&r, sync_fd, UINT32_MAX);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(fake_driver.imported_fd, -1);
+}
+
+static int answered_fd(const struct test_client *client)
+{
+    int fd;
+    memcpy(&fd, reply_bytes(client), sizeof(fd));
+    return fd;
+}
+
+static void semaphores_are_exported(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    fake_driver.exported_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    make_export(&r, opaque_fd);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(answered_fd(client) > 0);
+    assert_int_equal(vd_shm_take_fd(client->shm, (uint32_t)answered_fd(client)),
+                     fake_driver.exported_fd);
+    close(fake_driver.exported_fd);
+
+    fake_driver.exported_fd = -1;
+    make_export(&r, sync_fd);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(answered_fd(client), -1);
+
+    fake_driver.next_result = VK_ERROR_TOO_MANY_OBJECTS;
+    answered(client, &r, VK_ERROR_TOO_MANY_OBJECTS);
+}
+
 /* ---- Queues */
 
 static void submissions_are_counted(void **state)
@@ -1777,6 +1880,8 @@ int main(void)
         TEST(a_failed_recording_is_not_executed, open_command_buffer),
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
+        TEST(semaphores_are_imported, open_device),
+        TEST(semaphores_are_exported, open_device),
         TEST(submissions_are_counted, open_device),
         TEST(who_executes_looks_itself, open_device),
         TEST(timeline_values_are_kept, open_device),
