@@ -57,26 +57,17 @@ def args_members(plan):
     return out
 
 
-def used_structs(planner, plan_steps, direction):
-    """Names of structs reachable from these steps, chains included."""
-    seen = set()
-
-    def visit(name):
-        if name in seen or name not in planner.r.structs:
-            return
-        seen.add(name)
-        walk(planner.struct_steps(name))
-        if planner.r.structs[name].has_chain:
-            for s in planner.chain_of(name):
-                visit(s.name)
-
-    def walk(steps):
-        for s in steps:
-            if s.kind == "union":
-                for _, inner in s.cases:
-                    walk(inner)
-            elif s.elem in planner.r.structs:
-                visit(s.elem)
-
-    walk(plan_steps)
-    return seen
+def reached_functions(roots, has_chain, links, members):
+    """(struct functions, chain functions) that are called, starting with `roots`. A struct comes
+    with its chain, if it has one; links(it) are the structs that may stand there, and come without
+    one of their own. members(it) are those that a struct holds or points to."""
+    functions, whole, waiting = set(), set(), list(roots)
+    while waiting:
+        key = waiting.pop()
+        if key in whole:
+            continue
+        whole.add(key)
+        for struct in [key] + (links(key) if has_chain(key) else []):
+            functions.add(struct)
+            waiting += members(struct)
+    return functions, set(filter(has_chain, whole))

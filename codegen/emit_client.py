@@ -3,7 +3,7 @@
 
 import re
 
-from emit import Writer, count_expression
+from emit import Writer, count_expression, reached_functions
 
 
 class ClientEmitter:
@@ -54,16 +54,11 @@ class ClientEmitter:
 
     def closure(self, roots):
         """(functions, chain functions) needed, starting from (kind, struct) pairs."""
-        functions, chains, todo = set(), set(), [(k, n, True) for k, n in roots]
-        while todo:
-            kind, name, chained = todo.pop()
-            if chained and self.r.structs[name].has_chain and (kind, name) not in chains:
-                chains.add((kind, name))
-                todo += [(kind, s.name, False) for s in self.links(kind, name)]
-            if (kind, name) not in functions:
-                functions.add((kind, name))
-                todo += [(k, n, True) for k, n in self.deps(self.p.struct_steps(name), kind)]
-        return functions, chains
+        return reached_functions(
+            roots,
+            lambda key: self.r.structs[key[1]].has_chain,
+            lambda key: [(key[0], s.name) for s in self.links(*key)],
+            lambda key: self.deps(self.p.struct_steps(key[1]), key[0]))
 
     def links(self, kind, name):
         return [s for s in self.p.chain_of(name) if kind != "fill" or self.p.fills(s.name)]

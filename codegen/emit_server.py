@@ -3,7 +3,7 @@
 
 import copy
 
-from emit import Writer, count_expression
+from emit import Writer, count_expression, reached_functions
 
 
 class ServerEmitter:
@@ -31,16 +31,11 @@ class ServerEmitter:
 
     def closure(self, roots):
         """(structs, structs with a chain of their own) that are decoded."""
-        functions, chains, todo = set(), set(), [(n, True) for n in roots]
-        while todo:
-            name, chained = todo.pop()
-            if chained and self.r.structs[name].has_chain and name not in chains:
-                chains.add(name)
-                todo += [(s.name, False) for s in self.p.chain_of(name)]
-            if name not in functions:
-                functions.add(name)
-                todo += [(n, True) for n in self.deps(self.p.struct_steps(name))]
-        return functions, chains
+        return reached_functions(
+            roots,
+            lambda name: self.r.structs[name].has_chain,
+            lambda name: [s.name for s in self.p.chain_of(name)],
+            lambda name: self.deps(self.p.struct_steps(name)))
 
     def declare(self, name):
         return [f"bool vd_dec_{name}(struct vd_decoder *d, {name} *s)",
