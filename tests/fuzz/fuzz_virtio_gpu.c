@@ -22,6 +22,8 @@
 #include "server/virtio_gpu/device_private.h"
 #include "server/virtio_gpu/link.h"
 
+#include "../unit/virtio_gpu_commands.h"
+
 #define RAM_SIZE (1u << 20)
 #define RAM_BASE UINT64_C(0x100000000)    /* in the guest */
 #define USER     UINT64_C(0x7f0000000000) /* in QEMU */
@@ -39,7 +41,7 @@
 
 enum step {
     STEP_REQUEST,     /* on the control queue, as it is */
-    STEP_COMMAND,     /* the same, with a type from the table */
+    STEP_COMMAND,     /* the same, with the type of a command */
     STEP_CURSOR,      /* on the cursor queue */
     STEP_SUBMIT,      /* a record in a submission of the first byte's context */
     STEP_DESCRIPTORS, /* overwrites descriptors, and offers one */
@@ -50,28 +52,6 @@ enum step {
     STEP_DISPLAY, /* bytes from QEMU's display */
     STEP_RESET,
     STEP_COUNT
-};
-
-static const uint32_t types[] = {
-    VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
-    VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
-    VIRTIO_GPU_CMD_RESOURCE_UNREF,
-    VIRTIO_GPU_CMD_SET_SCANOUT,
-    VIRTIO_GPU_CMD_RESOURCE_FLUSH,
-    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
-    VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
-    VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
-    VIRTIO_GPU_CMD_GET_CAPSET_INFO,
-    VIRTIO_GPU_CMD_GET_CAPSET,
-    VIRTIO_GPU_CMD_GET_EDID,
-    VIRTIO_GPU_CMD_CTX_CREATE,
-    VIRTIO_GPU_CMD_CTX_DESTROY,
-    VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE,
-    VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
-    VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
-    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
-    VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
-    VIRTIO_GPU_CMD_SUBMIT_3D,
 };
 
 struct fuzz {
@@ -187,7 +167,7 @@ static void request(struct fuzz *f, unsigned queue, const void *bytes, size_t si
 static void command(struct fuzz *f, const uint8_t *bytes, size_t size)
 {
     uint8_t whole[sizeof(struct virtio_gpu_ctrl_hdr) + 256] = {0};
-    const uint32_t type = types[bytes[0] % (sizeof(types) / sizeof(types[0]))];
+    const uint32_t type = commands[bytes[0] % COMMAND_COUNT];
     memcpy(whole, &type, sizeof(type));
     whole[offsetof(struct virtio_gpu_ctrl_hdr, flags)] = bytes[0] >> 7;
     whole[offsetof(struct virtio_gpu_ctrl_hdr, ctx_id)] = size > 1 ? bytes[1] % 4 : 0;

@@ -33,6 +33,7 @@
 #include "opcodes.h"
 #include "server/listener.h"
 #include "server/virtio_gpu/device.h"
+#include "virtio_gpu_commands.h"
 
 #define RAM_SIZE (16u << 20)
 #define RAM_BASE UINT64_C(0x100000000)    /* in the guest */
@@ -306,40 +307,14 @@ static uint32_t register_shm(struct machine *m, uint32_t context, uint32_t resou
 
 /* ---- What a guest may send */
 
-static const uint32_t types[] = {
-    VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
-    VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
-    VIRTIO_GPU_CMD_RESOURCE_UNREF,
-    VIRTIO_GPU_CMD_SET_SCANOUT,
-    VIRTIO_GPU_CMD_RESOURCE_FLUSH,
-    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
-    VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
-    VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING,
-    VIRTIO_GPU_CMD_GET_CAPSET_INFO,
-    VIRTIO_GPU_CMD_GET_CAPSET,
-    VIRTIO_GPU_CMD_GET_EDID,
-    VIRTIO_GPU_CMD_CTX_CREATE,
-    VIRTIO_GPU_CMD_CTX_DESTROY,
-    VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE,
-    VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
-    VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
-    VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
-    VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
-    VIRTIO_GPU_CMD_SUBMIT_3D,
-    VIRTIO_GPU_CMD_UPDATE_CURSOR,
-    VIRTIO_GPU_CMD_MOVE_CURSOR,
-    0x7777,
-};
-#define TYPE_COUNT (sizeof(types) / sizeof(types[0]))
-
 static void every_length_is_answered(void **state)
 {
     struct machine *m = *state;
-    for (size_t i = 0; i < TYPE_COUNT; i++) {
-        const unsigned queue = types[i] >> 8 == 3 ? 1 : 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const unsigned queue = commands[i] >> 8 == 3 ? 1 : 0;
         for (uint32_t size = 0; size <= 128; size++) {
             uint8_t bytes[128] = {0};
-            memcpy(bytes, &types[i], sizeof(types[i]));
+            memcpy(bytes, &commands[i], sizeof(commands[i]));
             request(m, queue, bytes, size);
         }
     }
@@ -362,7 +337,7 @@ static void nonsense_is_survived(void **state)
         for (size_t i = 0; i < 40; i++) {
             words[i] = small_random(m);
         }
-        words[0] = types[small_random(m) % TYPE_COUNT];
+        words[0] = commands[small_random(m) % COMMAND_COUNT];
         words[1] &= 1;
         words[4] %= 4;
         words[6] %= 6;
