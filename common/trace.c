@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #define EVENT_MAX 256
@@ -20,13 +19,6 @@ static pid_t owner; /* a forked child writes nothing */
 static char buffer[64 << 10];
 static size_t used;
 static _Thread_local pid_t thread;
-
-uint64_t vd_trace_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Under the lock. What can not be written is lost; nobody is to suffer from being watched. */
 static void flush(void)
@@ -95,7 +87,7 @@ static void name_thread(void)
 
 void vd_trace_write(uint64_t begun, const char *name, uint64_t amount)
 {
-    const uint64_t lasted = vd_trace_now() - begun;
+    const uint64_t lasted = vd_clock_ns() - begun;
     char text[EVENT_MAX];
     pthread_mutex_lock(&lock);
     if (file >= 0 && owner == getpid()) {

@@ -9,20 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
+
 extern bool vd_trace_on;
 
 /* Opens PREFIX-WHO-PID.json, complete when the process exits. Once, before there are threads that
  * might trace. False: it can not be written, and errno says why. */
 bool vd_trace_open(const char *prefix, const char *who);
 
-uint64_t vd_trace_now(void);
 void vd_trace_write(uint64_t begun, const char *name, uint64_t amount);
 
 /* Around what is to be seen, on one thread: 0, and then nothing, where nobody asked. `amount` is
  * whatever says how much it is. */
 static inline uint64_t vd_trace_begin(void)
 {
-    return vd_trace_on ? vd_trace_now() : 0;
+    return vd_trace_on ? vd_clock_ns() : 0;
 }
 
 static inline void vd_trace_end(uint64_t begun, const char *name, uint64_t amount)

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/trace.h"
 
 #include "log.h"
@@ -209,10 +210,10 @@ static VkResult reply_wait(struct vd_call *call)
 {
     struct vd_instance *instance = call->encoder.instance;
     const uint64_t traced = vd_trace_begin();
-    const uint64_t begun = instance->profile ? vd_trace_now() : 0;
+    const uint64_t begun = instance->profile ? vd_clock_ns() : 0;
     const VkResult result = vd_connection_reply_wait(instance->connection, &call->space);
     if (instance->profile)
-        vd_profile_answer(instance->profile, call->opcode, vd_trace_now() - begun);
+        vd_profile_answer(instance->profile, call->opcode, vd_clock_ns() - begun);
     vd_trace_end(traced, "wait for the answer", 0);
     return result;
 }

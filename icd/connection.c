@@ -8,16 +8,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/spin.h"
 #include "common/trace.h"
 #include "protocol/ring.h"
 
@@ -44,8 +44,6 @@
 /* Spinning pays as long as the answer tends to come before a sleeper would be awake again. */
 #define SPIN_MAX_NS 25000u
 #define SPIN_MIN_NS 1000u
-/* How many looks lie between two sched_yield(): the server may wait for this very processor. */
-#define LOOKS_PER_YIELD 8
 
 /* How long one kind of wait spins: longer after success, shorter after failure. */
 struct spinner {
@@ -388,24 +386,6 @@ struct vd_completion *vd_connection_completion(struct vd_connection *connection)
 
 /* ---- Spinning */
 
-static void pause_cpu(void)
-{
-    for (int i = 0; i < 8; i++) {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
-    }
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* True as soon as ready(data); false when it took too long and sleeping is better. */
 static bool spin(struct spinner *spinner, bool (*ready)(const void *data), const void *data)
 {
@@ -416,16 +396,13 @@ static bool spin(struct spinner *spinner, bool (*ready)(const void *data), const
     if (budget == 0) {
         return false;
     }
-    const uint64_t until = now_ns() + budget;
+    const uint64_t until = vd_clock_ns() + budget;
     bool found;
     unsigned looks = 1;
     do {
-        pause_cpu();
-        if (looks++ % LOOKS_PER_YIELD == 0) {
-            sched_yield();
-        }
+        vd_spin_pause(looks++);
         found = ready(data);
-    } while (!found && now_ns() < until);
+    } while (!found && vd_clock_ns() < until);
 
     uint32_t next = found ? budget + budget / 2 : budget - budget / 4;
     next = next > SPIN_MAX_NS ? SPIN_MAX_NS : next < SPIN_MIN_NS ? SPIN_MIN_NS : next;
@@ -937,7 +914,7 @@ static void sleep_until(struct vd_connection *connection, const struct wait *wai
         }
         uint64_t timeout = UINT64_MAX;
         if (deadline != UINT64_MAX) {
-            const uint64_t now = now_ns();
+            const uint64_t now = vd_clock_ns();
             if (now >= deadline) {
                 break;
             }
@@ -962,13 +939,13 @@ VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready
     }
     const struct wait wait = {connection->completion, ready, data};
     const uint64_t traced = vd_trace_begin();
-    const uint64_t now = now_ns();
+    const uint64_t now = vd_clock_ns();
     const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
     if (!spin(&connection->queue_spinner, wait_over, &wait)) {
         sleep_until(connection, &wait, deadline);
     }
     atomic_fetch_add_explicit(&connection->waits, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&connection->wait_ns, now_ns() - now, memory_order_relaxed);
+    atomic_fetch_add_explicit(&connection->wait_ns, vd_clock_ns() - now, memory_order_relaxed);
     vd_trace_end(traced, "wait for the GPU", 0);
     return ready(data)                      ? VK_SUCCESS
            : vd_connection_lost(connection) ? VK_ERROR_DEVICE_LOST

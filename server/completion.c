@@ -7,7 +7,8 @@
  */
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 #include "context_private.h"
 #include "device.h"
@@ -16,7 +17,7 @@
 #include "queue.h"
 
 /* How long the end of a queue waits for what was submitted. Shorter than a worker's own deadline. */
-#define STOP_NS 1000000000
+#define STOP_NS VD_NS_PER_S
 
 /* ---- The thread */
 
@@ -211,16 +212,8 @@ free_queue:
 
 bool vd_queue_stop(struct vd_queue *queue)
 {
-    struct timespec until;
     vd_context_leave(queue->context);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STOP_NS / 1000000000;
-    until.tv_nsec += STOP_NS % 1000000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-
+    const struct timespec until = vd_clock_after(STOP_NS);
     pthread_mutex_lock(&queue->lock);
     queue->stop = true;
     pthread_cond_signal(&queue->wanted);

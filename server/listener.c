@@ -15,8 +15,9 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #include "listener.h"
 #include "log.h"
@@ -55,13 +56,6 @@ struct listener {
     bool paused;       /* nobody is accepted until `deadline` */
     uint64_t deadline; /* of the pause or, while stopping, of the grace */
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- The socket */
 
@@ -443,7 +437,7 @@ static bool handle_spawn(struct listener *listener, struct worker_process *devic
 static void pause_accepting(struct listener *listener)
 {
     listener->paused = true;
-    listener->deadline = now_ms() + PAUSE_MS;
+    listener->deadline = vd_clock_ms() + PAUSE_MS;
 }
 
 /* As start_client. */
@@ -532,7 +526,7 @@ static void begin_stop(struct listener *listener, int signal)
     vd_log(VD_LOG_INFO, "stops after %s", signal ? strsignal(signal) : "its only connection");
     listener->stopping = true;
     listener->paused = false;
-    listener->deadline = now_ms() + GRACE_MS;
+    listener->deadline = vd_clock_ms() + GRACE_MS;
     close_socket(listener);
     signal_workers(listener, SIGTERM);
 }
@@ -555,7 +549,7 @@ static int poll_timeout(const struct listener *listener)
     if (!listener->stopping && !listener->paused) {
         return -1;
     }
-    const uint64_t now = now_ms();
+    const uint64_t now = vd_clock_ms();
     return listener->deadline > now ? (int)(listener->deadline - now) : 0;
 }
 
@@ -564,7 +558,7 @@ static void handle_deadline(struct listener *listener)
     if (listener->stopping) {
         vd_log(VD_LOG_WARNING, "workers that do not end are killed");
         signal_workers(listener, SIGKILL);
-        listener->deadline = now_ms() + GRACE_MS;
+        listener->deadline = vd_clock_ms() + GRACE_MS;
     }
     listener->paused = false;
 }

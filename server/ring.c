@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
+#include "common/spin.h"
 #include "protocol/record.h"
 #include "protocol/ring.h"
 
@@ -16,8 +16,6 @@
 /* How long the consumer looks for more before it sleeps. A wake-up costs the client a system call
  * and both of them a trip through the scheduler, which is more than this. */
 #define SPIN_NS UINT64_C(30000)
-/* How many looks lie between two sched_yield(): the client may wait for this very processor. */
-#define LOOKS_PER_YIELD 8
 
 /* Bytes that are copied and executed at a time. */
 #define BATCH      (UINT32_C(64) << 10)
@@ -78,24 +76,6 @@ void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer)
     free(consumer);
 }
 
-static void pause_cpu(void)
-{
-    for (int i = 0; i < 8; i++) {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("yield");
-#endif
-    }
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Waits until the ring holds something: its tail, or our head when it is time to stop. */
 static uint64_t await_tail(struct vd_ring_consumer *consumer, struct vd_context *context)
 {
@@ -112,14 +92,11 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer, struct vd_context 
             return tail;
         }
         if (spin_until == 0) {
-            spin_until = now_ns() + SPIN_NS;
+            spin_until = vd_clock_ns() + SPIN_NS;
         }
-        if (now_ns() < spin_until) {
+        if (vd_clock_ns() < spin_until) {
             vd_context_look(context);
-            pause_cpu();
-            if (looks % LOOKS_PER_YIELD == 0) {
-                sched_yield();
-            }
+            vd_spin_pause(looks);
             continue;
         }
 

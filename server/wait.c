@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "common/clock.h"
 
 #include "args.h"
 #include "context_private.h"
@@ -16,7 +17,7 @@
  * out. */
 #define WAITS_MAX 256
 /* How long the end of something waits for calls that use it. Shorter than a worker's deadline. */
-#define DRAIN_SECONDS 1
+#define DRAIN_NS VD_NS_PER_S
 /* Behind each record, for drivers that believe the client about the size of its query results. */
 #define SLACK 65536
 
@@ -104,9 +105,7 @@ bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device)
 /* Under the lock. */
 static bool drain(struct vd_waits *waits, const struct vd_device *device)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += DRAIN_SECONDS;
+    const struct timespec until = vd_clock_after(DRAIN_NS);
     int error = 0;
     while (is_used(waits, device) && error == 0) {
         error = pthread_cond_timedwait(&waits->returned, &waits->lock, &until);

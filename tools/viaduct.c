@@ -28,8 +28,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #define READY_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS  5000
@@ -51,13 +52,6 @@ __attribute__((format(printf, 1, 2))) static void complain(const char *format, .
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- Finding our own parts ---------------------------------------------------------------- */
@@ -377,13 +371,13 @@ static int start_server(struct run *run)
     close(ready[1]);
 
     int code = -1;
-    int64_t deadline = now_ms() + READY_TIMEOUT_MS;
+    const uint64_t deadline = vd_clock_ms() + READY_TIMEOUT_MS;
     while (code < 0) {
         struct pollfd fds[] = {
             {.fd = run->signals, .events = POLLIN},
             {.fd = ready[0], .events = POLLIN},
         };
-        int64_t left = deadline - now_ms();
+        const int64_t left = (int64_t)(deadline - vd_clock_ms());
         if (left <= 0) {
             complain("the server does not listen after %d s; giving up", READY_TIMEOUT_MS / 1000);
             code = EXIT_INTERNAL;
@@ -460,14 +454,14 @@ static void stop_server(struct run *run)
 {
     int status;
     bool from_terminal;
-    int64_t deadline = now_ms() + STOP_TIMEOUT_MS;
+    const uint64_t deadline = vd_clock_ms() + STOP_TIMEOUT_MS;
 
     if (run->server_pid == 0) {
         return;
     }
     kill(run->server_pid, SIGTERM);
     while (!reap_server(run, &status)) {
-        int64_t left = deadline - now_ms();
+        const int64_t left = (int64_t)(deadline - vd_clock_ms());
         if (left <= 0) {
             complain("the server does not end after %d s; killing it", STOP_TIMEOUT_MS / 1000);
             kill(-run->server_pid, SIGKILL);

@@ -17,12 +17,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <virtgpu_drm.h>
 #include <xf86drm.h>
 
+#include "common/clock.h"
 #include "protocol/virtio_gpu.h"
 
 #include "icd/log.h"
@@ -44,8 +44,6 @@
 /* The watcher's fence is signalled by anybody's later one: while the guest is busy, it arms the next
  * one no sooner than this after the last. */
 #define WATCH_MS 100
-
-#define NS_PER_S UINT64_C(1000000000)
 
 struct mapping {
     uint8_t *map;
@@ -69,13 +67,6 @@ static struct virtgpu *downcast(struct vd_transport *transport)
 {
     static_assert(offsetof(struct virtgpu, base) == 0, "a virtgpu begins with its transport");
     return (struct virtgpu *)transport;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* ---- Submissions */
@@ -111,8 +102,8 @@ static void declare_dead(struct virtgpu *virtgpu)
 static bool await_fence(int fence, uint64_t timeout_ns)
 {
     struct pollfd source = {.fd = fence, .events = POLLIN};
-    const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
-                                     .tv_nsec = (long)(timeout_ns % NS_PER_S)};
+    const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / VD_NS_PER_S),
+                                     .tv_nsec = (long)(timeout_ns % VD_NS_PER_S)};
     const int ready = ppoll(&source, 1, &timeout, NULL);
     const bool interrupted = ready < 0 && errno == EINTR;
     close(fence);
@@ -129,7 +120,7 @@ static void wait_for_word(struct virtgpu *virtgpu, uint32_t shm, uint32_t offset
         .value = value,
         .thread = (uint32_t)syscall(SYS_gettid),
     };
-    const uint64_t limit = DEAD_SECONDS * NS_PER_S;
+    const uint64_t limit = DEAD_SECONDS * VD_NS_PER_S;
     int fence;
     if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence)) {
         /* Nothing to sleep on, and the caller looks again and again. */
@@ -215,18 +206,18 @@ static VkResult register_resource(struct virtgpu *virtgpu, uint32_t resource, ui
         .resource = resource,
         .shm = id,
     };
-    const uint64_t deadline = now_ns() + DEAD_SECONDS * NS_PER_S;
+    const uint64_t deadline = vd_clock_ns() + DEAD_SECONDS * VD_NS_PER_S;
     int fence;
     if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence)) {
         return VK_ERROR_DEVICE_LOST;
     }
-    await_fence(fence, DEAD_SECONDS * NS_PER_S);
+    await_fence(fence, DEAD_SECONDS * VD_NS_PER_S);
     while (atomic_load(status) == VD_VIRTIO_GPU_PENDING) {
-        if (now_ns() > deadline) {
+        if (vd_clock_ns() > deadline) {
             declare_dead(virtgpu);
             return VK_ERROR_DEVICE_LOST;
         }
-        wait_for_word(virtgpu, id, 0, VD_VIRTIO_GPU_PENDING, NS_PER_S);
+        wait_for_word(virtgpu, id, 0, VD_VIRTIO_GPU_PENDING, VD_NS_PER_S);
     }
     const bool registered = atomic_load(status) == VD_VIRTIO_GPU_REGISTERED;
     atomic_store(status, 0);
@@ -365,7 +356,7 @@ static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, 
     while (!atomic_load(lost) && sources[0].revents == 0 && sources[1].revents == 0) {
         int timeout = -1;
         if (sources[2].fd < 0) {
-            const uint64_t now = now_ns();
+            const uint64_t now = vd_clock_ns();
             if (now < arm_at) {
                 timeout = (int)((arm_at - now) / 1000000 + 1);
             } else if (execute(virtgpu, &record, sizeof(record), &sources[2].fd)) {
@@ -421,7 +412,7 @@ static bool shm_picture(struct vd_transport *transport, uint32_t shm, uint64_t o
     }
     /* The device answers in order, so here even an early signal is not too early: it can only be
      * that of a later command. */
-    if (!await_fence(fence, DEAD_SECONDS * NS_PER_S)) {
+    if (!await_fence(fence, DEAD_SECONDS * VD_NS_PER_S)) {
         declare_dead(virtgpu);
         return false;
     }

@@ -19,9 +19,9 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "protocol/vtest.h"
 
 #include "icd/log.h"
@@ -53,13 +53,6 @@ static struct vtest *downcast(struct vd_transport *transport)
     return (struct vtest *)transport;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static uint64_t round_to_pages(uint64_t size)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -72,7 +65,7 @@ static uint64_t round_to_pages(uint64_t size)
 static int await_input(const struct vtest *vtest)
 {
     while (vtest->deadline != NO_DEADLINE) {
-        const uint64_t now = now_ns();
+        const uint64_t now = vd_clock_ns();
         if (now >= vtest->deadline) {
             return ETIMEDOUT;
         }
@@ -259,7 +252,7 @@ static bool open_socket(struct vtest *vtest)
     do {
         result =
             connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
-    } while (result < 0 && errno == EINTR && now_ns() < vtest->deadline);
+    } while (result < 0 && errno == EINTR && vd_clock_ns() < vtest->deadline);
     if (result < 0) {
         vd_log("no server at %s: %s", vtest->path, strerror(errno));
         return false;
@@ -557,12 +550,12 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
     (void)transport;
     /* The kernel's idea of a timespec for this call, whatever time_t is. A longer wait than the
      * cap is an early return. */
-    const uint64_t cap = UINT64_C(1000000000) * 3600 * 24;
+    const uint64_t cap = VD_NS_PER_S * 3600 * 24;
     const uint64_t bounded = timeout_ns < cap ? timeout_ns : cap;
     const struct {
         long seconds;
         long nanoseconds;
-    } timeout = {(long)(bounded / 1000000000u), (long)(bounded % 1000000000u)};
+    } timeout = {(long)(bounded / VD_NS_PER_S), (long)(bounded % VD_NS_PER_S)};
     syscall(SYS_futex, address, FUTEX_WAIT, value, timeout_ns == UINT64_MAX ? NULL : &timeout, NULL,
             0);
 }
@@ -603,7 +596,7 @@ VkResult vd_vtest_connect(struct vd_transport **transport)
     }
     vtest->base.ops = &ops;
     vtest->fd = -1;
-    vtest->deadline = now_ns() + HANDSHAKE_SECONDS * UINT64_C(1000000000);
+    vtest->deadline = vd_clock_ns() + HANDSHAKE_SECONDS * VD_NS_PER_S;
     pthread_mutex_init(&vtest->lock, NULL);
 
     if (!find_path(vtest) || !open_socket(vtest) || !introduce(vtest) || !ping(vtest) ||

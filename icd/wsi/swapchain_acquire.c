@@ -6,8 +6,8 @@
 #include "swapchain_state.h"
 
 #include <errno.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "entrypoints.h"
 #include "icd/fence.h"
 
@@ -24,21 +24,9 @@ static uint32_t take_free(struct vd_swapchain *s)
     return image;
 }
 
-static struct timespec deadline_after(uint64_t timeout_ns)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    const uint64_t nanoseconds = (uint64_t)t.tv_nsec + timeout_ns % 1000000000;
-    /* Beyond any life span, and far from what time_t can hold. */
-    const uint64_t seconds = timeout_ns / 1000000000 + nanoseconds / 1000000000;
-    t.tv_sec += (time_t)(seconds < (1u << 30) ? seconds : 1u << 30);
-    t.tv_nsec = (long)(nanoseconds % 1000000000);
-    return t;
-}
-
 static VkResult take(struct vd_swapchain *s, uint64_t timeout, uint32_t *image)
 {
-    const struct timespec deadline = deadline_after(timeout);
+    const struct timespec deadline = vd_clock_after(timeout);
     VkResult result = VK_SUCCESS;
     bool expired = false;
     pthread_mutex_lock(&s->lock);

@@ -3,24 +3,23 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "server/log.h"
 
-#define WINDOW_SECONDS 10
-#define LINES          20
+#define WINDOW_MS 10000
+#define LINES     20
 
 void vg_complain(const char *format, ...)
 {
-    static time_t start;
+    static uint64_t start;
     static unsigned lines, hidden;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (now.tv_sec - start >= WINDOW_SECONDS) {
+    const uint64_t now = vd_clock_ms();
+    if (now - start >= WINDOW_MS) {
         if (hidden > 0) {
             vd_log(VD_LOG_WARNING, "%u more complaints about the guest were left out", hidden);
         }
-        start = now.tv_sec;
+        start = now;
         lines = 0;
         hidden = 0;
     }

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "protocol/completion.h"
 #include "protocol/virtio_gpu.h"
 
@@ -203,7 +204,7 @@ static uint32_t park(struct vg_context *context, struct vg_command *command)
         return VIRTIO_GPU_RESP_OK_NODATA;
     }
     *parked =
-        (struct parked){.command = command, .wait = wait, .deadline = vg_now_ms() + PARKED_MS};
+        (struct parked){.command = command, .wait = wait, .deadline = vd_clock_ms() + PARKED_MS};
     struct parked **last = &context->parked;
     while (*last) {
         last = &(*last)->next;
@@ -278,7 +279,7 @@ static void end_worker(struct vg_context *context)
         if (!send_message(context, &message, NULL, 0)) {
             kill_worker(context);
         }
-        context->end_deadline = vg_now_ms() + END_MS;
+        context->end_deadline = vd_clock_ms() + END_MS;
     }
 }
 
@@ -321,7 +322,7 @@ static void remove_registration(struct vg_context *context, struct registration 
         return;
     }
     registration->state = REMOVING;
-    registration->deadline = vg_now_ms() + RELEASE_MS;
+    registration->deadline = vd_clock_ms() + RELEASE_MS;
     const struct vg_link_message message = {
         .type = VG_LINK_REMOVE, .shm = registration->shm, .token = registration->token};
     if (!send_message(context, &message, NULL, 0)) {
@@ -893,7 +894,7 @@ static void expire(struct vg_context *context, uint64_t now, int *timeout)
 
 int vg_contexts_expire(struct vg_device *device)
 {
-    const uint64_t now = vg_now_ms();
+    const uint64_t now = vd_clock_ms();
     int timeout = -1;
     for (struct vg_context *context = device->contexts; context; context = context->next) {
         expire(context, now, &timeout);

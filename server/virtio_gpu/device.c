@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/log.h"
@@ -68,13 +67,6 @@ void vg_device_change(struct vg_device *device, struct vg_source *source, uint32
 void vg_device_unwatch(struct vg_device *device, struct vg_source *source)
 {
     epoll_ctl(device->epoll, EPOLL_CTL_DEL, source->fd, NULL);
-}
-
-uint64_t vg_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* ---- Answers */

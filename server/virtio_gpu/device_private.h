@@ -111,8 +111,6 @@ bool vg_device_watch(struct vg_device *device, struct vg_source *source, uint32_
 void vg_device_change(struct vg_device *device, struct vg_source *source, uint32_t events);
 void vg_device_unwatch(struct vg_device *device, struct vg_source *source);
 
-uint64_t vg_now_ms(void);
-
 /* Answers a command and frees it. `response` begins with a struct virtio_gpu_ctrl_hdr, whose type is
  * set and the rest 0. */
 void vg_respond(struct vg_device *device, struct vg_command *command, void *response, size_t size);

@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "icd/connection.h"
 #include "protocol/vtest.h"
 #include "server/listener.h"
@@ -62,20 +63,13 @@ static char directory[64];
 static char path[96];
 static pid_t server;
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-#define assert_soon(condition)                      \
-    do {                                            \
-        const uint64_t until_ = now_ms() + SOON_MS; \
-        while (!(condition) && now_ms() < until_) { \
-            usleep(1000);                           \
-        }                                           \
-        assert_true(condition);                     \
+#define assert_soon(condition)                           \
+    do {                                                 \
+        const uint64_t until_ = vd_clock_ms() + SOON_MS; \
+        while (!(condition) && vd_clock_ms() < until_) { \
+            usleep(1000);                                \
+        }                                                \
+        assert_true(condition);                          \
     } while (0)
 
 /* Returns once it listens, or has ended without. */
@@ -108,9 +102,9 @@ static pid_t start_server(enum vd_log_level level)
 static int wait_for(pid_t pid)
 {
     int status = 0;
-    const uint64_t until = now_ms() + SOON_MS;
+    const uint64_t until = vd_clock_ms() + SOON_MS;
     pid_t done;
-    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && now_ms() < until) {
+    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && vd_clock_ms() < until) {
         usleep(1000);
     }
     if (done == 0) {
@@ -239,9 +233,9 @@ static void send_simple(struct vd_connection *connection, uint16_t opcode, uint6
 
 static void assert_lost_soon(struct vd_connection *connection)
 {
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     assert_int_equal(vd_connection_wait_queue(connection, 3, 1, UINT64_MAX), VK_ERROR_DEVICE_LOST);
-    assert_true(now_ms() - before < 1000);
+    assert_true(vd_clock_ms() - before < 1000);
     assert_true(vd_connection_lost(connection));
 }
 
@@ -412,9 +406,9 @@ static void idle_processes_sleep(void **state)
 static VkResult try_to_connect(uint64_t *took_ms)
 {
     struct vd_connection *connection = NULL;
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     const VkResult result = vd_connection_create(&connection);
-    *took_ms = now_ms() - before;
+    *took_ms = vd_clock_ms() - before;
     assert_null(connection);
     return result;
 }
@@ -546,9 +540,9 @@ static void the_server_stops(void **state)
     (void)state;
     struct vd_connection *connection = connect_client();
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     assert_int_equal(stop_server(), 0);
-    assert_true(now_ms() - before < 1500);
+    assert_true(vd_clock_ms() - before < 1500);
     assert_lost_soon(connection);
     vd_connection_destroy(connection);
     assert_int_equal(access(path, F_OK), -1);
@@ -567,11 +561,11 @@ static void a_driver_blocks(void **state)
     connection = connect_client();
     send_simple(connection, FAKE_BLOCK, 1);
     usleep(20000);
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     kill(server, SIGTERM);
     assert_lost_soon(connection);
     assert_int_equal(wait_for(server), 0);
-    assert_true(now_ms() - before < 4000);
+    assert_true(vd_clock_ms() - before < 4000);
     server = 0;
     vd_connection_destroy(connection);
 }
@@ -696,9 +690,9 @@ static void a_slow_client_holds_up_nobody(void **state)
     struct vd_connection *other = connect_client();
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
     vd_connection_destroy(other);
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     assert_int_equal(stop_server(), 0);
-    assert_true(now_ms() - before < 1500);
+    assert_true(vd_clock_ms() - before < 1500);
     close(fd);
 }
 

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "icd/connection.h"
 #include "protocol/ring.h"
 #include "server/context.h"
@@ -203,21 +204,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Waits for what another thread does; a failure says so instead of hanging. */
-#define assert_soon(condition)                      \
-    do {                                            \
-        const uint64_t until_ = now_ms() + SOON_MS; \
-        while (!(condition) && now_ms() < until_) { \
-            usleep(500);                            \
-        }                                           \
-        assert_true(condition);                     \
+#define assert_soon(condition)                           \
+    do {                                                 \
+        const uint64_t until_ = vd_clock_ms() + SOON_MS; \
+        while (!(condition) && vd_clock_ms() < until_) { \
+            usleep(500);                                 \
+        }                                                \
+        assert_true(condition);                          \
     } while (0)
 
 static uint32_t pseudo_random(uint32_t *seed)
@@ -587,9 +581,9 @@ static void queues_are_waited_for(void **state)
     assert_int_equal(vd_connection_wait_queue(connection, 0, 2000, UINT64_MAX), VK_SUCCESS);
     assert_int_equal(vd_connection_wait_queue(connection, 0, 1, 0), VK_SUCCESS);
     assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 0), VK_TIMEOUT);
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 50000000), VK_TIMEOUT);
-    assert_true(now_ms() - before >= 49);
+    assert_true(vd_clock_ms() - before >= 49);
     assert_int_equal(vd_connection_wait_queue(connection, 1, 0, 0), VK_SUCCESS);
     assert_int_equal(vd_connection_completion(connection)->waiters, 0);
 }
@@ -676,14 +670,14 @@ static void every_waiter_learns_of_a_dead_server(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, waiters[i], connection), 0);
     }
     usleep(100000);
-    const uint64_t before = now_ms();
+    const uint64_t before = vd_clock_ms();
     kill_server();
     for (int i = 0; i < COUNT; i++) {
         void *result;
         pthread_join(threads[i], &result);
         assert_int_equal((VkResult)(intptr_t)result, VK_ERROR_DEVICE_LOST);
     }
-    assert_true(now_ms() - before < 1000);
+    assert_true(vd_clock_ms() - before < 1000);
 
     struct vd_reply_space space;
     struct vd_shm shm;
