@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/send_fds.h"
 #include "protocol/vtest.h"
 
 #include "context.h"
@@ -419,24 +420,8 @@ static bool would_block(void)
  * it. */
 static ssize_t send_fd(int socket, int fd)
 {
-    char byte = 0;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control.space,
-        .msg_controllen = sizeof(control.space),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const char byte = 0;
+    return vd_send_fds(socket, &byte, 1, &fd, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Sends what the socket takes. */

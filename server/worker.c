@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/send_fds.h"
 #include "protocol/completion.h"
 
 #include "log.h"
@@ -310,23 +311,8 @@ static int serve(struct worker *worker)
 
 bool vd_worker_give_client(int channel, int socket, const struct vd_worker_client *client)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec bytes = {.iov_base = (void *)client, .iov_len = sizeof(*client)};
-    struct msghdr message = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.space),
-    };
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &socket, sizeof(socket));
-    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*client);
+    return vd_send_fds(channel, client, sizeof(*client), &socket, 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
+           sizeof(*client);
 }
 
 static bool take_client(struct worker *worker)

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/send_fds.h"
 #include "protocol/vtest.h"
 
 #include "icd/log.h"
@@ -447,25 +448,9 @@ static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
 static int send_fd(const struct vtest *vtest, int fd)
 {
     struct vtest_header header = {.command = VTEST_VIADUCT_GIVE_FD};
-    struct iovec iov = {.iov_base = &header, .iov_len = sizeof(header)};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control.space,
-        .msg_controllen = sizeof(control.space),
-    };
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
     ssize_t sent;
     do {
-        sent = sendmsg(vtest->fd, &message, MSG_NOSIGNAL);
+        sent = vd_send_fds(vtest->fd, &header, sizeof(header), &fd, 1, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) {
         return errno;

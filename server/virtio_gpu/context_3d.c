@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/send_fds.h"
 #include "protocol/completion.h"
 #include "protocol/virtio_gpu.h"
 
@@ -229,40 +230,19 @@ static uint32_t watch(struct vg_context *context, struct vg_command *command)
 
 /* ---- The worker */
 
+static_assert(VG_LINK_FDS_MAX <= VD_SEND_FDS_MAX, "a message goes with all of its descriptors");
+
 static bool send_message(const struct vg_context *context, const struct vg_link_message *message,
                          const int *fds, unsigned fd_count)
 {
-    char control[CMSG_SPACE(sizeof(int) * VG_LINK_FDS_MAX)] = {0};
-    struct iovec part = {(void *)message, sizeof(*message)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        header.msg_control = control;
-        header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-        memcpy(CMSG_DATA(c), fds, sizeof(int) * fd_count);
-    }
-    return sendmsg(context->link.fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           (ssize_t)sizeof(*message);
+    return vd_send_fds(context->link.fd, message, sizeof(*message), fds, fd_count,
+                       MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(*message);
 }
 
 static bool send_spawn(struct vg_device *device, const struct vg_spawn *spawn, int fd)
 {
-    char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec part = {(void *)spawn, sizeof(*spawn)};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        header.msg_control = control;
-        header.msg_controllen = sizeof(control);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    }
-    return sendmsg(device->spawn, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(*spawn);
+    return vd_send_fds(device->spawn, spawn, sizeof(*spawn), &fd, fd >= 0 ? 1 : 0,
+                       MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof(*spawn);
 }
 
 static void kill_worker(struct vg_context *context)

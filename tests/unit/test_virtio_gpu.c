@@ -25,6 +25,7 @@
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_ring.h>
 
+#include "common/send_fds.h"
 #include "protocol/completion.h"
 #include "protocol/ring.h"
 #include "protocol/virtio_gpu.h"
@@ -80,22 +81,7 @@ static void send_message(struct machine *m, uint32_t request, const void *payloa
     const uint32_t header[3] = {request, 1, size};
     memcpy(bytes, header, 12);
     memcpy(bytes + 12, payload, size);
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct iovec part = {bytes, 12 + size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof(control.space);
-        struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-    }
-    assert_int_equal(sendmsg(m->socket, &message, 0), 12 + size);
+    assert_int_equal(vd_send_fds(m->socket, bytes, 12 + size, &fd, fd >= 0 ? 1 : 0, 0), 12 + size);
 }
 
 static uint32_t place(unsigned queue, unsigned part)

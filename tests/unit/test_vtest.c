@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/send_fds.h"
 #include "protocol/vtest.h"
 #include "server/log.h"
 #include "server/vtest.h"
@@ -698,23 +699,8 @@ static void noise_is_survived(void **state)
 static void give_fd(struct server *server, uint32_t command, int fd)
 {
     struct vtest_header header = {.command = command};
-    struct iovec iov = {.iov_base = &header, .iov_len = sizeof(header)};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.space),
-    };
-    struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
-    assert_int_equal(sendmsg(server->client, &message, MSG_NOSIGNAL), sizeof(header));
+    assert_int_equal(vd_send_fds(server->client, &header, sizeof(header), &fd, 1, MSG_NOSIGNAL),
+                     sizeof(header));
 }
 
 static bool same_file(int a, int b)
