@@ -115,6 +115,12 @@ static void xcb_set_mapped(struct window *window, bool mapped)
     xcb_drop_events(window);
 }
 
+static void xcb_lose(struct window *window)
+{
+    xcb_destroy_window(window->connection, window->xcb);
+    xcb_flush(window->connection);
+}
+
 static void xcb_take_picture(struct window *window, struct picture *picture)
 {
     xcb_generic_error_t *error = NULL;
@@ -332,6 +338,7 @@ static const struct platform platforms[] = {
         .can_present = xcb_can_present,
         .resize = xcb_resize,
         .set_mapped = xcb_set_mapped,
+        .lose = xcb_lose,
         .take_picture = xcb_take_picture,
     },
     {

@@ -23,6 +23,8 @@ struct platform {
     bool (*can_present)(struct window *window, const struct gpu *gpu);
     void (*resize)(struct window *window, VkExtent2D extent);
     void (*set_mapped)(struct window *window, bool mapped);
+    /* The surface is gone; nothing but `destroy` may follow. NULL: cannot be. */
+    void (*lose)(struct window *window);
     void (*take_picture)(struct window *window, struct picture *picture);
 };
 
