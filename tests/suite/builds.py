@@ -14,6 +14,10 @@ from harness.programs import PROGRAMS, Program, skipped
 CFLAGS = {"-Wall", "-Wextra", "-Werror"}
 JOBS = 2
 
+# Unit tests of the server's core; what belongs to lanes, queues and waits has threads.
+CORE = [f"tests/unit/test_{name}" for name in
+        ("decode", "descriptors", "lanes", "memory", "objects", "queues", "streams")]
+
 # Name: compiler, options of meson, targets (none: all of them). What is only run under sanitizers
 # is optimised little, for the sake of build time.
 BUILDS = {
@@ -23,7 +27,7 @@ BUILDS = {
     "tsan": ("gcc", ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=thread",
                      "-Db_lundef=false"],
              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct",
-              "tests/unit/test_decode",
+              *CORE,
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
 }
 
@@ -157,13 +161,15 @@ for program in THREADED_PROGRAMS:
         seconds=BUILD_SECONDS, late=True)
 
 
-@test("tsan/lanes", seconds=BUILD_SECONDS, late=True)
-def lanes(context):
+@test("tsan/core", seconds=BUILD_SECONDS, late=True)
+def core(context):
     """The server's core with ThreadSanitizer, for what is replayed on several threads"""
-    unit = built(context, "tsan") / "tests" / "unit" / "test_decode"
-    context.check(b"__tsan_init" in unit.read_bytes(), f"{unit} is not instrumented")
-    result = context.run([unit], sanitizer_environment(), "sanitized")
-    report = SANITIZER_REPORT.search(result.err + result.out)
-    if report:
-        raise Failure(report.group(1))
-    context.check(result.status == 0, f"it ended with {result.describe()}")
+    path = built(context, "tsan")
+    for name in CORE:
+        unit = path / name
+        context.check(b"__tsan_init" in unit.read_bytes(), f"{unit} is not instrumented")
+        result = context.run([unit], sanitizer_environment(), "sanitized")
+        report = SANITIZER_REPORT.search(result.err + result.out)
+        if report:
+            raise Failure(report.group(1))
+        context.check(result.status == 0, f"{name} ended with {result.describe()}")

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What lies in shared memory: bytes that do not cross in a record, and memory of the device.
+ */
+#include "fixture.h"
+
+#include <unistd.h>
+
+#include "args.h"
+#include "server/shm.h"
+
+static void make_copy(struct test_record *r, uint64_t image, uint64_t length, uint64_t pointer,
+                      bool shares)
+{
+    const struct vd_args_vkCopyMemoryToImage args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkCopyMemoryToImageInfo info = {.sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO,
+                                          .dstImage = HANDLE(VkImage, image),
+                                          .regionCount = 1};
+    const VkMemoryToImageCopy region = {.sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY};
+    const uint64_t bytes[] = {length, pointer};
+    record_begin(r, VD_OP_vkCopyMemoryToImage, &args, sizeof(args), true);
+    const uint32_t info_at = record_put(
+        r, ARG(r, struct vd_args_vkCopyMemoryToImage, pCopyMemoryToImageInfo), &info, sizeof(info));
+    const uint32_t region_at = record_put(r, info_at + offsetof(VkCopyMemoryToImageInfo, pRegions),
+                                          &region, sizeof(region));
+    record_put(r, region_at + offsetof(VkMemoryToImageCopy, pHostPointer), bytes, sizeof(bytes));
+    ((struct vd_record *)r->bytes)->flags |= shares ? VD_RECORD_SHARES : 0;
+}
+
+static void shared_bytes_stay_in_their_region(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t image = ID(VkImage, 350);
+    const uint32_t shm = client->replies->id;
+    const uint64_t size = SHARED_SIZE - CHUNKS;
+    assert_true(
+        vd_object_add(&client->context->objects, image, 0x1000, vd_id_index(DEVICE), 0, NULL));
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    answered(client, &r, VK_SUCCESS);
+    /* Inline, the same length is far too much. */
+    make_copy(&r, image, size, vd_shm_pointer(shm, CHUNKS), true);
+    refused(client, &r);
+    /* Whoever consumes the ring must know. */
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), false);
+    refused(client, &r);
+    const struct {
+        uint64_t length, pointer;
+    } bad[] = {
+        {size + 1, vd_shm_pointer(shm, CHUNKS)},
+        {VD_SIZED_SHARED - 1, vd_shm_pointer(shm, CHUNKS)},
+        {size, vd_shm_pointer(shm + 40, CHUNKS)},
+        {1, vd_shm_pointer(shm, SHARED_SIZE)},
+        {1, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_copy(&r, image, bad[i].length | VD_SIZED_SHARED, bad[i].pointer, true);
+        refused(client, &r);
+    }
+    /* The location is missing. */
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    r.size -= 8;
+    ((struct vd_record *)r.bytes)->size -= 8;
+    refused(client, &r);
+    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    answered(client, &r, VK_SUCCESS);
+}
+
+static void imports_stay_within_shared_memory(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint32_t shm = client->replies->id;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    const struct {
+        uint64_t pointer, size;
+    } bad[] = {
+        {vd_shm_pointer(shm, IMPORT), SHARED_SIZE},
+        {vd_shm_pointer(shm, SHARED_SIZE), 4096},
+        {vd_shm_pointer(shm, SHARED_SIZE + 4096), 4096},
+        {vd_shm_pointer(shm, IMPORT), UINT64_MAX - 4095},
+        {vd_shm_pointer(99, 0), 4096},
+        {0, 4096},
+        {UINT64_MAX, 4096},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_memory(&r, id, bad[i].pointer, bad[i].size);
+        refused(client, &r);
+    }
+    make_memory(&r, id, vd_shm_pointer(shm, IMPORT + 16), 4096);
+    answered(client, &r, VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    make_memory(&r, id, vd_shm_pointer(shm, IMPORT), SHARED_SIZE - IMPORT);
+    answered(client, &r, VK_SUCCESS);
+    assert_ptr_equal(fake_driver.imported, client->replies->map + IMPORT);
+    assert_memory_equal(client_reply_bytes(client), &id, 8);
+}
+
+static void imported_memory_outlives_its_id(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    int fd;
+    const uint32_t shm = vd_shm_add(client->shm, 4096, &fd);
+    close(fd);
+    make_memory(&r, id, vd_shm_pointer(shm, 0), 4096);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(vd_shm_remove(client->shm, shm));
+    assert_int_equal(*(volatile const uint8_t *)fake_driver.imported, 0);
+    make_memory(&r, ID(VkDeviceMemory, 151), vd_shm_pointer(shm, 0), 4096);
+    refused(client, &r);
+    const struct vd_args_vkFreeMemory free_args = {.device = HANDLE(VkDevice, DEVICE),
+                                                   .memory = HANDLE(VkDeviceMemory, id)};
+    record_begin(&r, VD_OP_vkFreeMemory, &free_args, sizeof(free_args), true);
+    accepted(client, &r);
+    assert_int_equal(client_host_handle(client, id), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(shared_bytes_stay_in_their_region, open_device),
+        TEST(imports_stay_within_shared_memory, open_device),
+        TEST(imported_memory_outlives_its_id, open_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

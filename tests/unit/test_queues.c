@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Submissions, semaphores, and those who wait for them.
+ */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "server/shm.h"
+
+/* ---- Submissions */
+
+static void submissions_are_counted(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&queue->done, 1);
+    make_submit(&r, 3);
+    accepted(client, &r);
+    await_count(&queue->done, 4);
+    assert_int_equal(fake_driver.signal_count, 3);
+    assert_int_equal(fake_driver.signalled[0], 2);
+    assert_int_equal(fake_driver.signalled[2], 4);
+    make_submit(&r, 0);
+    accepted(client, &r);
+    await_count(&queue->done, 5);
+
+    struct vd_args_vkQueueSubmit2 args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 2};
+    const VkSubmitInfo2 infos[2] = {{.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2},
+                                    {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2}};
+    record_begin(&r, VD_OP_vkQueueSubmit2, &args, sizeof(args), false);
+    record_put(&r, ARG(&r, struct vd_args_vkQueueSubmit2, pSubmits), infos, sizeof(infos));
+    accepted(client, &r);
+    await_count(&queue->done, 7);
+
+    const struct vd_args_vkQueueBindSparse bind = {.queue = HANDLE(VkQueue, QUEUE)};
+    record_begin(&r, VD_OP_vkQueueBindSparse, &bind, sizeof(bind), false);
+    accepted(client, &r);
+    await_count(&queue->done, 8);
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&queue->done, 9);
+
+    fake_driver.hold = true;
+    make_submit(&r, 2);
+    accepted(client, &r);
+    usleep(20000);
+    assert_int_equal(atomic_load(&queue->done), 9);
+    fake_driver_finish();
+    await_count(&queue->done, 11);
+    assert_false(client_is_lost(client));
+}
+
+static void who_executes_looks_itself(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    client->looks = true;
+    fake_driver.hold = true;
+    make_submit(&r, 2);
+    accepted(client, &r);
+    vd_context_look(client->context);
+    assert_int_equal(atomic_load(&queue->done), 0);
+    fake_driver_finish();
+    usleep(20000);
+    /* Nobody else has. */
+    assert_int_equal(atomic_load(&queue->done), 0);
+    vd_context_look(client->context);
+    assert_int_equal(atomic_load(&queue->done), 2);
+
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    vd_context_look(client->context);
+    vd_context_leave(client->context);
+    fake_driver_finish();
+    await_count(&queue->done, 3);
+    /* What was not left to anybody is waited for at the end. */
+    fake_driver.hold = false;
+    make_submit(&r, 1);
+    accepted(client, &r);
+}
+
+static void timeline_values_are_kept(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 160), value = 42;
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    const VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .signalSemaphoreCount = 1};
+    const VkTimelineSemaphoreSubmitInfo values = {
+        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .signalSemaphoreValueCount = 1};
+    const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 1};
+    record_begin(&r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(&r, ARG(&r, struct vd_args_vkQueueSubmit, pSubmits), &info, sizeof(info));
+    record_put(&r, at + (uint32_t)offsetof(VkSubmitInfo, pSignalSemaphores), &semaphore, 8);
+    const uint32_t link =
+        record_put(&r, at + (uint32_t)offsetof(VkSubmitInfo, pNext), &values, sizeof(values));
+    record_put(&r, link + (uint32_t)offsetof(VkTimelineSemaphoreSubmitInfo, pSignalSemaphoreValues),
+               &value, 8);
+    accepted(client, &r);
+    await_count(&client->completion->queues[0].done, 1);
+    assert_int_equal(fake_driver.signal_count, 2);
+    assert_int_equal(fake_driver.signalled[0], 42);
+    assert_int_equal(fake_driver.signalled[1], 1);
+}
+
+/* ---- Semaphores by descriptor */
+
+static void make_import(struct test_record *r, VkExternalSemaphoreHandleTypeFlagBits type,
+                        uint32_t fd)
+{
+    const struct vd_args_vkImportSemaphoreFdKHR args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkImportSemaphoreFdInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_SEMAPHORE_FD_INFO_KHR,
+        .semaphore = HANDLE(VkSemaphore, SEMAPHORE),
+        .handleType = type,
+        .fd = (int)fd,
+    };
+    record_begin(r, VD_OP_vkImportSemaphoreFdKHR, &args, sizeof(args), true);
+    record_put(r, ARG(r, struct vd_args_vkImportSemaphoreFdKHR, pImportSemaphoreFdInfo), &info,
+               sizeof(info));
+}
+
+static void make_export(struct test_record *r, VkExternalSemaphoreHandleTypeFlagBits type)
+{
+    const struct vd_args_vkGetSemaphoreFdKHR args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkSemaphoreGetFdInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR,
+        .semaphore = HANDLE(VkSemaphore, SEMAPHORE),
+        .handleType = type,
+    };
+    record_begin(r, VD_OP_vkGetSemaphoreFdKHR, &args, sizeof(args), true);
+    record_put(r, ARG(r, struct vd_args_vkGetSemaphoreFdKHR, pGetFdInfo), &info, sizeof(info));
+    record_out(r, ARG(r, struct vd_args_vkGetSemaphoreFdKHR, pFd), sizeof(int));
+}
+
+static const VkExternalSemaphoreHandleTypeFlagBits opaque_fd =
+    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT;
+static const VkExternalSemaphoreHandleTypeFlagBits sync_fd =
+    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void semaphores_are_imported(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    /* What was not given, or used before. */
+    const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const uint32_t id = vd_shm_add_fd(client->shm, fd);
+    const uint32_t bad[] = {0, client->replies->id, id + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        make_import(&r, opaque_fd, bad[i]);
+        refused(client, &r);
+    }
+    make_import(&r, opaque_fd, id);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(fake_driver.imported_fd, fd);
+    assert_true(is_open(fd)); /* the driver's */
+    refused(client, &r);
+
+    /* What the driver does not want is closed. */
+    make_import(&r, opaque_fd, vd_shm_add_fd(client->shm, fd));
+    fake_driver.next_result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    answered(client, &r, VK_ERROR_INVALID_EXTERNAL_HANDLE);
+    assert_false(is_open(fd));
+
+    /* What is signalled already has no descriptor. */
+    make_import(&r, sync_fd, UINT32_MAX);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(fake_driver.imported_fd, -1);
+}
+
+static int answered_fd(const struct test_client *client)
+{
+    int fd;
+    memcpy(&fd, client_reply_bytes(client), sizeof(fd));
+    return fd;
+}
+
+static void semaphores_are_exported(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    fake_driver.exported_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    make_export(&r, opaque_fd);
+    answered(client, &r, VK_SUCCESS);
+    assert_true(answered_fd(client) > 0);
+    assert_int_equal(vd_shm_take_fd(client->shm, (uint32_t)answered_fd(client)),
+                     fake_driver.exported_fd);
+    close(fake_driver.exported_fd);
+
+    fake_driver.exported_fd = -1;
+    make_export(&r, sync_fd);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(answered_fd(client), -1);
+
+    fake_driver.next_result = VK_ERROR_TOO_MANY_OBJECTS;
+    answered(client, &r, VK_ERROR_TOO_MANY_OBJECTS);
+}
+
+/* ---- The life of semaphores */
+
+static void destroy_semaphore(struct test_client *client, uint64_t id)
+{
+    struct test_record r;
+    const struct vd_args_vkDestroySemaphore args = {.device = HANDLE(VkDevice, DEVICE),
+                                                    .semaphore = HANDLE(VkSemaphore, id)};
+    record_begin(&r, VD_OP_vkDestroySemaphore, &args, sizeof(args), false);
+    accepted(client, &r);
+}
+
+/* A driver may look at what a batch waited for after it has signalled its end. */
+static void semaphores_outlive_the_batches_before_their_end(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct vd_completion_queue *queue = &client->completion->queues[0];
+    for (uint64_t i = 0; i < 5; i++) {
+        make_semaphore(&r, ID(VkSemaphore, 160 + i));
+        accepted(client, &r);
+    }
+    const uint32_t objects = fake_driver.objects;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&queue->done, 1);
+    destroy_semaphore(client, ID(VkSemaphore, 160));
+    destroy_semaphore(client, ID(VkSemaphore, 161));
+    assert_int_equal(client_host_handle(client, ID(VkSemaphore, 160)), 0);
+    assert_int_equal(fake_driver.objects, objects);
+    /* Behind a later batch there is no use for the first one, and then for the second. */
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&queue->done, 2);
+    destroy_semaphore(client, ID(VkSemaphore, 162));
+    assert_int_equal(fake_driver.objects, objects - 1);
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&queue->done, 3);
+    destroy_semaphore(client, ID(VkSemaphore, 163));
+    assert_int_equal(fake_driver.objects, objects - 2);
+}
+
+/* Without later batches they do not pile up for ever. */
+static void semaphores_do_not_pile_up(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&client->completion->queues[0].done, 1);
+    const uint32_t objects = fake_driver.objects;
+    for (uint64_t i = 0; i < 2000; i++) {
+        make_semaphore(&r, ID(VkSemaphore, 160 + i));
+        accepted(client, &r);
+        destroy_semaphore(client, ID(VkSemaphore, 160 + i));
+        assert_true(fake_driver.objects < objects + 600);
+    }
+}
+
+/* ---- Waits */
+
+static bool await_reply(struct test_client *client)
+{
+    for (int i = 0; i < 2000; i++) {
+        const _Atomic uint32_t *state = (const _Atomic uint32_t *)&client_reply(client)->state;
+        if (atomic_load(state) == VD_REPLY_DONE) {
+            return true;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+static void waits_do_not_stop_the_ring(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 170);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, 0);
+    answered(client, &r, VK_TIMEOUT);
+
+    for (int i = 0; i < 2; i++) {
+        make_wait(&r, semaphore, UINT64_MAX);
+        accepted(client, &r);
+        if (i == 0) {
+            assert_int_equal(client_reply(client)->state, VD_REPLY_PENDING);
+        }
+        const struct vd_args_vkSignalSemaphore args = {.device = HANDLE(VkDevice, DEVICE)};
+        const VkSemaphoreSignalInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO,
+                                            .semaphore = HANDLE(VkSemaphore, semaphore),
+                                            .value = 1};
+        record_begin(&r, VD_OP_vkSignalSemaphore, &args, sizeof(args), false);
+        record_put(&r, ARG(&r, struct vd_args_vkSignalSemaphore, pSignalInfo), &info, sizeof(info));
+        accepted(client, &r);
+        assert_true(await_reply(client));
+        assert_int_equal(client_reply(client)->result, VK_SUCCESS);
+    }
+}
+
+static void waits_end_when_the_device_is_lost(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 175);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, UINT64_MAX);
+    accepted(client, &r);
+    assert_int_equal(client_reply(client)->state, VD_REPLY_PENDING);
+    fake_driver.next_result = VK_ERROR_DEVICE_LOST;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    assert_int_equal(client_reply(client)->state, VD_REPLY_DONE);
+    assert_int_equal(client_reply(client)->result, VK_ERROR_DEVICE_LOST);
+    make_wait(&r, semaphore, UINT64_MAX);
+    answered(client, &r, VK_ERROR_DEVICE_LOST);
+
+    /* The driver still waits for it. */
+    const uint32_t objects = fake_driver.objects;
+    destroy_semaphore(client, semaphore);
+    assert_int_equal(fake_driver.objects, objects);
+    assert_int_equal(client_host_handle(client, semaphore), 0);
+    fake_driver_give_up();
+}
+
+static void waits_without_end_do_not_hang_the_end(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 180);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    make_wait(&r, semaphore, UINT64_MAX);
+    accepted(client, &r);
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    const time_t start = time(NULL);
+    make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, false);
+    accepted(client, &r);
+    make_simple(&r, VD_OP_vkDestroyInstance, ID(VkInstance, 1), false);
+    accepted(client, &r);
+    assert_true(time(NULL) - start <= 4);
+    /* Both were left to themselves; let them end. */
+    vd_context_destroy(client->context);
+    const struct vd_context_options options = {.gpu = -1};
+    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    fake_driver_finish();
+    usleep(50000);
+    fake_driver.instances = 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(submissions_are_counted, open_device),
+        TEST(who_executes_looks_itself, open_device),
+        TEST(timeline_values_are_kept, open_device),
+        TEST(semaphores_are_imported, open_device),
+        TEST(semaphores_are_exported, open_device),
+        TEST(semaphores_outlive_the_batches_before_their_end, open_device),
+        TEST(semaphores_do_not_pile_up, open_device),
+        TEST(waits_do_not_stop_the_ring, open_device),
+        TEST(waits_end_when_the_device_is_lost, open_device),
+        TEST(waits_without_end_do_not_hang_the_end, open_device),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
