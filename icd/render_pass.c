@@ -29,6 +29,17 @@ static struct vd_render_pass *pass_create(uint32_t subpass_count)
     return pass;
 }
 
+/* Of a VkSubpassDescription or a VkSubpassDescription2. */
+#define NOTE_USES(uses, subpass)                                                   \
+    do {                                                                           \
+        for (uint32_t j = 0; j < (subpass).colorAttachmentCount; j++)              \
+            if ((subpass).pColorAttachments[j].attachment != VK_ATTACHMENT_UNUSED) \
+                (uses) |= VD_SUBPASS_COLOR;                                        \
+        if ((subpass).pDepthStencilAttachment &&                                   \
+            (subpass).pDepthStencilAttachment->attachment != VK_ATTACHMENT_UNUSED) \
+            (uses) |= VD_SUBPASS_DEPTH_STENCIL;                                    \
+    } while (0)
+
 static VkResult keep(VkDevice device, VkResult result, struct vd_render_pass *pass,
                      const VkRenderPass *handle)
 {
@@ -47,15 +58,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateRenderPass(VkDevice device,
     struct vd_render_pass *pass = pass_create(info->subpassCount);
     if (!pass)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    for (uint32_t i = 0; i < info->subpassCount; i++) {
-        const VkSubpassDescription *subpass = &info->pSubpasses[i];
-        for (uint32_t j = 0; j < subpass->colorAttachmentCount; j++)
-            if (subpass->pColorAttachments[j].attachment != VK_ATTACHMENT_UNUSED)
-                pass->uses[i] |= VD_SUBPASS_COLOR;
-        if (subpass->pDepthStencilAttachment &&
-            subpass->pDepthStencilAttachment->attachment != VK_ATTACHMENT_UNUSED)
-            pass->uses[i] |= VD_SUBPASS_DEPTH_STENCIL;
-    }
+    for (uint32_t i = 0; i < info->subpassCount; i++)
+        NOTE_USES(pass->uses[i], info->pSubpasses[i]);
     return keep(device, vd_call_vkCreateRenderPass(device, info, pAllocator, pRenderPass), pass,
                 pRenderPass);
 }
@@ -68,15 +72,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateRenderPass2(VkDevice device,
     struct vd_render_pass *pass = pass_create(info->subpassCount);
     if (!pass)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    for (uint32_t i = 0; i < info->subpassCount; i++) {
-        const VkSubpassDescription2 *subpass = &info->pSubpasses[i];
-        for (uint32_t j = 0; j < subpass->colorAttachmentCount; j++)
-            if (subpass->pColorAttachments[j].attachment != VK_ATTACHMENT_UNUSED)
-                pass->uses[i] |= VD_SUBPASS_COLOR;
-        if (subpass->pDepthStencilAttachment &&
-            subpass->pDepthStencilAttachment->attachment != VK_ATTACHMENT_UNUSED)
-            pass->uses[i] |= VD_SUBPASS_DEPTH_STENCIL;
-    }
+    for (uint32_t i = 0; i < info->subpassCount; i++)
+        NOTE_USES(pass->uses[i], info->pSubpasses[i]);
     return keep(device, vd_call_vkCreateRenderPass2(device, info, pAllocator, pRenderPass), pass,
                 pRenderPass);
 }
