@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * VD_OP_UPDATE_DESCRIPTORS: vkUpdateDescriptorSets in the fewest bytes, any number of calls in one
- * record. See README.md, "Descriptors".
+ * record. See README.md, "Viaduct's own records".
  */
 #ifndef VIADUCT_PROTOCOL_DESCRIPTOR_H
 #define VIADUCT_PROTOCOL_DESCRIPTOR_H
