@@ -600,8 +600,25 @@ static void test_dedicated(void)
 }
 
 /* Two images in one memory, bound by one call; and a linear one that the host reads directly. */
+/* Where the device is a CPU, all memory is one, natively as well. */
+static void test_mappable_image(void)
+{
+    if (gpu.properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU)
+        return;
+    const VkImage image = create_image(100, 60, VK_IMAGE_TILING_OPTIMAL);
+    VkMemoryRequirements requirements;
+    vkGetImageMemoryRequirements(gpu.device, image, &requirements);
+    const VkDeviceMemory memory =
+        allocate(&gpu, &requirements, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT, 0);
+    must(vkBindImageMemory(gpu.device, image, memory, 0));
+    copy_image_round_trip(image, 100, 60, "image in mappable memory");
+    vkDestroyImage(gpu.device, image, NULL);
+    vkFreeMemory(gpu.device, memory, NULL);
+}
+
 static void test_images(void)
 {
+    test_mappable_image();
     const VkImage images[] = {
         create_image(70, 50, VK_IMAGE_TILING_OPTIMAL),
         create_image(33, 17, VK_IMAGE_TILING_OPTIMAL),
