@@ -43,12 +43,12 @@ static void add_extension(VkDeviceCreateInfo *info, const char **extensions,
     }
 }
 
-static VkResult create(struct vd_device *device, const struct vd_instance_dispatch *vk,
+static VkResult create(struct vd_device *device, const struct vd_instance *instance,
                        const VkDeviceCreateInfo *asked)
 {
     const struct vd_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
-    const char **extensions = calloc((size_t)info.enabledExtensionCount + 3, sizeof(*extensions));
+    const char **extensions = calloc((size_t)info.enabledExtensionCount + 4, sizeof(*extensions));
     if (!extensions) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -57,6 +57,10 @@ static VkResult create(struct vd_device *device, const struct vd_instance_dispat
     }
     info.ppEnabledExtensionNames = extensions;
     add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    if (instance->surface) {
+        /* Swapchains are the client's, but VK_IMAGE_LAYOUT_PRESENT_SRC_KHR crosses. */
+        add_extension(&info, extensions, pd, VK_KHR_SWAPCHAIN_EXTENSION_NAME);
+    }
     if (lists(&info, VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME)) {
         /* Its commands stay in the client, but an extension that crosses requires it. */
         add_extension(&info, extensions, pd, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME);
@@ -82,7 +86,8 @@ static VkResult create(struct vd_device *device, const struct vd_instance_dispat
     } else {
         info.pNext = &timeline;
     }
-    const VkResult result = vk->vkCreateDevice(pd->handle, &info, NULL, &device->handle);
+    const VkResult result =
+        instance->dispatch.vkCreateDevice(pd->handle, &info, NULL, &device->handle);
     free(extensions);
     return result;
 }
@@ -116,9 +121,8 @@ void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
     }
     device->physical_device = vd_physical_device_find(instance, a->physicalDevice);
     device->index = vd_id_index(d->pendings[0].id);
-    d->result = remember_queues(device, a->pCreateInfo)
-                    ? create(device, &instance->dispatch, a->pCreateInfo)
-                    : VK_ERROR_OUT_OF_HOST_MEMORY;
+    d->result = remember_queues(device, a->pCreateInfo) ? create(device, instance, a->pCreateInfo)
+                                                        : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (d->result != VK_SUCCESS) {
         vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)d->result));
         free(device->ranges);

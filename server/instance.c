@@ -33,8 +33,8 @@ static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
     .pfnUserCallback = log_message,
 };
 
-/* Whether the loader, the driver or the validation layer (if we use it) has VK_EXT_debug_utils. */
-static bool has_debug_utils(PFN_vkGetInstanceProcAddr get, const char *layer)
+/* Whether the loader or the driver has an instance extension, or the layer, if one is named. */
+static bool has(PFN_vkGetInstanceProcAddr get, const char *layer, const char *extension)
 {
     const PFN_vkEnumerateInstanceExtensionProperties enumerate =
         (PFN_vkEnumerateInstanceExtensionProperties)get(NULL,
@@ -47,7 +47,7 @@ static bool has_debug_utils(PFN_vkGetInstanceProcAddr get, const char *layer)
     bool found = false;
     if (extensions && enumerate(layer, &count, extensions) >= 0) {
         for (uint32_t i = 0; i < count && !found; i++) {
-            found = strcmp(extensions[i].extensionName, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) == 0;
+            found = strcmp(extensions[i].extensionName, extension) == 0;
         }
     }
     free(extensions);
@@ -98,9 +98,19 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
     const PFN_vkCreateInstance create = (PFN_vkCreateInstance)get(NULL, "vkCreateInstance");
     const bool validate = context->options.validate;
     static const char *const layer = "VK_LAYER_KHRONOS_validation";
-    static const char *const extension = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+    const char *extensions[2];
+    uint32_t extension_count = 0;
 
-    instance->debug_utils = has_debug_utils(get, NULL) || (validate && has_debug_utils(get, layer));
+    instance->debug_utils = has(get, NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
+                            (validate && has(get, layer, VK_EXT_DEBUG_UTILS_EXTENSION_NAME));
+    if (instance->debug_utils) {
+        extensions[extension_count++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
+    }
+    /* What VK_KHR_swapchain wants, see vkCreateDevice. */
+    instance->surface = has(get, NULL, VK_KHR_SURFACE_EXTENSION_NAME);
+    if (instance->surface) {
+        extensions[extension_count++] = VK_KHR_SURFACE_EXTENSION_NAME;
+    }
     instance->api_version = choose_version(get, validate ? layer : NULL);
     if (context->options.api_version && instance->api_version > context->options.api_version) {
         instance->api_version = context->options.api_version;
@@ -121,8 +131,8 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
         .pApplicationInfo = &application,
         .enabledLayerCount = validate ? 1 : 0,
         .ppEnabledLayerNames = &layer,
-        .enabledExtensionCount = instance->debug_utils ? 1 : 0,
-        .ppEnabledExtensionNames = &extension,
+        .enabledExtensionCount = extension_count,
+        .ppEnabledExtensionNames = extensions,
     };
     VkResult result = create(&info, NULL, &instance->handle);
     if (result != VK_SUCCESS) {

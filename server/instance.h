@@ -26,7 +26,7 @@ struct vd_instance {
     VkInstance handle;
     struct vd_instance_dispatch dispatch;
     uint32_t api_version;
-    bool debug_utils;
+    bool debug_utils, surface; /* whether these extensions are enabled */
     VkDebugUtilsMessengerEXT messenger;
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;

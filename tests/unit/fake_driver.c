@@ -88,19 +88,30 @@ static VkResult extensions_of_instance(const char *layer, uint32_t *count,
                                        VkExtensionProperties *extensions)
 {
     (void)layer;
-    if (extensions && *count) {
-        strcpy(extensions[0].extensionName, VK_EXT_DEBUG_UTILS_EXTENSION_NAME);
+    const char *names[] = {VK_KHR_SURFACE_EXTENSION_NAME, VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
+    const uint32_t have = fake_driver.no_debug_utils ? 1 : 2;
+    for (uint32_t i = 0; extensions && i < have && i < *count; i++) {
+        strcpy(extensions[i].extensionName, names[i]);
     }
-    *count = fake_driver.no_debug_utils ? 0 : 1;
+    *count = have;
     return VK_SUCCESS;
+}
+
+static bool lists(uint32_t count, const char *const *names, const char *name)
+{
+    while (count && strcmp(names[count - 1], name) != 0) {
+        count--;
+    }
+    return count;
 }
 
 static VkResult create_instance(const VkInstanceCreateInfo *info,
                                 const VkAllocationCallbacks *callbacks, VkInstance *instance)
 {
-    (void)info;
     (void)callbacks;
     const VkResult result = take_result();
+    fake_driver.surface_enabled = lists(info->enabledExtensionCount, info->ppEnabledExtensionNames,
+                                        VK_KHR_SURFACE_EXTENSION_NAME);
     if (result == VK_SUCCESS) {
         *instance = (VkInstance)&instance_storage;
         fake_driver.instances++;
@@ -130,10 +141,12 @@ static VkResult extensions_of_device(VkPhysicalDevice pd, const char *layer, uin
 {
     (void)pd;
     (void)layer;
-    if (extensions && *count) {
-        strcpy(extensions[0].extensionName, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    const char *names[] = {VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME,
+                           VK_KHR_SWAPCHAIN_EXTENSION_NAME};
+    for (uint32_t i = 0; extensions && i < 2 && i < *count; i++) {
+        strcpy(extensions[i].extensionName, names[i]);
     }
-    *count = 1;
+    *count = 2;
     return VK_SUCCESS;
 }
 
@@ -186,6 +199,9 @@ static VkResult create_device(VkPhysicalDevice pd, const VkDeviceCreateInfo *inf
     (void)pd;
     (void)callbacks;
     const VkResult result = take_result();
+    fake_driver.swapchain_enabled =
+        lists(info->enabledExtensionCount, info->ppEnabledExtensionNames,
+              VK_KHR_SWAPCHAIN_EXTENSION_NAME);
     fake_driver.timeline_enabled = VK_FALSE;
     for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
         if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES) {

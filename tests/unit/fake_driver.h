@@ -41,6 +41,7 @@ struct fake_driver {
     uint64_t signalled[16]; /* values of the last submission's signals */
     uint32_t signal_count;
     VkBool32 timeline_enabled;
+    bool surface_enabled, swapchain_enabled; /* extensions of the last instance, the last device */
 };
 
 extern struct fake_driver fake_driver;

@@ -71,7 +71,7 @@ static void physical_devices_are_described(void **state)
     assert_int_equal(head->size, sizeof(*head) + data->size);
     assert_int_equal(data->importable, 1);
     assert_int_equal(data->import_alignment, 4096);
-    assert_int_equal(data->extension_count, 1);
+    assert_int_equal(data->extension_count, 2);
     assert_int_equal(data->queue_family_count, 1);
     assert_int_equal(data->core_features.robustBufferAccess, VK_TRUE);
     assert_string_equal(data->core_properties.deviceName, "fake");
@@ -117,6 +117,14 @@ static void devices_get_timeline_semaphores(void **state)
     make_device(&r, OTHER_DEVICE, &timeline, sizeof(timeline));
     answered(client, &r, VK_SUCCESS);
     assert_true(fake_driver.timeline_enabled);
+}
+
+/* Layouts of presented images cross, although swapchains do not. */
+static void devices_know_of_presentation(void **state)
+{
+    (void)state;
+    assert_true(fake_driver.surface_enabled);
+    assert_true(fake_driver.swapchain_enabled);
 }
 
 static void queues_need_a_free_slot(void **state)
@@ -381,6 +389,7 @@ int main(void)
         TEST(what_is_left_behind_is_destroyed, open_device),
         TEST(physical_devices_are_described, open_device),
         TEST(devices_get_timeline_semaphores, open_device),
+        TEST(devices_know_of_presentation, open_device),
         TEST(queues_need_a_free_slot, open_device),
         TEST(handles_are_checked, open_device),
         TEST(ids_are_given_once, open_device),
