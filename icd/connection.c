@@ -535,6 +535,19 @@ static void count(struct vd_connection *connection, uint64_t calls, uint64_t byt
                           memory_order_relaxed);
 }
 
+/* Lets go of the send lock; the server sees what was written `now`, or when there is enough of it. */
+static void end_writing(struct vd_connection *connection, bool now)
+{
+    const bool published = now || connection->tail - connection->published > UNPUBLISHED_MAX;
+    if (published) {
+        publish(connection);
+    }
+    pthread_mutex_unlock(&connection->send_lock);
+    if (published) {
+        wake_consumer(connection);
+    }
+}
+
 /* A record that fits into the ring. */
 static VkResult send_record(struct vd_connection *connection, const struct vd_record *record,
                             uint64_t *position)
@@ -548,13 +561,11 @@ static VkResult send_record(struct vd_connection *connection, const struct vd_re
     skip(connection, padding);
     memcpy(at_tail(connection), record, record->size);
     connection->tail += record->size;
-    publish(connection);
     count(connection, 1, record->size);
     if (position) {
         *position = connection->tail;
     }
-    pthread_mutex_unlock(&connection->send_lock);
-    wake_consumer(connection);
+    end_writing(connection, true);
     return VK_SUCCESS;
 }
 
@@ -577,21 +588,13 @@ uint8_t *vd_connection_write_begin(struct vd_connection *connection, uint32_t *c
 
 void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bool now)
 {
-    bool published = false;
     if (size > 0) {
         skip(connection, connection->padding);
         connection->last = connection->tail;
         connection->tail += size;
         count(connection, 1, size);
-        published = now || connection->tail - connection->published > UNPUBLISHED_MAX;
-        if (published) {
-            publish(connection);
-        }
     }
-    pthread_mutex_unlock(&connection->send_lock);
-    if (published) {
-        wake_consumer(connection);
-    }
+    end_writing(connection, size > 0 && now);
 }
 
 /* The head of the last record, if the server does not know of it and it can grow by `size` bytes. */
@@ -644,14 +647,7 @@ no_room:
 
 void vd_connection_append_end(struct vd_connection *connection)
 {
-    const bool published = connection->tail - connection->published > UNPUBLISHED_MAX;
-    if (published) {
-        publish(connection);
-    }
-    pthread_mutex_unlock(&connection->send_lock);
-    if (published) {
-        wake_consumer(connection);
-    }
+    end_writing(connection, false);
 }
 
 /* Keeps the buffers of the records that the server has copied. */
