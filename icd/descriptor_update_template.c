@@ -32,11 +32,7 @@ static size_t element_size(VkDescriptorType type)
     case VK_DESCRIPTOR_TYPE_ACCELERATION_STRUCTURE_NV:
         return sizeof(VkAccelerationStructureNV);
     }
-    if (vd_descriptor_is_image(type))
-        return sizeof(VkDescriptorImageInfo);
-    if (vd_descriptor_is_texel_buffer(type))
-        return sizeof(VkBufferView);
-    return sizeof(VkDescriptorBufferInfo);
+    return vd_descriptor_size(type);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
