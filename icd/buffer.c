@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "device.h"
 #include "entrypoints.h"
 #include "requirements.h"
@@ -13,10 +14,7 @@ static bool importable(const struct vd_device *device)
 
 static const VkExternalMemoryBufferCreateInfo *external_info(const VkBufferCreateInfo *info)
 {
-    const VkBaseInStructure *in = info->pNext;
-    while (in && in->sType != VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO)
-        in = in->pNext;
-    return (const VkExternalMemoryBufferCreateInfo *)in;
+    return vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
 }
 
 /* Whether its memory can only be the host's: because it is shared by descriptor, or sparse. A driver

@@ -7,14 +7,7 @@
 
 #include <vulkan/vulkan_core.h>
 
-/* The struct of this type in a chain, or NULL. */
-static inline const void *vd_chain_find(const void *chain, VkStructureType type)
-{
-    const VkBaseInStructure *in = chain;
-    while (in && in->sType != type)
-        in = in->pNext;
-    return in;
-}
+#include "common/chain.h"
 
 /* A shallow copy of the structs that we know, in one piece of memory that starts with the first of
  * them, for free(). NULL: there is none, or no memory. */

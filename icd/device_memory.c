@@ -247,10 +247,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMa
     if (!memory || !memory->part.map)
         return VK_ERROR_MEMORY_MAP_FAILED;
     if (info->flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
-        const VkBaseInStructure *next = info->pNext;
-        while (next && next->sType != VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT)
-            next = next->pNext;
-        const VkMemoryMapPlacedInfoEXT *placed = (const VkMemoryMapPlacedInfoEXT *)next;
+        const VkMemoryMapPlacedInfoEXT *placed =
+            vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT);
         if (!placed || memory->part.fd < 0)
             return VK_ERROR_MEMORY_MAP_FAILED;
         uint64_t size = info->size;

@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "chains.h"
 #include "entrypoints.h"
 #include "extensions.h"
@@ -582,19 +583,20 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
     VkImageFormatProperties2 *properties)
 {
     const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
-    for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext)
-        if (in->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO &&
-            (((const VkPhysicalDeviceExternalImageFormatInfo *)in)->handleType & ~crossing(pd)))
-            return VK_ERROR_FORMAT_NOT_SUPPORTED;
+    const VkPhysicalDeviceExternalImageFormatInfo *external =
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO);
+    if (external && (external->handleType & ~crossing(pd)))
+        return VK_ERROR_FORMAT_NOT_SUPPORTED;
     if (!info->pNext && !properties->pNext)
         return vd_vkGetPhysicalDeviceImageFormatProperties(handle, info->format, info->type,
                                                            info->tiling, info->usage, info->flags,
                                                            &properties->imageFormatProperties);
     const VkResult result =
         vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
-    for (VkBaseOutStructure *out = properties->pNext; out; out = out->pNext)
-        if (out->sType == VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES)
-            restrict_types(pd, &((VkExternalImageFormatProperties *)out)->externalMemoryProperties);
+    VkExternalImageFormatProperties *out = (void *)vd_chain_find(
+        properties->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
+    if (out)
+        restrict_types(pd, &out->externalMemoryProperties);
     return result;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "call.h"
 #include "calls.h"
+#include "chain.h"
 #include "device.h"
 #include "entrypoints.h"
 #include "fence.h"
@@ -60,10 +61,8 @@ static bool any_shared(const struct vd_queue *queue, uint32_t count, const VkSem
 static void expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
                            const VkSemaphore *semaphores, uint64_t number)
 {
-    const VkBaseInStructure *in = chain;
-    while (in && in->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO)
-        in = in->pNext;
-    const VkTimelineSemaphoreSubmitInfo *values = (const VkTimelineSemaphoreSubmitInfo *)in;
+    const VkTimelineSemaphoreSubmitInfo *values =
+        vd_chain_find(chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     if (!values || !values->pSignalSemaphoreValues)
         return;
     for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)

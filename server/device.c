@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/chain.h"
+
 #include "args.h"
 #include "context_private.h"
 #include "log.h"
@@ -13,16 +15,6 @@
 #include "wait.h"
 
 /* ---- Creation */
-
-static void *find(const void *chain, VkStructureType type)
-{
-    for (const VkBaseInStructure *link = chain; link; link = link->pNext) {
-        if (link->sType == type) {
-            return (void *)link;
-        }
-    }
-    return NULL;
-}
 
 static bool lists(const VkDeviceCreateInfo *info, const char *extension)
 {
@@ -76,9 +68,9 @@ static VkResult create(struct vd_device *device, const struct vd_instance *insta
         .timelineSemaphore = VK_TRUE,
     };
     VkPhysicalDeviceVulkan12Features *core =
-        find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
-    VkPhysicalDeviceTimelineSemaphoreFeatures *given =
-        find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
+        (void *)vd_chain_find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
+    VkPhysicalDeviceTimelineSemaphoreFeatures *given = (void *)vd_chain_find(
+        info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
     if (core) {
         core->timelineSemaphore = VK_TRUE;
     } else if (given) {

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "common/chain.h"
+
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
@@ -62,16 +64,6 @@ struct batch {
     const VkPipelineStageFlags **wait_stages; /* NULL: none */
 };
 
-static void *find(const void *chain, VkStructureType type)
-{
-    for (const VkBaseInStructure *link = chain; link; link = link->pNext) {
-        if (link->sType == type) {
-            return (void *)link;
-        }
-    }
-    return NULL;
-}
-
 /* Values may be missing for semaphores that are all binary. */
 static const uint64_t *extend_values(struct scratch *scratch, const uint64_t *values,
                                      uint32_t count, uint32_t given, uint64_t value)
@@ -101,9 +93,9 @@ static void number_batch(struct vd_queue *queue, struct scratch *scratch, const 
 {
     const uint32_t waits = *batch->wait_count, signals = *batch->signal_count;
     VkTimelineSemaphoreSubmitInfo *values =
-        find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+        (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     VkDeviceGroupSubmitInfo *group =
-        find(*batch->chain, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
+        (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
     if (!values) {
         values = take(scratch, 1, sizeof(*values));
         *values = (VkTimelineSemaphoreSubmitInfo){
