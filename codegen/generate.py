@@ -200,11 +200,10 @@ class Generator:
 
     def host_commands(self, level):
         """Commands that the server may want from the host at 'instance' or 'device' level."""
-        internal = self.p.policy["internal"]
         foreign = FOREIGN_TYPES | {s.name for s in self.r.structs.values()
                                    if any(m.type in FOREIGN_TYPES for m in s.members)}
         return [c for c in self.r.commands.values()
-                if (c.name in self.p.commands or any(x in internal for x in c.providers))
+                if c.name in self.p.commands
                 and c.level is not None
                 and not any(m.type in foreign for m in c.params)
                 and (c.level in ("VkInstance", "VkPhysicalDevice")) == (level == "instance")]

@@ -59,7 +59,7 @@ class Planner:
             self.policy = tomllib.load(f)
         self.withheld = self.policy["withheld"]
         own = set(self.policy["device"])
-        hidden = set(self.withheld) - set(self.policy["internal"]) | own
+        hidden = set(self.withheld) | own
         self.structs = {n: s for n, s in registry.structs.items()
                         if any(p not in hidden for p in s.providers)
                         and not any(m.type in FOREIGN_TYPES or m.type in registry.funcpointers
@@ -86,7 +86,7 @@ class Planner:
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
-        for table in ("withheld", "same_kernel", "internal", "instance", "device"):
+        for table in ("withheld", "same_kernel", "instance", "device"):
             for name in self.policy[table]:
                 if name not in self.r.extensions:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")

@@ -25,7 +25,8 @@ static bool is_host_only(const VkBufferCreateInfo *info)
 {
     const VkExternalMemoryBufferCreateInfo *external = external_info(info);
     return (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
-           (external && external->handleTypes);
+           (external && (external->handleTypes &
+                         ~(VkFlags)VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT));
 }
 
 /* Stands for what is remembered of such a buffer. */

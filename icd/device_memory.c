@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Host-visible memory is shared memory of the client, which the host's driver imports; mapping it
- * costs nothing and nothing is ever copied. Memory that is not host-visible lives on the host, and so
- * does memory that is shared by descriptor: the host's driver makes and takes them.
+ * costs nothing and nothing is ever copied. Pages that the application imports become such shared
+ * memory. Memory that is not host-visible lives on the host, and so does memory that is shared by
+ * descriptor: the host's driver makes and takes them.
  */
 #include "device_memory.h"
 
@@ -14,12 +15,14 @@
 #include "calls.h"
 #include "chain.h"
 #include "entrypoints.h"
+#include "host_pages.h"
 #include "log.h"
 
 struct vd_device_memory {
     struct vd_shm_part part;
     uint64_t size;
     bool coherent;
+    void *pages;  /* the application's, which are the part, too; NULL: none */
     void *placed; /* where vkMapMemory2 was asked to map, NULL: at part.map */
     uint64_t placed_size;
 };
@@ -106,6 +109,34 @@ static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
     return result;
 }
 
+/* Lets go of what is behind memory. */
+static void release(struct vd_instance *instance, struct vd_device_memory *memory)
+{
+    if (!memory->pages || vd_host_pages_unshare(memory->pages, &memory->part)) {
+        vd_shm_pool_free(instance->memory, &memory->part);
+        free(memory);
+    }
+}
+
+/* Memory of a type that the host imports: new, or these pages of the application. */
+static VkResult create(struct vd_instance *instance, uint64_t size, void *pages,
+                       struct vd_device_memory **out)
+{
+    struct vd_device_memory *memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkResult result = vd_shm_pool_alloc(instance->memory, size, &memory->part);
+    if (result == VK_SUCCESS && pages) {
+        result = vd_host_pages_share(pages, &memory->part);
+        memory->pages = result == VK_SUCCESS ? pages : NULL;
+    }
+    if (result == VK_SUCCESS)
+        *out = memory;
+    else
+        release(instance, memory);
+    return result;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                                                    const VkMemoryAllocateInfo *pAllocateInfo,
                                                    const VkAllocationCallbacks *pAllocator,
@@ -130,6 +161,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                pAllocateInfo->memoryTypeIndex);
         return fd ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
+    const VkImportMemoryHostPointerInfoEXT *pages =
+        vd_chain_find(info.pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT);
+    if (pages && !pages->handleType)
+        pages = NULL;
+    if (pages && !type.imported) {
+        vd_log("memory type %u is the host's, and not for pages of the application",
+               pAllocateInfo->memoryTypeIndex);
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    }
     if (fd) {
         const VkResult result = import_fd(handle, &info, fd, pMemory);
         if (result == VK_SUCCESS)
@@ -138,20 +178,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
     }
     if (type.imported) {
         const uint64_t align = pd->data->import_alignment - UINT64_C(1);
-        memory = calloc(1, sizeof(*memory));
-        if (!memory)
-            return VK_ERROR_OUT_OF_HOST_MEMORY;
-        memory->size = pAllocateInfo->allocationSize;
-        memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
         info.allocationSize = (info.allocationSize + align) & ~align;
-        if (info.allocationSize != pAllocateInfo->allocationSize)
+        if (info.allocationSize != pAllocateInfo->allocationSize || pages)
             info.pNext = undedicate(&copy, info.pNext);
         const VkResult result =
-            vd_shm_pool_alloc(instance->memory, info.allocationSize, &memory->part);
-        if (result != VK_SUCCESS) {
-            free(memory);
+            create(instance, info.allocationSize, pages ? pages->pHostPointer : NULL, &memory);
+        if (result != VK_SUCCESS)
             return result;
-        }
+        memory->size = pAllocateInfo->allocationSize;
+        memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
         import = (VkImportMemoryHostPointerInfoEXT){
             .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
             .pNext = info.pNext,
@@ -162,12 +197,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
         info.pNext = &import;
     }
     const VkResult result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         vd_id_set_object(instance, (uint64_t)*pMemory, memory);
-    } else if (memory) {
-        vd_shm_pool_free(instance->memory, &memory->part);
-        free(memory);
-    }
+    else if (memory)
+        release(instance, memory);
     return result;
 }
 
@@ -193,9 +226,23 @@ VKAPI_ATTR void VKAPI_CALL vd_vkFreeMemory(VkDevice device, VkDeviceMemory handl
     vd_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {
         unplace(memory, false);
-        vd_shm_pool_free(vd_instance_of(device)->memory, &memory->part);
-        free(memory);
+        release(vd_instance_of(device), memory);
     }
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryHostPointerPropertiesEXT(
+    VkDevice handle, VkExternalMemoryHandleTypeFlagBits handleType, const void *pHostPointer,
+    VkMemoryHostPointerPropertiesEXT *pMemoryHostPointerProperties)
+{
+    const struct vd_physical_device *pd = ((struct vd_device *)handle)->physical_device;
+    pMemoryHostPointerProperties->memoryTypeBits = 0;
+    if (handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT ||
+        !vd_host_pages_shareable(pHostPointer, 1))
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
+        if (pd->memory_types[i].imported)
+            pMemoryHostPointerProperties->memoryTypeBits |= 1u << i;
+    return VK_SUCCESS;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryFdKHR(VkDevice device,
@@ -249,7 +296,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMa
     if (info->flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
         const VkMemoryMapPlacedInfoEXT *placed =
             vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT);
-        if (!placed || memory->part.fd < 0)
+        if (!placed || memory->part.fd < 0 || memory->pages)
             return VK_ERROR_MEMORY_MAP_FAILED;
         uint64_t size = info->size;
         if (size == VK_WHOLE_SIZE)
@@ -263,7 +310,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMa
         *ppData = memory->placed;
         return VK_SUCCESS;
     }
-    *ppData = (uint8_t *)memory->part.map + info->offset;
+    *ppData = (uint8_t *)(memory->pages ? memory->pages : memory->part.map) + info->offset;
     return VK_SUCCESS;
 }
 

@@ -21,12 +21,19 @@ static bool may_be_mapped(const struct vd_physical_device *pd, const VkImageCrea
             !(info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT));
 }
 
+static const VkExternalMemoryImageCreateInfo *external_info(const VkImageCreateInfo *info)
+{
+    return vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+}
+
 /* Whether the host can back such an image with memory of the client. */
 static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
-    if (!may_be_mapped(pd, info) || !pd->data->import_alignment ||
-        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO))
+    const VkExternalMemoryImageCreateInfo *given = external_info(info);
+    if (given)
+        return given->handleTypes == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+    if (!may_be_mapped(pd, info) || !pd->data->import_alignment)
         return false;
     VkExternalImageFormatProperties external = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
@@ -68,10 +75,13 @@ static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
     return answer;
 }
 
-/* Names the handle type of memory that may be bound, as the specification wants. */
+/* Names the handle type of memory that may be bound, as the specification wants, unless the
+ * application did. */
 static const VkImageCreateInfo *announce(const VkImageCreateInfo *info, VkImageCreateInfo *copy,
                                          VkExternalMemoryImageCreateInfo *external)
 {
+    if (external_info(info))
+        return info;
     *external = (VkExternalMemoryImageCreateInfo){
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
         .pNext = info->pNext,

@@ -11,6 +11,7 @@
 #include "chains.h"
 #include "entrypoints.h"
 #include "extensions.h"
+#include "host_pages.h"
 #include "log.h"
 #include "opcodes.h"
 
@@ -129,6 +130,8 @@ static void choose_extensions(struct vd_physical_device *pd)
             peer_knows(capset, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
+    if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vd_host_pages_available())
+        pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT)
             pd->extensions[i] = vd_extensions[i].spec_version;
@@ -569,6 +572,8 @@ static VkExternalMemoryHandleTypeFlags crossing(const struct vd_physical_device 
         types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
     if (pd->extensions[VD_EXT_EXT_external_memory_dma_buf])
         types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    if (pd->extensions[VD_EXT_EXT_external_memory_host])
+        types |= VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
     return types;
 }
 

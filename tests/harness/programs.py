@@ -70,6 +70,7 @@ PROGRAMS = [
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
     Program("external", "external"),
     Program("semaphores", "semaphores"),
+    Program("pointers", "pointers"),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),

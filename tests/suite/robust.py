@@ -9,12 +9,13 @@ import signal
 import socket
 import stat
 import struct
+import sys
 import tempfile
 import threading
 import time
 
 from harness import (Failure, Server, add, build_path, clean_environment, lavapipe, manifest,
-                     process, setting, test, through_environment, wire)
+                     process, root_path, setting, test, through_environment, wire)
 
 IDLE_SECONDS = 2
 SHARED_MIB = 256  # what `lostdevice hold` allocates
@@ -43,6 +44,21 @@ def expect_serving(context, server):
     result = context.run([program("compute")], server.client_environment(), "still-serving",
                          seconds=30)
     context.check(result.status == 0, f"the server serves nobody any more: {result.describe()}")
+
+
+@test("robust/no-userfaultfd")
+def no_userfaultfd(context):
+    """Where a filter forbids userfaultfd, memory of the application's is not offered, and one line
+    says why; all else works"""
+    server = context.enter(Server(context))
+    environment = {**server.client_environment(), "VIADUCT_DEBUG": "1"}
+    filtered = [sys.executable, root_path() / "tests" / "harness" / "no_userfaultfd.py"]
+    context.succeed([program("pointers")], environment, "unfiltered")
+    result = context.run([*filtered, program("pointers")], environment, "filtered")
+    context.check(result.status == process.SKIPPED, f"pointers: {result.describe()}")
+    lines = viaduct_lines(result.err)
+    context.check(any("userfaultfd" in line for line in lines), f"it does not say why: {lines}")
+    context.succeed([*filtered, program("memory")], environment, "memory")
 
 
 # Without a server.
