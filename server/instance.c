@@ -33,25 +33,26 @@ static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
     .pfnUserCallback = log_message,
 };
 
-/* Whether the loader or the driver has an instance extension, or the layer, if one is named. */
-static bool has(PFN_vkGetInstanceProcAddr get, const char *layer, const char *extension)
+/* Which of the extensions that we want the loader or the driver has, or the layer, if one is named. */
+static void look_for_extensions(PFN_vkGetInstanceProcAddr get, const char *layer,
+                                struct vd_instance *instance)
 {
     const PFN_vkEnumerateInstanceExtensionProperties enumerate =
         (PFN_vkEnumerateInstanceExtensionProperties)get(NULL,
                                                         "vkEnumerateInstanceExtensionProperties");
     uint32_t count = 0;
     if (!enumerate || enumerate(layer, &count, NULL) != VK_SUCCESS || count == 0) {
-        return false;
+        return;
     }
     VkExtensionProperties *extensions = calloc(count, sizeof(*extensions));
-    bool found = false;
     if (extensions && enumerate(layer, &count, extensions) >= 0) {
-        for (uint32_t i = 0; i < count && !found; i++) {
-            found = strcmp(extensions[i].extensionName, extension) == 0;
+        for (uint32_t i = 0; i < count; i++) {
+            const char *name = extensions[i].extensionName;
+            instance->debug_utils |= strcmp(name, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) == 0;
+            instance->surface |= strcmp(name, VK_KHR_SURFACE_EXTENSION_NAME) == 0;
         }
     }
     free(extensions);
-    return found;
 }
 
 /* What the validation layer knows. Commands of later versions pass it by, with handles that only it
@@ -101,13 +102,14 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
     const char *extensions[2];
     uint32_t extension_count = 0;
 
-    instance->debug_utils = has(get, NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME) ||
-                            (validate && has(get, layer, VK_EXT_DEBUG_UTILS_EXTENSION_NAME));
+    look_for_extensions(get, NULL, instance);
+    if (validate) {
+        look_for_extensions(get, layer, instance);
+    }
     if (instance->debug_utils) {
         extensions[extension_count++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
     }
     /* What VK_KHR_swapchain wants, see vkCreateDevice. */
-    instance->surface = has(get, NULL, VK_KHR_SURFACE_EXTENSION_NAME);
     if (instance->surface) {
         extensions[extension_count++] = VK_KHR_SURFACE_EXTENSION_NAME;
     }
