@@ -199,6 +199,15 @@ void vd_context_lose(struct vd_context *context, const char *why, ...)
     vd_waits_lose(context->waits);
 }
 
+bool vd_context_lose_if_failed(const struct vd_decoder *d)
+{
+    if (d->tombstone) {
+        vd_context_lose(d->context, "%s uses an object whose creation failed",
+                        vd_opcode_name(d->opcode));
+    }
+    return d->tombstone;
+}
+
 void vd_capset_fill(struct vd_capset *capset)
 {
     *capset = (struct vd_capset){
@@ -262,12 +271,10 @@ static bool is_waited_for(const struct vd_decoder *d)
 bool vd_command_call(struct vd_decoder *d)
 {
     const struct vd_command *command = &vd_commands[d->opcode];
-    if (d->tombstone) {
+    if (vd_context_lose_if_failed(d)) {
         if (command->flags & VD_COMMAND_RESULT) {
             d->result = VK_ERROR_DEVICE_LOST;
         }
-        vd_context_lose(d->context, "%s uses an object whose creation failed",
-                        vd_opcode_name(d->opcode));
         return true;
     }
     if (d->skip || is_waited_for(d)) {

@@ -106,7 +106,11 @@ bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record
 __attribute__((format(printf, 2, 3))) void vd_context_lose(struct vd_context *context,
                                                            const char *why, ...);
 
-/* The same without telling those who wait in calls (wait.c does). */
+/* Whether the command that was decoded uses an object whose creation failed: the context is lost
+ * then. */
+bool vd_context_lose_if_failed(const struct vd_decoder *d);
+
+/* vd_context_lose() without telling those who wait in calls (wait.c does). */
 __attribute__((format(printf, 2, 3))) void vd_context_mark_lost(struct vd_context *context,
                                                                 const char *why, ...);
 

@@ -144,11 +144,8 @@ bool vd_execute_update_descriptors(struct vd_context *context, uint8_t *bytes)
             return false;
         }
     }
-    if (d->tombstone) {
-        vd_context_lose(context, "%s uses an object whose creation failed",
-                        vd_opcode_name(record->opcode));
-        return true;
+    if (!vd_context_lose_if_failed(d)) {
+        flush(&batch);
     }
-    flush(&batch);
     return true;
 }

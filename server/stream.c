@@ -85,12 +85,7 @@ static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first, bool goes_o
     if (d->cursor != d->size) {
         return vd_dec_fail(d, "more bytes than its arguments need");
     }
-    if (d->tombstone) {
-        vd_context_lose(d->context, "%s uses an object whose creation failed",
-                        vd_opcode_name(d->opcode));
-        return true;
-    }
-    if (d->skip) {
+    if (vd_context_lose_if_failed(d) || d->skip) {
         return true;
     }
     command->call(d, bytes + sizeof(*record));
