@@ -425,6 +425,23 @@ void image_finish(const struct gpu *gpu, struct image *image)
     *image = (struct image){0};
 }
 
+VkPipelineLayout pipeline_layout_init(const struct gpu *gpu, const VkDescriptorSetLayout *set,
+                                      VkShaderStageFlags stages, uint32_t push_size)
+{
+    VkPipelineLayout layout;
+    must(vkCreatePipelineLayout(
+        gpu->device,
+        &(VkPipelineLayoutCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+            .setLayoutCount = set != NULL,
+            .pSetLayouts = set,
+            .pushConstantRangeCount = push_size > 0,
+            .pPushConstantRanges = &(VkPushConstantRange){.stageFlags = stages, .size = push_size},
+        },
+        NULL, &layout));
+    return layout;
+}
+
 VkShaderModule shader_init(const struct gpu *gpu, const uint32_t *code, size_t size)
 {
     VkShaderModule module;

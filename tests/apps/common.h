@@ -130,6 +130,9 @@ void image_init(const struct gpu *gpu, struct image *image, const struct image_o
 void image_finish(const struct gpu *gpu, struct image *image);
 VkImageAspectFlags format_aspects(VkFormat format);
 
+/* set and stages with push_size may each be missing: NULL, or 0. */
+VkPipelineLayout pipeline_layout_init(const struct gpu *gpu, const VkDescriptorSetLayout *set,
+                                      VkShaderStageFlags stages, uint32_t push_size);
 VkShaderModule shader_init(const struct gpu *gpu, const uint32_t *code, size_t size);
 VkPipeline compute_pipeline_init(const struct gpu *gpu, VkPipelineLayout layout,
                                  const uint32_t *code, size_t size,

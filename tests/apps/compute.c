@@ -77,9 +77,8 @@ struct program {
 
 static void create_pipelines(struct program *p)
 {
-    const VkDevice device = p->gpu.device;
     must(vkCreateDescriptorSetLayout(
-        device,
+        p->gpu.device,
         &(VkDescriptorSetLayoutCreateInfo){
             .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
             .bindingCount = 2,
@@ -90,19 +89,8 @@ static void create_pipelines(struct program *p)
                 },
         },
         NULL, &p->set_layout));
-    must(vkCreatePipelineLayout(device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .setLayoutCount = 1,
-                                    .pSetLayouts = &p->set_layout,
-                                    .pushConstantRangeCount = 1,
-                                    .pPushConstantRanges =
-                                        &(VkPushConstantRange){
-                                            .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT,
-                                            .size = sizeof(struct push),
-                                        },
-                                },
-                                NULL, &p->layout));
+    p->layout = pipeline_layout_init(&p->gpu, &p->set_layout, VK_SHADER_STAGE_COMPUTE_BIT,
+                                     sizeof(struct push));
 
     const VkSpecializationMapEntry entries[] = {
         {0, offsetof(struct variant, group_size), sizeof(uint32_t)},

@@ -39,15 +39,8 @@ int main(void)
     struct buffer results;
     const VkDeviceAddress address = buffer_init_addressed(&gpu, &results, COUNT * 4 * sizeof(float),
                                                           VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
-    const VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(address)};
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(gpu.device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .pushConstantRangeCount = 1,
-                                    .pPushConstantRanges = &range,
-                                },
-                                NULL, &layout));
+    const VkPipelineLayout layout =
+        pipeline_layout_init(&gpu, NULL, VK_SHADER_STAGE_COMPUTE_BIT, sizeof(address));
     const VkPipeline pipeline =
         compute_pipeline_init(&gpu, layout, halves_comp, sizeof(halves_comp), NULL);
 

@@ -71,17 +71,7 @@ static void crash_the_driver(const struct gpu *gpu)
 
 static VkPipelineLayout push_layout(const struct gpu *gpu)
 {
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(
-        gpu->device,
-        &(VkPipelineLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-            .pushConstantRangeCount = 1,
-            .pPushConstantRanges =
-                &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(VkDeviceAddress)},
-        },
-        NULL, &layout));
-    return layout;
+    return pipeline_layout_init(gpu, NULL, VK_SHADER_STAGE_COMPUTE_BIT, sizeof(VkDeviceAddress));
 }
 
 static void destroy_layouts_early(void)

@@ -724,18 +724,7 @@ static VkPipelineLayout create_compute_layout(VkDescriptorSetLayout *set_layout)
                 },
         },
         NULL, set_layout));
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(
-        gpu.device,
-        &(VkPipelineLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-            .setLayoutCount = 1,
-            .pSetLayouts = set_layout,
-            .pushConstantRangeCount = 1,
-            .pPushConstantRanges = &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, 12},
-        },
-        NULL, &layout));
-    return layout;
+    return pipeline_layout_init(&gpu, set_layout, VK_SHADER_STAGE_COMPUTE_BIT, 12);
 }
 
 static void test_pipeline_cache(void)

@@ -312,17 +312,8 @@ static void shoot(const struct structure *top)
                 },
         },
         NULL, &set_layout));
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(
-        gpu.device,
-        &(VkPipelineLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-            .setLayoutCount = 1,
-            .pSetLayouts = &set_layout,
-            .pushConstantRangeCount = 1,
-            .pPushConstantRanges = &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, 4},
-        },
-        NULL, &layout));
+    const VkPipelineLayout layout =
+        pipeline_layout_init(&gpu, &set_layout, VK_SHADER_STAGE_COMPUTE_BIT, 4);
     const VkPipeline pipeline =
         compute_pipeline_init(&gpu, layout, rays_comp, sizeof(rays_comp), NULL);
     VkDescriptorPool pool;

@@ -483,14 +483,7 @@ static void draw_textured(const struct gpu *gpu, struct picture *picture)
                 },
         },
         NULL, &set_layout));
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(gpu->device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .setLayoutCount = 1,
-                                    .pSetLayouts = &set_layout,
-                                },
-                                NULL, &layout));
+    const VkPipelineLayout layout = pipeline_layout_init(gpu, &set_layout, 0, 0);
     VkDescriptorPool pool;
     must(vkCreateDescriptorPool(gpu->device,
                                 &(VkDescriptorPoolCreateInfo){
@@ -639,18 +632,8 @@ static void draw_depth(const struct gpu *gpu, struct picture *picture)
                    .extent = extent,
                    .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT,
                });
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(gpu->device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .pushConstantRangeCount = 1,
-                                    .pPushConstantRanges =
-                                        &(VkPushConstantRange){
-                                            .stageFlags = VK_SHADER_STAGE_VERTEX_BIT,
-                                            .size = sizeof(struct boxes_push),
-                                        },
-                                },
-                                NULL, &layout));
+    const VkPipelineLayout layout =
+        pipeline_layout_init(gpu, NULL, VK_SHADER_STAGE_VERTEX_BIT, sizeof(struct boxes_push));
     const VkPipeline pipeline =
         graphics_pipeline_init(gpu, &(struct graphics_options){
                                         .layout = layout,

@@ -95,15 +95,7 @@ int main(void)
     gpu_init(&gpu, &(struct gpu_options){.name = "steady", .features = &features});
     struct buffer results;
     address = buffer_init_addressed(&gpu, &results, 128, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
-    must(vkCreatePipelineLayout(
-        gpu.device,
-        &(VkPipelineLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-            .pushConstantRangeCount = 1,
-            .pPushConstantRanges =
-                &(VkPushConstantRange){VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof(address)},
-        },
-        NULL, &layout));
+    layout = pipeline_layout_init(&gpu, NULL, VK_SHADER_STAGE_COMPUTE_BIT, sizeof(address));
     pipeline = compute_pipeline_init(&gpu, layout, halves_comp, sizeof(halves_comp), NULL);
 
     VkCommandBuffer many, few;

@@ -762,19 +762,8 @@ static void test_occlusion(void)
                    .extent = extent,
                    .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
                });
-    VkPipelineLayout layout;
-    must(vkCreatePipelineLayout(gpu.device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .pushConstantRangeCount = 1,
-                                    .pPushConstantRanges =
-                                        &(VkPushConstantRange){
-                                            VK_SHADER_STAGE_VERTEX_BIT,
-                                            0,
-                                            sizeof(uint32_t),
-                                        },
-                                },
-                                NULL, &layout));
+    const VkPipelineLayout layout =
+        pipeline_layout_init(&gpu, NULL, VK_SHADER_STAGE_VERTEX_BIT, sizeof(uint32_t));
     const VkPipeline pipeline =
         graphics_pipeline_init(&gpu, &(struct graphics_options){
                                          .layout = layout,

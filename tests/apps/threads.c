@@ -211,20 +211,8 @@ static void create_pipeline(void)
                 },
         },
         NULL, &set_layout));
-    must(vkCreatePipelineLayout(gpu.device,
-                                &(VkPipelineLayoutCreateInfo){
-                                    .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
-                                    .setLayoutCount = 1,
-                                    .pSetLayouts = &set_layout,
-                                    .pushConstantRangeCount = 1,
-                                    .pPushConstantRanges =
-                                        &(VkPushConstantRange){
-                                            VK_SHADER_STAGE_COMPUTE_BIT,
-                                            0,
-                                            sizeof(struct push),
-                                        },
-                                },
-                                NULL, &layout));
+    layout =
+        pipeline_layout_init(&gpu, &set_layout, VK_SHADER_STAGE_COMPUTE_BIT, sizeof(struct push));
     pipeline = compute_pipeline_init(
         &gpu, layout, mix_comp, sizeof(mix_comp),
         &(VkSpecializationInfo){
