@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a waiter may sleep on is always one of: the state of a reply, the completion page's event, the
- * ring's producer_sleeps. The watcher knows them all. It first sets completion->lost and then
- * changes each of these words and wakes its sleepers; a waiter first looks at the word and at lost,
- * and then sleeps only while the word has not changed. So nobody can miss the server's death.
+ * What a waiter may sleep on is always one of: the state of a reply, the completion page's event, be
+ * it beside words of others, the ring's producer_sleeps. The watcher knows them all. It first sets
+ * completion->lost and then changes each of these words and wakes its sleepers; a waiter first looks
+ * at the word and at lost, and then sleeps only while the word has not changed. So nobody can miss
+ * the server's death.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -40,6 +42,9 @@
 #define IDLE_BYTES   (UINT64_C(32) << 20)
 
 #define WATCHER_STACK (64u << 10)
+
+/* Words of others that are slept on at once, beside one of our own; see vd_transport_ops.wait_any. */
+#define WORDS_MAX 127
 
 /* Spinning pays as long as the answer tends to come before a sleeper would be awake again. */
 #define SPIN_MAX_NS 25000u
@@ -94,6 +99,10 @@ struct vd_connection {
     uint32_t idle_count;
     uint64_t idle_bytes;
     struct large_record *large_records; /* not yet copied by the server, newest first */
+
+    pthread_mutex_t promise_lock;
+    struct vd_promise *promises;
+    uint64_t signaler; /* our name in them */
 
     struct spinner reply_spinner;
     struct spinner queue_spinner;
@@ -160,6 +169,21 @@ static void lose_reply(struct vd_connection *connection, struct vd_reply *reply)
     }
 }
 
+/* What others wait for and will not come any more. */
+static void break_promises(struct vd_connection *connection)
+{
+    struct vd_transport *transport = connection->transport;
+    /* Under the lock: a promise that is made later finds the connection lost before it is sent. */
+    pthread_mutex_lock(&connection->promise_lock);
+    for (struct vd_promise *promise = connection->promises; promise; promise = promise->next) {
+        struct vd_fence_file *file = promise->file;
+        if (atomic_load(&file->signaler) == connection->signaler && vd_fence_mark(&file->state)) {
+            transport->ops->wake(transport, &file->state);
+        }
+    }
+    pthread_mutex_unlock(&connection->promise_lock);
+}
+
 /* The server is gone: nobody may wait for it any longer. */
 static void lose(struct vd_connection *connection)
 {
@@ -185,6 +209,7 @@ static void lose(struct vd_connection *connection)
     transport->ops->wake(transport, &connection->completion->event);
     atomic_store(&connection->ring->producer_sleeps, 0);
     transport->ops->wake(transport, &connection->ring->producer_sleeps);
+    break_promises(connection);
 }
 
 static void *watch(void *data)
@@ -265,6 +290,9 @@ VkResult vd_connection_create(struct vd_connection **out)
     pthread_mutex_init(&connection->send_lock, NULL);
     pthread_mutex_init(&connection->reply_lock, NULL);
     pthread_mutex_init(&connection->buffer_lock, NULL);
+    pthread_mutex_init(&connection->promise_lock, NULL);
+    connection->signaler = vd_clock_ns(); /* better than nothing */
+    (void)!getrandom(&connection->signaler, sizeof(connection->signaler), 0);
     mark_owned(connection);
 
     VkResult result = vd_transport_connect(&connection->transport);
@@ -364,6 +392,7 @@ void vd_connection_destroy(struct vd_connection *connection)
         pthread_mutex_destroy(&connection->send_lock);
         pthread_mutex_destroy(&connection->reply_lock);
         pthread_mutex_destroy(&connection->buffer_lock);
+        pthread_mutex_destroy(&connection->promise_lock);
     }
     forget_owned(connection);
     free(connection);
@@ -887,6 +916,7 @@ void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_s
 struct wait {
     const struct vd_completion *page;
     bool (*ready)(const void *data);
+    uint32_t (*words)(const void *data, struct vd_futex_word *words, uint32_t capacity);
     const void *data;
 };
 
@@ -901,10 +931,14 @@ static void sleep_until(struct vd_connection *connection, const struct wait *wai
                         uint64_t deadline)
 {
     struct vd_completion *page = connection->completion;
+    const struct vd_transport_ops *ops = connection->transport->ops;
+    struct vd_futex_word words[1 + WORDS_MAX];
+    words[0].address = &page->event;
     /* seq_cst all along, as vd_completion_changed says. */
     atomic_fetch_add(&page->waiters, 1);
     for (;;) {
-        const uint32_t event = atomic_load(&page->event);
+        words[0].value = atomic_load(&page->event);
+        const uint32_t others = wait->words ? wait->words(wait->data, words + 1, WORDS_MAX) : 0;
         if (wait_over(wait)) {
             break;
         }
@@ -916,12 +950,24 @@ static void sleep_until(struct vd_connection *connection, const struct wait *wai
             }
             timeout = deadline - now;
         }
-        connection->transport->ops->wait(connection->transport, &page->event, event, timeout);
+        if (others) {
+            ops->wait_any(connection->transport, words, 1 + others, timeout);
+        } else {
+            ops->wait(connection->transport, words[0].address, words[0].value, timeout);
+        }
     }
     atomic_fetch_sub(&page->waiters, 1);
 }
 
 VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready)(const void *data),
+                                  const void *data, uint64_t timeout_ns)
+{
+    return vd_connection_wait_words(connection, ready, NULL, data, timeout_ns);
+}
+
+VkResult vd_connection_wait_words(struct vd_connection *connection, bool (*ready)(const void *data),
+                                  uint32_t (*words)(const void *data, struct vd_futex_word *words,
+                                                    uint32_t capacity),
                                   const void *data, uint64_t timeout_ns)
 {
     if (ready(data)) {
@@ -933,7 +979,7 @@ VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready
     if (timeout_ns == 0) {
         return VK_TIMEOUT;
     }
-    const struct wait wait = {connection->completion, ready, data};
+    const struct wait wait = {connection->completion, ready, words, data};
     const uint64_t traced = vd_trace_begin();
     const uint64_t now = vd_clock_ns();
     const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
@@ -954,6 +1000,11 @@ void vd_connection_changed(struct vd_connection *connection)
     if (vd_completion_changed(page)) {
         connection->transport->ops->wake(connection->transport, &page->event);
     }
+}
+
+void vd_connection_wake(struct vd_connection *connection, _Atomic uint32_t *address)
+{
+    connection->transport->ops->wake(connection->transport, address);
 }
 
 struct batch {
@@ -982,6 +1033,39 @@ VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slo
     return vd_connection_wait_until(connection, batch_done, &batch, timeout_ns);
 }
 
+/* ---- Promises */
+
+void vd_connection_promise(struct vd_connection *connection, struct vd_promise *promise)
+{
+    if (vd_connection_lost(connection)) {
+        return; /* nor will it be asked for */
+    }
+    pthread_mutex_lock(&connection->promise_lock);
+    atomic_store(&promise->file->signaler, connection->signaler);
+    if (!promise->link) {
+        promise->next = connection->promises;
+        promise->link = &connection->promises;
+        if (promise->next) {
+            promise->next->link = &promise->next;
+        }
+        connection->promises = promise;
+    }
+    pthread_mutex_unlock(&connection->promise_lock);
+}
+
+void vd_connection_promise_end(struct vd_connection *connection, struct vd_promise *promise)
+{
+    if (!promise->link || forked(connection)) {
+        return;
+    }
+    pthread_mutex_lock(&connection->promise_lock);
+    *promise->link = promise->next;
+    if (promise->next) {
+        promise->next->link = promise->link;
+    }
+    pthread_mutex_unlock(&connection->promise_lock);
+}
+
 /* ---- The rest */
 
 VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t size,
@@ -996,6 +1080,15 @@ VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t siz
 void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm)
 {
     shm_release(connection, shm);
+}
+
+VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t size,
+                                  struct vd_shm *shm)
+{
+    if (vd_connection_lost(connection)) {
+        return VK_ERROR_DEVICE_LOST;
+    }
+    return connection->transport->ops->shm_import(connection->transport, fd, size, shm);
 }
 
 int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "protocol/completion.h"
+#include "protocol/fence.h"
 #include "protocol/record.h"
 
 #include "transport.h"
@@ -79,8 +80,27 @@ void vd_connection_reply_end(struct vd_connection *connection, struct vd_reply_s
  * UINT64_MAX waits for ever. Spins for a short time before it sleeps. */
 VkResult vd_connection_wait_until(struct vd_connection *connection, bool (*ready)(const void *data),
                                   const void *data, uint64_t timeout_ns);
+/* The same where ready() also looks at words that others than this connection's server change.
+ * words() writes up to `capacity` of them, with what they hold while there is reason to sleep, and
+ * returns how many there are; ready() is asked once more after it. */
+VkResult vd_connection_wait_words(struct vd_connection *connection, bool (*ready)(const void *data),
+                                  uint32_t (*words)(const void *data, struct vd_futex_word *words,
+                                                    uint32_t capacity),
+                                  const void *data, uint64_t timeout_ns);
 /* Something that a ready() looks at has changed on this side. */
 void vd_connection_changed(struct vd_connection *connection);
+/* Wakes who sleeps on this word, in whatever process. */
+void vd_connection_wake(struct vd_connection *connection, _Atomic uint32_t *address);
+
+/* A fence of others, too, that the server is asked to mark. */
+struct vd_promise {
+    struct vd_fence_file *file;
+    struct vd_promise *next, **link; /* private; all zero before the first time */
+};
+/* Before the server is asked: if it is gone before it has, the connection marks the fence. */
+void vd_connection_promise(struct vd_connection *connection, struct vd_promise *promise);
+/* The file is about to be unmapped. */
+void vd_connection_promise_end(struct vd_connection *connection, struct vd_promise *promise);
 
 /* Whether `number` is done on the queue with this slot. Acquire: what the host wrote is visible. */
 bool vd_connection_done(const struct vd_connection *connection, uint32_t slot, uint64_t number);
@@ -92,6 +112,9 @@ VkResult vd_connection_wait_queue(struct vd_connection *connection, uint32_t slo
 VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t size,
                                   struct vd_shm *shm);
 void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm);
+/* As vd_transport_ops.shm_import; only where the server runs on the same kernel. */
+VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t size,
+                                  struct vd_shm *shm);
 /* As vd_transport_ops.shm_export and shm_picture, also where there are none. */
 int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm);
 bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, uint64_t offset,

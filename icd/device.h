@@ -28,8 +28,10 @@ struct vd_device {
     struct vd_recordings recordings;
 };
 
-/* Submits one batch that waits and signals. *number, if not NULL, receives its number. Any thread. */
-VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info, uint64_t *number);
+/* Submits one batch that waits and signals, also fences. *number, if not NULL, receives its number. Any
+ * thread. */
+VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
+                               uint32_t fence_count, const VkFence *fences, uint64_t *number);
 /* VK_SUCCESS, VK_TIMEOUT or VK_ERROR_DEVICE_LOST. */
 VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns);
 

@@ -4,32 +4,54 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "chain.h"
 #include "entrypoints.h"
+#include "extensions.h"
+#include "fence_payload.h"
+#include "physical_device.h"
 
 struct vd_fence {
     bool signaled;
     struct vd_queue *queue; /* NULL: nothing pending */
     uint64_t number;
+
+    struct vd_fence_payload *shared; /* counts instead of the above; NULL: none */
+    struct vd_fence_payload *hidden; /* what was shared before `shared` was borrowed */
+    bool borrowed;                   /* until the next reset */
 };
 
 /* Around the members of all fences, for a few instructions: a fence may be waited for while another
- * thread submits it. */
+ * thread submits it. `shared` and what follows change only where nobody else may use the fence. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct vd_fence *fence_of(VkFence handle)
+{
+    return (struct vd_fence *)handle;
+}
 
 static bool is_signaled(VkFence handle)
 {
     pthread_mutex_lock(&lock);
-    const struct vd_fence fence = *(const struct vd_fence *)handle;
+    const struct vd_fence fence = *fence_of(handle);
     pthread_mutex_unlock(&lock);
+    if (fence.shared)
+        return vd_fence_payload_is_signaled(fence.shared);
     return fence.signaled || (fence.queue && vd_queue_done(fence.queue, fence.number));
 }
+
+/* -- what is going to signal them ------------------------------------------------------------- */
 
 void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vd_queue *queue,
                      uint64_t number)
 {
-    struct vd_fence *fence = (struct vd_fence *)handle;
+    struct vd_fence *fence = fence_of(handle);
     if (!fence)
         return;
+    if (fence->shared) {
+        if (!queue)
+            vd_fence_payload_signal(fence->shared);
+        return;
+    }
     pthread_mutex_lock(&lock);
     *fence = (struct vd_fence){.signaled = !queue, .queue = queue, .number = number};
     pthread_mutex_unlock(&lock);
@@ -37,36 +59,122 @@ void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vd_que
     vd_connection_changed(instance->connection);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateFence(VkDevice device,
+void vd_fence_expect(VkFence handle, struct vd_queue *queue, uint64_t number)
+{
+    const struct vd_fence *fence = fence_of(handle);
+    if (fence && fence->shared)
+        vd_fence_payload_expect(fence->shared, queue, number);
+}
+
+void vd_fence_withdraw(VkFence handle, struct vd_queue *queue)
+{
+    const struct vd_fence *fence = fence_of(handle);
+    if (fence && fence->shared)
+        vd_fence_payload_withdraw(fence->shared, queue);
+}
+
+/* -- creation and destruction ----------------------------------------------------------------- */
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateFence(VkDevice handle,
                                                 const VkFenceCreateInfo *pCreateInfo,
                                                 const VkAllocationCallbacks *pAllocator,
                                                 VkFence *pFence)
 {
-    (void)device;
     (void)pAllocator;
+    const struct vd_device *device = (const struct vd_device *)handle;
+    const VkExportFenceCreateInfo *export =
+        vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO);
     struct vd_fence *fence = calloc(1, sizeof(*fence));
     if (!fence)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     fence->signaled = pCreateInfo->flags & VK_FENCE_CREATE_SIGNALED_BIT;
+    if (export && (export->handleTypes & VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT) &&
+        device->physical_device->extensions[VD_EXT_KHR_external_fence_fd]) {
+        const VkResult result = vd_fence_payload_create(device->base.instance->connection,
+                                                        fence->signaled, &fence->shared);
+        if (result != VK_SUCCESS) {
+            free(fence);
+            return result;
+        }
+    }
     *pFence = (VkFence)fence;
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyFence(VkDevice device, VkFence fence,
+VKAPI_ATTR void VKAPI_CALL vd_vkDestroyFence(VkDevice device, VkFence handle,
                                              const VkAllocationCallbacks *pAllocator)
 {
     (void)device;
     (void)pAllocator;
-    free((struct vd_fence *)fence);
+    struct vd_fence *fence = fence_of(handle);
+    if (!fence)
+        return;
+    vd_fence_payload_destroy(fence->shared);
+    vd_fence_payload_destroy(fence->hidden);
+    free(fence);
 }
+
+/* -- sharing ---------------------------------------------------------------------------------- */
+
+/* What was borrowed goes back. */
+static void restore(struct vd_fence *fence)
+{
+    if (fence->borrowed) {
+        vd_fence_payload_destroy(fence->shared);
+        fence->shared = fence->hidden;
+        fence->hidden = NULL;
+        fence->borrowed = false;
+    }
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkImportFenceFdKHR(VkDevice device, const VkImportFenceFdInfoKHR *pImportFenceFdInfo)
+{
+    struct vd_fence *fence = fence_of(pImportFenceFdInfo->fence);
+    struct vd_fence_payload *payload;
+    if (pImportFenceFdInfo->handleType != VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT)
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    const VkResult result = vd_fence_payload_import(vd_instance_of(device)->connection,
+                                                    pImportFenceFdInfo->fd, &payload);
+    if (result != VK_SUCCESS)
+        return result;
+    restore(fence);
+    if (pImportFenceFdInfo->flags & VK_FENCE_IMPORT_TEMPORARY_BIT) {
+        fence->hidden = fence->shared;
+        fence->borrowed = true;
+    } else {
+        vd_fence_payload_destroy(fence->shared);
+    }
+    fence->shared = payload;
+    return VK_SUCCESS;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceFdKHR(VkDevice device,
+                                                  const VkFenceGetFdInfoKHR *pGetFdInfo, int *pFd)
+{
+    (void)device;
+    /* Only fences that were made for it or imported may be asked for a descriptor. */
+    const struct vd_fence_payload *shared = fence_of(pGetFdInfo->fence)->shared;
+    *pFd = shared ? vd_fence_payload_export(shared) : -1;
+    return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
+}
+
+/* -- their state ------------------------------------------------------------------------------ */
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetFences(VkDevice device, uint32_t fenceCount,
                                                 const VkFence *pFences)
 {
     (void)device;
-    pthread_mutex_lock(&lock);
     for (uint32_t i = 0; i < fenceCount; i++)
-        *(struct vd_fence *)pFences[i] = (struct vd_fence){0};
+        restore(fence_of(pFences[i]));
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < fenceCount; i++) {
+        struct vd_fence *fence = fence_of(pFences[i]);
+        if (fence->shared)
+            vd_fence_payload_reset(fence->shared);
+        else
+            *fence = (struct vd_fence){0};
+    }
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;
 }
@@ -86,12 +194,29 @@ static bool is_over(const void *data)
     return wait->all;
 }
 
+/* Where all are waited for, those that do not fit can wait for those that do. */
+static uint32_t shared_words(const void *data, struct vd_futex_word *words, uint32_t capacity)
+{
+    const struct wait *wait = data;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < wait->count && (count < capacity || !wait->all); i++) {
+        struct vd_fence_payload *shared = fence_of(wait->fences[i])->shared;
+        if (!shared || vd_fence_payload_is_signaled(shared))
+            continue;
+        if (count < capacity)
+            words[count] = vd_fence_payload_await(shared);
+        count++;
+    }
+    return count;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForFences(VkDevice device, uint32_t fenceCount,
                                                   const VkFence *pFences, VkBool32 waitAll,
                                                   uint64_t timeout)
 {
     const struct wait wait = {pFences, fenceCount, waitAll || fenceCount == 1};
-    return vd_connection_wait_until(vd_instance_of(device)->connection, is_over, &wait, timeout);
+    return vd_connection_wait_words(vd_instance_of(device)->connection, is_over, shared_words,
+                                    &wait, timeout);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceStatus(VkDevice device, VkFence fence)

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * A fence is a queue and the number of a batch: it is signalled once the completion page has
- * reached the number. Nothing of it exists on the server.
+ * reached the number. Nothing of it exists on the server. One that is shared by descriptor has a
+ * payload (fence_payload.h) in place of these.
  */
 #ifndef VIADUCT_ICD_FENCE_H
 #define VIADUCT_ICD_FENCE_H
 
 #include "device.h"
 
-struct vd_fence;
-
 /* The fence will be signalled when batch `number` of `queue` is done; a NULL queue: now. */
 void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vd_queue *queue,
                      uint64_t number);
+
+/* Fences that are shared must be known before the batch is submitted that signals them, for nobody
+ * may see it done and them not; after it was, or could not be. All do nothing for other fences. */
+void vd_fence_expect(VkFence fence, struct vd_queue *queue, uint64_t number);
+void vd_fence_withdraw(VkFence fence, struct vd_queue *queue);
 
 #endif

@@ -133,7 +133,9 @@ static void choose_extensions(struct vd_physical_device *pd)
     if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vd_host_pages_available())
         pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
     for (int i = 0; i < VD_EXT_COUNT; i++)
-        if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT)
+        if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
+            (!vd_extensions[i].same_kernel ||
+             (same_kernel && peer_knows(capset, vd_extensions[i].name))))
             pd->extensions[i] = vd_extensions[i].spec_version;
     for (int i = 0; i < VD_EXT_COUNT; i++)
         pd->extension_count += pd->extensions[i] != 0;
@@ -624,11 +626,14 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalFenceProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalFenceInfo *info,
     VkExternalFenceProperties *properties)
 {
-    (void)handle;
-    (void)info;
-    properties->exportFromImportedHandleTypes = 0;
-    properties->compatibleHandleTypes = 0;
-    properties->externalFenceFeatures = 0;
+    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const bool shared = pd->extensions[VD_EXT_KHR_external_fence_fd] &&
+                        info->handleType == VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT;
+    properties->exportFromImportedHandleTypes = shared ? info->handleType : 0;
+    properties->compatibleHandleTypes = shared ? info->handleType : 0;
+    properties->externalFenceFeatures =
+        shared ? VK_EXTERNAL_FENCE_FEATURE_EXPORTABLE_BIT | VK_EXTERNAL_FENCE_FEATURE_IMPORTABLE_BIT
+               : 0;
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalSemaphoreProperties(

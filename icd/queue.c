@@ -26,10 +26,29 @@ bool vd_queue_done(const struct vd_queue *queue, uint64_t number)
 
 /* Batches are numbered alike on both sides; a call without any takes one number, so that its fence
  * has something to wait for. */
-static void number_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
+static uint64_t last_number(const struct vd_queue *queue, uint32_t count)
 {
-    queue->number += count ? count : 1;
-    vd_fence_attach(queue->base.instance, fence, queue, queue->number);
+    return queue->number + (count ? count : 1);
+}
+
+static void begin_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
+{
+    vd_fence_expect(fence, queue, last_number(queue, count));
+}
+
+static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)
+{
+    if (result == VK_SUCCESS)
+        vd_fence_attach(queue->base.instance, fence, queue, queue->number);
+    else
+        vd_fence_withdraw(fence, queue);
+}
+
+static void end_batches(struct vd_queue *queue, uint32_t count, VkFence fence, VkResult result)
+{
+    if (result == VK_SUCCESS)
+        queue->number = last_number(queue, count);
+    end_fence(queue, fence, result);
 }
 
 /* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
@@ -78,6 +97,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
         return vd_device_status(queue->base.device);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
+    begin_batches(queue, submitCount, fence);
     const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
         expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
@@ -85,8 +105,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
         shared = shared ||
                  any_shared(queue, pSubmits[i].signalSemaphoreCount, pSubmits[i].pSignalSemaphores);
     }
-    if (result == VK_SUCCESS)
-        number_batches(queue, submitCount, fence);
+    end_batches(queue, submitCount, fence, result);
     pthread_mutex_unlock(&queue->lock);
     return shared ? deliver(queue) : result;
 }
@@ -99,6 +118,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
         return vd_device_status(queue->base.device);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
+    begin_batches(queue, submitCount, fence);
     const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
         for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++) {
@@ -108,8 +128,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
             shared = shared || any_shared(queue, 1, &signal->semaphore);
         }
     }
-    if (result == VK_SUCCESS)
-        number_batches(queue, submitCount, fence);
+    end_batches(queue, submitCount, fence, result);
     pthread_mutex_unlock(&queue->lock);
     return shared ? deliver(queue) : result;
 }
@@ -123,6 +142,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
         return vd_device_status(queue->base.device);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
+    begin_batches(queue, bindInfoCount, fence);
     const VkResult result =
         vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++) {
@@ -131,18 +151,22 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
         shared = shared || any_shared(queue, pBindInfo[i].signalSemaphoreCount,
                                       pBindInfo[i].pSignalSemaphores);
     }
-    if (result == VK_SUCCESS)
-        number_batches(queue, bindInfoCount, fence);
+    end_batches(queue, bindInfoCount, fence, result);
     pthread_mutex_unlock(&queue->lock);
     return shared ? deliver(queue) : result;
 }
 
-VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info, uint64_t *number)
+VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
+                               uint32_t fence_count, const VkFence *fences, uint64_t *number)
 {
     pthread_mutex_lock(&queue->lock);
+    for (uint32_t i = 0; i < fence_count; i++)
+        begin_batches(queue, 1, fences[i]);
     const VkResult result = vd_call_vkQueueSubmit((VkQueue)queue, 1, info, VK_NULL_HANDLE);
     if (result == VK_SUCCESS)
-        number_batches(queue, 1, VK_NULL_HANDLE);
+        queue->number++;
+    for (uint32_t i = 0; i < fence_count; i++)
+        end_fence(queue, fences[i], result);
     if (number)
         *number = queue->number;
     pthread_mutex_unlock(&queue->lock);

@@ -22,6 +22,12 @@ struct vd_shm {
     int fd; /* a descriptor of the same memory, owned by the shm, or -1 where there is none */
 };
 
+/* A futex word, and what it must hold for somebody to sleep on it. */
+struct vd_futex_word {
+    _Atomic uint32_t *address;
+    uint32_t value;
+};
+
 struct vd_transport;
 
 struct vd_transport_ops {
@@ -34,8 +40,12 @@ struct vd_transport_ops {
      * VK_ERROR_OUT_OF_DEVICE_MEMORY when the server refuses, VK_ERROR_DEVICE_LOST without one. */
     VkResult (*shm_create)(struct vd_transport *transport, uint64_t size, struct vd_shm *shm);
     void (*shm_destroy)(struct vd_transport *transport, struct vd_shm *shm);
-    /* Gives the server a copy of a descriptor, for a record to name by *id. NULL, like fd_take,
-     * unless same_kernel. Thread-safe. */
+    /* Makes shared memory of a memfd of `size` bytes that is sealed against shrinking, and owns the
+     * descriptor on success. NULL, like fd_give, fd_take and wait_any, unless same_kernel.
+     * Thread-safe. */
+    VkResult (*shm_import)(struct vd_transport *transport, int fd, uint64_t size,
+                           struct vd_shm *shm);
+    /* Gives the server a copy of a descriptor, for a record to name by *id. Thread-safe. */
     VkResult (*fd_give)(struct vd_transport *transport, int fd, uint32_t *id);
     /* Takes the descriptor that a record's answer named. Thread-safe. */
     VkResult (*fd_take)(struct vd_transport *transport, uint32_t id, int *fd);
@@ -47,6 +57,9 @@ struct vd_transport_ops {
      * the caller looks again. */
     void (*wait)(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
                  uint64_t timeout_ns);
+    /* The same for any of several words, of which the first one is in memory of this transport. */
+    void (*wait_any)(struct vd_transport *transport, const struct vd_futex_word *words,
+                     uint32_t count, uint64_t timeout_ns);
     /* Sleeps until the peer is gone: true. False: stop_fd has become readable. `lost` is the word of
      * the completion page, which a transport whose peer can go in silence finds set. */
     bool (*watch)(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd);

@@ -136,12 +136,31 @@ struct vd_get_queue {
 };
 static_assert(sizeof(struct vd_get_queue) == 32, "get-queue is wire format");
 
+/* VD_OP_SIGNAL_FENCE: the word in shared memory is marked (fence.h) before the completion page says
+ * that batch `number` of the queue is done. The record comes before that batch's. */
+struct vd_signal_fence {
+    uint64_t queue;
+    uint64_t number; /* 0: takes back what was asked for this word */
+    uint64_t state;  /* vd_shm_pointer() to vd_fence_file.state */
+};
+static_assert(sizeof(struct vd_signal_fence) == 24, "signal-fence is wire format");
+
 /* Host pointers never cross. A VkImportMemoryHostPointerInfoEXT names shared memory instead. */
 #define VD_SHM_POINTER_OFFSET_BITS 40
 
 static inline uint64_t vd_shm_pointer(uint32_t shm, uint64_t offset)
 {
     return (uint64_t)shm << VD_SHM_POINTER_OFFSET_BITS | offset;
+}
+
+static inline uint32_t vd_shm_pointer_id(uint64_t pointer)
+{
+    return (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS);
+}
+
+static inline uint64_t vd_shm_pointer_offset(uint64_t pointer)
+{
+    return pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
 }
 
 /* What a context offers, answered to GET_CAPSET. */

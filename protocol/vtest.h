@@ -30,6 +30,7 @@ enum vtest_command {
     /* Viaduct's own, far from those that vtest may yet give out. */
     VTEST_VIADUCT_GIVE_FD = 0x5600,
     VTEST_VIADUCT_TAKE_FD = 0x5601,
+    VTEST_VIADUCT_GIVE_SHM = 0x5602,
 };
 
 struct vtest_header {

@@ -54,6 +54,8 @@ static void advance(struct vd_queue *queue, uint64_t done)
 {
     if (done > queue->done) {
         queue->done = done;
+        /* Who sees a batch done sees its fence signalled. */
+        vd_pending_fences_advance(&queue->context->fences, queue, done);
         publish(queue, done);
     }
 }
@@ -229,6 +231,7 @@ bool vd_queue_stop(struct vd_queue *queue)
     } else {
         pthread_detach(queue->thread);
     }
+    vd_pending_fences_advance(&queue->context->fences, queue, UINT64_MAX);
     return ended;
 }
 

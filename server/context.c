@@ -130,6 +130,7 @@ struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
     }
     context->options = *options;
     context->shm = shm;
+    vd_pending_fences_init(&context->fences, shm);
     context->get_instance_proc_addr = get;
     vd_decoder_init(&context->decoder, context);
     vd_object_table_init(&context->objects, release_object, context);
@@ -153,6 +154,7 @@ void vd_context_destroy(struct vd_context *context)
     vd_instance_destroy(context, context->warm);
     vd_lanes_destroy(context->lanes);
     vd_waits_destroy(context->waits);
+    vd_pending_fences_finish(&context->fences);
     vd_object_table_finish(&context->objects);
     vd_decoder_finish(&context->decoder);
     free(context->out);
@@ -180,6 +182,7 @@ static void mark_lost(struct vd_context *context, const char *why, va_list args)
         vd_completion_changed(page);
         vd_wake(&page->event);
     }
+    vd_pending_fences_lose(&context->fences);
 }
 
 void vd_context_mark_lost(struct vd_context *context, const char *why, ...)
@@ -474,6 +477,8 @@ static bool execute_record(struct vd_context *context, uint8_t *record)
         return vd_execute_get_queue(context, record);
     case VD_OP_GET_PHYSICAL_DEVICES:
         return vd_execute_get_physical_devices(context, record);
+    case VD_OP_SIGNAL_FENCE:
+        return vd_execute_signal_fence(context, record);
     }
     return execute_command(context, record);
 }

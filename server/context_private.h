@@ -7,6 +7,7 @@
 
 #include "context.h"
 #include "decode.h"
+#include "fence.h"
 #include "instance.h"
 #include "object.h"
 
@@ -29,9 +30,10 @@ struct vd_context {
     struct vd_waits *waits;
     struct vd_lanes *lanes;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
-    struct vd_queue *watched;       /* by the thread that executes (completion.c) */
-    uint32_t failures;              /* logged */
-    bool stuck;                     /* a device was left behind, and so its instance must be */
+    struct vd_pending_fences fences;
+    struct vd_queue *watched; /* by the thread that executes (completion.c) */
+    uint32_t failures;        /* logged */
+    bool stuck;               /* a device was left behind, and so its instance must be */
 
     /* Kept from record to record. */
     struct vd_decoder decoder;
@@ -98,6 +100,7 @@ bool vd_execute_stream(struct vd_context *context, uint8_t *record);
 bool vd_stream_replay(struct vd_job *job);
 bool vd_execute_update_descriptors(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_queue(struct vd_context *context, uint8_t *record);
+bool vd_execute_signal_fence(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record);
 
 /* ---- The end of everything */

@@ -196,9 +196,9 @@ static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size
     if (!room((void **)&d->shares, &d->share_capacity, d->share_count, sizeof(*d->shares))) {
         return fail(d, "out of memory", "");
     }
-    const uint64_t offset = pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
-    struct vd_shm_region *region = vd_shm_get(
-        d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset, size);
+    const uint64_t offset = vd_shm_pointer_offset(pointer);
+    struct vd_shm_region *region =
+        vd_shm_get(d->context->shm, vd_shm_pointer_id(pointer), offset, size);
     if (!region) {
         return fail(d, what, "outside of shared memory");
     }
@@ -260,12 +260,11 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
 bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
 {
     const uint64_t pointer = (uintptr_t)*where;
-    const uint64_t offset = pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
+    const uint64_t offset = vd_shm_pointer_offset(pointer);
     if (d->shm) {
         return fail(d, what, "a second one");
     }
-    d->shm =
-        vd_shm_get(d->context->shm, (uint32_t)(pointer >> VD_SHM_POINTER_OFFSET_BITS), offset, 0);
+    d->shm = vd_shm_get(d->context->shm, vd_shm_pointer_id(pointer), offset, 0);
     if (!d->shm) {
         return fail(d, what, "no such shared memory");
     }

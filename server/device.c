@@ -337,6 +337,11 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
     if (!ended) {
         /* The client's memory stays mapped, for the host's device may still use it. */
         vd_log(VD_LOG_WARNING, "a device that is still at work is left behind");
+        if (atomic_load(&context->completion->lost)) {
+            /* The client is gone, and with so little time left so may be this worker, too soon for
+             * its other devices. */
+            vd_pending_fences_lose(&context->fences);
+        }
         vd_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;
         return;

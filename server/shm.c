@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "protocol/record.h"
@@ -72,40 +73,45 @@ void vd_shm_table_destroy(struct vd_shm_table *table)
     free(table);
 }
 
-/* A sealed memfd, mapped: the client can not take away what the server has mapped. NULL with errno
- * set. */
-static struct region *region_create(uint64_t size, int *fd)
+/* NULL with errno set. */
+static struct region *region_map(int fd, uint64_t size)
 {
     struct region *region = malloc(sizeof(*region));
     if (!region) {
         return NULL;
     }
-    int error;
-    const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (memory < 0) {
-        error = errno;
-        goto free_region;
-    }
-    if (ftruncate(memory, (off_t)size) < 0 ||
-        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-        error = errno;
-        goto close_memory;
-    }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {
-        error = errno;
-        goto close_memory;
+        const int error = errno;
+        free(region);
+        errno = error;
+        return NULL;
     }
     *region = (struct region){.base = {.size = size, .map = map}, .references = 1};
+    return region;
+}
+
+/* A sealed memfd, mapped: the client can not take away what the server has mapped. NULL with errno
+ * set. */
+static struct region *region_create(uint64_t size, int *fd)
+{
+    const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (memory < 0) {
+        return NULL;
+    }
+    struct region *region = NULL;
+    if (ftruncate(memory, (off_t)size) == 0 &&
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+        region = region_map(memory, size);
+    }
+    if (!region) {
+        const int error = errno;
+        close(memory);
+        errno = error;
+        return NULL;
+    }
     *fd = memory;
     return region;
-
-close_memory:
-    close(memory);
-free_region:
-    free(region);
-    errno = error;
-    return NULL;
 }
 
 static void region_destroy(struct region *region)
@@ -188,6 +194,23 @@ bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint6
     return added;
 }
 
+/* Gives a new region its id. 0 with errno set: there is none left, and the region is gone. */
+static uint32_t add(struct vd_shm_table *table, struct region *region)
+{
+    pthread_mutex_lock(&table->lock);
+    const uint32_t id = id_take(table);
+    if (id) {
+        region->base.id = id;
+        table->entries[id] = (struct entry){.region = region};
+    }
+    pthread_mutex_unlock(&table->lock);
+    if (!id) {
+        region_destroy(region);
+        errno = ENOMEM;
+    }
+    return id;
+}
+
 uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
 {
     if (size == 0 || size > REGION_MAX) {
@@ -206,21 +229,28 @@ uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
     if (!region) {
         return 0;
     }
-    pthread_mutex_lock(&table->lock);
-    const uint32_t id = id_take(table);
-    if (id) {
-        region->base.id = id;
-        table->entries[id] = (struct entry){.region = region};
-    }
-    pthread_mutex_unlock(&table->lock);
+    const uint32_t id = add(table, region);
     if (!id) {
-        region_destroy(region);
         close(memory);
         errno = ENOMEM;
         return 0;
     }
     *fd = memory;
     return id;
+}
+
+uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const int seals = fcntl(fd, F_GET_SEALS);
+    struct stat file;
+    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0 || file.st_size <= 0 ||
+        (uint64_t)file.st_size > REGION_MAX || (uint64_t)file.st_size % page != 0) {
+        errno = EINVAL;
+        return 0;
+    }
+    struct region *region = region_map(fd, (uint64_t)file.st_size);
+    return region ? add(table, region) : 0;
 }
 
 /* Under the table's lock. */

@@ -261,6 +261,26 @@ static bool give_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t siz
     return true;
 }
 
+/* Id 0 tells the client that its file is not fit to be shared memory. */
+static bool give_shm(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+{
+    (void)payload;
+    (void)size;
+    uint32_t id = 0;
+    errno = EBADF;
+    if (vtest->input_fd >= 0) {
+        id = vd_shm_add_file(vtest->shm, vtest->input_fd);
+        if (!id) {
+            vd_log(VD_LOG_WARNING, "a file of the client's can not be shared memory: %s",
+                   strerror(errno));
+        }
+        close(vtest->input_fd);
+        vtest->input_fd = -1;
+    }
+    answer(vtest, VTEST_VIADUCT_GIVE_SHM, &id, sizeof(id));
+    return true;
+}
+
 static bool take_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
@@ -344,6 +364,7 @@ static const struct handler {
      VTEST_PAYLOAD_MAX, submit_cmd2},
     {VTEST_VIADUCT_GIVE_FD, "VIADUCT_GIVE_FD", STAGE_CONTEXT, 0, 0, give_fd},
     {VTEST_VIADUCT_TAKE_FD, "VIADUCT_TAKE_FD", STAGE_CONTEXT, 4, 4, take_fd},
+    {VTEST_VIADUCT_GIVE_SHM, "VIADUCT_GIVE_SHM", STAGE_CONTEXT, 0, 0, give_shm},
 };
 
 static const struct handler *find_handler(uint32_t command)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/time_types.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
@@ -405,6 +406,21 @@ static void release_blob(struct vtest *vtest, uint32_t id)
     pthread_mutex_unlock(&vtest->lock);
 }
 
+/* False: the server has released it again. */
+static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t size, struct vd_shm *shm)
+{
+    void *map = MAP_FAILED;
+    if (fd >= 0) {
+        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    }
+    if (map == MAP_FAILED) {
+        release_blob(vtest, id);
+        return false;
+    }
+    *shm = (struct vd_shm){.id = id, .size = size, .map = map, .fd = fd};
+    return true;
+}
+
 static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct vd_shm *shm)
 {
     struct vtest *vtest = downcast(transport);
@@ -421,18 +437,12 @@ static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct
     if (result != VK_SUCCESS) {
         return result;
     }
-    void *map = MAP_FAILED;
-    if (fd >= 0) {
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    }
-    if (map == MAP_FAILED) {
+    if (!map_blob(vtest, id, fd, size, shm)) {
         if (fd >= 0) {
             close(fd);
         }
-        release_blob(vtest, id);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
-    *shm = (struct vd_shm){.id = id, .size = size, .map = map, .fd = fd};
     return VK_SUCCESS;
 }
 
@@ -444,10 +454,10 @@ static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
     *shm = (struct vd_shm){.fd = -1};
 }
 
-/* The header of VTEST_VIADUCT_GIVE_FD, with the descriptor. */
-static int send_fd(const struct vtest *vtest, int fd)
+/* A header without payload, with the descriptor. */
+static int send_fd(const struct vtest *vtest, uint32_t command, int fd)
 {
-    struct vtest_header header = {.command = VTEST_VIADUCT_GIVE_FD};
+    struct vtest_header header = {.command = command};
     ssize_t sent;
     do {
         sent = vd_send_fds(vtest->fd, &header, sizeof(header), &fd, 1, MSG_NOSIGNAL);
@@ -461,21 +471,38 @@ static int send_fd(const struct vtest *vtest, int fd)
     return rest.iov_len ? send_parts(vtest, &rest, 1) : 0;
 }
 
-static VkResult fd_give(struct vd_transport *transport, int fd, uint32_t *id)
+/* The answer to either way of giving one is its id. */
+static VkResult give(struct vtest *vtest, uint32_t command, int fd, uint32_t *id)
 {
-    struct vtest *vtest = downcast(transport);
     pthread_mutex_lock(&vtest->lock);
-    const int error = send_fd(vtest, fd);
+    const int error = send_fd(vtest, command, fd);
     VkResult result;
     if (error == EBADF || error == ETOOMANYREFS) {
         result = VK_ERROR_INVALID_EXTERNAL_HANDLE; /* nothing was sent */
-    } else if (error || receive_answer(vtest, VTEST_VIADUCT_GIVE_FD, id, sizeof(*id))) {
+    } else if (error || receive_answer(vtest, command, id, sizeof(*id))) {
         result = give_up(vtest);
     } else {
         result = *id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     pthread_mutex_unlock(&vtest->lock);
     return result;
+}
+
+static VkResult fd_give(struct vd_transport *transport, int fd, uint32_t *id)
+{
+    return give(downcast(transport), VTEST_VIADUCT_GIVE_FD, fd, id);
+}
+
+static VkResult shm_import(struct vd_transport *transport, int fd, uint64_t size,
+                           struct vd_shm *shm)
+{
+    struct vtest *vtest = downcast(transport);
+    uint32_t id = 0;
+    const VkResult result = give(vtest, VTEST_VIADUCT_GIVE_SHM, fd, &id);
+    if (result != VK_SUCCESS) {
+        return result;
+    }
+    return map_blob(vtest, id, fd, size, shm) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
 static VkResult fd_take(struct vd_transport *transport, uint32_t id, int *fd)
@@ -545,6 +572,36 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
             0);
 }
 
+/* futex_waitv() is new in Linux 5.16, filters of system calls may not know it, and it takes so many
+ * words at most. Where it fails, sleeping on the first word alone is cut into slices. */
+#define WORDS_MAX     FUTEX_WAITV_MAX
+#define LOOK_AGAIN_NS (VD_NS_PER_S / 1000)
+
+static void wait_any(struct vd_transport *transport, const struct vd_futex_word *words,
+                     uint32_t count, uint64_t timeout_ns)
+{
+    struct futex_waitv entries[WORDS_MAX];
+    for (uint32_t i = 0; i < count && i < WORDS_MAX; i++) {
+        entries[i] = (struct futex_waitv){
+            .val = words[i].value,
+            .uaddr = (uintptr_t)words[i].address,
+            .flags = FUTEX_32,
+        };
+    }
+    const uint64_t now = vd_clock_ns();
+    const uint64_t until = timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
+    const struct __kernel_timespec deadline = {
+        .tv_sec = (int64_t)(until / VD_NS_PER_S),
+        .tv_nsec = (long long)(until % VD_NS_PER_S),
+    };
+    if (count > WORDS_MAX ||
+        (syscall(SYS_futex_waitv, entries, count, 0, &deadline, CLOCK_MONOTONIC) < 0 &&
+         (errno == ENOSYS || errno == EPERM))) {
+        wait(transport, words[0].address, words[0].value,
+             timeout_ns < LOOK_AGAIN_NS ? timeout_ns : LOOK_AGAIN_NS);
+    }
+}
+
 /* The worker's end closes with it, however it ends. */
 static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
@@ -565,11 +622,13 @@ static const struct vd_transport_ops ops = {
     .destroy = destroy,
     .shm_create = shm_create,
     .shm_destroy = shm_destroy,
+    .shm_import = shm_import,
     .fd_give = fd_give,
     .fd_take = fd_take,
     .submit = submit,
     .wake = wake,
     .wait = wait,
+    .wait_any = wait_any,
     .watch = watch,
 };
 

@@ -69,7 +69,7 @@ static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64
                                                              .signalSemaphoreCount = 1,
                                                              .pSignalSemaphores = &semaphore,
                                                          },
-                                                         NULL);
+                                                         0, NULL, NULL);
         if (submitted != VK_SUCCESS) {
             pthread_mutex_lock(&s->lock);
             vd_swapchain_give_back(s, image);

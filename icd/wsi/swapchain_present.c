@@ -11,7 +11,6 @@
 
 #include "entrypoints.h"
 #include "icd/chain.h"
-#include "icd/fence.h"
 #include "icd/log.h"
 
 /* -- the ring of queued images, under the lock -------------------------------------------------- */
@@ -173,9 +172,13 @@ static VkResult worse(VkResult a, VkResult b)
     return a < 0 || (b >= 0 && a != VK_SUCCESS) ? a : b;
 }
 
-/* One batch that waits, and makes the pixels of all swapchains readable. */
+/* One batch that waits, and makes the pixels of all swapchains readable. When it is done, nothing of
+ * the application's is needed any more, and so it signals the fences: destroying a swapchain waits
+ * for its thread. */
 static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uint64_t *batch)
 {
+    const VkSwapchainPresentFenceInfoEXT *fences =
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_FENCE_INFO_EXT);
     const uint32_t waits = info->waitSemaphoreCount;
     VkPipelineStageFlags *stages = calloc(waits ? waits : 1, sizeof(*stages));
     VkCommandBuffer *copies = calloc(info->swapchainCount, sizeof(*copies));
@@ -200,7 +203,8 @@ static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uin
                                            .commandBufferCount = copy_count,
                                            .pCommandBuffers = copies,
                                        },
-                                       batch);
+                                       fences ? fences->swapchainCount : 0,
+                                       fences ? fences->pFences : NULL, batch);
     free(copies);
     free(stages);
     return result;
@@ -214,8 +218,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
     const VkPresentIdKHR *ids = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_KHR);
     const VkSwapchainPresentModeInfoEXT *modes =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_MODE_INFO_EXT);
-    const VkSwapchainPresentFenceInfoEXT *fences =
-        vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_FENCE_INFO_EXT);
     uint64_t batch = 0;
     const VkResult submitted = submit(queue, pPresentInfo, &batch);
     VkResult result = submitted;
@@ -229,10 +231,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
                 .batch = batch,
                 .id = ids && ids->pPresentIds ? ids->pPresentIds[i] : 0,
             };
-            /* When the batch is done, nothing of the application's is needed any more: destroying
-             * the swapchain waits for its thread. */
-            if (fences)
-                vd_fence_attach(queue->base.instance, fences->pFences[i], queue, batch);
             status = hand_over(s, presented, modes ? &modes->pPresentModes[i] : NULL);
         } else if (submitted == VK_ERROR_DEVICE_LOST) {
             fail(s, submitted);

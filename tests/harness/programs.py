@@ -15,14 +15,16 @@ class Program:
 
     same_output: what it prints is the same natively and through Viaduct.
     validated: None, or why it cannot be run under the validation layer.
+    own: Viaduct's client has what it tests, whatever the host's driver has.
     """
 
-    def __init__(self, label, *command, seconds=60, same_output=True, validated=None):
+    def __init__(self, label, *command, seconds=60, same_output=True, validated=None, own=False):
         self.label = label
         self.command = command
         self.seconds = seconds
         self.same_output = same_output
         self.validated = validated
+        self.own = own
 
     @property
     def has_picture(self):
@@ -45,6 +47,7 @@ class Program:
 
 READ_BY_LAYER = "the layer of Debian 12 (1.3.239) reads what is ignored"
 NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses"
+WAITS_IN_LAYER = "the layer waits at once for the work that a fence with an opaque descriptor is for"
 
 PROGRAMS = [
     Program("compute", "compute", same_output=False),
@@ -71,6 +74,7 @@ PROGRAMS = [
     Program("external", "external"),
     Program("semaphores", "semaphores"),
     Program("pointers", "pointers"),
+    Program("fences", "fences", own=True, validated=WAITS_IN_LAYER),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
     Program("lifecycle", "lifecycle", same_output=False),

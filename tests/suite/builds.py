@@ -16,7 +16,7 @@ JOBS = 2
 
 # Unit tests of the server's core; what belongs to lanes, queues and waits has threads.
 CORE = [f"tests/unit/test_{name}" for name in
-        ("decode", "descriptors", "lanes", "memory", "objects", "queues", "streams")]
+        ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams")]
 
 # Name: compiler, options of meson, targets (none: all of them). What is only run under sanitizers
 # is optimised little, for the sake of build time.
@@ -145,6 +145,7 @@ SANITIZED_PROGRAMS = [program for program in PROGRAMS if program.label != "lifec
 THREADED_PROGRAMS = [
     Program("threads", "threads", "--rounds", "30"),
     Program("sync", "sync"),
+    Program("fences", "fences"),
     Program("lifecycle-instances", "lifecycle", "--instances"),
     Program("present-xcb", "present", "xcb"),
 ]

@@ -415,6 +415,15 @@ bool make_sample(struct test_record *r, int n, uint32_t shm)
                    sizeof(VkMemoryRequirements));
         return true;
     }
+    case 11: {
+        const struct vd_signal_fence args = {
+            .queue = QUEUE,
+            .number = 1000,
+            .state = vd_shm_pointer(shm, IMPORT),
+        };
+        record_begin(r, VD_OP_SIGNAL_FENCE, &args, sizeof(args), false);
+        return true;
+    }
     }
     return false;
 }

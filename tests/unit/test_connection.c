@@ -582,6 +582,49 @@ static void a_worker_crashes(void **state)
     vd_connection_destroy(other);
 }
 
+/* A worker that ends cannot mark the fences that others wait for: the client does, but for those that
+ * are somebody else's by now. */
+static void promises_are_kept_without_a_worker(void **state)
+{
+    (void)state;
+    enum {
+        PROMISED,
+        SIGNALED,
+        OF_ANOTHER,
+        ENDED,
+        COUNT
+    };
+    struct vd_connection *connection = connect_client();
+    struct vd_connection *other = connect_client();
+    struct vd_fence_file files[COUNT] = {0};
+    struct vd_promise promises[COUNT] = {0};
+    for (int i = 0; i < COUNT; i++) {
+        promises[i].file = &files[i];
+        vd_connection_promise(connection, &promises[i]);
+        vd_connection_promise(connection, &promises[i]);
+        assert_int_not_equal(files[i].signaler, 0);
+    }
+    files[SIGNALED].state = VD_FENCE_SIGNALED;
+    vd_connection_promise_end(connection, &promises[ENDED]);
+    struct vd_promise another = {.file = &files[OF_ANOTHER]};
+    vd_connection_promise(other, &another);
+    assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
+    assert_int_equal(files[PROMISED].state, VD_FENCE_UNSIGNALED);
+
+    send_simple(connection, FAKE_ABORT, 2);
+    assert_lost_soon(connection);
+    assert_soon(atomic_load(&files[PROMISED].state) == VD_FENCE_SIGNALED);
+    assert_int_equal(files[SIGNALED].state, VD_FENCE_SIGNALED);
+    assert_int_equal(files[OF_ANOTHER].state, VD_FENCE_UNSIGNALED);
+    assert_int_equal(files[ENDED].state, VD_FENCE_UNSIGNALED);
+    for (int i = 0; i < ENDED; i++) {
+        vd_connection_promise_end(connection, &promises[i]);
+    }
+    vd_connection_destroy(connection);
+    vd_connection_promise_end(other, &another);
+    vd_connection_destroy(other);
+}
+
 static void a_client_breaks_the_protocol(void **state)
 {
     (void)state;
@@ -774,6 +817,7 @@ int main(void)
         TEST(the_server_stops),
         TEST_QUIET(a_driver_blocks),
         TEST_QUIET(a_worker_crashes),
+        TEST_QUIET(promises_are_kept_without_a_worker),
         TEST_QUIET(a_client_breaks_the_protocol),
         TEST(a_client_is_killed),
         TEST(a_client_is_killed_that_had_forked),

@@ -140,6 +140,58 @@ static void a_reference_outlives_removal(void **state)
     vd_shm_put(table, region);
 }
 
+static int memory_file(uint64_t size, int seals)
+{
+    const int fd = memfd_create("given", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+    return fd;
+}
+
+static void files_become_shared_memory(void **state)
+{
+    struct vd_shm_table *table = *state;
+    const int fd = memory_file(2 * PAGE, F_SEAL_SHRINK);
+    const uint32_t id = vd_shm_add_file(table, fd);
+    assert_int_not_equal(id, 0);
+    struct vd_shm_region *region = vd_shm_get(table, id, PAGE, PAGE);
+    assert_non_null(region);
+    assert_null(vd_shm_get(table, id, PAGE, PAGE + 1));
+    assert_int_equal(pwrite(fd, "x", 1, PAGE), 1);
+    assert_int_equal(region->map[PAGE], 'x');
+    close(fd);
+    assert_true(vd_shm_remove(table, id));
+    assert_int_equal(region->map[PAGE], 'x');
+    vd_shm_put(table, region);
+}
+
+static void refuse_file(struct vd_shm_table *table, int fd)
+{
+    assert_true(fd >= 0);
+    assert_int_equal(vd_shm_add_file(table, fd), 0);
+    close(fd);
+}
+
+/* What could be taken away while it is mapped, and what cannot be mapped. */
+static void other_files_do_not(void **state)
+{
+    struct vd_shm_table *table = *state;
+    int ends[2];
+    refuse_file(table, memory_file(PAGE, 0));
+    refuse_file(table, memory_file(PAGE, F_SEAL_GROW | F_SEAL_SEAL));
+    refuse_file(table, memory_file(PAGE, F_SEAL_SHRINK | F_SEAL_WRITE));
+    refuse_file(table, memory_file(0, F_SEAL_SHRINK));
+    refuse_file(table, memory_file(PAGE + 8, F_SEAL_SHRINK));
+    refuse_file(table, memory_file(UINT64_C(1) << 41, F_SEAL_SHRINK));
+    refuse_file(table, open("/dev/zero", O_RDWR | O_CLOEXEC));
+    refuse_file(table, open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    refuse_file(table, ends[0]);
+    refuse_file(table, ends[1]);
+    assert_int_equal(vd_shm_add_file(table, -1), 0);
+}
+
 static void many_regions(void **state)
 {
     struct vd_shm_table *table = *state;
@@ -199,6 +251,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_ids_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(impossible_sizes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reference_outlives_removal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_become_shared_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_files_do_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_regions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_get_while_others_remove, set_up, tear_down),
     };

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <poll.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -752,6 +753,45 @@ static void descriptors_cross_both_ways(void **state)
     server_finish(&server);
 }
 
+static void files_become_shared_memory(void **state)
+{
+    (void)state;
+    struct server server;
+    struct message message = {0};
+    server_init(&server);
+    append_context(&message);
+    put(&server, &message);
+
+    /* The first one could be cut off under the server's hands. */
+    const int file = memfd_create("given", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(file, 4096), 0);
+    give_fd(&server, VTEST_VIADUCT_GIVE_SHM, file);
+    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_SHM), 0);
+
+    assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    give_fd(&server, VTEST_VIADUCT_GIVE_SHM, file);
+    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    const uint32_t id = expect_dword(&server, VTEST_VIADUCT_GIVE_SHM);
+    assert_int_not_equal(id, 0);
+    struct vd_shm_region *region = vd_shm_get(server.shm, id, 0, 4096);
+    assert_non_null(region);
+    vd_shm_put(server.shm, region);
+    close(file);
+
+    message.size = 0;
+    append_dwords(&message, VTEST_RESOURCE_UNREF, 1, id);
+    put(&server, &message);
+    assert_null(vd_shm_get(server.shm, id, 0, 0));
+
+    /* A message without its descriptor. */
+    message.size = 0;
+    append_dwords(&message, VTEST_VIADUCT_GIVE_SHM, 0);
+    put(&server, &message);
+    assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_SHM), 0);
+    server_finish(&server);
+}
+
 static void descriptors_without_end_are_refused(void **state)
 {
     (void)state;
@@ -799,6 +839,7 @@ int main(void)
         cmocka_unit_test(wrong_submissions_are_refused),
         cmocka_unit_test(a_refused_context_ends_the_connection),
         cmocka_unit_test(descriptors_cross_both_ways),
+        cmocka_unit_test(files_become_shared_memory),
         cmocka_unit_test(descriptors_without_end_are_refused),
         cmocka_unit_test(mutations_are_survived),
         cmocka_unit_test(noise_is_survived),

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "fence_payload.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "opcodes.h"
+
+struct vd_fence_payload {
+    struct vd_connection *connection;
+    struct vd_shm shm;
+    struct vd_fence_file *file; /* its beginning */
+    struct vd_promise promise;
+};
+
+static struct vd_fence_payload *payload_alloc(struct vd_connection *connection)
+{
+    struct vd_fence_payload *payload = calloc(1, sizeof(*payload));
+    if (payload)
+        payload->connection = connection;
+    return payload;
+}
+
+static void payload_map(struct vd_fence_payload *payload)
+{
+    payload->file = payload->shm.map;
+    payload->promise.file = payload->file;
+}
+
+VkResult vd_fence_payload_create(struct vd_connection *connection, bool signaled,
+                                 struct vd_fence_payload **out)
+{
+    struct vd_fence_payload *payload = payload_alloc(connection);
+    if (!payload)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result =
+        vd_connection_shm_create(connection, sizeof(*payload->file), &payload->shm);
+    if (result != VK_SUCCESS) {
+        free(payload);
+        return result;
+    }
+    payload_map(payload);
+    payload->file->magic = VD_FENCE_MAGIC;
+    atomic_store(&payload->file->state, signaled ? VD_FENCE_SIGNALED : VD_FENCE_UNSIGNALED);
+    *out = payload;
+    return VK_SUCCESS;
+}
+
+/* The file is looked at before it is mapped: reading never kills, whatever the descriptor is. */
+static bool is_ours(int fd, uint64_t *size)
+{
+    const int seals = fcntl(fd, F_GET_SEALS);
+    struct stat file;
+    uint64_t magic;
+    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0 ||
+        file.st_size != sysconf(_SC_PAGESIZE) ||
+        pread(fd, &magic, sizeof(magic), 0) != sizeof(magic) || magic != VD_FENCE_MAGIC)
+        return false;
+    *size = (uint64_t)file.st_size;
+    return true;
+}
+
+VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
+                                 struct vd_fence_payload **out)
+{
+    uint64_t size;
+    if (!is_ours(fd, &size))
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    struct vd_fence_payload *payload = payload_alloc(connection);
+    if (!payload)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = vd_connection_shm_import(connection, fd, size, &payload->shm);
+    if (result != VK_SUCCESS) {
+        free(payload);
+        return result;
+    }
+    payload_map(payload);
+    *out = payload;
+    return VK_SUCCESS;
+}
+
+void vd_fence_payload_destroy(struct vd_fence_payload *payload)
+{
+    if (!payload)
+        return;
+    vd_connection_promise_end(payload->connection, &payload->promise);
+    vd_connection_shm_destroy(payload->connection, &payload->shm);
+    free(payload);
+}
+
+int vd_fence_payload_export(const struct vd_fence_payload *payload)
+{
+    return fcntl(payload->shm.fd, F_DUPFD_CLOEXEC, 0);
+}
+
+bool vd_fence_payload_is_signaled(const struct vd_fence_payload *payload)
+{
+    /* acquire: what the host wrote before. */
+    return atomic_load_explicit(&payload->file->state, memory_order_acquire) == VD_FENCE_SIGNALED;
+}
+
+void vd_fence_payload_reset(struct vd_fence_payload *payload)
+{
+    /* Nobody is going to signal it. */
+    atomic_store(&payload->file->signaler, 0);
+    uint32_t signaled = VD_FENCE_SIGNALED; /* else somebody may sleep, and wants to be woken */
+    atomic_compare_exchange_strong(&payload->file->state, &signaled, VD_FENCE_UNSIGNALED);
+}
+
+void vd_fence_payload_signal(struct vd_fence_payload *payload)
+{
+    if (vd_fence_mark(&payload->file->state))
+        vd_connection_wake(payload->connection, &payload->file->state);
+}
+
+/* If this cannot be sent, neither can the submission that follows: the connection is lost. */
+static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint64_t number)
+{
+    const struct {
+        struct vd_record record;
+        struct vd_signal_fence args;
+    } command = {
+        .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_FENCE},
+        .args =
+            {
+                .queue = queue->base.id,
+                .number = number,
+                .state = vd_shm_pointer(payload->shm.id, offsetof(struct vd_fence_file, state)),
+            },
+    };
+    uint32_t capacity;
+    uint8_t *at = vd_connection_write_begin(payload->connection, &capacity);
+    if (at) {
+        memcpy(at, &command, sizeof(command));
+        vd_connection_write_end(payload->connection, sizeof(command), false);
+    } else {
+        vd_connection_send(payload->connection, &command, NULL);
+    }
+}
+
+void vd_fence_payload_expect(struct vd_fence_payload *payload, struct vd_queue *queue,
+                             uint64_t number)
+{
+    vd_connection_promise(payload->connection, &payload->promise);
+    send(payload, queue, number);
+}
+
+void vd_fence_payload_withdraw(struct vd_fence_payload *payload, struct vd_queue *queue)
+{
+    atomic_store(&payload->file->signaler, 0);
+    send(payload, queue, 0);
+}
+
+struct vd_futex_word vd_fence_payload_await(struct vd_fence_payload *payload)
+{
+    _Atomic uint32_t *state = &payload->file->state;
+    uint32_t seen = VD_FENCE_UNSIGNALED;
+    atomic_compare_exchange_strong(state, &seen, VD_FENCE_AWAITED);
+    return (struct vd_futex_word){state, VD_FENCE_AWAITED};
+}

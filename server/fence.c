@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+#include "fence.h"
+
+#include <stdlib.h>
+
+#include "protocol/fence.h"
+
+#include "context_private.h"
+#include "log.h"
+#include "opcodes.h"
+#include "queue.h"
+#include "shm.h"
+
+struct vd_pending_fence {
+    struct vd_pending_fence *next;
+    const struct vd_queue *queue; /* NULL: there was none, and the device is lost */
+    uint64_t number;
+    struct vd_shm_region *region;
+    _Atomic uint32_t *state; /* in it */
+};
+
+void vd_pending_fences_init(struct vd_pending_fences *fences, struct vd_shm_table *shm)
+{
+    pthread_mutex_init(&fences->lock, NULL);
+    fences->shm = shm;
+}
+
+void vd_pending_fences_finish(struct vd_pending_fences *fences)
+{
+    vd_pending_fences_lose(fences);
+    pthread_mutex_destroy(&fences->lock);
+}
+
+static void mark(_Atomic uint32_t *state)
+{
+    if (vd_fence_mark(state)) {
+        vd_wake(state);
+    }
+}
+
+/* Takes the fence at this place out of the list. Under the lock. */
+static void settle(struct vd_pending_fences *fences, struct vd_pending_fence **link, bool marks)
+{
+    struct vd_pending_fence *fence = *link;
+    *link = fence->next;
+    atomic_fetch_sub_explicit(&fences->count, 1, memory_order_relaxed);
+    if (marks) {
+        mark(fence->state);
+    }
+    vd_shm_put(fences->shm, fence->region);
+    free(fence);
+}
+
+void vd_pending_fences_advance(struct vd_pending_fences *fences, const struct vd_queue *queue,
+                               uint64_t number)
+{
+    /* Relaxed: a batch is not finished before it was submitted, nor submitted before its fence
+     * was added. */
+    if (atomic_load_explicit(&fences->count, memory_order_relaxed) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&fences->lock);
+    for (struct vd_pending_fence **link = &fences->first; *link;) {
+        if ((*link)->queue == queue && (*link)->number <= number) {
+            settle(fences, link, true);
+        } else {
+            link = &(*link)->next;
+        }
+    }
+    pthread_mutex_unlock(&fences->lock);
+}
+
+void vd_pending_fences_lose(struct vd_pending_fences *fences)
+{
+    pthread_mutex_lock(&fences->lock);
+    fences->lost = true;
+    while (fences->first) {
+        settle(fences, &fences->first, true);
+    }
+    pthread_mutex_unlock(&fences->lock);
+}
+
+static void take_back(struct vd_pending_fences *fences, const _Atomic uint32_t *state)
+{
+    pthread_mutex_lock(&fences->lock);
+    for (struct vd_pending_fence **link = &fences->first; *link;) {
+        if ((*link)->state == state) {
+            settle(fences, link, false);
+        } else {
+            link = &(*link)->next;
+        }
+    }
+    pthread_mutex_unlock(&fences->lock);
+}
+
+/* The reference to the region becomes the list's. */
+static bool add(struct vd_pending_fences *fences, const struct vd_pending_fence *wanted)
+{
+    struct vd_pending_fence *fence = malloc(sizeof(*fence));
+    if (!fence) {
+        return false;
+    }
+    pthread_mutex_lock(&fences->lock);
+    *fence = *wanted;
+    fence->next = fences->first;
+    fences->first = fence;
+    atomic_fetch_add_explicit(&fences->count, 1, memory_order_relaxed);
+    if (fences->lost) {
+        settle(fences, &fences->first, true);
+    }
+    pthread_mutex_unlock(&fences->lock);
+    return true;
+}
+
+bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_signal_fence *args = (const struct vd_signal_fence *)(record + 1);
+    if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
+        return vd_malformed(record, "flags, or arguments of a wrong size");
+    }
+    const struct vd_object *object = vd_id_type(args->queue) == VD_TYPE_VkQueue
+                                         ? vd_object_find(&context->objects, args->queue)
+                                         : NULL;
+    if (!object) {
+        return vd_malformed(record, "no such queue");
+    }
+    struct vd_pending_fence fence = {
+        .queue = vd_object_links(&context->objects, vd_id_index(args->queue))->data,
+        .number = args->number,
+    };
+    if (fence.number && fence.queue && fence.number <= fence.queue->number) {
+        return vd_malformed(record, "for a batch that came before");
+    }
+    const uint64_t offset = vd_shm_pointer_offset(args->state);
+    fence.region =
+        offset % sizeof(*fence.state) == 0
+            ? vd_shm_get(context->shm, vd_shm_pointer_id(args->state), offset, sizeof(*fence.state))
+            : NULL;
+    if (!fence.region) {
+        return vd_malformed(record, "no such word in shared memory");
+    }
+    fence.state = (_Atomic uint32_t *)(fence.region->map + offset);
+    if (fence.number == 0) {
+        take_back(&context->fences, fence.state);
+        vd_shm_put(context->shm, fence.region);
+    } else if (!add(&context->fences, &fence)) {
+        vd_context_lose(context, "no memory for a fence");
+        mark(fence.state);
+        vd_shm_put(context->shm, fence.region);
+    }
+    return true;
+}
