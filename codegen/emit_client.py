@@ -181,7 +181,7 @@ class ClientEmitter:
                 size = self.p.layouts.of_member(m)[0]
                 w(f"vd_enc_put{size * 8}(e, at + offsetof({name}, {m.name}), s->{m.name});")
         for step in self.p.struct_steps(name):
-            if step.kind in ("out", "inout", "shape", "number"):
+            if step.kind in ("out", "inout", "shape", "number", "new"):
                 self.encode_step(w, step, name, "s->", s.members)
             elif step.kind == "struct":
                 self.call(w, "shape", step.elem, f"at + offsetof({name}, {step.m.name})",
@@ -322,7 +322,7 @@ class ClientEmitter:
                     struct = self.r.structs[next(x for x in members if x.name == info).type]
                     pool = next((f"(uint64_t){prefix}{info}->{x.name}" for x in struct.members
                                  if x.type.endswith("Pool")), "0")
-                w(f"vd_enc_new(e, {where}, VD_TYPE_{step.elem}, {count}, {pool});")
+                w(f"vd_enc_new(e, {where}, {value}, VD_TYPE_{step.elem}, {count}, {pool});")
         else:
             raise SystemExit(f"no encoding for {step.kind} {value}")
 
@@ -369,8 +369,6 @@ class ClientEmitter:
             w("}")
         elif step.back:
             w(f"vd_fill_sized(f, {where}, (void *){value});")
-        elif step.kind == "new":
-            w(f"vd_fill_new(f, {where}, {value}, {count_expression(step.count, members, prefix)});")
         elif step.kind in ("out", "inout", "shape"):
             # What was asked for stands in the record; what came, in the application's counts,
             # which were filled before: registry order puts counts first.
@@ -451,6 +449,10 @@ class ClientEmitter:
         w(f"VkResult result = vd_call_begin(&call, {me}, VD_OP_{c.name}, "
           f"{self._args_size(plan)}, {self._kind(plan)});")
         w("if (result != VK_SUCCESS) {")
+        for n in plan.news:
+            if n.step.count and not self.r.handles[n.step.elem].dispatchable:
+                count = count_expression(n.step.count, n.siblings, n.prefix)
+                w(f"vd_call_no_new({n.prefix}{n.step.m.name}, {count});")
         self._give_up(w, plan)
         w(failed)
         w("}")
@@ -476,11 +478,10 @@ class ClientEmitter:
                 w("}")
         else:
             w("result = vd_call_send(&call);")
-        for s in plan.news:
-            if not self.r.handles[s.elem].dispatchable:
-                count = count_expression(s.count, c.params, "")
-                w("vd_call_take_new(&call, call.encoder.at + "
-                  f"(uint32_t)offsetof({args}, {s.m.name}), {s.m.name}, {count});")
+        for n in plan.news:
+            if not self.r.handles[n.step.elem].dispatchable:
+                count = count_expression(n.step.count, n.siblings, n.prefix)
+                w(f"vd_call_take_new(&call, {n.prefix}{n.step.m.name}, {count});")
         if plan.victim and plan.victim.elem and \
                 not self.r.handles[plan.victim.elem].dispatchable:
             v = plan.victim

@@ -35,6 +35,14 @@ class Step:
 
 
 @dataclass
+class New:
+    """Handles that a command creates."""
+    step: object
+    prefix: str                   # in front of its name, for the caller of the command
+    siblings: list                # members or parameters beside it
+
+
+@dataclass
 class CommandPlan:
     c: object
     steps: list
@@ -45,10 +53,16 @@ class CommandPlan:
     blocking: bool
     names_buffers: bool          # command buffers besides the one that it is recorded into
     returns: list                # steps whose pointees come back
-    news: list                   # steps that create handles
+    news: list                   # of New, one at most
     victim: object = None        # the step whose handle or handles the call destroys
     victim_count: str = None
     group: str = ""
+
+    @property
+    def creates_some(self):
+        """Whether some of its objects may come to be without the others. vkAllocate* are all or
+        nothing."""
+        return self.c.name.startswith("vkCreate") and any(n.step.count for n in self.news)
 
 
 class Planner:
@@ -90,9 +104,12 @@ class Planner:
             for name in self.policy[table]:
                 if name not in self.r.extensions:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")
-        for name in self.policy["checked"]:
-            if name not in self.structs:
-                raise SystemExit(f"policy.toml: [checked] {name}: no such struct")
+        chained = self.policy["chained"]
+        for table, names in (("checked", self.policy["checked"]), ("chained", chained),
+                             ("chained", [s for x in chained.values() for s in x["structs"]])):
+            for name in names:
+                if name not in self.structs:
+                    raise SystemExit(f"policy.toml: [{table}] {name}: no such struct")
         for table in ("pointers", "ignored", "lenient", "object_handles"):
             for name in self.policy[table]:
                 owner, member = name.split(".")
@@ -111,8 +128,12 @@ class Planner:
 
     def chain_of(self, name):
         """Structs that may stand in the pNext chain of this one."""
-        return sorted((s for s in self.r.extending.get(name, [])
-                       if s.name in self.structs and s.stype), key=lambda s: s.name)
+        found = {s.name: s for s in self.r.extending.get(name, [])
+                 if s.name in self.structs and s.stype}
+        for inner in self.policy["chained"].get(name, {}).get("structs", []):
+            found[inner] = self.structs[inner]
+            found.update((s.name, s) for s in self.chain_of(inner))
+        return [found[n] for n in sorted(found)]
 
     @lru_cache(maxsize=None)
     def works(self, name):
@@ -236,7 +257,7 @@ class Planner:
         # Outputs.
         if m.pointers != 1 or m.type == "void" and count is None:
             raise SystemExit(f"{owner}.{m.name}: output needs a policy")
-        if kind == "new" or m.type in r.handles:
+        if m.type in r.handles:
             return [Step("new", count=count, elem=m.type, required=required, **base)]
         if kind == "inout":
             return [Step("inout", count=count, elem=m.type, required=False, **base)]
@@ -257,7 +278,7 @@ class Planner:
         for p in wire:
             steps += self.member_steps(name, p, wire)
         returns = [s for s in steps if s.kind in ("out", "inout", "shape") or s.back]
-        news = [s for s in steps if s.kind == "new"]
+        news = self._news(name, steps, wire)
         inner = any(s.elem in self.r.structs and self.fills(s.elem) for s in steps
                     if s.kind in ("array", "struct"))
         sync = (bool(returns) or bool(inner) or name in self.policy["synchronous"] or
@@ -277,6 +298,17 @@ class Planner:
             plan.victim = handles[-1] if handles else None
         plan.group = self._group(c)
         return plan
+
+    def _news(self, name, steps, params):
+        """Handles stand in a parameter, or in a struct that a parameter points to."""
+        news = [New(s, "", params) for s in steps if s.kind == "new"]
+        for s in steps:
+            if s.kind == "shape" and s.count is None:
+                news += [New(x, s.m.name + "->", self.r.structs[s.elem].members)
+                         for x in self.struct_steps(s.elem) if x.kind == "new"]
+        if len(news) > 1:
+            raise SystemExit(f"{name}: creates more than one kind of handles")
+        return news
 
     @lru_cache(maxsize=None)
     def fills(self, name):

@@ -165,6 +165,7 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     }
     e->out_size = 0;
     e->echo = 0;
+    e->new_count = 0;
     e->failed = false;
     e->grow = grow;
     e->instance = instance;
@@ -264,36 +265,53 @@ uint64_t vd_call_value(const struct vd_call *call)
                                     : (uint64_t)(uint32_t)call->space.reply->result;
 }
 
-void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint64_t count)
+/* The id that stands at `at`. */
+static uint64_t new_id(const struct vd_call *call, uint32_t at)
+{
+    uint64_t id;
+    memcpy(&id, call->encoder.base + at, sizeof(id));
+    return id;
+}
+
+/* The same, 0 if nothing was created. */
+static uint64_t created(const struct vd_call *call, uint32_t at)
+{
+    if (!call->answered)
+        return !call->sync && call->sent ? new_id(call, at) : 0;
+    uint64_t id = 0;
+    const void *echo = vd_fill_echo(&call->fill, at, sizeof(id));
+    if (echo)
+        memcpy(&id, echo, sizeof(id));
+    return id == new_id(call, at) ? id : 0;
+}
+
+void vd_call_take_new(struct vd_call *call, void *handles, uint64_t count)
 {
     const struct vd_encoder *e = &call->encoder;
     uint64_t *out = handles;
-    uint32_t at = 0;
     if (!out)
         return;
-    memcpy(&at, e->base + where, sizeof(at));
-    for (uint64_t i = 0; i < count; i++) {
-        uint64_t id = 0, created = 0;
-        if (at)
-            memcpy(&id, e->base + at + 8 * i, sizeof(id));
-        if (call->answered) {
-            const void *echo = vd_fill_echo(&call->fill, at + (uint32_t)(8 * i), sizeof(created));
-            if (echo)
-                memcpy(&created, echo, sizeof(created));
-        } else if (!call->sync && call->sent) {
-            created = id;
-        }
-        if (created != id) {
-            vd_id_free(e->instance, id);
-            created = 0;
-        }
-        out[i] = created;
+    /* A count that came back is no more than what was asked for. */
+    if (call->answered && count > e->new_count)
+        count = e->new_count;
+    for (uint64_t i = 0; i < count; i++)
+        out[i] = i < e->new_count ? created(call, e->news + (uint32_t)(8 * i)) : 0;
+}
+
+static void free_not_created(struct vd_call *call)
+{
+    const struct vd_encoder *e = &call->encoder;
+    for (uint32_t i = 0; i < e->new_count; i++) {
+        const uint32_t at = e->news + 8 * i;
+        if (!created(call, at))
+            vd_id_free(e->instance, new_id(call, at));
     }
 }
 
 void vd_call_end(struct vd_call *call)
 {
     struct vd_instance *instance = call->encoder.instance;
+    free_not_created(call);
     if (!call->scratch) {
         vd_connection_write_end(instance->connection, call->sent ? call->encoder.size : 0,
                                 call->kind != VD_CALL_LAZY);

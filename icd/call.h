@@ -45,9 +45,15 @@ static inline bool vd_call_answered(const struct vd_call *call)
 }
 /* The command's 64-bit or boolean return value, 0 without an answer. */
 uint64_t vd_call_value(const struct vd_call *call);
-/* Gives the new handles at `where` to the application: those that were created, NULL for others.
- * Ids of handles that were not created are freed. */
-void vd_call_take_new(struct vd_call *call, uint32_t where, void *handles, uint64_t count);
+/* Gives new handles to the application: those that were created, VK_NULL_HANDLE for others. */
+void vd_call_take_new(struct vd_call *call, void *handles, uint64_t count);
+/* The same for a call that was not begun. */
+static inline void vd_call_no_new(void *handles, uint64_t count)
+{
+    if (handles)
+        memset(handles, 0, count * sizeof(uint64_t));
+}
+/* Ids of handles that were not created are free again. */
 void vd_call_end(struct vd_call *call);
 /* Frees the buffers that calls kept. */
 void vd_scratch_finish(struct vd_instance *instance);

@@ -85,7 +85,7 @@ void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t ele
                 uint64_t count)
 {
     uint64_t pointer = 0;
-    if (to && count) {
+    if (to) {
         if (count > VD_RECORD_MAX || e->out_size + vd_align(element * count) > VD_RECORD_MAX) {
             e->failed = true;
         } else {
@@ -108,7 +108,7 @@ uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size
                       uint64_t count)
 {
     uint32_t at = 0;
-    if (to && count) {
+    if (to) {
         at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
         if (at) {
             vd_enc_zero(e, at, element * count);
@@ -119,11 +119,12 @@ uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size
     return at;
 }
 
-void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t count, uint64_t pool)
+void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t type, uint64_t count,
+                uint64_t pool)
 {
-    const uint32_t at = count && count <= VD_RECORD_MAX ? vd_enc_reserve(e, 8 * count) : 0;
+    const uint32_t at = to && count <= VD_RECORD_MAX ? vd_enc_reserve(e, 8 * count) : 0;
     vd_enc_put64(e, where, at);
-    if (count && !at)
+    if (to && !at)
         e->failed = true;
     for (uint32_t i = 0; at && i < count; i++) {
         const uint64_t id = e->failed ? 0 : vd_id_new(e->instance, type, pool);
@@ -131,8 +132,11 @@ void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t cou
             e->failed = true;
         vd_enc_put64(e, at + i * 8, id);
     }
-    if (at)
+    if (at) {
+        e->news = at;
+        e->new_count = (uint32_t)count;
         mark_echo(e, at);
+    }
 }
 
 void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,

@@ -26,7 +26,9 @@ struct vd_encoder {
     uint32_t at;       /* offset of the arguments */
     uint32_t out_size; /* output area asked for so far */
     uint32_t echo;     /* first byte that returns, 0: none */
-    bool failed;       /* out of memory, or over VD_RECORD_MAX: the record is not sent */
+    uint32_t news;     /* where the ids of new handles stand */
+    uint32_t new_count;
+    bool failed; /* out of memory, or over VD_RECORD_MAX: the record is not sent */
     /* Makes room for `capacity` bytes from base, moving the record; false when it cannot. */
     bool (*grow)(struct vd_encoder *e, uint64_t capacity);
     struct vd_instance *instance;
@@ -91,7 +93,8 @@ void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *cons
  * returns. */
 void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back,
                   bool share);
-/* Output: a place in the reply. `to` only says whether it is wanted. */
+/* Output: a place in the reply. `to` only says whether it is wanted: room for nothing is more than
+ * NULL, which asks how much there is. */
 void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
                 uint64_t count);
 /* Sent and returned. */
@@ -100,8 +103,9 @@ void vd_enc_inout(struct vd_encoder *e, uint32_t where, const void *from, size_t
 /* Structs that return: zeroed, for the caller to write what the server must know. */
 uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
                       uint64_t count);
-/* Handles that the call creates: new ids, children of `pool` (0: none). */
-void vd_enc_new(struct vd_encoder *e, uint32_t where, uint8_t type, uint64_t count, uint64_t pool);
+/* Handles that the call creates: new ids, children of `pool` (0: none). Once in a record. */
+void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t type, uint64_t count,
+                uint64_t pool);
 /* The same for dispatchable objects, which the client made before. */
 void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
                               uint64_t count);
@@ -164,11 +168,13 @@ static inline uint64_t vd_fill_asked64(const struct vd_fill *f, uint32_t where)
     return n;
 }
 
-/* Elements to copy: as many as came, never more than were asked for. */
+/* Elements to copy: as many as came, never more than were asked for; none where a call fails for
+ * lack of room, whose count tells what it needs. */
 static inline uint64_t vd_fill_count(const struct vd_fill *f, uint64_t came, uint64_t asked)
 {
-    (void)f;
-    return came < asked ? came : asked;
+    if (came <= asked)
+        return came;
+    return f->result == VK_ERROR_NOT_ENOUGH_SPACE_KHR ? 0 : asked;
 }
 
 /* The returned bytes of the record at `at`, or NULL where they did not return. */

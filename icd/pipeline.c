@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * VkGraphicsPipelineCreateInfo has many members that the specification ignores in some case, and
- * that may then hold anything. What is ignored is left out before it is encoded.
+ * that may then hold anything. What is ignored is left out before it is encoded, also where only the
+ * pipeline's key or its binaries are asked for.
  */
 #include <stdlib.h>
 
@@ -163,6 +164,52 @@ static bool sanitise(struct vd_instance *instance, VkGraphicsPipelineCreateInfo 
         info->pViewportState = viewport;
     }
     return sanitise_rendering(info, &t, changed);
+}
+
+/* A pipeline's create info in a chain. */
+struct chained {
+    VkPipelineCreateInfoKHR head;
+    VkGraphicsPipelineCreateInfo info;
+    struct changed changed; /* its chain is to be freed */
+};
+
+/* Leaves a chain that needs no change, or NULL, as it is. False: no memory. */
+static bool sanitise_chained(VkDevice device, const VkPipelineCreateInfoKHR **head,
+                             struct chained *chained)
+{
+    const VkGraphicsPipelineCreateInfo *info = *head ? (*head)->pNext : NULL;
+    if (!info || info->sType != VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_CREATE_INFO)
+        return true;
+    chained->info = *info;
+    chained->head = **head;
+    chained->head.pNext = &chained->info;
+    *head = &chained->head;
+    return sanitise(vd_instance_of(device), &chained->info, &chained->changed);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkGetPipelineKeyKHR(VkDevice device, const VkPipelineCreateInfoKHR *pPipelineCreateInfo,
+                       VkPipelineBinaryKeyKHR *pPipelineKey)
+{
+    struct chained chained = {0};
+    VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (sanitise_chained(device, &pPipelineCreateInfo, &chained))
+        result = vd_call_vkGetPipelineKeyKHR(device, pPipelineCreateInfo, pPipelineKey);
+    free(chained.changed.chain);
+    return result;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreatePipelineBinariesKHR(
+    VkDevice device, const VkPipelineBinaryCreateInfoKHR *pCreateInfo,
+    const VkAllocationCallbacks *pAllocator, VkPipelineBinaryHandlesInfoKHR *pBinaries)
+{
+    struct chained chained = {0};
+    VkPipelineBinaryCreateInfoKHR info = *pCreateInfo;
+    VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (sanitise_chained(device, &info.pPipelineCreateInfo, &chained))
+        result = vd_call_vkCreatePipelineBinariesKHR(device, &info, pAllocator, pBinaries);
+    free(chained.changed.chain);
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(

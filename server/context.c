@@ -292,25 +292,12 @@ bool vd_command_call(struct vd_decoder *d)
 
 /* ---- What a command creates and destroys */
 
-/* Commands that may create some of their objects and fail for others. */
-static bool creates_some(uint16_t opcode)
-{
-    switch (opcode) {
-    case VD_OP_vkCreateGraphicsPipelines:
-    case VD_OP_vkCreateComputePipelines:
-    case VD_OP_vkCreateRayTracingPipelinesKHR:
-    case VD_OP_vkCreateRayTracingPipelinesNV:
-    case VD_OP_vkCreateShadersEXT:
-        return true;
-    }
-    return false;
-}
-
 /* Gives the new objects their ids. The client who waits learns which there are; for one who does
  * not, tombstones stand in place of those that there are not. */
 static bool take_new(struct vd_context *context, struct vd_decoder *d, bool waits)
 {
-    const bool none = d->tombstone || (d->result < 0 && !creates_some(d->opcode));
+    const bool some = vd_commands[d->opcode].flags & VD_COMMAND_SOME;
+    const bool none = d->tombstone || (d->result < 0 && !some);
     for (uint32_t i = 0; i < d->pending_count; i++) {
         const struct vd_pending *new = &d->pendings[i];
         const uint64_t handle = none ? 0 : *new->where;

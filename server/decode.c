@@ -181,6 +181,11 @@ bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s)
     return true;
 }
 
+bool vd_check_VkPipelineBinaryKeyKHR(const VkPipelineBinaryKeyKHR *s)
+{
+    return s->keySize <= sizeof(s->key);
+}
+
 /* What lies in shared memory: its location is at the cursor. */
 static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size, const char *what)
 {
@@ -252,7 +257,8 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
     if (!remember(d, where, 0)) {
         return false;
     }
-    *where = d->out + d->out_cursor;
+    /* Room for nothing is not NULL, which would ask how much there is. */
+    *where = bytes ? d->out + d->out_cursor : d->record;
     d->out_cursor += (uint32_t)vd_align(bytes);
     return true;
 }

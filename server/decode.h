@@ -113,6 +113,7 @@ bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t co
                     const char *what);
 /* policy.toml, [checked]. */
 bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s);
+bool vd_check_VkPipelineBinaryKeyKHR(const VkPipelineBinaryKeyKHR *s);
 /* A u64 length and that many bytes; the pointer ends up at the bytes. `share`: these may lie in
  * memory that the client can still write, because whoever gets the pointer does not mind. */
 bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what);

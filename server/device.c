@@ -234,6 +234,7 @@ end_answer:
     X(VkDescriptorSetLayout, vkDestroyDescriptorSetLayout)             \
     X(VkShaderModule, vkDestroyShaderModule)                           \
     X(VkPipelineCache, vkDestroyPipelineCache)                         \
+    X(VkPipelineBinaryKHR, vkDestroyPipelineBinaryKHR)                 \
     X(VkValidationCacheEXT, vkDestroyValidationCacheEXT)               \
     X(VkSampler, vkDestroySampler)                                     \
     X(VkQueryPool, vkDestroyQueryPool)                                 \

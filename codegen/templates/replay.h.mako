@@ -13,6 +13,7 @@ enum vd_command_flags {
     VD_COMMAND_DESTROYS = 1 << 2, /* its victim may be a tombstone */
     VD_COMMAND_RESULT = 1 << 3,   /* returns a VkResult */
     VD_COMMAND_SETTLES = 1 << 4,  /* what was recorded must be replayed before it */
+    VD_COMMAND_SOME = 1 << 5,     /* where it fails, it may have created some of its objects */
 };
 
 struct vd_command {

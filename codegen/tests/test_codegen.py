@@ -171,6 +171,24 @@ class Model(unittest.TestCase):
             kinds = [s.kind for s in self.p.struct_steps(name)]
             self.assertNotIn("chain", kinds[:-1], name)
 
+    def test_handles_in_a_struct_that_is_filled(self):
+        plan = self.p.command_plan("vkCreatePipelineBinariesKHR")
+        self.assertEqual([(n.prefix, n.step.m.name, n.step.count) for n in plan.news],
+                         [("pBinaries->", "pPipelineBinaries", "pipelineBinaryCount")])
+        self.assertTrue(plan.sync)
+
+    def test_what_may_be_created_in_part(self):
+        for name in ("vkCreatePipelineBinariesKHR", "vkCreateGraphicsPipelines",
+                     "vkCreateShadersEXT"):
+            self.assertTrue(self.p.command_plan(name).creates_some, name)
+        for name in ("vkCreateBuffer", "vkAllocateDescriptorSets", "vkAllocateCommandBuffers"):
+            self.assertFalse(self.p.command_plan(name).creates_some, name)
+
+    def test_chains_of_chains(self):
+        names = {s.name for s in self.p.chain_of("VkPipelineCreateInfoKHR")}
+        self.assertLessEqual({"VkGraphicsPipelineCreateInfo", "VkComputePipelineCreateInfo",
+                              "VkPipelineRenderingCreateInfo"}, names)
+
     def test_streams(self):
         self.assertTrue(self.p.command_plan("vkCmdDraw").streamed)
         self.assertTrue(self.p.command_plan("vkBeginCommandBuffer").streamed)

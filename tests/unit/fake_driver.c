@@ -471,6 +471,46 @@ static void destroy_pipeline(VkDevice device, VkPipeline pipeline,
     destroy((uintptr_t)pipeline);
 }
 
+/* Reads all that it is given, for a sanitizer to see. */
+static VkResult create_binaries(VkDevice device, const VkPipelineBinaryCreateInfoKHR *info,
+                                const VkAllocationCallbacks *callbacks,
+                                VkPipelineBinaryHandlesInfoKHR *handles)
+{
+    (void)device;
+    (void)callbacks;
+    const VkPipelineBinaryKeysAndDataKHR *all = info->pKeysAndDataInfo;
+    const uint32_t total = all ? all->binaryCount : 0;
+    for (uint32_t i = 0; i < total; i++) {
+        for (uint32_t n = 0; n < all->pPipelineBinaryKeys[i].keySize; n++) {
+            fake_driver.sum += all->pPipelineBinaryKeys[i].key[n];
+        }
+        for (size_t n = 0; n < all->pPipelineBinaryData[i].dataSize; n++) {
+            fake_driver.sum += ((const uint8_t *)all->pPipelineBinaryData[i].pData)[n];
+        }
+    }
+    if (!handles->pPipelineBinaries || handles->pipelineBinaryCount > total) {
+        handles->pipelineBinaryCount = total;
+    }
+    for (uint32_t i = 0; handles->pPipelineBinaries && i < handles->pipelineBinaryCount; i++) {
+        handles->pPipelineBinaries[i] = VK_NULL_HANDLE;
+        if (!(fake_driver.missing >> i & 1)) {
+            create((uint64_t *)&handles->pPipelineBinaries[i], 1);
+        }
+    }
+    if (!fake_driver.missing) {
+        return VK_SUCCESS;
+    }
+    return fake_driver.missing_result ? fake_driver.missing_result : VK_PIPELINE_BINARY_MISSING_KHR;
+}
+
+static void destroy_binary(VkDevice device, VkPipelineBinaryKHR binary,
+                           const VkAllocationCallbacks *callbacks)
+{
+    (void)device;
+    (void)callbacks;
+    destroy((uintptr_t)binary);
+}
+
 static VkResult allocate_memory(VkDevice device, const VkMemoryAllocateInfo *info,
                                 const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory)
 {
@@ -732,6 +772,8 @@ static struct function functions[] = {
     FUNCTION("vkDestroySampler", destroy_sampler),
     FUNCTION("vkCreateComputePipelines", create_compute_pipelines),
     FUNCTION("vkDestroyPipeline", destroy_pipeline),
+    FUNCTION("vkCreatePipelineBinariesKHR", create_binaries),
+    FUNCTION("vkDestroyPipelineBinaryKHR", destroy_binary),
     FUNCTION("vkCreateQueryPool", create_query_pool),
     FUNCTION("vkDestroyQueryPool", destroy_query_pool),
     FUNCTION("vkCreateCommandPool", create_command_pool),

@@ -19,6 +19,8 @@ struct fake_driver {
     _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
     _Atomic bool impatient;       /* nobody waits for a semaphore */
+    uint32_t missing;             /* a bit for each pipeline binary that cannot be made */
+    VkResult missing_result;      /* what they come to, VK_PIPELINE_BINARY_MISSING_KHR if 0 */
     bool no_debug_utils;
     int exported_fd; /* what vkGetSemaphoreFdKHR gives away */
     _Atomic uint32_t
@@ -32,6 +34,7 @@ struct fake_driver {
     VkWriteDescriptorSet write;        /* the last one */
     VkDescriptorBufferInfo descriptor; /* its first one */
     uint32_t submits, names;
+    uint32_t sum;        /* of what was read of pipeline binaries */
     uint64_t last_freed; /* the handle of the last object that was destroyed */
     VkBuffer bound[8];   /* by the last vkCmdBindVertexBuffers */
     uint32_t bound_count;

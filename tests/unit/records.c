@@ -358,6 +358,44 @@ void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t 
     record_put_back(r, ARG(r, struct vd_args_vkAllocateMemory, pMemory), &id, sizeof(id));
 }
 
+void make_binaries(struct test_record *r, const uint64_t *ids, uint32_t count)
+{
+    const struct vd_args_vkCreatePipelineBinariesKHR args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkPipelineBinaryCreateInfoKHR info = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_BINARY_CREATE_INFO_KHR};
+    const VkPipelineBinaryKeysAndDataKHR all = {.binaryCount = count};
+    const VkPipelineBinaryHandlesInfoKHR handles = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_BINARY_HANDLES_INFO_KHR,
+        .pipelineBinaryCount = ids ? count : 0};
+    VkPipelineBinaryKeyKHR keys[4] = {0};
+    VkPipelineBinaryDataKHR data[4] = {0};
+    assert(count <= 4);
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i].sType = VK_STRUCTURE_TYPE_PIPELINE_BINARY_KEY_KHR;
+        keys[i].keySize = 20 + i;
+        data[i].dataSize = 5 + i;
+    }
+    record_begin(r, VD_OP_vkCreatePipelineBinariesKHR, &args, sizeof(args), true);
+    uint32_t at = record_put(r, ARG(r, struct vd_args_vkCreatePipelineBinariesKHR, pCreateInfo),
+                             &info, sizeof(info));
+    at = record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryCreateInfoKHR, pKeysAndDataInfo),
+                    &all, sizeof(all));
+    record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryKeysAndDataKHR, pPipelineBinaryKeys),
+               keys, count * (uint32_t)sizeof(*keys));
+    at = record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryKeysAndDataKHR, pPipelineBinaryData),
+                    data, count * (uint32_t)sizeof(*data));
+    for (uint32_t i = 0; i < count; i++) {
+        record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryDataKHR, pData), "a binary", 5 + i);
+        at += (uint32_t)sizeof(*data);
+    }
+    at = record_put_back(r, ARG(r, struct vd_args_vkCreatePipelineBinariesKHR, pBinaries), &handles,
+                         sizeof(handles));
+    if (ids) {
+        record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryHandlesInfoKHR, pPipelineBinaries),
+                   ids, count * 8);
+    }
+}
+
 void make_begin(struct test_record *r)
 {
     const struct vd_args_vkBeginCommandBuffer args = {0};
@@ -422,6 +460,11 @@ bool make_sample(struct test_record *r, int n, uint32_t shm)
             .state = vd_shm_pointer(shm, IMPORT),
         };
         record_begin(r, VD_OP_SIGNAL_FENCE, &args, sizeof(args), false);
+        return true;
+    }
+    case 12: {
+        const uint64_t binaries[2] = {ID(VkPipelineBinaryKHR, 54), ID(VkPipelineBinaryKHR, 55)};
+        make_binaries(r, binaries, 2);
         return true;
     }
     }

@@ -104,6 +104,8 @@ void make_submit_of(struct test_record *r, uint64_t command_buffer);
 void make_semaphore(struct test_record *r, uint64_t id);
 void make_wait(struct test_record *r, uint64_t semaphore, uint64_t timeout);
 void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t size);
+/* Of `count` pieces of data, with room for as many handles; without ids, it asks for their number. */
+void make_binaries(struct test_record *r, const uint64_t *ids, uint32_t count);
 void make_begin(struct test_record *r); /* of a stream */
 void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait);
 

@@ -207,6 +207,48 @@ static void specialization_stays_in_its_data(void **state)
     }
 }
 
+static void binaries_stay_in_the_record(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t ids[2] = {ID(VkPipelineBinaryKHR, 200), ID(VkPipelineBinaryKHR, 201)};
+    make_binaries(&r, ids, 2);
+    const uint32_t info = (uint32_t)record_get64(
+        &r, ARG(&r, struct vd_args_vkCreatePipelineBinariesKHR, pCreateInfo));
+    const uint32_t all = (uint32_t)record_get64(
+        &r, info + (uint32_t)offsetof(VkPipelineBinaryCreateInfoKHR, pKeysAndDataInfo));
+    const uint32_t keys = (uint32_t)record_get64(
+        &r, all + (uint32_t)offsetof(VkPipelineBinaryKeysAndDataKHR, pPipelineBinaryKeys));
+    const uint32_t data = (uint32_t)record_get64(
+        &r, all + (uint32_t)offsetof(VkPipelineBinaryKeysAndDataKHR, pPipelineBinaryData));
+    const uint32_t handles =
+        (uint32_t)record_get64(&r, ARG(&r, struct vd_args_vkCreatePipelineBinariesKHR, pBinaries));
+    const struct {
+        uint32_t at, size;
+        uint64_t value;
+    } wrong[] = {
+        {handles + (uint32_t)offsetof(VkPipelineBinaryHandlesInfoKHR, pipelineBinaryCount), 4, 3},
+        {handles + (uint32_t)offsetof(VkPipelineBinaryHandlesInfoKHR, pipelineBinaryCount), 4,
+         0x20000002},
+        {all, 4, 3},
+        {all, 4, UINT32_MAX},
+        {keys + (uint32_t)offsetof(VkPipelineBinaryKeyKHR, keySize), 4, 33},
+        {keys + (uint32_t)offsetof(VkPipelineBinaryKeyKHR, keySize), 4, UINT32_MAX},
+        {data, 8, r.size},
+        {data, 8, UINT64_MAX},
+        {data, 8, UINT64_MAX - 7},
+        {data + 8, 8, 0}, /* no data */
+        {all + 8, 8, 0},  /* no keys */
+        {all + 16, 8, 0}, /* nothing at all */
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct test_record bad = r;
+        memcpy(bad.bytes + wrong[i].at, &wrong[i].value, wrong[i].size);
+        refused(client, &bad);
+    }
+    answered(client, &r, VK_SUCCESS);
+}
+
 static void query_results_stay_in_their_array(void **state)
 {
     struct test_client *client = *state;
@@ -329,6 +371,7 @@ int main(void)
         TEST(chains_end, open_device),
         TEST(counts_do_not_overflow, open_device),
         TEST(specialization_stays_in_its_data, open_device),
+        TEST(binaries_stay_in_the_record, open_device),
         TEST(query_results_stay_in_their_array, open_device),
         TEST(replies_stay_in_shared_memory, open_device),
         TEST(outputs_return_and_pointers_do_not, open_device),

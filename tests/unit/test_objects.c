@@ -297,6 +297,62 @@ static void creations_are_told(void **state)
     answered(client, &r, VK_SUCCESS);
 }
 
+/* What the client learns of a call that makes pipeline binaries. */
+static const VkPipelineBinaryHandlesInfoKHR *binaries_of(struct test_client *client)
+{
+    return (const VkPipelineBinaryHandlesInfoKHR *)client_reply_bytes(client);
+}
+
+static void some_of_many_may_be_missing(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t ids[3] = {ID(VkPipelineBinaryKHR, 100), ID(VkPipelineBinaryKHR, 101),
+                             ID(VkPipelineBinaryKHR, 102)};
+    const uint32_t objects = fake_driver.objects;
+    make_binaries(&r, NULL, 3);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(binaries_of(client)->pipelineBinaryCount, 3);
+    assert_int_equal(fake_driver.objects, objects);
+
+    make_binaries(&r, ids, 3);
+    fake_driver.missing = 1u << 1;
+    answered(client, &r, VK_PIPELINE_BINARY_MISSING_KHR);
+    const uint64_t made[3] = {ids[0], 0, ids[2]};
+    assert_memory_equal(binaries_of(client) + 1, made, sizeof(made));
+    assert_null(binaries_of(client)->pPipelineBinaries);
+    assert_int_equal(fake_driver.objects, objects + 2);
+    assert_int_equal(client_host_handle(client, ids[1]), 0);
+
+    /* The id of what was not made may be given again, as another's, and those of others not. */
+    fake_driver.missing = 0;
+    make_binaries(&r, &ids[1], 1);
+    answered(client, &r, VK_SUCCESS);
+    for (int i = 0; i < 3; i++) {
+        assert_int_not_equal(client_host_handle(client, ids[i]), 0);
+        make_binaries(&r, &ids[i], 1);
+        refused(client, &r);
+    }
+    const uint64_t twice[2] = {ID(VkPipelineBinaryKHR, 103), ID(VkPipelineBinaryKHR, 103)};
+    make_binaries(&r, twice, 2);
+    refused(client, &r);
+}
+
+static void some_of_many_may_fail(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t ids[2] = {ID(VkPipelineBinaryKHR, 100), ID(VkPipelineBinaryKHR, 101)};
+    make_binaries(&r, ids, 2);
+    fake_driver.missing = 1;
+    fake_driver.missing_result = VK_ERROR_INITIALIZATION_FAILED;
+    answered(client, &r, VK_ERROR_INITIALIZATION_FAILED);
+    const uint64_t made[2] = {0, ids[1]};
+    assert_memory_equal(binaries_of(client) + 1, made, sizeof(made));
+    assert_int_not_equal(client_host_handle(client, ids[1]), 0);
+    assert_false(client_is_lost(client));
+}
+
 static void tombstones_lose_the_device(void **state)
 {
     struct test_client *client = *state;
@@ -396,6 +452,8 @@ int main(void)
         TEST(freed_ids_are_stale, open_device),
         TEST(pools_own_their_children, open_device),
         TEST(creations_are_told, open_device),
+        TEST(some_of_many_may_be_missing, open_device),
+        TEST(some_of_many_may_fail, open_device),
         TEST(tombstones_lose_the_device, open_device),
         TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
         TEST(names_are_passed_on, open_device),
