@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common.h"
@@ -259,7 +260,7 @@ static void test_properties(const struct side *side)
 
 static void test_instances(const struct side *a, const struct side *b)
 {
-    const VkFence exported = create(a, EXPORTED), imported = create(b, 0);
+    const VkFence exported = create(a, EXPORTED), imported = create(b, EXPORTED);
     import(b, imported, descriptor(a, exported));
     for (int i = 0; i < 3; i++) {
         pass(a, exported, b, imported);
@@ -360,6 +361,31 @@ static VkResult wait_any(const struct side *side, const VkFence *fences, uint32_
                          uint64_t timeout)
 {
     return vkWaitForFences(side->gpu.device, count, fences, VK_FALSE, timeout);
+}
+
+static uint64_t work_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * SECOND_NS + (uint64_t)t.tv_nsec;
+}
+
+/* Who waits does not look again and again. */
+static void test_sleep(const struct side *a, const struct side *b)
+{
+    const VkFence exported = create(a, EXPORTED);
+    const VkFence fences[] = {create(b, 0), create(b, EXPORTED), create(b, 0)};
+    const uint32_t count = ARRAY_SIZE(fences);
+    import(b, fences[2], descriptor(a, exported));
+    const uint64_t before = work_ns();
+    must_be(VK_TIMEOUT, wait_any(b, fences, count, SECOND_NS / 5));
+    must_be(VK_TIMEOUT, wait_all(b, fences, count, SECOND_NS / 5));
+    must_be(VK_TIMEOUT, wait_one(b, fences[2], SECOND_NS / 5));
+    const uint64_t worked = work_ns() - before;
+    expect(worked < SECOND_NS / 20, "%u ms of work to wait", (unsigned)(worked / 1000000));
+    for (uint32_t i = 0; i < count; i++)
+        destroy(b, fences[i]);
+    destroy(a, exported);
 }
 
 /* Of fences of three kinds, each comes first once, and each comes last. */
@@ -592,6 +618,8 @@ int main(void)
     test_states(&a, &b);
     section("imported until the next reset");
     test_temporary(&a, &b);
+    section("asleep");
+    test_sleep(&a, &b);
     section("waits for any and all");
     test_mixtures(&a, &b);
     section("many at once");
@@ -604,6 +632,6 @@ int main(void)
     test_processes(&a, sockets[0], child);
     gpu_finish(&b.gpu);
     gpu_finish(&a.gpu);
-    printf("fences: 9 tests passed\n");
+    printf("fences: 10 tests passed\n");
     return 0;
 }

@@ -28,6 +28,7 @@ struct program {
     VkPresentModeKHR modes[MAX_MODES];
     uint32_t mode_count;
     bool has_wait;
+    bool shares_fences;
     PFN_vkGetPhysicalDeviceSurfaceCapabilities2KHR get_capabilities;
     PFN_vkReleaseSwapchainImagesEXT release;
     PFN_vkWaitForPresentKHR wait;
@@ -625,6 +626,81 @@ static void test_wait(const struct program *p)
     vkDestroySwapchainKHR(device, next.handle, NULL);
 }
 
+/* Fences that are signalled by acquiring and presenting, seen through what others would import. */
+static void test_shared_fences(const struct program *p)
+{
+    const VkDevice device = p->gpu.device;
+    if (!p->shares_fences)
+        return;
+    section("fences that are shared");
+    const PFN_vkGetFenceFdKHR get_fd =
+        (PFN_vkGetFenceFdKHR)vkGetDeviceProcAddr(device, "vkGetFenceFdKHR");
+    const PFN_vkImportFenceFdKHR import_fd =
+        (PFN_vkImportFenceFdKHR)vkGetDeviceProcAddr(device, "vkImportFenceFdKHR");
+    enum {
+        ACQUIRED,
+        PRESENTED,
+        COUNT
+    };
+    VkFence given[COUNT], seen[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        const VkExternalFenceHandleTypeFlagBits type = VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT;
+        const VkExportFenceCreateInfo export = {
+            .sType = VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO,
+            .handleTypes = type,
+        };
+        int fd;
+        must(vkCreateFence(device,
+                           &(VkFenceCreateInfo){
+                               .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO,
+                               .pNext = &export,
+                           },
+                           NULL, &given[i]));
+        must(get_fd(device,
+                    &(VkFenceGetFdInfoKHR){
+                        .sType = VK_STRUCTURE_TYPE_FENCE_GET_FD_INFO_KHR,
+                        .fence = given[i],
+                        .handleType = type,
+                    },
+                    &fd));
+        seen[i] = create_fence(&p->gpu);
+        must(import_fd(device, &(VkImportFenceFdInfoKHR){
+                                   .sType = VK_STRUCTURE_TYPE_IMPORT_FENCE_FD_INFO_KHR,
+                                   .fence = seen[i],
+                                   .handleType = type,
+                                   .fd = fd,
+                               }));
+    }
+    const struct swapchain swapchain = swapchain_create(p, NULL, 0, p->extent, VK_NULL_HANDLE);
+    for (uint32_t number = 0; number < 6; number++) {
+        struct frame frame;
+        uint32_t index;
+        frame_init(p, &frame);
+        vkDestroyFence(device, frame.fence, NULL);
+        frame.fence = given[PRESENTED];
+        const VkResult acquired = vkAcquireNextImageKHR(device, swapchain.handle, LONG_NS,
+                                                        frame.acquired, given[ACQUIRED], &index);
+        expect(acquired == VK_SUCCESS || acquired == VK_SUBOPTIMAL_KHR, "acquire gave %s",
+               result_name(acquired));
+        wait_for(&p->gpu, seen[ACQUIRED]);
+        must_be(VK_NOT_READY, vkGetFenceStatus(device, seen[PRESENTED]));
+        const VkResult presented = show(p, &swapchain, &frame, index, number,
+                                        &(const struct present_options){.fence = true});
+        expect(presented == VK_SUCCESS || presented == VK_SUBOPTIMAL_KHR, "present gave %s",
+               result_name(presented));
+        wait_for(&p->gpu, seen[PRESENTED]);
+        must(vkResetFences(device, COUNT, seen));
+        must_be(VK_NOT_READY, vkGetFenceStatus(device, given[ACQUIRED]));
+        frame.fence = VK_NULL_HANDLE;
+        frame_finish(p, &frame);
+    }
+    vkDestroySwapchainKHR(device, swapchain.handle, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        vkDestroyFence(device, given[i], NULL);
+        vkDestroyFence(device, seen[i], NULL);
+    }
+}
+
 /* -- start and end ------------------------------------------------------------------------------ */
 
 static void look_at_surface(struct program *p)
@@ -704,6 +780,10 @@ int main(int argc, char **argv)
     if (gpu_has_extension(p->gpu.physical, VK_KHR_MAINTENANCE_6_EXTENSION_NAME))
         device_extensions[gpu_options.device_extension_count++] =
             VK_KHR_MAINTENANCE_6_EXTENSION_NAME;
+    p->shares_fences = gpu_has_extension(p->gpu.physical, VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME);
+    if (p->shares_fences)
+        device_extensions[gpu_options.device_extension_count++] =
+            VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME;
     vkGetPhysicalDeviceFeatures2(p->gpu.physical,
                                  &(VkPhysicalDeviceFeatures2){
                                      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
@@ -721,6 +801,7 @@ int main(int argc, char **argv)
 
     look_at_surface(p);
     test_fences(p);
+    test_shared_fences(p);
     test_modes(p);
     test_release(p);
     if (binds)

@@ -4,13 +4,18 @@
 from harness import Xvfb, build_path, clean_environment, test, through
 
 
+def expect_all(context, result):
+    context.check("waiting for presents" in result.out, "no present was waited for")
+    context.check("fences that are shared" in result.out, "no fence was shared")
+
+
 @test("swapchain/xcb", seconds=60)
 def xcb(context):
     """Presents that are waited for, and images in a swapchain's memory, in a window"""
     display = context.enter(Xvfb(context)).display
     result = context.succeed(through([build_path() / "tests" / "swapchain", "xcb", "--bind"]),
                              clean_environment(DISPLAY=display), "through")
-    context.check("waiting for presents" in result.out, "no present was waited for")
+    expect_all(context, result)
 
 
 @test("swapchain/headless", seconds=60)
@@ -18,4 +23,4 @@ def headless(context):
     """The same without a window, where lavapipe crashes when an image is given back"""
     result = context.succeed(through([build_path() / "tests" / "swapchain", "headless", "--bind"]),
                              clean_environment(), "through")
-    context.check("waiting for presents" in result.out, "no present was waited for")
+    expect_all(context, result)
