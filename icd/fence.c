@@ -66,11 +66,13 @@ void vd_fence_expect(VkFence handle, struct vd_queue *queue, uint64_t number)
         vd_fence_payload_expect(fence->shared, queue, number);
 }
 
-void vd_fence_withdraw(VkFence handle, struct vd_queue *queue)
+bool vd_fence_withdraw(VkFence handle, struct vd_queue *queue)
 {
     const struct vd_fence *fence = fence_of(handle);
-    if (fence && fence->shared)
-        vd_fence_payload_withdraw(fence->shared, queue);
+    if (!fence || !fence->shared)
+        return false;
+    vd_fence_payload_withdraw(fence->shared, queue);
+    return true;
 }
 
 /* -- creation and destruction ----------------------------------------------------------------- */

@@ -13,9 +13,10 @@
 void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vd_queue *queue,
                      uint64_t number);
 
-/* Fences that are shared must be known before the batch is submitted that signals them, for nobody
- * may see it done and them not; after it was, or could not be. All do nothing for other fences. */
+/* The server must know of a shared fence before it is told of the batch that signals it, for nobody
+ * may see that done and the fence not. Nothing happens to other fences. */
 void vd_fence_expect(VkFence fence, struct vd_queue *queue, uint64_t number);
-void vd_fence_withdraw(VkFence fence, struct vd_queue *queue);
+/* The batch could not be submitted. True: the server has been told so. */
+bool vd_fence_withdraw(VkFence fence, struct vd_queue *queue);
 
 #endif

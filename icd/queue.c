@@ -36,21 +36,6 @@ static void begin_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
     vd_fence_expect(fence, queue, last_number(queue, count));
 }
 
-static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)
-{
-    if (result == VK_SUCCESS)
-        vd_fence_attach(queue->base.instance, fence, queue, queue->number);
-    else
-        vd_fence_withdraw(fence, queue);
-}
-
-static void end_batches(struct vd_queue *queue, uint32_t count, VkFence fence, VkResult result)
-{
-    if (result == VK_SUCCESS)
-        queue->number = last_number(queue, count);
-    end_fence(queue, fence, result);
-}
-
 /* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
  * somebody waits for it, and who waits by way of a shared semaphore, in another process or instance,
  * takes a ring of its own. Any command that is answered will do. */
@@ -66,6 +51,21 @@ static VkResult deliver(struct vd_queue *queue)
     vd_call_vkGetPhysicalDeviceExternalSemaphoreProperties(
         (VkPhysicalDevice)queue->base.device->physical_device, &question, &answer);
     return vd_device_status(queue->base.device);
+}
+
+static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)
+{
+    if (result == VK_SUCCESS)
+        vd_fence_attach(queue->base.instance, fence, queue, queue->number);
+    else if (vd_fence_withdraw(fence, queue))
+        deliver(queue); /* it may be destroyed now, but not before the server has read its name */
+}
+
+static void end_batches(struct vd_queue *queue, uint32_t count, VkFence fence, VkResult result)
+{
+    if (result == VK_SUCCESS)
+        queue->number = last_number(queue, count);
+    end_fence(queue, fence, result);
 }
 
 static bool any_shared(const struct vd_queue *queue, uint32_t count, const VkSemaphore *semaphores)

@@ -138,7 +138,9 @@ bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
             ? vd_shm_get(context->shm, vd_shm_pointer_id(args->state), offset, sizeof(*fence.state))
             : NULL;
     if (!fence.region) {
-        return vd_malformed(record, "no such word in shared memory");
+        /* When the device is lost, fences are destroyed that the client has not seen signalled. */
+        return atomic_load_explicit(&context->lost, memory_order_relaxed) ||
+               vd_malformed(record, "no such word in shared memory");
     }
     fence.state = (_Atomic uint32_t *)(fence.region->map + offset);
     if (fence.number == 0) {

