@@ -477,6 +477,17 @@ static void buffer_give(struct vd_connection *connection, struct vd_shm *shm)
 
 /* ---- Sending */
 
+VkResult vd_connection_post(struct vd_connection *connection, const struct vd_record *record)
+{
+    uint32_t capacity;
+    uint8_t *at = vd_connection_write_begin(connection, &capacity);
+    if (!at)
+        return vd_connection_send(connection, record, NULL);
+    memcpy(at, record, record->size);
+    vd_connection_write_end(connection, record->size, false);
+    return VK_SUCCESS;
+}
+
 uint64_t vd_connection_consumed(struct vd_connection *connection)
 {
     /* acquire: what was below it may be overwritten, it has been read. */

@@ -56,6 +56,8 @@ void vd_connection_write_end(struct vd_connection *connection, uint32_t size, bo
 uint8_t *vd_connection_append_begin(struct vd_connection *connection, uint16_t opcode,
                                     uint64_t head, uint32_t size);
 void vd_connection_append_end(struct vd_connection *connection);
+/* Sends a small record that nobody waits for; it may go with the next one that is sent at once. */
+VkResult vd_connection_post(struct vd_connection *connection, const struct vd_record *record);
 uint64_t vd_connection_consumed(struct vd_connection *connection);
 
 /* Space for one answer: a struct vd_reply (zeroed, pending), then `size` more bytes. Small answers

@@ -132,14 +132,7 @@ static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint6
                 .state = vd_shm_pointer(payload->shm.id, offsetof(struct vd_fence_file, state)),
             },
     };
-    uint32_t capacity;
-    uint8_t *at = vd_connection_write_begin(payload->connection, &capacity);
-    if (at) {
-        memcpy(at, &command, sizeof(command));
-        vd_connection_write_end(payload->connection, sizeof(command), false);
-    } else {
-        vd_connection_send(payload->connection, &command, NULL);
-    }
+    vd_connection_post(payload->connection, &command.record);
 }
 
 void vd_fence_payload_expect(struct vd_fence_payload *payload, struct vd_queue *queue,

@@ -8,6 +8,7 @@
 #include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
+#include "opcodes.h"
 
 /* A value on its way. */
 struct pending {
@@ -36,6 +37,28 @@ static struct vd_semaphore *semaphore_of(struct vd_instance *instance, VkSemapho
 {
     struct vd_semaphore *known = vd_id_object(instance, (uint64_t)semaphore);
     return known == &shared ? NULL : known;
+}
+
+/* Not by a queue, which would do so behind all that was submitted to it, even behind what waits for
+ * those who wait for the semaphore. But others can only see what the host's driver was told. */
+VkResult vd_semaphore_signal(struct vd_device *device, VkSemaphore semaphore)
+{
+    if (vd_semaphore_is_shared(device->base.instance, semaphore))
+        return vd_queue_submit_batch(&device->queues[0],
+                                     &(const VkSubmitInfo){
+                                         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                         .signalSemaphoreCount = 1,
+                                         .pSignalSemaphores = &semaphore,
+                                     },
+                                     0, NULL, NULL);
+    const struct {
+        struct vd_record record;
+        struct vd_signal_semaphore args;
+    } command = {
+        .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_SEMAPHORE},
+        .args = {.semaphore = (uint64_t)semaphore},
+    };
+    return vd_connection_post(device->base.instance->connection, &command.record);
 }
 
 static void destroy(struct vd_semaphore *semaphore)

@@ -13,6 +13,8 @@
  * semaphores that the host is asked about. */
 void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore semaphore, uint64_t value,
                          struct vd_queue *queue, uint64_t number);
+/* Signals a binary semaphore, as an acquired image does. */
+VkResult vd_semaphore_signal(struct vd_device *device, VkSemaphore semaphore);
 /* Whether others may wait for it by way of the host. */
 bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore);
 

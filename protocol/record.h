@@ -145,6 +145,12 @@ struct vd_signal_fence {
 };
 static_assert(sizeof(struct vd_signal_fence) == 24, "signal-fence is wire format");
 
+/* VD_OP_SIGNAL_SEMAPHORE: a binary semaphore is signalled, by no queue. */
+struct vd_signal_semaphore {
+    uint64_t semaphore;
+};
+static_assert(sizeof(struct vd_signal_semaphore) == 8, "signal-semaphore is wire format");
+
 /* Host pointers never cross. A VkImportMemoryHostPointerInfoEXT names shared memory instead. */
 #define VD_SHM_POINTER_OFFSET_BITS 40
 

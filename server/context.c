@@ -466,6 +466,8 @@ static bool execute_record(struct vd_context *context, uint8_t *record)
         return vd_execute_get_physical_devices(context, record);
     case VD_OP_SIGNAL_FENCE:
         return vd_execute_signal_fence(context, record);
+    case VD_OP_SIGNAL_SEMAPHORE:
+        return vd_execute_signal_semaphore(context, record);
     }
     return execute_command(context, record);
 }

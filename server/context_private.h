@@ -101,6 +101,7 @@ bool vd_stream_replay(struct vd_job *job);
 bool vd_execute_update_descriptors(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_queue(struct vd_context *context, uint8_t *record);
 bool vd_execute_signal_fence(struct vd_context *context, uint8_t *record);
+bool vd_execute_signal_semaphore(struct vd_context *context, uint8_t *record);
 bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *record);
 
 /* ---- The end of everything */

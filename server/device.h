@@ -27,10 +27,11 @@ struct vd_device {
     const struct vd_physical_device *physical_device;
     struct vd_queue_range *ranges;
     uint32_t range_count;
-    struct vd_queue *queues;      /* a list */
-    struct vd_semaphores leaving; /* until each queue has finished a batch beyond its mark */
-    struct vd_semaphores retired; /* the next ones */
-    struct vd_device *next;       /* in the instance's list */
+    struct vd_queue *queues;        /* a list */
+    struct vd_semaphores leaving;   /* until each queue has finished a batch beyond its mark */
+    struct vd_semaphores retired;   /* the next ones */
+    struct vd_semaphores signalled; /* by the client; the driver does not know */
+    struct vd_device *next;         /* in the instance's list */
 };
 
 /* Stops its threads and destroys what the client left behind. What can not be ended, because a

@@ -141,6 +141,59 @@ static void number_batch(struct vd_queue *queue, struct scratch *scratch, const 
     }
 }
 
+/* Leaves out waits for what the client has signalled. The record is a private copy, whose arrays may
+ * be changed. */
+static void drop_signalled(struct vd_device *device, const struct batch *batch)
+{
+    if (device->signalled.count == 0) {
+        return;
+    }
+    VkTimelineSemaphoreSubmitInfo *values =
+        (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+    VkDeviceGroupSubmitInfo *group =
+        (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_DEVICE_GROUP_SUBMIT_INFO);
+    VkSemaphore *waits = (VkSemaphore *)*batch->waits;
+    VkPipelineStageFlags *stages =
+        batch->wait_stages ? (VkPipelineStageFlags *)*batch->wait_stages : NULL;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *batch->wait_count; i++) {
+        if (vd_semaphore_take_signalled(device, waits[i])) {
+            continue;
+        }
+        waits[kept] = waits[i];
+        if (stages) {
+            stages[kept] = stages[i];
+        }
+        if (values && values->pWaitSemaphoreValues && i < values->waitSemaphoreValueCount) {
+            ((uint64_t *)values->pWaitSemaphoreValues)[kept] = values->pWaitSemaphoreValues[i];
+        }
+        if (group && group->pWaitSemaphoreDeviceIndices && i < group->waitSemaphoreCount) {
+            ((uint32_t *)group->pWaitSemaphoreDeviceIndices)[kept] =
+                group->pWaitSemaphoreDeviceIndices[i];
+        }
+        kept++;
+    }
+    *batch->wait_count = kept;
+    if (values && values->waitSemaphoreValueCount > kept) {
+        values->waitSemaphoreValueCount = kept;
+    }
+    if (group && group->waitSemaphoreCount > kept) {
+        group->waitSemaphoreCount = kept;
+    }
+}
+
+static void drop_signalled2(struct vd_device *device, VkSubmitInfo2 *submit)
+{
+    VkSemaphoreSubmitInfo *waits = (VkSemaphoreSubmitInfo *)submit->pWaitSemaphoreInfos;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < submit->waitSemaphoreInfoCount; i++) {
+        if (!vd_semaphore_take_signalled(device, waits[i].semaphore)) {
+            waits[kept++] = waits[i];
+        }
+    }
+    submit->waitSemaphoreInfoCount = kept;
+}
+
 /* ---- All three */
 
 /* False: nothing is to be submitted, and d->result says why. */
@@ -204,6 +257,7 @@ void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
             .signals = &submits[i].pSignalSemaphores,
             .wait_stages = &submits[i].pWaitDstStageMask,
         };
+        drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, queue->number + 1 + i, i == 0 && queue->sparse);
     }
     d->result = d->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
@@ -238,6 +292,7 @@ void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
             .signals = &binds[i].pSignalSemaphores,
         };
         const uint64_t number = queue->number + 1 + i;
+        drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, number, number > 1);
     }
     d->result = d->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
@@ -267,6 +322,7 @@ void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
     }
     for (uint32_t i = 0; i < count; i++) {
         VkSubmitInfo2 *submit = &submits[i];
+        drop_signalled2(queue->device, submit);
         const VkSemaphoreSubmitInfo signal = {
             .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
             .semaphore = queue->timeline,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores by descriptor, and the end of semaphores. Drivers that build timeline semaphores from
- * others (Mesa's common code) let go of what a batch waited for only after they have signalled that
- * it finished; a semaphore that is destroyed as soon as that is seen, as the specification allows,
- * is then used after it was freed. So a semaphore stays until each queue has finished a batch that
- * was submitted later.
+ * Semaphores that no queue signals, semaphores by descriptor, and the end of semaphores. Drivers that
+ * build timeline semaphores from others (Mesa's common code) let go of what a batch waited for only
+ * after they have signalled that it finished; a semaphore that is destroyed as soon as that is seen,
+ * as the specification allows, is then used after it was freed. So a semaphore stays until each queue
+ * has finished a batch that was submitted later.
  */
 #include "semaphore.h"
 
@@ -17,8 +17,9 @@
 #include "queue.h"
 #include "replay.h"
 
-/* More of them are worth a wait for all queues. */
-#define RETIRED_MAX 256
+/* More that are to be destroyed are worth a wait for all queues; more that are signalled, a
+ * submission. */
+#define SEMAPHORES_MAX 256
 
 static void destroy(struct vd_device *device, struct vd_semaphores *semaphores)
 {
@@ -45,9 +46,9 @@ static bool is_passed(const struct vd_device *device)
 static bool append(struct vd_semaphores *semaphores, VkSemaphore handle)
 {
     if (!semaphores->handles) {
-        semaphores->handles = calloc(RETIRED_MAX, sizeof(*semaphores->handles));
+        semaphores->handles = calloc(SEMAPHORES_MAX, sizeof(*semaphores->handles));
     }
-    if (!semaphores->handles || semaphores->count == RETIRED_MAX) {
+    if (!semaphores->handles || semaphores->count == SEMAPHORES_MAX) {
         return false;
     }
     semaphores->handles[semaphores->count++] = handle;
@@ -77,6 +78,7 @@ void vd_replay_vkDestroySemaphore(struct vd_decoder *d, void *body)
     if (!a->semaphore) {
         return;
     }
+    vd_semaphore_take_signalled(device, a->semaphore);
     advance(device);
     if (!append(&device->retired, a->semaphore)) {
         /* Waiting for a queue is a batch of its own, or as good as one. */
@@ -92,7 +94,71 @@ void vd_semaphores_finish(struct vd_device *device)
     destroy(device, &device->retired);
     free(device->leaving.handles);
     free(device->retired.handles);
-    device->leaving = device->retired = (struct vd_semaphores){0};
+    free(device->signalled.handles);
+    device->leaving = device->retired = device->signalled = (struct vd_semaphores){0};
+}
+
+/* ---- Signalled by the client */
+
+bool vd_semaphore_take_signalled(struct vd_device *device, VkSemaphore semaphore)
+{
+    struct vd_semaphores *signalled = &device->signalled;
+    for (uint32_t i = 0; i < signalled->count; i++) {
+        if (signalled->handles[i] == semaphore) {
+            signalled->handles[i] = signalled->handles[--signalled->count];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The driver must know. */
+static void submit_signal(struct vd_context *context, struct vd_device *device,
+                          VkSemaphore semaphore)
+{
+    const VkSubmitInfo submit = {
+        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+        .signalSemaphoreCount = 1,
+        .pSignalSemaphores = &semaphore,
+    };
+    if (!device->queues ||
+        device->dispatch.vkQueueSubmit(device->queues->handle, 1, &submit, VK_NULL_HANDLE)) {
+        vd_context_lose(context, "a semaphore could not be signalled");
+    }
+}
+
+bool vd_execute_signal_semaphore(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    const struct vd_signal_semaphore *args = (const struct vd_signal_semaphore *)(record + 1);
+    if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
+        return vd_malformed(record, "flags, or arguments of a wrong size");
+    }
+    const struct vd_object *object = vd_id_type(args->semaphore) == VD_TYPE_VkSemaphore
+                                         ? vd_object_find(&context->objects, args->semaphore)
+                                         : NULL;
+    if (!object) {
+        return vd_malformed(record, "no such semaphore");
+    }
+    struct vd_device *device = vd_object_links(&context->objects, object->owner)->data;
+    const VkSemaphore handle = (VkSemaphore)(uintptr_t)object->handle;
+    if (!handle || !device) {
+        vd_context_lose(context, "a semaphore is signalled whose creation failed");
+        return true;
+    }
+    vd_semaphore_take_signalled(device, handle); /* twice is no more than once */
+    if (!append(&device->signalled, handle)) {
+        submit_signal(context, device, handle);
+    }
+    return true;
+}
+
+/* Before its payload leaves, or another one hides it. */
+static void settle_signal(const struct vd_decoder *d, VkSemaphore semaphore)
+{
+    if (vd_semaphore_take_signalled(d->owner, semaphore)) {
+        submit_signal(d->context, d->owner, semaphore);
+    }
 }
 
 /* ---- Descriptors, which the host's driver makes and takes, stand in records as ids */
@@ -114,6 +180,7 @@ void vd_replay_vkImportSemaphoreFdKHR(struct vd_decoder *d, void *body)
             return;
         }
     }
+    settle_signal(d, info.semaphore);
     d->result = d->device->vkImportSemaphoreFdKHR(a->device, &info);
     if (d->result != VK_SUCCESS && info.fd >= 0) {
         close(info.fd); /* else the driver's */
@@ -128,6 +195,7 @@ void vd_replay_vkGetSemaphoreFdKHR(struct vd_decoder *d, void *body)
         return;
     }
     int fd = -1;
+    settle_signal(d, a->pGetFdInfo->semaphore);
     d->result = d->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
     if (d->result == VK_SUCCESS && fd >= 0) {
         fd = (int)vd_shm_add_fd(d->context->shm, fd);

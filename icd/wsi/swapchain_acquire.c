@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "entrypoints.h"
 #include "icd/fence.h"
+#include "icd/semaphore.h"
 
 void vd_swapchain_give_back(struct vd_swapchain *s, uint32_t image)
 {
@@ -63,18 +64,12 @@ static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64
     if (result != VK_SUCCESS && result != VK_SUBOPTIMAL_KHR)
         return result;
     if (semaphore) {
-        const VkResult submitted = vd_queue_submit_batch(&device->queues[0],
-                                                         &(const VkSubmitInfo){
-                                                             .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                                             .signalSemaphoreCount = 1,
-                                                             .pSignalSemaphores = &semaphore,
-                                                         },
-                                                         0, NULL, NULL);
-        if (submitted != VK_SUCCESS) {
+        const VkResult signalled = vd_semaphore_signal(device, semaphore);
+        if (signalled != VK_SUCCESS) {
             pthread_mutex_lock(&s->lock);
             vd_swapchain_give_back(s, image);
             pthread_mutex_unlock(&s->lock);
-            return submitted;
+            return signalled;
         }
     }
     if (fence)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a host's driver need not be able to do itself, because swapchains live in the client."""
 
+import re
+
 from harness import Xvfb, build_path, clean_environment, test, through
 
 
@@ -24,3 +26,16 @@ def headless(context):
     result = context.succeed(through([build_path() / "tests" / "swapchain", "headless", "--bind"]),
                              clean_environment(), "through")
     expect_all(context, result)
+
+
+@test("swapchain/acquire", seconds=60)
+def acquire(context):
+    """Acquiring submits nothing: a queue that waits would keep others from what is acquired"""
+    frames = 50
+    result = context.succeed(through([build_path() / "tests" / "present", "headless", "--frames",
+                                      str(frames)]),
+                             clean_environment(VIADUCT_DEBUG="stats"), "through")
+    calls = re.search(r"vkQueueSubmit: calls=(\d+)", result.err)
+    context.check(calls, "nothing was counted")
+    # One to draw, one to present, and some to begin with.
+    context.check(int(calls[1]) <= 2 * frames + 5, f"{calls[1]} submissions for {frames} frames")

@@ -369,6 +369,19 @@ static void reach(VkSemaphore semaphore, uint64_t value)
     pthread_mutex_unlock(&lock);
 }
 
+static void note_waits(uint32_t count, const VkSemaphore *semaphores,
+                       const VkPipelineStageFlags *stages,
+                       const VkTimelineSemaphoreSubmitInfo *values)
+{
+    fake_driver.wait_count = count;
+    for (uint32_t i = 0; i < count && i < 16; i++) {
+        fake_driver.waited[i] = semaphores[i];
+        fake_driver.wait_stages[i] = stages ? stages[i] : 0;
+        fake_driver.wait_values[i] =
+            values && i < values->waitSemaphoreValueCount ? values->pWaitSemaphoreValues[i] : 0;
+    }
+}
+
 static VkResult queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *submits,
                              VkFence fence)
 {
@@ -382,8 +395,10 @@ static VkResult queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *
         while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO) {
             values = values->pNext;
         }
+        note_waits(submits[i].waitSemaphoreCount, submits[i].pWaitSemaphores,
+                   submits[i].pWaitDstStageMask, values);
         for (uint32_t j = 0; j < submits[i].signalSemaphoreCount; j++) {
-            reach(submits[i].pSignalSemaphores[j], values->pSignalSemaphoreValues[j]);
+            reach(submits[i].pSignalSemaphores[j], values ? values->pSignalSemaphoreValues[j] : 0);
         }
     }
     return result;
@@ -398,6 +413,12 @@ static VkResult queue_submit2(VkQueue queue, uint32_t count, const VkSubmitInfo2
     fake_driver.submits++;
     fake_driver.signal_count = 0;
     for (uint32_t i = 0; result == VK_SUCCESS && i < count; i++) {
+        fake_driver.wait_count = submits[i].waitSemaphoreInfoCount;
+        for (uint32_t j = 0; j < submits[i].waitSemaphoreInfoCount && j < 16; j++) {
+            fake_driver.waited[j] = submits[i].pWaitSemaphoreInfos[j].semaphore;
+            fake_driver.wait_stages[j] = submits[i].pWaitSemaphoreInfos[j].stageMask;
+            fake_driver.wait_values[j] = submits[i].pWaitSemaphoreInfos[j].value;
+        }
         for (uint32_t j = 0; j < submits[i].signalSemaphoreInfoCount; j++) {
             reach(submits[i].pSignalSemaphoreInfos[j].semaphore,
                   submits[i].pSignalSemaphoreInfos[j].value);
@@ -419,8 +440,9 @@ static VkResult queue_bind_sparse(VkQueue queue, uint32_t count, const VkBindSpa
         while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO) {
             values = values->pNext;
         }
+        note_waits(binds[i].waitSemaphoreCount, binds[i].pWaitSemaphores, NULL, values);
         for (uint32_t j = 0; j < binds[i].signalSemaphoreCount; j++) {
-            reach(binds[i].pSignalSemaphores[j], values->pSignalSemaphoreValues[j]);
+            reach(binds[i].pSignalSemaphores[j], values ? values->pSignalSemaphoreValues[j] : 0);
         }
     }
     return result;

@@ -42,6 +42,10 @@ struct fake_driver {
     const uint8_t *imported;
     int imported_fd;        /* of the last vkImportSemaphoreFdKHR that succeeded */
     uint64_t signalled[16]; /* values of the last submission's signals */
+    VkSemaphore waited[16]; /* what its last batch waits for, with stages and values */
+    VkPipelineStageFlags2 wait_stages[16];
+    uint64_t wait_values[16];
+    uint32_t wait_count;
     uint32_t signal_count;
     VkBool32 timeline_enabled;
     bool surface_enabled, swapchain_enabled; /* extensions of the last instance, the last device */

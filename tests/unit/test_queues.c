@@ -216,7 +216,7 @@ static void semaphores_are_exported(void **state)
     answered(client, &r, VK_ERROR_TOO_MANY_OBJECTS);
 }
 
-/* ---- The life of semaphores */
+/* ---- Semaphores that no queue signals */
 
 static void destroy_semaphore(struct test_client *client, uint64_t id)
 {
@@ -226,6 +226,185 @@ static void destroy_semaphore(struct test_client *client, uint64_t id)
     record_begin(&r, VD_OP_vkDestroySemaphore, &args, sizeof(args), false);
     accepted(client, &r);
 }
+
+static void signal_semaphore(struct test_client *client, uint64_t id)
+{
+    struct test_record r;
+    const struct vd_signal_semaphore args = {.semaphore = id};
+    record_begin(&r, VD_OP_SIGNAL_SEMAPHORE, &args, sizeof(args), false);
+    accepted(client, &r);
+}
+
+#define NTH(i) ID(VkSemaphore, 150 + (i))
+static const uint64_t three_values[3] = {10, 20, 30};
+
+/* Batches that wait for these three, with stages 1, 2, 4 and values 10, 20, 30. */
+static void make_submit_waiting(struct test_record *r)
+{
+    const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 1};
+    const VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .waitSemaphoreCount = 3};
+    const VkTimelineSemaphoreSubmitInfo values = {
+        .sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO, .waitSemaphoreValueCount = 3};
+    const uint64_t three[3] = {NTH(0), NTH(1), NTH(2)};
+    const VkPipelineStageFlags stages[3] = {1, 2, 4};
+    record_begin(r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkQueueSubmit, pSubmits), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkSubmitInfo, pWaitSemaphores), three, sizeof(three));
+    record_put(r, at + (uint32_t)offsetof(VkSubmitInfo, pWaitDstStageMask), stages, sizeof(stages));
+    const uint32_t link =
+        record_put(r, at + (uint32_t)offsetof(VkSubmitInfo, pNext), &values, sizeof(values));
+    record_put(r, link + (uint32_t)offsetof(VkTimelineSemaphoreSubmitInfo, pWaitSemaphoreValues),
+               three_values, sizeof(three_values));
+}
+
+static void make_submit2_waiting(struct test_record *r)
+{
+    const struct vd_args_vkQueueSubmit2 args = {.queue = HANDLE(VkQueue, QUEUE), .submitCount = 1};
+    const VkSubmitInfo2 info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
+                                .waitSemaphoreInfoCount = 3};
+    VkSemaphoreSubmitInfo waits[3];
+    for (int i = 0; i < 3; i++) {
+        waits[i] = (VkSemaphoreSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
+            .semaphore = HANDLE(VkSemaphore, NTH(i)),
+            .value = three_values[i],
+            .stageMask = 1u << i,
+        };
+    }
+    record_begin(r, VD_OP_vkQueueSubmit2, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkQueueSubmit2, pSubmits), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkSubmitInfo2, pWaitSemaphoreInfos), waits,
+               sizeof(waits));
+}
+
+static void make_bind_waiting(struct test_record *r)
+{
+    const struct vd_args_vkQueueBindSparse args = {.queue = HANDLE(VkQueue, QUEUE),
+                                                   .bindInfoCount = 1};
+    const uint64_t three[3] = {NTH(0), NTH(1), NTH(2)};
+    const VkBindSparseInfo info = {.sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO,
+                                   .waitSemaphoreCount = 3};
+    record_begin(r, VD_OP_vkQueueBindSparse, &args, sizeof(args), false);
+    const uint32_t at =
+        record_put(r, ARG(r, struct vd_args_vkQueueBindSparse, pBindInfo), &info, sizeof(info));
+    record_put(r, at + (uint32_t)offsetof(VkBindSparseInfo, pWaitSemaphores), three, sizeof(three));
+}
+
+/* Whether the last batch waited for these of the three, a bit for each; after and between sparse
+ * bindings also for the queue's own semaphore. */
+static void waited_for(struct test_client *client, uint32_t which, bool stages, bool values)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        if (which >> i & 1) {
+            assert_int_equal((uintptr_t)fake_driver.waited[n], client_host_handle(client, NTH(i)));
+            assert_int_equal(fake_driver.wait_stages[n], stages ? 1u << i : 0);
+            assert_int_equal(fake_driver.wait_values[n], values ? three_values[i] : 0);
+            n++;
+        }
+    }
+    for (uint32_t i = 0; i < 3 && fake_driver.wait_count > n; i++) {
+        assert_int_not_equal((uintptr_t)fake_driver.waited[n], client_host_handle(client, NTH(i)));
+    }
+    assert_in_range(fake_driver.wait_count, n, n + 1);
+}
+
+static void what_the_client_signals_is_not_waited_for(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    void (*const make[])(struct test_record *) = {make_bind_waiting, make_submit_waiting,
+                                                  make_submit2_waiting};
+    for (int i = 0; i < 3; i++) {
+        make_semaphore(&r, NTH(i));
+        accepted(client, &r);
+    }
+    const uint32_t submits = fake_driver.submits;
+    for (int kind = 0; kind < 3; kind++) {
+        for (uint32_t which = 0; which < 8; which++) {
+            for (int i = 0; i < 3; i++) {
+                if (which >> i & 1) {
+                    signal_semaphore(client, NTH(i));
+                }
+            }
+            make[kind](&r);
+            accepted(client, &r);
+            waited_for(client, 7 & ~which, kind != 0, kind != 0);
+            accepted(client, &r); /* signalled once, waited for once */
+            waited_for(client, 7, kind != 0, kind != 0);
+        }
+    }
+    /* Nothing else was submitted. */
+    assert_int_equal(fake_driver.submits - submits, 3 * 8 * 2);
+    assert_false(client_is_lost(client));
+}
+
+static void what_the_client_signals_is_told_to_others(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    fake_driver.exported_fd = -1;
+    for (int i = 0; i < 2; i++) {
+        signal_semaphore(client, SEMAPHORE);
+        const uint32_t submits = fake_driver.submits;
+        for (int again = 0; again < 2; again++) {
+            if (i == 0) {
+                make_export(&r, sync_fd);
+            } else {
+                make_import(&r, sync_fd, UINT32_MAX);
+            }
+            answered(client, &r, VK_SUCCESS);
+            assert_int_equal(fake_driver.submits, submits + 1);
+            assert_int_equal(fake_driver.signal_count, 1);
+        }
+    }
+    /* More than are remembered. */
+    const uint32_t submits = fake_driver.submits;
+    for (uint64_t i = 0; i < 300; i++) {
+        make_semaphore(&r, ID(VkSemaphore, 200 + i));
+        accepted(client, &r);
+        signal_semaphore(client, ID(VkSemaphore, 200 + i));
+        signal_semaphore(client, ID(VkSemaphore, 200));
+    }
+    assert_int_equal(fake_driver.submits - submits, 300 - 256);
+}
+
+static void signals_are_checked(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    make_semaphore(&r, SEMAPHORE);
+    accepted(client, &r);
+    signal_semaphore(client, SEMAPHORE);
+    destroy_semaphore(client, SEMAPHORE);
+    const uint64_t wrong[] = {SEMAPHORE, 0, BUFFER, ID(VkSemaphore, 99), DEVICE, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        const struct vd_signal_semaphore args = {.semaphore = wrong[i]};
+        record_begin(&r, VD_OP_SIGNAL_SEMAPHORE, &args, sizeof(args), false);
+        refused(client, &r);
+    }
+    make_semaphore(&r, ID(VkSemaphore, 98));
+    accepted(client, &r);
+    const struct vd_signal_semaphore args[2] = {{ID(VkSemaphore, 98)}, {ID(VkSemaphore, 98)}};
+    record_begin(&r, VD_OP_SIGNAL_SEMAPHORE, args, sizeof(args), false);
+    refused(client, &r);
+    record_begin(&r, VD_OP_SIGNAL_SEMAPHORE, args, sizeof(args[0]), true);
+    refused(client, &r);
+
+    /* One whose creation failed. */
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_semaphore(&r, ID(VkSemaphore, 97));
+    accepted(client, &r);
+    assert_false(client_is_lost(client));
+    signal_semaphore(client, ID(VkSemaphore, 97));
+    assert_true(client_is_lost(client));
+}
+
+/* ---- The life of semaphores */
 
 /* A driver may look at what a batch waited for after it has signalled its end. */
 static void semaphores_outlive_the_batches_before_their_end(void **state)
@@ -378,6 +557,9 @@ int main(void)
         TEST(timeline_values_are_kept, open_device),
         TEST(semaphores_are_imported, open_device),
         TEST(semaphores_are_exported, open_device),
+        TEST(what_the_client_signals_is_not_waited_for, open_device),
+        TEST(what_the_client_signals_is_told_to_others, open_device),
+        TEST(signals_are_checked, open_device),
         TEST(semaphores_outlive_the_batches_before_their_end, open_device),
         TEST(semaphores_do_not_pile_up, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
