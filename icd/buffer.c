@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "call.h"
 #include "calls.h"
 #include "chain.h"
@@ -6,47 +8,41 @@
 #include "entrypoints.h"
 #include "requirements.h"
 
-/* Whether buffers can be backed by memory of the client. */
-static bool importable(const struct vd_device *device)
+/* A driver binds the memory of a sparse resource page by page, for which what it imported from a
+ * pointer is not made: lavapipe would crash. The specification promises memory that can be mapped only
+ * for buffers that are not sparse. */
+static enum vd_backing backing_of(const struct vd_device *device, const VkBufferCreateInfo *info)
 {
-    return device->physical_device->data->import_alignment != 0;
+    const VkExternalMemoryBufferCreateInfo *external =
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+    if ((info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
+        !device->physical_device->data->import_alignment)
+        return VD_BACKING_HOST;
+    return vd_physical_device_backing(device->physical_device,
+                                      external ? external->handleTypes : 0);
 }
 
-static const VkExternalMemoryBufferCreateInfo *external_info(const VkBufferCreateInfo *info)
+/* Stand for what is remembered of buffers that not all memory can be bound to. */
+static struct vd_memo_entry of_host, of_client;
+
+static enum vd_backing backing_known(const struct vd_memo_entry *known)
 {
-    return vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+    return known == &of_host     ? VD_BACKING_HOST
+           : known == &of_client ? VD_BACKING_CLIENT
+                                 : VD_BACKING_ANY;
 }
 
-/* Whether its memory can only be the host's: because it is shared by descriptor, or sparse. A driver
- * binds the memory of a sparse resource page by page, for which what it imported from a pointer is
- * not made: lavapipe would crash. The specification promises memory that can be mapped only for
- * buffers that are not sparse. */
-static bool is_host_only(const VkBufferCreateInfo *info)
+/* The specification wants a resource to name the handle types of memory it may be bound to. False: no
+ * memory. */
+static bool announce(struct vd_announcement *announcement, VkBufferCreateInfo *info,
+                     enum vd_backing backing)
 {
-    const VkExternalMemoryBufferCreateInfo *external = external_info(info);
-    return (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
-           (external && (external->handleTypes &
-                         ~(VkFlags)VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT));
-}
-
-/* Stands for what is remembered of such a buffer. */
-static struct vd_memo_entry host_only;
-
-/* The specification wants a resource to name the handle types of memory it may be bound to. */
-static const VkBufferCreateInfo *announce(const struct vd_device *device,
-                                          const VkBufferCreateInfo *info, VkBufferCreateInfo *copy,
-                                          VkExternalMemoryBufferCreateInfo *external)
-{
-    if (!importable(device) || is_host_only(info) || external_info(info))
-        return info;
-    *external = (VkExternalMemoryBufferCreateInfo){
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-        .pNext = info->pNext,
-        .handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-    };
-    *copy = *info;
-    copy->pNext = external;
-    return copy;
+    announcement->copy = NULL;
+    if (backing == VD_BACKING_HOST)
+        return true;
+    info->pNext = vd_chain_announce(announcement, info->pNext,
+                                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
+    return info->pNext;
 }
 
 /* Buffers that were created alike, as far as this can be told: those without a chain. */
@@ -68,21 +64,25 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
                                                  VkBuffer *pBuffer)
 {
     struct vd_device *device = (struct vd_device *)handle;
-    VkBufferCreateInfo copy;
-    VkExternalMemoryBufferCreateInfo external;
-    const VkResult result = vd_call_vkCreateBuffer(
-        handle, announce(device, pCreateInfo, &copy, &external), pAllocator, pBuffer);
-    if (result == VK_SUCCESS) {
-        void *remembered = is_host_only(pCreateInfo) ? &host_only : memo_of(device, pCreateInfo);
-        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer, remembered);
-    }
+    const enum vd_backing backing = backing_of(device, pCreateInfo);
+    VkBufferCreateInfo info = *pCreateInfo;
+    struct vd_announcement announcement;
+    if (!announce(&announcement, &info, backing))
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result = vd_call_vkCreateBuffer(handle, &info, pAllocator, pBuffer);
+    free(announcement.copy);
+    if (result == VK_SUCCESS)
+        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer,
+                         backing == VD_BACKING_HOST     ? &of_host
+                         : backing == VD_BACKING_CLIENT ? &of_client
+                                                        : memo_of(device, pCreateInfo));
     return result;
 }
 
-static void translate(VkDevice device, bool is_importable, VkMemoryRequirements *requirements)
+static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
 {
     const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
+    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
 }
 
 /* False: the device is lost. */
@@ -90,7 +90,8 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
 {
     struct vd_memo *memo = &((struct vd_device *)device)->buffers;
     struct vd_memo_entry *known = vd_id_object(vd_instance_of(device), (uint64_t)buffer);
-    struct vd_memo_entry *entry = known == &host_only ? NULL : known;
+    const enum vd_backing backing = backing_known(known);
+    struct vd_memo_entry *entry = backing == VD_BACKING_ANY ? known : NULL;
     if (vd_memo_get(entry, out, sizeof(*out)))
         return true;
     const VkBufferMemoryRequirementsInfo2 question = {
@@ -105,7 +106,7 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
-    translate(device, known != &host_only, &answer.memoryRequirements);
+    translate(device, backing, &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -131,7 +132,7 @@ vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequireme
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
-    translate(device, vd_id_object(vd_instance_of(device), (uint64_t)info->buffer) != &host_only,
+    translate(device, backing_known(vd_id_object(vd_instance_of(device), (uint64_t)info->buffer)),
               &requirements->memoryRequirements);
 }
 
@@ -139,10 +140,13 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
     VkDevice device, const VkDeviceBufferMemoryRequirements *info,
     VkMemoryRequirements2 *requirements)
 {
-    VkBufferCreateInfo copy;
-    VkExternalMemoryBufferCreateInfo external;
+    const enum vd_backing backing = backing_of((struct vd_device *)device, info->pCreateInfo);
+    VkBufferCreateInfo buffer = *info->pCreateInfo;
+    struct vd_announcement announcement;
     VkDeviceBufferMemoryRequirements ours = *info;
-    ours.pCreateInfo = announce((struct vd_device *)device, info->pCreateInfo, &copy, &external);
+    if (announce(&announcement, &buffer, backing))
+        ours.pCreateInfo = &buffer;
     vd_call_vkGetDeviceBufferMemoryRequirements(device, &ours, requirements);
-    translate(device, !is_host_only(info->pCreateInfo), &requirements->memoryRequirements);
+    free(announcement.copy);
+    translate(device, backing, &requirements->memoryRequirements);
 }

@@ -3,10 +3,13 @@
  * Host-visible memory is shared memory of the client, which the host's driver imports; mapping it
  * costs nothing and nothing is ever copied. Pages that the application imports become such shared
  * memory. Memory that is not host-visible lives on the host, and so does memory that is shared by
- * descriptor: the host's driver makes and takes them.
+ * descriptor: the host's driver makes and takes them. Where the host is a CPU, opaque descriptors are
+ * those of the client's files.
  */
 #include "device_memory.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -39,7 +42,8 @@ const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDevi
 }
 
 /* A dedicated allocation has exactly its resource's size, but whole pages are what can be imported.
- * The dedication is only a hint, so where the sizes differ the chain goes on without it. */
+ * The dedication is only a hint, so where the sizes differ the chain goes on without it. Nor is it the
+ * host's business with whom the client shares its memory. */
 struct undedicated {
     VkMemoryAllocateFlagsInfo flags;
     VkMemoryOpaqueCaptureAddressAllocateInfo address;
@@ -71,20 +75,27 @@ static const void *undedicate(struct undedicated *copy, const void *chain)
     return head;
 }
 
-/* Whether memory of an allocation is shared by descriptor; *import says which, NULL: none. */
-static bool is_external(const void *chain, const VkImportMemoryFdInfoKHR **import)
+/* Where an allocation's memory comes from, or may go to. */
+struct sharing {
+    const VkImportMemoryFdInfoKHR *fd;            /* NULL: none */
+    const VkImportMemoryHostPointerInfoEXT *host; /* NULL: none */
+    VkExternalMemoryHandleTypeFlags types;        /* of descriptors, imported or exported */
+};
+
+static struct sharing sharing_of(const void *chain)
 {
-    bool external = false;
-    *import = NULL;
-    for (const VkBaseInStructure *in = chain; in; in = in->pNext) {
-        if (in->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR &&
-            ((const VkImportMemoryFdInfoKHR *)in)->handleType)
-            *import = (const VkImportMemoryFdInfoKHR *)in;
-        else if (in->sType == VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO &&
-                 ((const VkExportMemoryAllocateInfo *)in)->handleTypes)
-            external = true;
-    }
-    return external || *import;
+    struct sharing sharing = {
+        .fd = vd_chain_find(chain, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR),
+        .host = vd_chain_find(chain, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT),
+    };
+    const VkExportMemoryAllocateInfo *export =
+        vd_chain_find(chain, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
+    if (sharing.fd && !sharing.fd->handleType)
+        sharing.fd = NULL;
+    if (sharing.host && !sharing.host->handleType)
+        sharing.host = NULL;
+    sharing.types = (export ? export->handleTypes : 0) | (sharing.fd ? sharing.fd->handleType : 0);
+    return sharing;
 }
 
 /* `info` names the host's memory type. */
@@ -104,8 +115,6 @@ static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
     info->pNext = chain;
     result = vd_call_vkAllocateMemory(device, info, NULL, memory);
     free(chain);
-    if (result == VK_SUCCESS)
-        close(import->fd); /* an import takes what it is given */
     return result;
 }
 
@@ -118,23 +127,54 @@ static void release(struct vd_instance *instance, struct vd_device_memory *memor
     }
 }
 
-/* Memory of a type that the host imports: new, or these pages of the application. */
-static VkResult create(struct vd_instance *instance, uint64_t size, void *pages,
+/* The descriptor stays the application's until the import has succeeded. */
+static VkResult import_file(struct vd_instance *instance, int fd, uint64_t size,
+                            struct vd_shm_part *part)
+{
+    const int ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (ours < 0)
+        return errno == EBADF ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_TOO_MANY_OBJECTS;
+    const VkResult result = vd_shm_pool_import(instance->memory, ours, size, part);
+    if (result != VK_SUCCESS)
+        close(ours);
+    return result;
+}
+
+/* Memory of a type that the host imports. */
+static VkResult create(struct vd_instance *instance, uint64_t size, const struct sharing *sharing,
                        struct vd_device_memory **out)
 {
     struct vd_device_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    VkResult result = vd_shm_pool_alloc(instance->memory, size, &memory->part);
-    if (result == VK_SUCCESS && pages) {
-        result = vd_host_pages_share(pages, &memory->part);
-        memory->pages = result == VK_SUCCESS ? pages : NULL;
+    VkResult result;
+    if (sharing->fd)
+        result = import_file(instance, sharing->fd->fd, size, &memory->part);
+    else if (sharing->types)
+        result = vd_shm_pool_alloc_file(instance->memory, size, &memory->part);
+    else
+        result = vd_shm_pool_alloc(instance->memory, size, &memory->part);
+    if (result == VK_SUCCESS && sharing->host) {
+        result = vd_host_pages_share(sharing->host->pHostPointer, &memory->part);
+        memory->pages = result == VK_SUCCESS ? sharing->host->pHostPointer : NULL;
     }
     if (result == VK_SUCCESS)
         *out = memory;
     else
         release(instance, memory);
     return result;
+}
+
+/* Why memory of a type that the host imports, or of another, can not be shared so; NULL: it can. */
+static const char *mismatch(const struct vd_physical_device *pd, bool imported,
+                            const struct sharing *sharing)
+{
+    if (sharing->host && !imported)
+        return "is the host's, and takes no pages of the application";
+    if (sharing->types && imported &&
+        vd_physical_device_backing(pd, sharing->types) != VD_BACKING_CLIENT)
+        return "is the client's, which has no such descriptor";
+    return NULL;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
@@ -151,43 +191,27 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     VkMemoryAllocateInfo info = *pAllocateInfo;
     info.memoryTypeIndex = type.host_index;
-    VkImportMemoryHostPointerInfoEXT import;
-    struct undedicated copy;
+    const struct sharing sharing = sharing_of(info.pNext);
+    const char *why = mismatch(pd, type.imported, &sharing);
+    if (why) {
+        vd_log("memory type %u %s", pAllocateInfo->memoryTypeIndex, why);
+        return sharing.fd || sharing.host ? VK_ERROR_INVALID_EXTERNAL_HANDLE
+                                          : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    VkResult result;
     struct vd_device_memory *memory = NULL;
-    const VkImportMemoryFdInfoKHR *fd;
-    const bool external = is_external(pAllocateInfo->pNext, &fd);
-    if (external && type.imported) {
-        vd_log("memory type %u is the application's own memory, which has no descriptor",
-               pAllocateInfo->memoryTypeIndex);
-        return fd ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
-    const VkImportMemoryHostPointerInfoEXT *pages =
-        vd_chain_find(info.pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT);
-    if (pages && !pages->handleType)
-        pages = NULL;
-    if (pages && !type.imported) {
-        vd_log("memory type %u is the host's, and not for pages of the application",
-               pAllocateInfo->memoryTypeIndex);
-        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
-    }
-    if (fd) {
-        const VkResult result = import_fd(handle, &info, fd, pMemory);
-        if (result == VK_SUCCESS)
-            vd_id_set_object(instance, (uint64_t)*pMemory, NULL);
-        return result;
-    }
     if (type.imported) {
         const uint64_t align = pd->data->import_alignment - UINT64_C(1);
         info.allocationSize = (info.allocationSize + align) & ~align;
-        if (info.allocationSize != pAllocateInfo->allocationSize || pages)
-            info.pNext = undedicate(&copy, info.pNext);
-        const VkResult result =
-            create(instance, info.allocationSize, pages ? pages->pHostPointer : NULL, &memory);
+        result = create(instance, info.allocationSize, &sharing, &memory);
         if (result != VK_SUCCESS)
             return result;
         memory->size = pAllocateInfo->allocationSize;
         memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-        import = (VkImportMemoryHostPointerInfoEXT){
+        struct undedicated copy;
+        if (info.allocationSize != pAllocateInfo->allocationSize || sharing.host || sharing.types)
+            info.pNext = undedicate(&copy, info.pNext);
+        const VkImportMemoryHostPointerInfoEXT import = {
             .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
             .pNext = info.pNext,
             .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
@@ -195,12 +219,19 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                 (void *)(uintptr_t)vd_shm_pointer(memory->part.shm, memory->part.offset),
         };
         info.pNext = &import;
+        result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
+    } else if (sharing.fd) {
+        result = import_fd(handle, &info, sharing.fd, pMemory);
+    } else {
+        result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
     }
-    const VkResult result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
-    if (result == VK_SUCCESS)
+    if (result == VK_SUCCESS) {
         vd_id_set_object(instance, (uint64_t)*pMemory, memory);
-    else if (memory)
+        if (sharing.fd)
+            close(sharing.fd->fd); /* an import takes what it is given */
+    } else if (memory) {
         release(instance, memory);
+    }
     return result;
 }
 
@@ -248,6 +279,11 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryHostPointerPropertiesEXT(
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryFdKHR(VkDevice device,
                                                    const VkMemoryGetFdInfoKHR *pGetFdInfo, int *pFd)
 {
+    const struct vd_device_memory *memory = memory_of(device, pGetFdInfo->memory);
+    if (memory) {
+        *pFd = fcntl(memory->part.fd, F_DUPFD_CLOEXEC, 0);
+        return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
+    }
     int id = 0;
     const VkResult result = vd_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
     return result == VK_SUCCESS
@@ -267,7 +303,7 @@ vd_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBit
     if (result == VK_SUCCESS)
         pMemoryFdProperties->memoryTypeBits =
             vd_memory_bits(((struct vd_device *)device)->physical_device,
-                           pMemoryFdProperties->memoryTypeBits, false);
+                           pMemoryFdProperties->memoryTypeBits, VD_BACKING_HOST);
     return result;
 }
 

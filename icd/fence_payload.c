@@ -5,8 +5,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/sealed.h"
 
 #include "opcodes.h"
 
@@ -51,29 +52,23 @@ VkResult vd_fence_payload_create(struct vd_connection *connection, bool signaled
 }
 
 /* The file is looked at before it is mapped: reading never kills, whatever the descriptor is. */
-static bool is_ours(int fd, uint64_t *size)
+static bool is_ours(int fd)
 {
-    const int seals = fcntl(fd, F_GET_SEALS);
-    struct stat file;
     uint64_t magic;
-    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0 ||
-        file.st_size != sysconf(_SC_PAGESIZE) ||
-        pread(fd, &magic, sizeof(magic), 0) != sizeof(magic) || magic != VD_FENCE_MAGIC)
-        return false;
-    *size = (uint64_t)file.st_size;
-    return true;
+    return vd_sealed_size(fd) == (uint64_t)sysconf(_SC_PAGESIZE) &&
+           pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == VD_FENCE_MAGIC;
 }
 
 VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
                                  struct vd_fence_payload **out)
 {
-    uint64_t size;
-    if (!is_ours(fd, &size))
+    if (!is_ours(fd))
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
     struct vd_fence_payload *payload = payload_alloc(connection);
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = vd_connection_shm_import(connection, fd, size, &payload->shm);
+    const VkResult result =
+        vd_connection_shm_import(connection, fd, vd_sealed_size(fd), &payload->shm);
     if (result != VK_SUCCESS) {
         free(payload);
         return result;

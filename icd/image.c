@@ -21,18 +21,10 @@ static bool may_be_mapped(const struct vd_physical_device *pd, const VkImageCrea
             !(info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT));
 }
 
-static const VkExternalMemoryImageCreateInfo *external_info(const VkImageCreateInfo *info)
-{
-    return vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
-}
-
 /* Whether the host can back such an image with memory of the client. */
 static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
 {
     struct vd_physical_device *pd = device->physical_device;
-    const VkExternalMemoryImageCreateInfo *given = external_info(info);
-    if (given)
-        return given->handleTypes == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
     if (!may_be_mapped(pd, info) || !pd->data->import_alignment)
         return false;
     VkExternalImageFormatProperties external = {
@@ -75,21 +67,28 @@ static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
     return answer;
 }
 
-/* Names the handle type of memory that may be bound, as the specification wants, unless the
- * application did. */
-static const VkImageCreateInfo *announce(const VkImageCreateInfo *info, VkImageCreateInfo *copy,
-                                         VkExternalMemoryImageCreateInfo *external)
+static enum vd_backing backing_of(struct vd_device *device, const VkImageCreateInfo *info)
 {
-    if (external_info(info))
-        return info;
-    *external = (VkExternalMemoryImageCreateInfo){
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-        .pNext = info->pNext,
-        .handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-    };
-    *copy = *info;
-    copy->pNext = external;
-    return copy;
+    const VkExternalMemoryImageCreateInfo *external =
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+    const VkExternalMemoryHandleTypeFlags types = external ? external->handleTypes : 0;
+    const enum vd_backing backing = vd_physical_device_backing(device->physical_device, types);
+    /* The application has asked already. */
+    const bool known = types == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+    return backing == VD_BACKING_HOST || known || importable(device, info) ? backing
+                                                                           : VD_BACKING_HOST;
+}
+
+/* Names the handle type of memory that may be bound, as the specification wants. False: no memory. */
+static bool announce(struct vd_announcement *announcement, VkImageCreateInfo *info,
+                     enum vd_backing backing)
+{
+    announcement->copy = NULL;
+    if (backing == VD_BACKING_HOST)
+        return true;
+    info->pNext = vd_chain_announce(announcement, info->pNext,
+                                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
+    return info->pNext;
 }
 
 /* Images that were created alike, as far as this can be told: those without a chain. */
@@ -112,21 +111,22 @@ static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCrea
     return info->pNext ? NULL : vd_memo_find(&device->images, key, sizeof(key));
 }
 
-VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *handle)
+VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *asked, VkImage *handle)
 {
     struct vd_image *image = calloc(1, sizeof(*image));
     if (!image)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    image->format = info->format;
-    image->extent = info->extent;
-    image->layers = info->arrayLayers;
-    image->importable = importable(device, info);
-    image->memo = memo_of(device, info);
-    VkImageCreateInfo copy;
-    VkExternalMemoryImageCreateInfo external;
-    if (image->importable)
-        info = announce(info, &copy, &external);
-    const VkResult result = vd_call_vkCreateImage((VkDevice)device, info, NULL, handle);
+    image->format = asked->format;
+    image->extent = asked->extent;
+    image->layers = asked->arrayLayers;
+    image->backing = backing_of(device, asked);
+    image->memo = memo_of(device, asked);
+    VkImageCreateInfo info = *asked;
+    struct vd_announcement announcement;
+    const VkResult result = announce(&announcement, &info, image->backing)
+                                ? vd_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
+                                : VK_ERROR_OUT_OF_HOST_MEMORY;
+    free(announcement.copy);
     if (result == VK_SUCCESS)
         vd_id_set_object(device->base.instance, (uint64_t)*handle, image);
     else
@@ -178,10 +178,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
     return result;
 }
 
-static void translate(VkDevice device, bool is_importable, VkMemoryRequirements *requirements)
+static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
 {
     const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, is_importable);
+    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
 }
 
 static const struct vd_image *image_of(VkDevice device, VkImage image)
@@ -207,7 +207,7 @@ static bool ask(VkDevice device, VkImage handle, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetImageMemoryRequirements2(device, &question, &answer);
-    translate(device, image->importable, &answer.memoryRequirements);
+    translate(device, image->backing, &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -233,7 +233,7 @@ vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirement
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
-    translate(device, image_of(device, info->image)->importable, &requirements->memoryRequirements);
+    translate(device, image_of(device, info->image)->backing, &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL
@@ -241,12 +241,13 @@ vd_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemory
                                       VkMemoryRequirements2 *requirements)
 {
     struct vd_device *device = (struct vd_device *)handle;
-    const bool yes = importable(device, info->pCreateInfo);
-    VkImageCreateInfo copy;
-    VkExternalMemoryImageCreateInfo external;
+    const enum vd_backing backing = backing_of(device, info->pCreateInfo);
+    VkImageCreateInfo image = *info->pCreateInfo;
+    struct vd_announcement announcement;
     VkDeviceImageMemoryRequirements ours = *info;
-    if (yes)
-        ours.pCreateInfo = announce(info->pCreateInfo, &copy, &external);
+    if (announce(&announcement, &image, backing))
+        ours.pCreateInfo = &image;
     vd_call_vkGetDeviceImageMemoryRequirements(handle, &ours, requirements);
-    translate(handle, yes, &requirements->memoryRequirements);
+    free(announcement.copy);
+    translate(handle, backing, &requirements->memoryRequirements);
 }

@@ -9,11 +9,11 @@ struct vd_image {
     VkFormat format;
     VkExtent3D extent;
     uint32_t layers;
-    bool importable;            /* imported memory may be bound to it */
+    enum vd_backing backing;
     struct vd_memo_entry *memo; /* of its requirements, NULL: not kept */
 };
 
-/* vkCreateImage without the swapchain special case; `importable` also for optimal tiling. */
+/* vkCreateImage without the swapchain special case. */
 VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *image);
 
 #endif

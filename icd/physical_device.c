@@ -178,12 +178,30 @@ static void choose_memory_types(struct vd_physical_device *pd)
     }
 }
 
-uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits, bool importable)
+enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
+                                           VkExternalMemoryHandleTypeFlags types)
+{
+    /* Servers that know shared fences know files that a client brings. */
+    const bool of_client = pd->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU &&
+                           pd->extensions[VD_EXT_KHR_external_fence_fd];
+    switch ((int)types) {
+    case 0:
+    case VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT:
+        return VD_BACKING_ANY;
+    case VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT:
+        return of_client ? VD_BACKING_CLIENT : VD_BACKING_HOST;
+    default:
+        return VD_BACKING_HOST;
+    }
+}
+
+uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
+                        enum vd_backing backing)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
         if ((host_bits & (1u << pd->memory_types[i].host_index)) &&
-            (importable || !pd->memory_types[i].imported))
+            backing != (pd->memory_types[i].imported ? VD_BACKING_HOST : VD_BACKING_CLIENT))
             bits |= 1u << i;
     return bits;
 }

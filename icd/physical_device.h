@@ -39,8 +39,21 @@ const void *vd_physical_device_property(const struct vd_physical_device *pd, VkS
 const void *vd_physical_device_feature(const struct vd_physical_device *pd, VkStructureType type,
                                        uint32_t *size);
 
-/* Host memoryTypeBits to the application's. `importable`: the resource was created so that
- * imported memory may be bound to it. */
-uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits, bool importable);
+/* Whose memory may be bound to a resource: the client's is imported by the host. */
+enum vd_backing {
+    VD_BACKING_ANY,
+    VD_BACKING_HOST,
+    VD_BACKING_CLIENT,
+};
+
+/* That of a resource which names these external handle types and which the host can import memory
+ * for. A CPU has one memory, so that what is shared by opaque descriptor is the client's there, and
+ * can be mapped, as the specification promises of buffers and linear images. */
+enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
+                                           VkExternalMemoryHandleTypeFlags types);
+
+/* Host memoryTypeBits to the application's. */
+uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
+                        enum vd_backing backing);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "common/sealed.h"
+
 #define PART_ALIGN 4096u
 #define BLOCK_SIZE (UINT64_C(32) << 20)
 
@@ -19,6 +21,7 @@ struct vd_shm_block {
     struct vd_shm shm;
     struct range *free;
     uint64_t used; /* bytes handed out */
+    bool alone;    /* for one part only */
 };
 
 /* A part that is free once the server has copied what is in it. */
@@ -124,6 +127,12 @@ static bool give(struct vd_shm_block *block, uint64_t offset, uint64_t size)
     return true;
 }
 
+static void block_add(struct vd_shm_pool *pool, struct vd_shm_block *block)
+{
+    block->next = pool->blocks;
+    pool->blocks = block;
+}
+
 static VkResult block_create(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_block **out)
 {
     struct vd_shm_block *block = calloc(1, sizeof(*block));
@@ -137,8 +146,7 @@ static VkResult block_create(struct vd_shm_pool *pool, uint64_t size, struct vd_
         goto fail;
     *range = (struct range){.size = size};
     block->free = range;
-    block->next = pool->blocks;
-    pool->blocks = block;
+    block_add(pool, block);
     *out = block;
     return VK_SUCCESS;
 fail:
@@ -147,13 +155,61 @@ fail:
     return result;
 }
 
+static struct vd_shm_part part_of(struct vd_shm_block *block, uint64_t offset, uint64_t size)
+{
+    return (struct vd_shm_part){
+        .block = block,
+        .shm = block->shm.id,
+        .fd = block->shm.fd,
+        .offset = offset,
+        .size = size,
+        .map = (uint8_t *)block->shm.map + offset,
+    };
+}
+
+/* Of a new file, or of the one with this descriptor. */
+static VkResult alloc_alone(struct vd_shm_pool *pool, int fd, uint64_t size,
+                            struct vd_shm_part *part)
+{
+    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    if (!block)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result =
+        fd < 0 ? vd_connection_shm_create(pool->connection, size, &block->shm)
+               : vd_connection_shm_import(pool->connection, fd, vd_sealed_size(fd), &block->shm);
+    if (result != VK_SUCCESS) {
+        free(block);
+        return result;
+    }
+    block->alone = true;
+    block->used = size;
+    *part = part_of(block, 0, size);
+    pthread_mutex_lock(&pool->lock);
+    block_add(pool, block);
+    pthread_mutex_unlock(&pool->lock);
+    return VK_SUCCESS;
+}
+
+VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
+{
+    return alloc_alone(pool, -1, size, part);
+}
+
+VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t size,
+                            struct vd_shm_part *part)
+{
+    return vd_sealed_size(fd) < size ? VK_ERROR_INVALID_EXTERNAL_HANDLE
+                                     : alloc_alone(pool, fd, size, part);
+}
+
 static void free_locked(struct vd_shm_pool *pool, const struct vd_shm_part *part)
 {
     struct vd_shm_block *block = part->block;
-    give(block, part->offset, part->size);
+    if (!block->alone)
+        give(block, part->offset, part->size);
     /* The last block is kept, so that allocating and freeing one thing does not register memory
      * each time; large blocks were made for one part. */
-    if (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next)) {
+    if (block->alone || (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next))) {
         struct vd_shm_block **at = &pool->blocks;
         while (*at != block)
             at = &(*at)->next;
@@ -198,14 +254,7 @@ VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_sh
             take(block, size, &offset);
     }
     if (result == VK_SUCCESS)
-        *part = (struct vd_shm_part){
-            .block = block,
-            .shm = block->shm.id,
-            .fd = block->shm.fd,
-            .offset = offset,
-            .size = size,
-            .map = (uint8_t *)block->shm.map + offset,
-        };
+        *part = part_of(block, offset, size);
     pthread_mutex_unlock(&pool->lock);
     return result;
 }

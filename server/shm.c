@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/sealed.h"
 #include "protocol/record.h"
 
 #include "shm.h"
@@ -241,15 +241,12 @@ uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
 
 uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd)
 {
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    const int seals = fcntl(fd, F_GET_SEALS);
-    struct stat file;
-    if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0 || file.st_size <= 0 ||
-        (uint64_t)file.st_size > REGION_MAX || (uint64_t)file.st_size % page != 0) {
+    const uint64_t size = vd_sealed_size(fd);
+    if (size == 0 || size > REGION_MAX) {
         errno = EINVAL;
         return 0;
     }
-    struct region *region = region_map(fd, (uint64_t)file.st_size);
+    struct region *region = region_map(fd, size);
     return region ? add(table, region) : 0;
 }
 

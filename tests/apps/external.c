@@ -3,6 +3,7 @@
  * Memory that two devices share by descriptor: what one of them writes with its GPU, the other one
  * reads with its own. The devices belong to two instances, and then to two processes.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,11 +121,12 @@ static VkResult back(const struct gpu *gpu, struct shared *shared, const void *c
     return VK_SUCCESS;
 }
 
-static void export_from(const struct gpu *gpu, bool image, struct shared *shared)
+static void export_from(const struct gpu *gpu, bool image, VkMemoryPropertyFlags wanted,
+                        struct shared *shared)
 {
     const VkMemoryRequirements requirements = create(gpu, image, shared);
     shared->size = requirements.size;
-    shared->type = find_memory_type(gpu, requirements.memoryTypeBits, 0, 0);
+    shared->type = find_memory_type(gpu, requirements.memoryTypeBits, wanted, 0);
     expect(shared->type != UINT32_MAX, "no memory type for what is shared");
     const VkExportMemoryAllocateInfo export = {
         .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
@@ -296,7 +298,7 @@ static void test_instances(const struct side *a, bool image)
     struct side b;
     struct shared exported, imported;
     side_init(&b, "importer");
-    export_from(&a->gpu, image, &exported);
+    export_from(&a->gpu, image, 0, &exported);
     import_into(&b.gpu, image, &exported, descriptor(a, &exported), &imported);
     write_words(&a->gpu, &exported, 1);
     check_words(&b.gpu, &imported, 1);
@@ -310,10 +312,64 @@ static void test_instances(const struct side *a, bool image)
     gpu_finish(&b.gpu);
 }
 
+static uint32_t *map(const struct gpu *gpu, const struct shared *shared)
+{
+    uint32_t *words;
+    must(vkMapMemory(gpu->device, shared->memory, 0, VK_WHOLE_SIZE, 0, (void **)&words));
+    return words;
+}
+
+/* The specification promises that buffers can have such memory, whatever they are for. */
+static void test_mapped(const struct side *a)
+{
+    struct side b;
+    struct shared exported, imported;
+    side_init(&b, "importer");
+    export_from(&a->gpu, false,
+                VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
+                &exported);
+    import_into(&b.gpu, false, &exported, descriptor(a, &exported), &imported);
+    uint32_t *ours = map(&a->gpu, &exported);
+    const uint32_t *theirs = map(&b.gpu, &imported);
+    for (uint32_t i = 0; i < WORDS; i++)
+        ours[i] = word(20, i);
+    for (uint32_t i = 0; i < WORDS; i++)
+        expect(theirs[i] == word(20, i), "mapped elsewhere, word %u is %08x", i, theirs[i]);
+    check_words(&b.gpu, &imported, 20);
+    write_words(&b.gpu, &imported, 21);
+    check_words(&a->gpu, &exported, 21);
+    for (uint32_t i = 0; i < WORDS; i++)
+        expect(ours[i] == word(21, i), "mapped, word %u is %08x", i, ours[i]);
+    finish(&a->gpu, &exported);
+    finish(&b.gpu, &imported);
+    gpu_finish(&b.gpu);
+}
+
+/* Whose descriptor is refused stays its owner, but lavapipe closes it. */
+static void test_garbage(const struct side *side)
+{
+    struct shared exported, refused;
+    export_from(&side->gpu, false, 0, &exported);
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    expect(nothing >= 0, "no /dev/null");
+    create(&side->gpu, false, &refused);
+    refused.size = exported.size;
+    refused.type = exported.type;
+    const VkImportMemoryFdInfoKHR import = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+        .handleType = handle_type,
+        .fd = nothing,
+    };
+    expect(back(&side->gpu, &refused, &import) != VK_SUCCESS, "what is no memory was imported");
+    close(nothing);
+    vkDestroyBuffer(side->gpu.device, refused.buffer, NULL);
+    finish(&side->gpu, &exported);
+}
+
 static void test_many(const struct side *side)
 {
     struct shared exported, imported;
-    export_from(&side->gpu, false, &exported);
+    export_from(&side->gpu, false, 0, &exported);
     write_words(&side->gpu, &exported, 4);
     const int before = count_descriptors();
     for (int i = 0; i < ROUNDS; i++) {
@@ -363,7 +419,7 @@ static _Noreturn void be_the_other_process(int socket)
 static void test_processes(const struct side *side, int socket, pid_t child)
 {
     struct message message = {.seed = 10};
-    export_from(&side->gpu, false, &message.exported);
+    export_from(&side->gpu, false, 0, &message.exported);
     write_words(&side->gpu, &message.exported, message.seed);
     const int fd = descriptor(side, &message.exported);
     tell(socket, &message, sizeof(message), fd);
@@ -396,11 +452,15 @@ int main(void)
     test_instances(&side, false);
     section("two instances, an image");
     test_instances(&side, true);
+    section("mapped");
+    test_mapped(&side);
+    section("garbage");
+    test_garbage(&side);
     section("many times");
     test_many(&side);
     section("two processes");
     test_processes(&side, sockets[0], child);
     gpu_finish(&side.gpu);
-    printf("external: 5 tests passed\n");
+    printf("external: 7 tests passed\n");
     return 0;
 }
