@@ -8,6 +8,8 @@
  *   lostdevice idle        waits for the device with such work on it
  *   lostdevice create      creates and destroys objects and allocates in a loop
  *   lostdevice acquire     acquires and presents to a headless swapchain in a loop
+ *   lostdevice shared      waits, as another client, for a shared fence of such work; says "alone"
+ *                          before it becomes that client, which SIGUSR2 lets it
  *   lostdevice hold        has a device and 256 MiB, and sleeps (it never notices)
  *
  * It prints "ready" when it is at it. SIGUSR1 says that the server is being killed now. Then it
@@ -30,11 +32,14 @@ static VkSemaphore timeline;
 static VkSurfaceKHR surface;
 static VkSwapchainKHR swapchain;
 static _Atomic uint64_t killed_at; /* now_ns() when the signal came */
+static _Atomic bool may_go_on;
 
 static void on_signal(int number)
 {
-    (void)number;
-    atomic_store(&killed_at, now_ns());
+    if (number == SIGUSR1)
+        atomic_store(&killed_at, now_ns());
+    else
+        atomic_store(&may_go_on, true);
 }
 
 static void say_ready(void)
@@ -83,7 +88,7 @@ static VkResult loop_submit(void)
 }
 
 /* Work that waits for a value which nobody signals. */
-static void submit_endless(void)
+static void submit_endless_with(VkFence signaled)
 {
     const VkCommandBuffer commands = record_fill();
     must(vkQueueSubmit(
@@ -102,7 +107,12 @@ static void submit_endless(void)
             .commandBufferCount = 1,
             .pCommandBuffers = &commands,
         },
-        fence));
+        signaled));
+}
+
+static void submit_endless(void)
+{
+    submit_endless_with(fence);
     say_ready();
 }
 
@@ -129,6 +139,66 @@ static VkResult wait_idle(void)
 {
     submit_endless();
     return vkDeviceWaitIdle(gpu.device);
+}
+
+/* The other client loses nothing, but must not wait for ever. */
+static VkResult wait_shared(void)
+{
+    static const char *const extension = VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME;
+    const struct gpu_options options = {
+        .name = "other",
+        .device_extensions = &extension,
+        .device_extension_count = 1,
+    };
+    const VkExportFenceCreateInfo export = {
+        .sType = VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO,
+        .handleTypes = VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT,
+    };
+    struct gpu other;
+    VkFence exported, imported;
+    int fd;
+    must(vkCreateFence(gpu.device,
+                       &(VkFenceCreateInfo){
+                           .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO,
+                           .pNext = &export,
+                       },
+                       NULL, &exported));
+    const PFN_vkGetFenceFdKHR get_fd =
+        (PFN_vkGetFenceFdKHR)vkGetDeviceProcAddr(gpu.device, "vkGetFenceFdKHR");
+    must(get_fd(gpu.device,
+                &(VkFenceGetFdInfoKHR){
+                    .sType = VK_STRUCTURE_TYPE_FENCE_GET_FD_INFO_KHR,
+                    .fence = exported,
+                    .handleType = VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT,
+                },
+                &fd));
+    submit_endless_with(exported);
+    printf("alone\n");
+    fflush(stdout);
+    while (!atomic_load(&may_go_on))
+        sleep_ms(1);
+
+    gpu_init(&other, &options);
+    must(vkCreateFence(other.device,
+                       &(VkFenceCreateInfo){.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO}, NULL,
+                       &imported));
+    const PFN_vkImportFenceFdKHR import_fd =
+        (PFN_vkImportFenceFdKHR)vkGetDeviceProcAddr(other.device, "vkImportFenceFdKHR");
+    must(import_fd(other.device, &(VkImportFenceFdInfoKHR){
+                                     .sType = VK_STRUCTURE_TYPE_IMPORT_FENCE_FD_INFO_KHR,
+                                     .fence = imported,
+                                     .handleType = VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT,
+                                     .fd = fd,
+                                 }));
+    must_be(VK_TIMEOUT, vkWaitForFences(other.device, 1, &imported, VK_TRUE, SECOND_NS / 20));
+    say_ready();
+    must(vkWaitForFences(other.device, 1, &imported, VK_TRUE, UINT64_MAX));
+    const VkResult result = vkDeviceWaitIdle(gpu.device);
+    must(vkDeviceWaitIdle(other.device));
+    vkDestroyFence(other.device, imported, NULL);
+    vkDestroyFence(gpu.device, exported, NULL);
+    gpu_finish(&other);
+    return result;
 }
 
 /* Most of these cannot return VK_ERROR_DEVICE_LOST: they have to end in some way, and the device is
@@ -279,7 +349,7 @@ static const struct mode {
 } modes[] = {
     {"submit", loop_submit}, {"fence", wait_fence},   {"timeline", wait_timeline},
     {"idle", wait_idle},     {"create", loop_create}, {"acquire", loop_acquire},
-    {"hold", hold},
+    {"shared", wait_shared}, {"hold", hold},
 };
 
 int main(int argc, char **argv)
@@ -290,12 +360,15 @@ int main(int argc, char **argv)
             mode = &modes[i];
     }
     if (!mode) {
-        fprintf(stderr, "usage: lostdevice submit|fence|timeline|idle|create|acquire|hold\n");
+        fprintf(stderr,
+                "usage: lostdevice submit|fence|timeline|idle|create|acquire|shared|hold\n");
         return 2;
     }
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal, .sa_flags = SA_RESTART}, NULL);
+    sigaction(SIGUSR2, &(struct sigaction){.sa_handler = on_signal, .sa_flags = SA_RESTART}, NULL);
 
     const bool presents = mode->run == loop_acquire;
+    const bool shares = mode->run == wait_shared;
     struct gpu_options options = {
         .name = "lostdevice",
         .instance_extensions =
@@ -304,8 +377,12 @@ int main(int argc, char **argv)
                 VK_EXT_HEADLESS_SURFACE_EXTENSION_NAME,
             },
         .instance_extension_count = presents ? 2 : 0,
-        .device_extensions = (const char *const[]){VK_KHR_SWAPCHAIN_EXTENSION_NAME},
-        .device_extension_count = presents ? 1 : 0,
+        .device_extensions =
+            (const char *const[]){
+                presents ? VK_KHR_SWAPCHAIN_EXTENSION_NAME
+                         : VK_KHR_EXTERNAL_FENCE_FD_EXTENSION_NAME,
+            },
+        .device_extension_count = presents || shares ? 1 : 0,
         .features =
             &(VkPhysicalDeviceVulkan12Features){
                 .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,

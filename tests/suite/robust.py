@@ -214,6 +214,24 @@ for mode in ("submit", "fence", "timeline", "idle", "create", "acquire"):
             f"The {victim} is killed during `lostdevice {mode}`: VK_ERROR_DEVICE_LOST within 1 s")
 
 
+@test("robust/kill-worker/shared")
+def kill_one_of_two(context):
+    """The worker that was to signal a shared fence is killed: another client does not wait for ever"""
+    server = context.enter(Server(context))
+    client = context.start([program("lostdevice"), "shared"], server.client_environment())
+    context.check(client.wait_for_line("^alone", 20), "the client does not get as far as its work")
+    victim, = server.workers()
+    client.send(signal.SIGUSR2)
+    context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
+    context.check(len(server.workers()) == 2, "there are not two workers")
+    client.send(signal.SIGUSR1)
+    os.kill(victim, signal.SIGKILL)
+    context.check(client.wait(15), "the client hangs")
+    result = client.result()
+    context.check(result.status == 0, f"the client ended with {result.describe()}: "
+                  f"{result.last_line()}")
+
+
 @test("robust/stop", seconds=90)
 def stop(context):
     """SIGTERM and SIGINT: the server ends with 0, takes its socket away, and its client is told"""
