@@ -4,8 +4,7 @@
  * each of its stages, which is that stage's SPIR-V, and pipelines are made of them in earnest. What
  * was ever captured is in the internal cache. Data that does not belong to its key is refused.
  *
- * One driver lies below, so that its functions are the same for all instances and devices. Only
- * monolithic graphics and compute pipelines are looked at.
+ * Only monolithic graphics and compute pipelines are looked at.
  */
 #include <pthread.h>
 #include <stdbool.h>
@@ -14,15 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vulkan/vk_layer.h>
-#include <vulkan/vulkan.h>
+#include "layer.h"
 
 #define NAME       "VK_LAYER_VIADUCT_pipeline_binary"
 #define STAGES_MAX 5
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static PFN_vkGetInstanceProcAddr next_instance;
-static PFN_vkGetDeviceProcAddr next_device;
 /* To be asked for while the instance is created; later the loader gives the whole chain's. */
 static struct {
     PFN_vkGetPhysicalDeviceFeatures2 get_features;
@@ -32,16 +28,6 @@ static struct {
 } below;
 static bool cache_disabled;
 static uint32_t binaries_alive;
-
-#define NEXT(device, name) ((PFN_##name)next_device(device, #name))
-
-static const void *find(const void *chain, VkStructureType type)
-{
-    const VkBaseInStructure *in = chain;
-    while (in && in->sType != type)
-        in = in->pNext;
-    return in;
-}
 
 static uint64_t hash_more(uint64_t hash, const void *data, size_t size)
 {
@@ -490,16 +476,10 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo
                                                       const VkAllocationCallbacks *alloc,
                                                       VkInstance *handle)
 {
-    VkLayerInstanceCreateInfo *link = (void *)info->pNext;
-    while (link->sType != VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO ||
-           link->function != VK_LAYER_LINK_INFO)
-        link = (void *)link->pNext;
-    const PFN_vkGetInstanceProcAddr next = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
-    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    const PFN_vkGetInstanceProcAddr next = step_instance(info);
     const VkResult result =
         ((PFN_vkCreateInstance)next(NULL, "vkCreateInstance"))(info, alloc, handle);
     if (result == VK_SUCCESS) {
-        next_instance = next;
         below.get_features =
             (PFN_vkGetPhysicalDeviceFeatures2)next(*handle, "vkGetPhysicalDeviceFeatures2");
         below.get_properties =
@@ -516,12 +496,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
                                                     const VkAllocationCallbacks *alloc,
                                                     VkDevice *handle)
 {
-    VkLayerDeviceCreateInfo *link = (void *)info->pNext;
-    while (link->sType != VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO ||
-           link->function != VK_LAYER_LINK_INFO)
-        link = (void *)link->pNext;
-    next_device = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
-    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    step_device(info);
     const VkDevicePipelineBinaryInternalCacheControlKHR *control =
         find(info->pNext, VK_STRUCTURE_TYPE_DEVICE_PIPELINE_BINARY_INTERNAL_CACHE_CONTROL_KHR);
     cache_disabled = control && control->disableInternalCache;
@@ -548,30 +523,6 @@ static VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device,
 }
 
 /* ---- The loader's way in */
-
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char *name);
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance handle, const char *name);
-
-struct function {
-    const char *name;
-    PFN_vkVoidFunction function;
-};
-
-static PFN_vkVoidFunction look_up(const struct function *functions, size_t count, const char *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(functions[i].name, name) == 0)
-            return functions[i].function;
-    }
-    return NULL;
-}
-
-#define FUNCTION(name, function)           \
-    {                                      \
-        name, (PFN_vkVoidFunction)function \
-    }
-#define LOOK_UP(functions, name) \
-    look_up(functions, sizeof(functions) / sizeof((functions)[0]), name)
 
 static const struct function device_functions[] = {
     FUNCTION("vkGetDeviceProcAddr", get_device),
@@ -609,14 +560,4 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance handle, 
     if (!ours)
         ours = LOOK_UP(device_functions, name);
     return ours || !next_instance ? ours : next_instance(handle, name);
-}
-
-__attribute__((visibility("default"))) VKAPI_ATTR VkResult VKAPI_CALL
-vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *negotiation)
-{
-    negotiation->loaderLayerInterfaceVersion = 2;
-    negotiation->pfnGetInstanceProcAddr = get_instance;
-    negotiation->pfnGetDeviceProcAddr = get_device;
-    negotiation->pfnGetPhysicalDeviceProcAddr = NULL;
-    return VK_SUCCESS;
 }

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""What no software driver has, and a layer brings to lavapipe: natively and behind the server."""
+
+import re
+
+from harness import Server, build_path, native_environment, test
+
+BINARIES = "VK_LAYER_VIADUCT_pipeline_binary"
+TWO_QUEUES = "VK_LAYER_VIADUCT_two_queues"
+
+
+def environment(layer):
+    return native_environment(VK_INSTANCE_LAYERS=layer, VK_LAYER_PATH=build_path() / "tests/layer")
+
+
+def run(context, environment, name, *command):
+    """Where it has nothing to test, something is wrong: the layer is ours."""
+    result = context.run([build_path() / "tests" / command[0], *command[1:]], environment, name)
+    context.check(result.status == 0, f"{name}: {result.describe()}: {result.last_line()}")
+    return result
+
+
+def through(context, layer, *command):
+    """The result of the command, and the server."""
+    server = context.enter(Server(context, environment=environment(layer)))
+    return run(context, server.client_environment(), "through", *command), server
+
+
+def none_left(context, text):
+    left = re.findall(f"{BINARIES}: (\\d+) binaries are left", text)
+    context.check(set(left) == {"0"}, f"binaries are left when devices end: {left}")
+
+
+@test("binaries/compare", seconds=120)
+def binaries(context):
+    """`binaries` on lavapipe with the layer natively, and through Viaduct with the layer behind it"""
+    native = run(context, environment(BINARIES), "native", "binaries")
+    none_left(context, native.err)
+    result, server = through(context, BINARIES, "binaries")
+    context.check(result.out == native.out, "it prints something else")
+    none_left(context, server.log())
+
+
+@test("binaries/room", seconds=120)
+def room(context):
+    """Room for more binaries than there are: handles that were not needed are free again"""
+    _, server = through(context, BINARIES, "binaries", "--room")
+    none_left(context, server.log())
+
+
+@test("swapchain/queues", seconds=120)
+def queues(context):
+    """`queues`: an image is acquired while a queue waits for what another one does with it"""
+    native = run(context, environment(TWO_QUEUES), "native", "queues")
+    result, _ = through(context, TWO_QUEUES, "queues")
+    context.check(result.out == native.out, "it prints something else")
