@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/pass_fds.h"
 
 #include "listener.h"
 #include "log.h"
@@ -391,30 +392,20 @@ static void kill_device_worker(const struct listener *listener, pid_t device, ui
 static bool handle_spawn(struct listener *listener, struct worker_process *device, int *status)
 {
     struct vg_spawn spawn;
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec bytes = {.iov_base = &spawn, .iov_len = sizeof(spawn)};
-    struct msghdr message = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.space),
-    };
-    const ssize_t received = recvmsg(device->spawn, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+    int client = -1;
+    unsigned count;
+    const ssize_t received =
+        vd_receive_fds(device->spawn, &spawn, sizeof(spawn), &client, 1, &count, MSG_DONTWAIT);
+    if (received < 0 && errno == EAGAIN) {
         return false;
     }
     if (received != sizeof(spawn)) {
         close(device->spawn); /* it is about to end */
         device->spawn = -1;
+        if (client >= 0) {
+            close(client);
+        }
         return false;
-    }
-    int client = -1;
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(&client, CMSG_DATA(header), sizeof(client));
     }
     bool child = false;
     switch ((enum vg_spawn_action)spawn.action) {

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/vtest.h"
 
 #include "context.h"
@@ -476,15 +476,8 @@ static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
 
 /* Keeps the descriptor that came with a message. False: there is one already that no message has
  * asked for. */
-static bool keep_fd(struct vd_vtest *vtest, struct msghdr *message)
+static bool keep_fd(struct vd_vtest *vtest, int fd)
 {
-    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
-    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(sizeof(int))) {
-        return true;
-    }
-    int fd;
-    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
     if (vtest->input_fd >= 0) {
         vd_log(VD_LOG_WARNING, "protocol error: a descriptor that belongs to no message");
         close(fd);
@@ -497,25 +490,14 @@ static bool keep_fd(struct vd_vtest *vtest, struct msghdr *message)
 /* Reads once. *more: there was something. */
 static enum vd_vtest_status fill_input(struct vd_vtest *vtest, bool *more)
 {
-    struct iovec bytes = {
-        .iov_base = vtest->input + vtest->input_size,
-        .iov_len = INPUT_SIZE - vtest->input_size,
-    };
-    /* Room for one descriptor; the kernel closes others. */
-    union {
-        struct cmsghdr align;
-        char space[CMSG_LEN(sizeof(int))];
-    } control;
-    struct msghdr message = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = control.space,
-        .msg_controllen = sizeof(control.space),
-    };
+    int fd;
+    unsigned count;
     *more = false;
-    const ssize_t received = recvmsg(vtest->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const ssize_t received =
+        vd_receive_fds(vtest->fd, vtest->input + vtest->input_size, INPUT_SIZE - vtest->input_size,
+                       &fd, 1, &count, MSG_DONTWAIT);
     if (received > 0) {
-        if (!keep_fd(vtest, &message)) {
+        if (count > 0 && !keep_fd(vtest, fd)) {
             return VD_VTEST_FAILED;
         }
         vtest->input_size += (size_t)received;

@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/completion.h"
 
 #include "log.h"
@@ -317,26 +317,10 @@ bool vd_worker_give_client(int channel, int socket, const struct vd_worker_clien
 
 static bool take_client(struct worker *worker)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec bytes = {.iov_base = &worker->client, .iov_len = sizeof(worker->client)};
-    struct msghdr message = {
-        .msg_iov = &bytes,
-        .msg_iovlen = 1,
-        .msg_control = &control,
-        .msg_controllen = sizeof(control.space),
-    };
-    if (recvmsg(worker->channel, &message, MSG_CMSG_CLOEXEC) != sizeof(worker->client)) {
-        return false; /* the listener is gone */
-    }
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int))) {
-        return false;
-    }
-    memcpy(&worker->socket, CMSG_DATA(header), sizeof(worker->socket));
-    return true;
+    unsigned count;
+    return vd_receive_fds(worker->channel, &worker->client, sizeof(worker->client), &worker->socket,
+                          1, &count, 0) == sizeof(worker->client) &&
+           count == 1; /* else the listener is gone */
 }
 
 /* Waits until the listener has a client for us. False: it is time to end. */

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/vtest.h"
 
 #include "icd/log.h"
@@ -113,33 +113,15 @@ static int receive_bytes(const struct vtest *vtest, void *bytes, size_t size)
 static int receive_fd(const struct vtest *vtest, int *fd)
 {
     char byte;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message = {
-        .msg_iov = &iov,
-        .msg_iovlen = 1,
-        .msg_control = control.space,
-        .msg_controllen = sizeof(control.space),
-    };
+    unsigned count;
     *fd = -1;
     const int error = await_input(vtest);
     if (error) {
         return error;
     }
-    ssize_t received;
-    do {
-        received = recvmsg(vtest->fd, &message, MSG_CMSG_CLOEXEC);
-    } while (received < 0 && errno == EINTR);
+    const ssize_t received = vd_receive_fds(vtest->fd, &byte, 1, fd, 1, &count, 0);
     if (received <= 0) {
         return received < 0 ? errno : ECONNRESET;
-    }
-    const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof(int))) {
-        memcpy(fd, CMSG_DATA(header), sizeof(*fd));
     }
     return 0;
 }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/completion.h"
 #include "protocol/virtio_gpu.h"
 
@@ -230,7 +230,7 @@ static uint32_t watch(struct vg_context *context, struct vg_command *command)
 
 /* ---- The worker */
 
-static_assert(VG_LINK_FDS_MAX <= VD_SEND_FDS_MAX, "a message goes with all of its descriptors");
+static_assert(VG_LINK_FDS_MAX <= VD_PASS_FDS_MAX, "a message goes with all of its descriptors");
 
 static bool send_message(const struct vg_context *context, const struct vg_link_message *message,
                          const int *fds, unsigned fd_count)

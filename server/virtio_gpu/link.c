@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/pass_fds.h"
 #include "server/futex.h"
 #include "server/log.h"
 
@@ -148,17 +149,9 @@ enum vd_vtest_status vd_link_process(struct vd_link *link)
     for (;;) {
         struct vg_link_message message;
         int fds[VG_LINK_FDS_MAX];
-        unsigned fd_count = 0;
-        char control[CMSG_SPACE(sizeof(fds))];
-        struct iovec part = {&message, sizeof(message)};
-        struct msghdr header = {.msg_iov = &part,
-                                .msg_iovlen = 1,
-                                .msg_control = control,
-                                .msg_controllen = sizeof(control)};
-        const ssize_t received = recvmsg(link->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (received < 0 && errno == EINTR) {
-            continue;
-        }
+        unsigned fd_count;
+        const ssize_t received = vd_receive_fds(link->fd, &message, sizeof(message), fds,
+                                                VG_LINK_FDS_MAX, &fd_count, MSG_DONTWAIT);
         if (received < 0 && errno == EAGAIN) {
             return VD_VTEST_OPEN;
         }
@@ -168,12 +161,6 @@ enum vd_vtest_status vd_link_process(struct vd_link *link)
         if (received != sizeof(message)) {
             vd_log(VD_LOG_ERROR, "a message of the device can not be read");
             return VD_VTEST_FAILED;
-        }
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-            if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-                fd_count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-                memcpy(fds, CMSG_DATA(c), fd_count * sizeof(int));
-            }
         }
         if (message.type == VG_LINK_END) {
             return VD_VTEST_CLOSED;

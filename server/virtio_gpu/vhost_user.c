@@ -15,6 +15,7 @@
 
 #include <linux/virtio_config.h>
 
+#include "common/pass_fds.h"
 #include "server/log.h"
 
 #include "device_private.h"
@@ -124,25 +125,8 @@ struct vg_vhost_user {
 
 static bool receive(int socket, struct message *message)
 {
-    char control[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-    struct iovec part = {&message->header, sizeof(message->header)};
-    struct msghdr header = {.msg_iov = &part,
-                            .msg_iovlen = 1,
-                            .msg_control = control,
-                            .msg_controllen = sizeof(control)};
-    ssize_t received;
-    do {
-        received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_WAITALL);
-    } while (received < 0 && errno == EINTR);
-    message->fd_count = 0;
-    if (received > 0) {
-        for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
-            if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-                message->fd_count = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-                memcpy(message->fds, CMSG_DATA(c), message->fd_count * sizeof(int));
-            }
-        }
-    }
+    const ssize_t received = vd_receive_fds(socket, &message->header, sizeof(message->header),
+                                            message->fds, FDS_MAX, &message->fd_count, MSG_WAITALL);
     if (received != sizeof(message->header)) {
         if (received != 0) {
             vd_log(VD_LOG_ERROR, "the frontend's message can not be read: %m");

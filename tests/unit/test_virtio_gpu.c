@@ -25,7 +25,7 @@
 #include <linux/virtio_gpu.h>
 #include <linux/virtio_ring.h>
 
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/completion.h"
 #include "protocol/ring.h"
 #include "protocol/virtio_gpu.h"

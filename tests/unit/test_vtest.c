@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/send_fds.h"
+#include "common/pass_fds.h"
 #include "protocol/vtest.h"
 #include "server/log.h"
 #include "server/vtest.h"
