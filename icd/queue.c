@@ -72,21 +72,21 @@ static bool any_shared(const struct vd_queue *queue, uint32_t count, const VkSem
 {
     bool shared = false;
     for (uint32_t i = 0; i < count; i++)
-        shared = shared || vd_semaphore_is_shared(queue->base.instance, semaphores[i]);
+        shared |= vd_semaphore_is_shared(queue->base.instance, semaphores[i]);
     return shared;
 }
 
-/* The timeline values that a batch of the older kind signals. */
-static void expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
+/* What a batch of the older kind signals, timeline values too. True: some of it is shared. */
+static bool expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
                            const VkSemaphore *semaphores, uint64_t number)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
-    if (!values || !values->pSignalSemaphoreValues)
-        return;
-    for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
-        vd_semaphore_expect(queue->base.instance, semaphores[i], values->pSignalSemaphoreValues[i],
-                            queue, number);
+    if (values && values->pSignalSemaphoreValues)
+        for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
+            vd_semaphore_expect(queue->base.instance, semaphores[i],
+                                values->pSignalSemaphoreValues[i], queue, number);
+    return any_shared(queue, count, semaphores);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
@@ -99,12 +99,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
     const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
-    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
-        expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
-                       pSubmits[i].pSignalSemaphores, queue->number + 1 + i);
-        shared = shared ||
-                 any_shared(queue, pSubmits[i].signalSemaphoreCount, pSubmits[i].pSignalSemaphores);
-    }
+    for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
+        shared |= expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
+                                 pSubmits[i].pSignalSemaphores, queue->number + 1 + i);
     end_batches(queue, submitCount, fence, result);
     pthread_mutex_unlock(&queue->lock);
     return shared ? deliver(queue) : result;
@@ -125,7 +122,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
             const VkSemaphoreSubmitInfo *signal = &pSubmits[i].pSignalSemaphoreInfos[j];
             vd_semaphore_expect(queue->base.instance, signal->semaphore, signal->value, queue,
                                 queue->number + 1 + i);
-            shared = shared || any_shared(queue, 1, &signal->semaphore);
+            shared |= any_shared(queue, 1, &signal->semaphore);
         }
     }
     end_batches(queue, submitCount, fence, result);
@@ -145,12 +142,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
     begin_batches(queue, bindInfoCount, fence);
     const VkResult result =
         vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
-    for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++) {
-        expect_signals(queue, pBindInfo[i].pNext, pBindInfo[i].signalSemaphoreCount,
-                       pBindInfo[i].pSignalSemaphores, queue->number + 1 + i);
-        shared = shared || any_shared(queue, pBindInfo[i].signalSemaphoreCount,
-                                      pBindInfo[i].pSignalSemaphores);
-    }
+    for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++)
+        shared |= expect_signals(queue, pBindInfo[i].pNext, pBindInfo[i].signalSemaphoreCount,
+                                 pBindInfo[i].pSignalSemaphores, queue->number + 1 + i);
     end_batches(queue, bindInfoCount, fence, result);
     pthread_mutex_unlock(&queue->lock);
     return shared ? deliver(queue) : result;
