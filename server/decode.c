@@ -257,8 +257,8 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
     if (!remember(d, where, 0)) {
         return false;
     }
-    /* Room for nothing is not NULL, which would ask how much there is. */
-    *where = bytes ? d->out + d->out_cursor : d->record;
+    /* Room for nothing is not NULL, which would ask how much there is; but nothing is there. */
+    *where = bytes ? d->out + d->out_cursor : (uint8_t *)(uintptr_t)VD_ALIGN;
     d->out_cursor += (uint32_t)vd_align(bytes);
     return true;
 }
