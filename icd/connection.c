@@ -1093,13 +1093,13 @@ void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *
     shm_release(connection, shm);
 }
 
-VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t size,
-                                  struct vd_shm *shm)
+VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t offset,
+                                  uint64_t size, struct vd_shm *shm)
 {
     if (vd_connection_lost(connection)) {
         return VK_ERROR_DEVICE_LOST;
     }
-    return connection->transport->ops->shm_import(connection->transport, fd, size, shm);
+    return connection->transport->ops->shm_import(connection->transport, fd, offset, size, shm);
 }
 
 int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm)

@@ -115,8 +115,8 @@ VkResult vd_connection_shm_create(struct vd_connection *connection, uint64_t siz
                                   struct vd_shm *shm);
 void vd_connection_shm_destroy(struct vd_connection *connection, struct vd_shm *shm);
 /* As vd_transport_ops.shm_import; only where the server runs on the same kernel. */
-VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t size,
-                                  struct vd_shm *shm);
+VkResult vd_connection_shm_import(struct vd_connection *connection, int fd, uint64_t offset,
+                                  uint64_t size, struct vd_shm *shm);
 /* As vd_transport_ops.shm_export and shm_picture, also where there are none. */
 int vd_connection_shm_export(struct vd_connection *connection, uint32_t shm);
 bool vd_connection_shm_picture(struct vd_connection *connection, uint32_t shm, uint64_t offset,

@@ -121,22 +121,37 @@ static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
 /* Lets go of what is behind memory. */
 static void release(struct vd_instance *instance, struct vd_device_memory *memory)
 {
-    if (!memory->pages || vd_host_pages_unshare(memory->pages, &memory->part)) {
-        vd_shm_pool_free(instance->memory, &memory->part);
-        free(memory);
-    }
+    if (memory->pages)
+        vd_host_pages_unshare(memory->pages, memory->part.size);
+    vd_shm_pool_free(instance->memory, &memory->part);
+    free(memory);
 }
 
 /* The descriptor stays the application's until the import has succeeded. */
-static VkResult import_file(struct vd_instance *instance, int fd, uint64_t size,
+static VkResult import_file(struct vd_instance *instance, int fd, uint64_t offset, uint64_t size,
                             struct vd_shm_part *part)
 {
     const int ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (ours < 0)
         return errno == EBADF ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_TOO_MANY_OBJECTS;
-    const VkResult result = vd_shm_pool_import(instance->memory, ours, size, part);
+    const VkResult result = vd_shm_pool_import(instance->memory, ours, offset, size, part);
     if (result != VK_SUCCESS)
         close(ours);
+    return result;
+}
+
+static VkResult import_pages(struct vd_instance *instance, void *pages, uint64_t size,
+                             struct vd_device_memory *memory)
+{
+    int file;
+    VkResult result = vd_host_pages_share(pages, size, &file);
+    if (result != VK_SUCCESS)
+        return result;
+    result = import_file(instance, file, (uintptr_t)pages, size, &memory->part);
+    if (result == VK_SUCCESS)
+        memory->pages = pages;
+    else
+        vd_host_pages_unshare(pages, size);
     return result;
 }
 
@@ -149,15 +164,13 @@ static VkResult create(struct vd_instance *instance, uint64_t size, const struct
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     VkResult result;
     if (sharing->fd)
-        result = import_file(instance, sharing->fd->fd, size, &memory->part);
+        result = import_file(instance, sharing->fd->fd, 0, size, &memory->part);
+    else if (sharing->host)
+        result = import_pages(instance, sharing->host->pHostPointer, size, memory);
     else if (sharing->types)
         result = vd_shm_pool_alloc_file(instance->memory, size, &memory->part);
     else
         result = vd_shm_pool_alloc(instance->memory, size, &memory->part);
-    if (result == VK_SUCCESS && sharing->host) {
-        result = vd_host_pages_share(sharing->host->pHostPointer, &memory->part);
-        memory->pages = result == VK_SUCCESS ? sharing->host->pHostPointer : NULL;
-    }
     if (result == VK_SUCCESS)
         *out = memory;
     else

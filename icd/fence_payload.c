@@ -68,7 +68,7 @@ VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
-        vd_connection_shm_import(connection, fd, vd_sealed_size(fd), &payload->shm);
+        vd_connection_shm_import(connection, fd, 0, vd_sealed_size(fd), &payload->shm);
     if (result != VK_SUCCESS) {
         free(payload);
         return result;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -53,41 +54,111 @@ static bool next_mapping(FILE *maps, uintptr_t address, struct mapping *m)
     return found;
 }
 
+/* ---- The file */
+
+/* As large as a process: what is at an address lies at the same offset. */
+#define FILE_SIZE (INT64_C(1) << 47)
+
+/* What is shared, once for each time. */
+struct shared {
+    struct shared *next;
+    uintptr_t start, end;
+};
+
+/* Around everything below, and while pages are exchanged. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shared *shared_pages;
+static int file = -1;
+static struct stat file_status;
+
+static bool open_file(void)
+{
+    if (file >= 0)
+        return true;
+    const int fd = memfd_create("viaduct-pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return false;
+    if (ftruncate(fd, FILE_SIZE) || fstat(fd, &file_status) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+        const int error = errno;
+        close(fd);
+        errno = error;
+        return false;
+    }
+    file = fd;
+    return true;
+}
+
+static bool is_in_file(const struct mapping *m)
+{
+    return file >= 0 && m->device == file_status.st_dev && m->inode == file_status.st_ino &&
+           m->offset == m->start;
+}
+
 /* Private memory without a file, which can be written to and does not grow by itself. */
-static bool is_shareable(const struct mapping *m)
+static bool is_private(const struct mapping *m)
 {
     return !strcmp(m->access, "rw-p") && m->inode == 0 &&
            (!m->name[0] || !strcmp(m->name, "[heap]") || !strncmp(m->name, "[anon:", 6));
 }
 
-bool vd_host_pages_shareable(const void *pointer, uint64_t size)
+/* Calls do_piece for each mapping, or what of it lies within, until it says false. True: all of
+ * them were there, without a gap, and it never did. */
+static bool for_each_piece(uintptr_t start, uintptr_t end,
+                           bool (*do_piece)(const struct mapping *piece))
 {
     FILE *maps = fopen("/proc/self/maps", "re");
-    if (!maps) {
-        vd_log("/proc/self/maps: %s", strerror(errno));
+    if (!maps)
         return false;
-    }
-    uintptr_t at = (uintptr_t)pointer;
-    const uintptr_t end = at + size;
+    bool done = true, gap = false;
     struct mapping m;
-    while (at < end && next_mapping(maps, at, &m) && m.start <= at && is_shareable(&m))
-        at = m.end;
+    for (uintptr_t at = start; done && at < end; at = m.end) {
+        if (!next_mapping(maps, at, &m) || m.start >= end) {
+            gap = true;
+            break;
+        }
+        gap |= m.start > at;
+        struct mapping piece = m;
+        piece.start = m.start > start ? m.start : start;
+        piece.offset += piece.start - m.start;
+        piece.end = m.end < end ? m.end : end;
+        done = do_piece(&piece);
+    }
     fclose(maps);
-    if (at < end)
-        vd_log("what is at %p is not private, writable memory without a file", (void *)at);
-    return at >= end;
+    return done && !gap;
+}
+
+static bool can_share(const struct mapping *piece)
+{
+    const bool can = is_private(piece) || is_in_file(piece);
+    if (!can)
+        vd_log("what is at %p is not private, writable memory without a file",
+               (void *)piece->start);
+    return can;
+}
+
+bool vd_host_pages_shareable(const void *pointer, uint64_t size)
+{
+    pthread_mutex_lock(&lock);
+    const bool can = for_each_piece((uintptr_t)pointer, (uintptr_t)pointer + size, can_share);
+    pthread_mutex_unlock(&lock);
+    return can;
 }
 
 /* ---- Exchanging pages */
 
-/* A userfaultfd that can keep writers away from private and from shared memory, or -1. One that
- * may, keeps those away too that write in the kernel, in the middle of a system call; else such a
- * call fails with EFAULT. */
+/* A userfaultfd that can keep writers away from private and from shared memory, in the kernel too;
+ * or -1. One for user space alone will not do: system calls that write there would fail. */
 static int open_userfaultfd(void)
 {
     int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-    if (fd < 0)
-        fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+    if (fd < 0 && errno == EPERM) {
+        const int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+        if (device >= 0) {
+            fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC);
+            close(device);
+        }
+    }
     struct uffdio_api api = {
         .api = UFFD_API,
         .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM,
@@ -101,26 +172,28 @@ static int open_userfaultfd(void)
 
 bool vd_host_pages_available(void)
 {
+    struct rlimit limit;
     const int fd = open_userfaultfd();
-    if (fd >= 0)
-        close(fd);
-    else
+    if (fd < 0) {
         vd_log("no userfaultfd: %s", strerror(errno));
-    return fd >= 0;
+        return false;
+    }
+    close(fd);
+    return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur >= (rlim_t)FILE_SIZE;
 }
 
-/* Moves the pages at `from`, once they hold what is at `pointer`, there. On failure nothing changes,
+/* Moves the pages at `from`, once they hold what is at `start`, there. On failure nothing changes,
  * and errno says why. */
-static bool replace(void *pointer, void *from, uint64_t size)
+static bool replace(uintptr_t start, void *from, uint64_t size)
 {
     const int fd = open_userfaultfd();
     if (fd < 0)
         return false;
     struct uffdio_register area = {
-        .range = {.start = (uintptr_t)pointer, .len = size},
+        .range = {.start = start, .len = size},
         .mode = UFFDIO_REGISTER_MODE_WP,
     };
-    const struct uffdio_writeprotect protect = {
+    struct uffdio_writeprotect protect = {
         .range = area.range,
         .mode = UFFDIO_WRITEPROTECT_MODE_WP,
     };
@@ -128,10 +201,11 @@ static bool replace(void *pointer, void *from, uint64_t size)
     if (!ioctl(fd, UFFDIO_REGISTER, &area)) {
         /* Only pages that are there are protected. */
         for (uint64_t i = 0; i < size; i += PAGE)
-            (void)*(volatile uint8_t *)((uint8_t *)pointer + i);
+            (void)*(volatile uint8_t *)(start + i);
         if (!ioctl(fd, UFFDIO_WRITEPROTECT, &protect)) {
-            memcpy(from, pointer, size);
-            done = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, pointer) == pointer;
+            memcpy(from, (void *)start, size);
+            done = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) !=
+                   MAP_FAILED;
         }
     }
     const int error = errno;
@@ -140,129 +214,136 @@ static bool replace(void *pointer, void *from, uint64_t size)
     return done;
 }
 
-/* ---- Forks
- *
- * The application's memory is private, so a forked child must have its own. Copying it all would be
- * too much for a child that only starts another program: it gets a private view, whose pages are
- * copied when it writes to them.
- */
-
-struct shared {
-    struct shared *next;
-    void *pointer;
-    const struct vd_shm_part *part;
-};
-
-/* Also held while pages are exchanged, so that no child sees half of it. */
-static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct shared *shared_pages;
-
-static void lock_shared(void)
+static bool exchange(const struct mapping *piece, int flags, int fd, uint64_t offset)
 {
-    pthread_mutex_lock(&shared_lock);
+    const uint64_t size = piece->end - piece->start;
+    void *from = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
+    if (from != MAP_FAILED && replace(piece->start, from, size))
+        return true;
+    vd_log("%" PRIu64 " bytes at %p: %s", size, (void *)piece->start, strerror(errno));
+    if (from != MAP_FAILED)
+        munmap(from, size);
+    return false;
 }
 
-static void unlock_shared(void)
+static bool make_shared(const struct mapping *piece)
 {
-    pthread_mutex_unlock(&shared_lock);
+    return is_in_file(piece) || exchange(piece, MAP_SHARED, file, piece->start);
 }
 
+/* What the application has put there since stays as it is. */
+static bool make_private(const struct mapping *piece)
+{
+    if (!is_in_file(piece))
+        return true;
+    if (!exchange(piece, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        return false;
+    fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)piece->start,
+              (off_t)(piece->end - piece->start));
+    return true;
+}
+
+/* ---- Forks */
+
+static void lock_pages(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_pages(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+static bool copy(const struct mapping *piece)
+{
+    const uint64_t size = piece->end - piece->start;
+    void *from = is_in_file(piece)
+                     ? mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                     : MAP_FAILED;
+    if (from != MAP_FAILED) {
+        memcpy(from, (void *)piece->start, size);
+        mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)piece->start);
+    }
+    return true;
+}
+
+/* The application's memory is private, so a forked child must have its own. */
 static void part_from_parent(void)
 {
     for (const struct shared *s = shared_pages; s; s = s->next)
-        mmap(s->pointer, s->part->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-             s->part->fd, (off_t)s->part->offset);
+        for_each_piece(s->start, s->end, copy);
     shared_pages = NULL;
-    unlock_shared();
+    if (file >= 0)
+        close(file);
+    file = -1;
+    unlock_pages();
 }
 
 static void watch_forks(void)
 {
-    pthread_atfork(lock_shared, unlock_shared, part_from_parent);
+    pthread_atfork(lock_pages, unlock_pages, part_from_parent);
 }
 
 /* ---- Sharing */
 
-VkResult vd_host_pages_share(void *pointer, const struct vd_shm_part *part)
+/* Takes back what of these pages nobody shares. */
+static void release(uintptr_t start, uintptr_t end)
+{
+    while (start < end) {
+        /* Up to where the next one begins, or from where the last one that is here ends. */
+        uintptr_t next = end, past = start;
+        for (const struct shared *s = shared_pages; s; s = s->next) {
+            if (s->start <= start && s->end > past)
+                past = s->end;
+            if (s->start > start && s->start < next)
+                next = s->start;
+        }
+        if (past > start) {
+            start = past;
+            continue;
+        }
+        for_each_piece(start, next, make_private);
+        start = next;
+    }
+}
+
+VkResult vd_host_pages_share(void *pointer, uint64_t size, int *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
-    struct shared *shared = malloc(sizeof(*shared));
-    if (!shared)
+    struct shared *s = malloc(sizeof(*s));
+    if (!s)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    *shared = (struct shared){.pointer = pointer, .part = part};
-    void *from = MAP_FAILED;
-    lock_shared();
-    if (!vd_host_pages_shareable(pointer, part->size))
-        goto fail;
-    from =
-        mmap(NULL, part->size, PROT_READ | PROT_WRITE, MAP_SHARED, part->fd, (off_t)part->offset);
-    if (from == MAP_FAILED || !replace(pointer, from, part->size)) {
-        vd_log("%" PRIu64 " bytes at %p cannot be shared: %s", part->size, pointer,
-               strerror(errno));
-        goto fail;
+    *s = (struct shared){.start = (uintptr_t)pointer, .end = (uintptr_t)pointer + size};
+    lock_pages();
+    const bool possible = open_file() && for_each_piece(s->start, s->end, can_share);
+    const bool done = possible && for_each_piece(s->start, s->end, make_shared);
+    if (done) {
+        s->next = shared_pages;
+        shared_pages = s;
+        *out = file;
+    } else if (possible) {
+        release(s->start, s->end);
     }
-    shared->next = shared_pages;
-    shared_pages = shared;
-    unlock_shared();
-    return VK_SUCCESS;
-fail:
-    unlock_shared();
-    if (from != MAP_FAILED)
-        munmap(from, part->size);
-    free(shared);
-    return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    unlock_pages();
+    if (!done)
+        free(s);
+    return done ? VK_SUCCESS : VK_ERROR_INVALID_EXTERNAL_HANDLE;
 }
 
-/* Private pages in the place of a mapping. */
-static bool make_private(const struct mapping *m)
+void vd_host_pages_unshare(void *pointer, uint64_t size)
 {
-    const uint64_t size = m->end - m->start;
-    void *from = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (from == MAP_FAILED)
-        return false;
-    if (replace((void *)m->start, from, size))
-        return true;
-    vd_log("%" PRIu64 " bytes at %p stay shared: %s", size, (void *)m->start, strerror(errno));
-    munmap(from, size);
-    return false;
-}
-
-static bool take_out(uintptr_t start, const struct vd_shm_part *part)
-{
-    struct stat file;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    bool done = maps && !fstat(part->fd, &file);
-    struct mapping m;
-    for (uintptr_t at = start; done && next_mapping(maps, at, &m) && m.start < start + part->size;
-         at = m.end) {
-        /* What the application has put there since stays as it is. */
-        if (m.device != file.st_dev || m.inode != file.st_ino ||
-            m.offset - m.start != part->offset - start)
-            continue;
-        /* Two parts of the same file that lie side by side are one mapping. */
-        m.start = m.start > start ? m.start : start;
-        m.end = m.end < start + part->size ? m.end : start + part->size;
-        done = make_private(&m);
+    const uintptr_t start = (uintptr_t)pointer, end = start + size;
+    lock_pages();
+    struct shared **at = &shared_pages;
+    while (*at && ((*at)->start != start || (*at)->end != end))
+        at = &(*at)->next;
+    struct shared *s = *at;
+    if (s) {
+        *at = s->next;
+        release(start, end);
     }
-    if (maps)
-        fclose(maps);
-    return done;
-}
-
-bool vd_host_pages_unshare(void *pointer, const struct vd_shm_part *part)
-{
-    lock_shared();
-    const bool done = take_out((uintptr_t)pointer, part);
-    struct shared *shared = NULL;
-    for (struct shared **at = &shared_pages; *at && done; at = &(*at)->next) {
-        if ((*at)->part == part) {
-            shared = *at;
-            *at = shared->next;
-            break;
-        }
-    }
-    unlock_shared();
-    free(shared);
-    return done;
+    unlock_pages();
+    free(s);
 }

@@ -167,16 +167,9 @@ static struct vd_shm_part part_of(struct vd_shm_block *block, uint64_t offset, u
     };
 }
 
-/* Of a new file, or of the one with this descriptor. */
-static VkResult alloc_alone(struct vd_shm_pool *pool, int fd, uint64_t size,
-                            struct vd_shm_part *part)
+static VkResult add_alone(struct vd_shm_pool *pool, struct vd_shm_block *block, VkResult result,
+                          uint64_t size, struct vd_shm_part *part)
 {
-    struct vd_shm_block *block = calloc(1, sizeof(*block));
-    if (!block)
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result =
-        fd < 0 ? vd_connection_shm_create(pool->connection, size, &block->shm)
-               : vd_connection_shm_import(pool->connection, fd, vd_sealed_size(fd), &block->shm);
     if (result != VK_SUCCESS) {
         free(block);
         return result;
@@ -192,14 +185,25 @@ static VkResult alloc_alone(struct vd_shm_pool *pool, int fd, uint64_t size,
 
 VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
 {
-    return alloc_alone(pool, -1, size, part);
+    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    if (!block)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    return add_alone(pool, block, vd_connection_shm_create(pool->connection, size, &block->shm),
+                     size, part);
 }
 
-VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t size,
+VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
                             struct vd_shm_part *part)
 {
-    return vd_sealed_size(fd) < size ? VK_ERROR_INVALID_EXTERNAL_HANDLE
-                                     : alloc_alone(pool, fd, size, part);
+    const uint64_t whole = vd_sealed_size(fd);
+    if (offset > whole || size > whole - offset)
+        return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    if (!block)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    return add_alone(pool, block,
+                     vd_connection_shm_import(pool->connection, fd, offset, size, &block->shm),
+                     size, part);
 }
 
 static void free_locked(struct vd_shm_pool *pool, const struct vd_shm_part *part)

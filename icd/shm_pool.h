@@ -27,11 +27,12 @@ struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection);
 void vd_shm_pool_destroy(struct vd_shm_pool *pool);
 /* Thread-safe. Contents are undefined. */
 VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
-/* The same for a file that has nothing else in it: a new one, whose contents are zero; or one that
- * somebody else has made, which the pool owns on success. VK_ERROR_INVALID_EXTERNAL_HANDLE: that is
- * not shared memory, or smaller than `size`. Only where the server runs on the same kernel. */
+/* The same for a file that has nothing else in it, and whose contents are zero. */
 VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
-VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t size,
+/* The same for these bytes of a file that somebody else has made, and that the pool owns on success.
+ * VK_ERROR_INVALID_EXTERNAL_HANDLE: that is not shared memory, or has less. Only where the server runs
+ * on the same kernel. */
+VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
                             struct vd_shm_part *part);
 void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part);
 /* The same for memory that the server may still read: it is free once vd_connection_consumed() has

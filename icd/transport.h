@@ -40,10 +40,10 @@ struct vd_transport_ops {
      * VK_ERROR_OUT_OF_DEVICE_MEMORY when the server refuses, VK_ERROR_DEVICE_LOST without one. */
     VkResult (*shm_create)(struct vd_transport *transport, uint64_t size, struct vd_shm *shm);
     void (*shm_destroy)(struct vd_transport *transport, struct vd_shm *shm);
-    /* Makes shared memory of a memfd of `size` bytes that is sealed against shrinking, and owns the
-     * descriptor on success. NULL, like fd_give, fd_take and wait_any, unless same_kernel.
+    /* Makes shared memory of these bytes, whole pages, of a memfd that is sealed against shrinking,
+     * and owns the descriptor on success. NULL, like fd_give, fd_take and wait_any, unless same_kernel.
      * Thread-safe. */
-    VkResult (*shm_import)(struct vd_transport *transport, int fd, uint64_t size,
+    VkResult (*shm_import)(struct vd_transport *transport, int fd, uint64_t offset, uint64_t size,
                            struct vd_shm *shm);
     /* Gives the server a copy of a descriptor, for a record to name by *id. Thread-safe. */
     VkResult (*fd_give)(struct vd_transport *transport, int fd, uint32_t *id);

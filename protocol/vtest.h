@@ -47,6 +47,12 @@ enum vtest_blob_flags {
     VTEST_BLOB_SHAREABLE = 2,
 };
 
+/* Of VTEST_VIADUCT_GIVE_SHM: bytes of the file that comes with it, whole pages. */
+struct vtest_give_shm {
+    uint32_t offset_lo, offset_hi;
+    uint32_t size_lo, size_hi;
+};
+
 struct vtest_create_blob {
     uint32_t type;
     uint32_t flags;

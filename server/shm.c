@@ -74,13 +74,13 @@ void vd_shm_table_destroy(struct vd_shm_table *table)
 }
 
 /* NULL with errno set. */
-static struct region *region_map(int fd, uint64_t size)
+static struct region *region_map(int fd, uint64_t offset, uint64_t size)
 {
     struct region *region = malloc(sizeof(*region));
     if (!region) {
         return NULL;
     }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (map == MAP_FAILED) {
         const int error = errno;
         free(region);
@@ -102,7 +102,7 @@ static struct region *region_create(uint64_t size, int *fd)
     struct region *region = NULL;
     if (ftruncate(memory, (off_t)size) == 0 &&
         fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-        region = region_map(memory, size);
+        region = region_map(memory, 0, size);
     }
     if (!region) {
         const int error = errno;
@@ -239,14 +239,16 @@ uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
     return id;
 }
 
-uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd)
+uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd, uint64_t offset, uint64_t size)
 {
-    const uint64_t size = vd_sealed_size(fd);
-    if (size == 0 || size > REGION_MAX) {
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t whole = vd_sealed_size(fd);
+    if (size == 0 || size > REGION_MAX || (offset | size) % page != 0 || offset > whole ||
+        size > whole - offset) {
         errno = EINVAL;
         return 0;
     }
-    struct region *region = region_map(fd, size);
+    struct region *region = region_map(fd, offset, size);
     return region ? add(table, region) : 0;
 }
 

@@ -36,9 +36,9 @@ struct vd_shm_release {
  * vd_shm_add gives ids in. */
 bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint64_t size,
                        const struct vd_shm_release *release);
-/* Maps a file that the client brings, which must be a sealed memfd; the descriptor stays the caller's.
+/* Maps whole pages of a file that the client brings, which must be a sealed memfd; the descriptor stays the caller's.
  * Returns the id, or 0 with errno set, which is EINVAL for anything else. */
-uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd);
+uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd, uint64_t offset, uint64_t size);
 /* Forgets the id; the mapping goes with the last reference. False: no such id. */
 bool vd_shm_remove(struct vd_shm_table *table, uint32_t id);
 

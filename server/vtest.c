@@ -264,12 +264,15 @@ static bool give_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t siz
 /* Id 0 tells the client that its file is not fit to be shared memory. */
 static bool give_shm(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
-    (void)payload;
+    struct vtest_give_shm part;
     (void)size;
+    memcpy(&part, payload, sizeof(part));
     uint32_t id = 0;
     errno = EBADF;
     if (vtest->input_fd >= 0) {
-        id = vd_shm_add_file(vtest->shm, vtest->input_fd);
+        id = vd_shm_add_file(vtest->shm, vtest->input_fd,
+                             (uint64_t)part.offset_hi << 32 | part.offset_lo,
+                             (uint64_t)part.size_hi << 32 | part.size_lo);
         if (!id) {
             vd_log(VD_LOG_WARNING, "a file of the client's can not be shared memory: %s",
                    strerror(errno));
@@ -364,7 +367,8 @@ static const struct handler {
      VTEST_PAYLOAD_MAX, submit_cmd2},
     {VTEST_VIADUCT_GIVE_FD, "VIADUCT_GIVE_FD", STAGE_CONTEXT, 0, 0, give_fd},
     {VTEST_VIADUCT_TAKE_FD, "VIADUCT_TAKE_FD", STAGE_CONTEXT, 4, 4, take_fd},
-    {VTEST_VIADUCT_GIVE_SHM, "VIADUCT_GIVE_SHM", STAGE_CONTEXT, 0, 0, give_shm},
+    {VTEST_VIADUCT_GIVE_SHM, "VIADUCT_GIVE_SHM", STAGE_CONTEXT, sizeof(struct vtest_give_shm),
+     sizeof(struct vtest_give_shm), give_shm},
 };
 
 static const struct handler *find_handler(uint32_t command)

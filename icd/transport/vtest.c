@@ -389,11 +389,12 @@ static void release_blob(struct vtest *vtest, uint32_t id)
 }
 
 /* False: the server has released it again. */
-static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t size, struct vd_shm *shm)
+static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t offset, uint64_t size,
+                     struct vd_shm *shm)
 {
     void *map = MAP_FAILED;
     if (fd >= 0) {
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     }
     if (map == MAP_FAILED) {
         release_blob(vtest, id);
@@ -419,7 +420,7 @@ static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct
     if (result != VK_SUCCESS) {
         return result;
     }
-    if (!map_blob(vtest, id, fd, size, shm)) {
+    if (!map_blob(vtest, id, fd, 0, size, shm)) {
         if (fd >= 0) {
             close(fd);
         }
@@ -436,32 +437,30 @@ static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
     *shm = (struct vd_shm){.fd = -1};
 }
 
-/* A header without payload, with the descriptor. */
-static int send_fd(const struct vtest *vtest, uint32_t command, int fd)
+/* A message of its own kind, with the descriptor. */
+static int send_fd(const struct vtest *vtest, const void *message, size_t size, int fd)
 {
-    struct vtest_header header = {.command = command};
     ssize_t sent;
     do {
-        sent = vd_send_fds(vtest->fd, &header, sizeof(header), &fd, 1, MSG_NOSIGNAL);
+        sent = vd_send_fds(vtest->fd, message, size, &fd, 1, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
     if (sent < 0) {
         return errno;
     }
     /* The descriptor went with the first byte. */
-    struct iovec rest = {.iov_base = (uint8_t *)&header + sent,
-                         .iov_len = sizeof(header) - (size_t)sent};
+    struct iovec rest = {.iov_base = (uint8_t *)message + sent, .iov_len = size - (size_t)sent};
     return rest.iov_len ? send_parts(vtest, &rest, 1) : 0;
 }
 
 /* The answer to either way of giving one is its id. */
-static VkResult give(struct vtest *vtest, uint32_t command, int fd, uint32_t *id)
+static VkResult give(struct vtest *vtest, const struct vtest_header *message, int fd, uint32_t *id)
 {
     pthread_mutex_lock(&vtest->lock);
-    const int error = send_fd(vtest, command, fd);
+    const int error = send_fd(vtest, message, sizeof(*message) + 4 * message->length, fd);
     VkResult result;
     if (error == EBADF || error == ETOOMANYREFS) {
         result = VK_ERROR_INVALID_EXTERNAL_HANDLE; /* nothing was sent */
-    } else if (error || receive_answer(vtest, command, id, sizeof(*id))) {
+    } else if (error || receive_answer(vtest, message->command, id, sizeof(*id))) {
         result = give_up(vtest);
     } else {
         result = *id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -472,19 +471,33 @@ static VkResult give(struct vtest *vtest, uint32_t command, int fd, uint32_t *id
 
 static VkResult fd_give(struct vd_transport *transport, int fd, uint32_t *id)
 {
-    return give(downcast(transport), VTEST_VIADUCT_GIVE_FD, fd, id);
+    const struct vtest_header message = {.command = VTEST_VIADUCT_GIVE_FD};
+    return give(downcast(transport), &message, fd, id);
 }
 
-static VkResult shm_import(struct vd_transport *transport, int fd, uint64_t size,
+static VkResult shm_import(struct vd_transport *transport, int fd, uint64_t offset, uint64_t size,
                            struct vd_shm *shm)
 {
     struct vtest *vtest = downcast(transport);
+    const struct {
+        struct vtest_header header;
+        struct vtest_give_shm part;
+    } message = {
+        .header = {.length = sizeof(message.part) / 4, .command = VTEST_VIADUCT_GIVE_SHM},
+        .part =
+            {
+                .offset_lo = (uint32_t)offset,
+                .offset_hi = (uint32_t)(offset >> 32),
+                .size_lo = (uint32_t)size,
+                .size_hi = (uint32_t)(size >> 32),
+            },
+    };
     uint32_t id = 0;
-    const VkResult result = give(vtest, VTEST_VIADUCT_GIVE_SHM, fd, &id);
+    const VkResult result = give(vtest, &message.header, fd, &id);
     if (result != VK_SUCCESS) {
         return result;
     }
-    return map_blob(vtest, id, fd, size, shm) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+    return map_blob(vtest, id, fd, offset, size, shm) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
 static VkResult fd_take(struct vd_transport *transport, uint32_t id, int *fd)

@@ -320,19 +320,29 @@ static void forks(void)
     fill(words, 9);
     struct imported imported;
     must(import_pages(words, SIZE, &imported));
+    int ends[2];
+    expect(pipe(ends) == 0, "no pipe");
     const pid_t child = fork();
     if (child == 0) {
         check(words, 9, "in the child");
+        char byte; /* until the parent has written */
+        expect(read(ends[0], &byte, 1) == 1, "no word from the parent");
+        check(words, 9, "in the child, later");
         fill(words, 10);
         check(words, 10, "in the child");
         _exit(0);
     }
+    sleep_ms(200); /* the child has its own when fork() has returned there */
+    fill(words, 11);
     int status;
+    expect(write(ends[1], "", 1) == 1, "cannot tell the child");
     expect(waitpid(child, &status, 0) == child && WIFEXITED(status) && !WEXITSTATUS(status),
            "the child failed: %d", status);
-    check(words, 9, "in the parent");
+    close(ends[0]);
+    close(ends[1]);
+    check(words, 11, "in the parent");
     finish(&imported);
-    check(words, 9, "in the parent, given back");
+    check(words, 11, "in the parent, given back");
     munmap(words, SIZE);
     printf("pointers: a child writes to its own\n");
 }
@@ -374,12 +384,57 @@ static void many(void)
     printf("pointers: %d at once\n", COUNT);
 }
 
+/* Of pages that several have, each has what the others write, to the last one. */
+static void overlapping(void)
+{
+    section("the same pages more than once");
+    uint32_t *words = map_pages(2 * SIZE, MAP_PRIVATE);
+    uint32_t *middle = words + WORDS / 2, *end = words + WORDS;
+    struct imported first, whole, again, second;
+    struct buffer other;
+    buffer_init_host(&gpu, &other, SIZE,
+                     VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+    fill(words, 12);
+    fill(end, 13);
+    must(import_pages(words, SIZE, &first));
+    must(import_pages(middle, SIZE, &whole));
+    must(import_pages(middle, SIZE, &again));
+    must(import_pages(end, SIZE, &second));
+    check(words, 12, "imported in parts");
+    check(end, 13, "imported in parts");
+
+    fill(other.map, 14);
+    gpu_copy(other.handle, whole.buffer);
+    check(middle, 14, "written through the one in the middle");
+    gpu_copy(again.buffer, other.handle);
+    check(other.map, 14, "read through the other one");
+    finish(&whole);
+    fill(middle, 15);
+    gpu_copy(again.buffer, other.handle);
+    check(other.map, 15, "read through the one that is left");
+    finish(&again);
+    fill(words, 16);
+    gpu_copy(first.buffer, other.handle);
+    check(other.map, 16, "read through the first one");
+    finish(&first);
+    fill(end, 17);
+    gpu_copy(second.buffer, other.handle);
+    check(other.map, 17, "read through the second one");
+    finish(&second);
+    check(words, 16, "given back");
+    check(end, 17, "given back");
+    buffer_finish(&gpu, &other);
+    munmap(words, 2 * SIZE);
+    printf("pointers: the same pages more than once\n");
+}
+
 int main(void)
 {
     init();
     kinds_of_memory();
     other_memory();
     many();
+    overlapping();
     writers();
     forks();
     gone_before();

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs a command that is not permitted to call userfaultfd, as in most containers."""
+"""Runs a command that is not permitted to have a userfaultfd, as in most containers."""
 
 import ctypes
 import os
@@ -8,16 +8,21 @@ import platform
 import struct
 import sys
 
-NUMBERS = {"x86_64": 323, "aarch64": 282}
+NUMBERS = {"x86_64": (323, 16), "aarch64": (282, 29)}  # userfaultfd, ioctl
+USERFAULTFD_IOC_NEW = 0xAA00
 BPF_LD_W_ABS, BPF_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
 SECCOMP_RET_ALLOW, SECCOMP_RET_EPERM = 0x7FFF0000, 0x00050001
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 
 
 def main():
+    userfaultfd, ioctl = NUMBERS[platform.machine()]
     filters = b"".join(struct.pack("HBBI", *line) for line in [
         (BPF_LD_W_ABS, 0, 0, 0),  # the number of the call
-        (BPF_JEQ_K, 0, 1, NUMBERS[platform.machine()]),
+        (BPF_JEQ_K, 3, 0, userfaultfd),
+        (BPF_JEQ_K, 0, 3, ioctl),
+        (BPF_LD_W_ABS, 0, 0, 24),  # its second argument
+        (BPF_JEQ_K, 0, 1, USERFAULTFD_IOC_NEW),
         (BPF_RET_K, 0, 0, SECCOMP_RET_EPERM),
         (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
     ])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The programs of tests/apps, with the arguments that the suites run them with."""
 
+import os
 import threading
 
 from . import setting
@@ -16,15 +17,18 @@ class Program:
     same_output: what it prints is the same natively and through Viaduct.
     validated: None, or why it cannot be run under the validation layer.
     own: Viaduct's client has what it tests, whatever the host's driver has.
+    root: None, or what Viaduct's client may do only for root.
     """
 
-    def __init__(self, label, *command, seconds=60, same_output=True, validated=None, own=False):
+    def __init__(self, label, *command, seconds=60, same_output=True, validated=None, own=False,
+                 root=None):
         self.label = label
         self.command = command
         self.seconds = seconds
         self.same_output = same_output
         self.validated = validated
         self.own = own
+        self.root = root
 
     @property
     def has_picture(self):
@@ -39,6 +43,8 @@ class Program:
         return [build / "tests" / words[0], *words[1:]]
 
     def environment(self, context, base):
+        if self.root and os.geteuid() != 0:
+            context.skip(f"only root may have {self.root}")
         if not self.needs_x:
             return base
         xserver = context.enter(Xvfb(context))
@@ -73,7 +79,7 @@ PROGRAMS = [
     Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
     Program("external", "external"),
     Program("semaphores", "semaphores"),
-    Program("pointers", "pointers"),
+    Program("pointers", "pointers", root="a userfaultfd for what the kernel writes, too"),
     Program("fences", "fences", own=True, validated=WAITS_IN_LAYER),
     Program("threads", "threads"),
     Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),

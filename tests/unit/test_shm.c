@@ -153,7 +153,7 @@ static void files_become_shared_memory(void **state)
 {
     struct vd_shm_table *table = *state;
     const int fd = memory_file(2 * PAGE, F_SEAL_SHRINK);
-    const uint32_t id = vd_shm_add_file(table, fd);
+    const uint32_t id = vd_shm_add_file(table, fd, 0, 2 * PAGE);
     assert_int_not_equal(id, 0);
     struct vd_shm_region *region = vd_shm_get(table, id, PAGE, PAGE);
     assert_non_null(region);
@@ -166,10 +166,33 @@ static void files_become_shared_memory(void **state)
     vd_shm_put(table, region);
 }
 
+static void parts_of_files_become_shared_memory(void **state)
+{
+    struct vd_shm_table *table = *state;
+    const uint64_t far = UINT64_C(1) << 46;
+    const int fd = memory_file(2 * far, F_SEAL_SHRINK);
+    const uint32_t id = vd_shm_add_file(table, fd, far, 2 * PAGE);
+    assert_int_not_equal(id, 0);
+    struct vd_shm_region *region = vd_shm_get(table, id, 0, 2 * PAGE);
+    assert_non_null(region);
+    assert_int_equal(pwrite(fd, "x", 1, (off_t)(far + PAGE)), 1);
+    assert_int_equal(region->map[PAGE], 'x');
+    assert_null(vd_shm_get(table, id, 0, 2 * PAGE + 1));
+    vd_shm_put(table, region);
+    assert_int_equal(vd_shm_add_file(table, fd, 2 * far, PAGE), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, 2 * far - PAGE, 2 * PAGE), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, far, 0), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, far + 8, PAGE), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, far, PAGE + 8), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, UINT64_MAX - PAGE + 1, PAGE), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, PAGE, UINT64_MAX - PAGE + 1), 0);
+    close(fd);
+}
+
 static void refuse_file(struct vd_shm_table *table, int fd)
 {
     assert_true(fd >= 0);
-    assert_int_equal(vd_shm_add_file(table, fd), 0);
+    assert_int_equal(vd_shm_add_file(table, fd, 0, PAGE), 0);
     close(fd);
 }
 
@@ -183,13 +206,12 @@ static void other_files_do_not(void **state)
     refuse_file(table, memory_file(PAGE, F_SEAL_SHRINK | F_SEAL_WRITE));
     refuse_file(table, memory_file(0, F_SEAL_SHRINK));
     refuse_file(table, memory_file(PAGE + 8, F_SEAL_SHRINK));
-    refuse_file(table, memory_file(UINT64_C(1) << 41, F_SEAL_SHRINK));
     refuse_file(table, open("/dev/zero", O_RDWR | O_CLOEXEC));
     refuse_file(table, open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     refuse_file(table, ends[0]);
     refuse_file(table, ends[1]);
-    assert_int_equal(vd_shm_add_file(table, -1), 0);
+    assert_int_equal(vd_shm_add_file(table, -1, 0, PAGE), 0);
 }
 
 static void many_regions(void **state)
@@ -252,6 +274,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(impossible_sizes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reference_outlives_removal, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_become_shared_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parts_of_files_become_shared_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_files_do_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_regions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_get_while_others_remove, set_up, tear_down),

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -704,6 +704,20 @@ static void give_fd(struct server *server, uint32_t command, int fd)
                      sizeof(header));
 }
 
+/* The first `size` bytes of it. */
+static void give_shm(struct server *server, uint32_t size, int fd)
+{
+    const struct {
+        struct vtest_header header;
+        struct vtest_give_shm part;
+    } message = {
+        .header = {.length = 4, .command = VTEST_VIADUCT_GIVE_SHM},
+        .part = {.size_lo = size},
+    };
+    assert_int_equal(vd_send_fds(server->client, &message, sizeof(message), &fd, 1, MSG_NOSIGNAL),
+                     sizeof(message));
+}
+
 static bool same_file(int a, int b)
 {
     struct stat of_a, of_b;
@@ -765,12 +779,12 @@ static void files_become_shared_memory(void **state)
     /* The first one could be cut off under the server's hands. */
     const int file = memfd_create("given", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(file, 4096), 0);
-    give_fd(&server, VTEST_VIADUCT_GIVE_SHM, file);
+    give_shm(&server, 4096, file);
     assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
     assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_SHM), 0);
 
     assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
-    give_fd(&server, VTEST_VIADUCT_GIVE_SHM, file);
+    give_shm(&server, 4096, file);
     assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
     const uint32_t id = expect_dword(&server, VTEST_VIADUCT_GIVE_SHM);
     assert_int_not_equal(id, 0);
@@ -786,7 +800,7 @@ static void files_become_shared_memory(void **state)
 
     /* A message without its descriptor. */
     message.size = 0;
-    append_dwords(&message, VTEST_VIADUCT_GIVE_SHM, 0);
+    append_dwords(&message, VTEST_VIADUCT_GIVE_SHM, 4, 0, 0, 4096, 0);
     put(&server, &message);
     assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_SHM), 0);
     server_finish(&server);
