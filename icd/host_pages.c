@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,15 @@ static bool open_file(void)
     }
     file = fd;
     return true;
+}
+
+/* Once nothing is shared; what the application has unmapped without a word goes with it. */
+static void close_file(void)
+{
+    if (file >= 0 && !shared_pages) {
+        close(file);
+        file = -1;
+    }
 }
 
 static bool is_in_file(const struct mapping *m)
@@ -197,6 +207,10 @@ static bool replace(uintptr_t start, void *from, uint64_t size)
         .range = area.range,
         .mode = UFFDIO_WRITEPROTECT_MODE_WP,
     };
+    /* Nor may a signal's handler write there: nobody would ever wake this thread. */
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     bool done = false;
     if (!ioctl(fd, UFFDIO_REGISTER, &area)) {
         /* Only pages that are there are protected. */
@@ -210,6 +224,7 @@ static bool replace(uintptr_t start, void *from, uint64_t size)
     }
     const int error = errno;
     close(fd); /* wakes those who wait, and they write to what is there now */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return done;
 }
@@ -274,9 +289,7 @@ static void part_from_parent(void)
     for (const struct shared *s = shared_pages; s; s = s->next)
         for_each_piece(s->start, s->end, copy);
     shared_pages = NULL;
-    if (file >= 0)
-        close(file);
-    file = -1;
+    close_file();
     unlock_pages();
 }
 
@@ -317,7 +330,8 @@ VkResult vd_host_pages_share(void *pointer, uint64_t size, int *out)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     *s = (struct shared){.start = (uintptr_t)pointer, .end = (uintptr_t)pointer + size};
     lock_pages();
-    const bool possible = open_file() && for_each_piece(s->start, s->end, can_share);
+    const bool possible = s->end <= (uintptr_t)FILE_SIZE && open_file() &&
+                          for_each_piece(s->start, s->end, can_share);
     const bool done = possible && for_each_piece(s->start, s->end, make_shared);
     if (done) {
         s->next = shared_pages;
@@ -326,6 +340,7 @@ VkResult vd_host_pages_share(void *pointer, uint64_t size, int *out)
     } else if (possible) {
         release(s->start, s->end);
     }
+    close_file();
     unlock_pages();
     if (!done)
         free(s);
@@ -344,6 +359,7 @@ void vd_host_pages_unshare(void *pointer, uint64_t size)
         *at = s->next;
         release(start, end);
     }
+    close_file();
     unlock_pages();
     free(s);
 }
