@@ -32,19 +32,6 @@ static enum vd_backing backing_known(const struct vd_memo_entry *known)
                                  : VD_BACKING_ANY;
 }
 
-/* The specification wants a resource to name the handle types of memory it may be bound to. False: no
- * memory. */
-static bool announce(struct vd_announcement *announcement, VkBufferCreateInfo *info,
-                     enum vd_backing backing)
-{
-    announcement->copy = NULL;
-    if (backing == VD_BACKING_HOST)
-        return true;
-    info->pNext = vd_chain_announce(announcement, info->pNext,
-                                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
-    return info->pNext;
-}
-
 /* Buffers that were created alike, as far as this can be told: those without a chain. */
 static struct vd_memo_entry *memo_of(struct vd_device *device, const VkBufferCreateInfo *info)
 {
@@ -67,7 +54,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
     const enum vd_backing backing = backing_of(device, pCreateInfo);
     VkBufferCreateInfo info = *pCreateInfo;
     struct vd_announcement announcement;
-    if (!announce(&announcement, &info, backing))
+    if (!vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+                     &info.pNext))
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result = vd_call_vkCreateBuffer(handle, &info, pAllocator, pBuffer);
     free(announcement.copy);
@@ -77,12 +65,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
                          : backing == VD_BACKING_CLIENT ? &of_client
                                                         : memo_of(device, pCreateInfo));
     return result;
-}
-
-static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
-{
-    const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
 }
 
 /* False: the device is lost. */
@@ -106,7 +88,7 @@ static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
-    translate(device, backing, &answer.memoryRequirements);
+    vd_requirements_translate(device, backing, &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -132,8 +114,9 @@ vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequireme
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
-    translate(device, backing_known(vd_id_object(vd_instance_of(device), (uint64_t)info->buffer)),
-              &requirements->memoryRequirements);
+    vd_requirements_translate(
+        device, backing_known(vd_id_object(vd_instance_of(device), (uint64_t)info->buffer)),
+        &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
@@ -144,9 +127,10 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
     VkBufferCreateInfo buffer = *info->pCreateInfo;
     struct vd_announcement announcement;
     VkDeviceBufferMemoryRequirements ours = *info;
-    if (announce(&announcement, &buffer, backing))
+    if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+                    &buffer.pNext))
         ours.pCreateInfo = &buffer;
     vd_call_vkGetDeviceBufferMemoryRequirements(device, &ours, requirements);
     free(announcement.copy);
-    translate(device, backing, &requirements->memoryRequirements);
+    vd_requirements_translate(device, backing, &requirements->memoryRequirements);
 }

@@ -79,18 +79,6 @@ static enum vd_backing backing_of(struct vd_device *device, const VkImageCreateI
                                                                            : VD_BACKING_HOST;
 }
 
-/* Names the handle type of memory that may be bound, as the specification wants. False: no memory. */
-static bool announce(struct vd_announcement *announcement, VkImageCreateInfo *info,
-                     enum vd_backing backing)
-{
-    announcement->copy = NULL;
-    if (backing == VD_BACKING_HOST)
-        return true;
-    info->pNext = vd_chain_announce(announcement, info->pNext,
-                                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
-    return info->pNext;
-}
-
 /* Images that were created alike, as far as this can be told: those without a chain. */
 static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCreateInfo *info)
 {
@@ -123,9 +111,11 @@ VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *aske
     image->memo = memo_of(device, asked);
     VkImageCreateInfo info = *asked;
     struct vd_announcement announcement;
-    const VkResult result = announce(&announcement, &info, image->backing)
-                                ? vd_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
-                                : VK_ERROR_OUT_OF_HOST_MEMORY;
+    const VkResult result =
+        vd_announce(&announcement, image->backing,
+                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO, &info.pNext)
+            ? vd_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
+            : VK_ERROR_OUT_OF_HOST_MEMORY;
     free(announcement.copy);
     if (result == VK_SUCCESS)
         vd_id_set_object(device->base.instance, (uint64_t)*handle, image);
@@ -178,12 +168,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
     return result;
 }
 
-static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
-{
-    const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
-}
-
 static const struct vd_image *image_of(VkDevice device, VkImage image)
 {
     return vd_id_object(vd_instance_of(device), (uint64_t)image);
@@ -207,7 +191,7 @@ static bool ask(VkDevice device, VkImage handle, struct vd_requirements *out)
         .pNext = &dedicated,
     };
     vd_call_vkGetImageMemoryRequirements2(device, &question, &answer);
-    translate(device, image->backing, &answer.memoryRequirements);
+    vd_requirements_translate(device, image->backing, &answer.memoryRequirements);
     *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                     dedicated.requiresDedicatedAllocation};
     if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
@@ -233,7 +217,8 @@ vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirement
         vd_requirements_fill(&answer, requirements))
         return;
     vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
-    translate(device, image_of(device, info->image)->backing, &requirements->memoryRequirements);
+    vd_requirements_translate(device, image_of(device, info->image)->backing,
+                              &requirements->memoryRequirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL
@@ -245,9 +230,10 @@ vd_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemory
     VkImageCreateInfo image = *info->pCreateInfo;
     struct vd_announcement announcement;
     VkDeviceImageMemoryRequirements ours = *info;
-    if (announce(&announcement, &image, backing))
+    if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+                    &image.pNext))
         ours.pCreateInfo = &image;
     vd_call_vkGetDeviceImageMemoryRequirements(handle, &ours, requirements);
     free(announcement.copy);
-    translate(handle, backing, &requirements->memoryRequirements);
+    vd_requirements_translate(handle, backing, &requirements->memoryRequirements);
 }
