@@ -335,8 +335,7 @@ static bool is_victim(const struct vd_decoder *d, uint64_t id, uint64_t n)
 bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
 {
     const uint64_t id = *handle;
-    const struct vd_object *object =
-        vd_id_type(id) == type ? vd_object_find(&d->context->objects, id) : NULL;
+    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
     if (!object) {
         return fail(d, vd_type_name(type), "no such object");
     }
@@ -367,8 +366,7 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
     if (id == 0) {
         return true;
     }
-    const struct vd_object *object =
-        vd_id_type(id) == type ? vd_object_find(&d->context->objects, id) : NULL;
+    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
     uint64_t handle = 0;
     if (object && is_within(d, object)) {
         handle = object->handle;

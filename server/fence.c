@@ -119,9 +119,8 @@ bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
     if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
         return vd_malformed(record, "flags, or arguments of a wrong size");
     }
-    const struct vd_object *object = vd_id_type(args->queue) == VD_TYPE_VkQueue
-                                         ? vd_object_find(&context->objects, args->queue)
-                                         : NULL;
+    const struct vd_object *object =
+        vd_object_find_type(&context->objects, args->queue, VD_TYPE_VkQueue);
     if (!object) {
         return vd_malformed(record, "no such queue");
     }

@@ -87,6 +87,13 @@ static inline struct vd_object *vd_object_find(const struct vd_object_table *tab
     return atomic_load_explicit(&object->key, memory_order_acquire) == key ? object : NULL;
 }
 
+/* NULL: no such id of that type. */
+static inline struct vd_object *vd_object_find_type(const struct vd_object_table *table,
+                                                    uint64_t id, uint32_t type)
+{
+    return vd_id_type(id) == type ? vd_object_find(table, id) : NULL;
+}
+
 /* The links of an index whose page exists, as that of any found object does. */
 static inline struct vd_object_links *vd_object_links(const struct vd_object_table *table,
                                                       uint32_t index)

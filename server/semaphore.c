@@ -134,9 +134,8 @@ bool vd_execute_signal_semaphore(struct vd_context *context, uint8_t *bytes)
     if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
         return vd_malformed(record, "flags, or arguments of a wrong size");
     }
-    const struct vd_object *object = vd_id_type(args->semaphore) == VD_TYPE_VkSemaphore
-                                         ? vd_object_find(&context->objects, args->semaphore)
-                                         : NULL;
+    const struct vd_object *object =
+        vd_object_find_type(&context->objects, args->semaphore, VD_TYPE_VkSemaphore);
     if (!object) {
         return vd_malformed(record, "no such semaphore");
     }
