@@ -12,19 +12,12 @@
 #include <vulkan/vk_layer.h>
 #include <vulkan/vulkan.h>
 
+#include "common/chain.h"
+
 static PFN_vkGetInstanceProcAddr next_instance;
 static PFN_vkGetDeviceProcAddr next_device;
 
 #define NEXT(device, name) ((PFN_##name)next_device(device, #name))
-
-/* In a chain, or NULL. */
-static inline const void *find(const void *chain, VkStructureType type)
-{
-    const VkBaseInStructure *in = chain;
-    while (in && in->sType != type)
-        in = in->pNext;
-    return in;
-}
 
 /* Steps to the next layer in what the loader put into the chain. */
 static inline PFN_vkGetInstanceProcAddr step_instance(const VkInstanceCreateInfo *info)

@@ -136,7 +136,7 @@ static struct pipeline_info compute_info(const VkComputePipelineCreateInfo *info
 static struct code stage_code(const VkPipelineShaderStageCreateInfo *stage)
 {
     const VkShaderModuleCreateInfo *info =
-        find(stage->pNext, VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO);
+        vd_chain_find(stage->pNext, VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO);
     if (info)
         return (struct code){info->codeSize, info->pCode};
     return find_entry(&modules, (uint64_t)stage->module)->codes[0];
@@ -172,7 +172,7 @@ static void begin_pipeline(VkDevice device, const struct pipeline_info *info,
                            VkPipelineShaderStageCreateInfo *stages)
 {
     const VkPipelineBinaryInfoKHR *binaries =
-        find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_BINARY_INFO_KHR);
+        vd_chain_find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_BINARY_INFO_KHR);
     for (uint32_t i = 0; i < info->stage_count; i++) {
         stages[i] = info->stages[i];
         if (!binaries || !binaries->binaryCount)
@@ -187,14 +187,14 @@ static void end_pipeline(VkDevice device, const struct pipeline_info *info,
                          const VkPipelineShaderStageCreateInfo *stages, VkPipeline pipeline)
 {
     const VkPipelineBinaryInfoKHR *binaries =
-        find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_BINARY_INFO_KHR);
+        vd_chain_find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_BINARY_INFO_KHR);
     if (binaries && binaries->binaryCount) {
         for (uint32_t i = 0; i < info->stage_count; i++)
             NEXT(device, vkDestroyShaderModule)(device, stages[i].module, NULL);
         return;
     }
     const VkPipelineCreateFlags2CreateInfo *flags =
-        find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_CREATE_FLAGS_2_CREATE_INFO);
+        vd_chain_find(info->chain, VK_STRUCTURE_TYPE_PIPELINE_CREATE_FLAGS_2_CREATE_INFO);
     if (!pipeline || !flags || !(flags->flags & VK_PIPELINE_CREATE_2_CAPTURE_DATA_BIT_KHR))
         return;
     struct code codes[STAGES_MAX];
@@ -284,7 +284,7 @@ static void write_key(VkPipelineBinaryKeyKHR *key, uint64_t hash)
 static struct pipeline_info chained_info(const VkPipelineCreateInfoKHR *info)
 {
     const VkGraphicsPipelineCreateInfo *graphics =
-        find(info->pNext, VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_CREATE_INFO);
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_CREATE_INFO);
     return graphics ? graphics_info(graphics) : compute_info(info->pNext);
 }
 
@@ -309,7 +309,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL get_key(VkDevice device, const VkPipelineC
                              stage->pSpecializationInfo->dataSize);
     }
     const VkPipelineRenderingCreateInfo *rendering =
-        find(pipeline.chain, VK_STRUCTURE_TYPE_PIPELINE_RENDERING_CREATE_INFO);
+        vd_chain_find(pipeline.chain, VK_STRUCTURE_TYPE_PIPELINE_RENDERING_CREATE_INFO);
     if (rendering)
         hash = hash_more(hash, rendering->pColorAttachmentFormats,
                          rendering->colorAttachmentCount * sizeof(VkFormat));
@@ -426,8 +426,8 @@ static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice device,
                                                VkPhysicalDeviceFeatures2 *features)
 {
     below.get_features(device, features);
-    VkPhysicalDevicePipelineBinaryFeaturesKHR *ours =
-        (void *)find(features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_FEATURES_KHR);
+    VkPhysicalDevicePipelineBinaryFeaturesKHR *ours = (void *)vd_chain_find(
+        features, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_FEATURES_KHR);
     if (ours)
         ours->pipelineBinaries = VK_TRUE;
 }
@@ -436,8 +436,8 @@ static VKAPI_ATTR void VKAPI_CALL get_properties(VkPhysicalDevice device,
                                                  VkPhysicalDeviceProperties2 *properties)
 {
     below.get_properties(device, properties);
-    VkPhysicalDevicePipelineBinaryPropertiesKHR *ours =
-        (void *)find(properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_PROPERTIES_KHR);
+    VkPhysicalDevicePipelineBinaryPropertiesKHR *ours = (void *)vd_chain_find(
+        properties, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_PROPERTIES_KHR);
     if (ours) {
         ours->pipelineBinaryInternalCache = VK_TRUE;
         ours->pipelineBinaryInternalCacheControl = VK_TRUE;
@@ -497,12 +497,12 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
                                                     VkDevice *handle)
 {
     step_device(info);
-    const VkDevicePipelineBinaryInternalCacheControlKHR *control =
-        find(info->pNext, VK_STRUCTURE_TYPE_DEVICE_PIPELINE_BINARY_INTERNAL_CACHE_CONTROL_KHR);
+    const VkDevicePipelineBinaryInternalCacheControlKHR *control = vd_chain_find(
+        info->pNext, VK_STRUCTURE_TYPE_DEVICE_PIPELINE_BINARY_INTERNAL_CACHE_CONTROL_KHR);
     cache_disabled = control && control->disableInternalCache;
     /* The driver would refuse what it has not got. */
-    VkPhysicalDevicePipelineBinaryFeaturesKHR *ours =
-        (void *)find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_FEATURES_KHR);
+    VkPhysicalDevicePipelineBinaryFeaturesKHR *ours = (void *)vd_chain_find(
+        info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_BINARY_FEATURES_KHR);
     const VkBool32 wanted = ours && ours->pipelineBinaries;
     if (wanted)
         ours->pipelineBinaries = VK_FALSE;

@@ -68,7 +68,7 @@ static void hold(const VkSubmitInfo *info, VkFence fence)
                                       info->commandBufferCount, sizeof(VkCommandBuffer));
     held->info.pNext = NULL;
     const VkTimelineSemaphoreSubmitInfo *values =
-        find(info->pNext, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     if (values) {
         held->values = *values;
         held->values.pNext = NULL;
