@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 void fail(const char *file, int line, const char *format, ...)
 {
@@ -804,4 +805,37 @@ int hear(int socket, void *message, size_t size)
     if (CMSG_FIRSTHDR(&in))
         memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&in)), sizeof(fd));
     return fd;
+}
+
+void say(int socket, int step, int fd)
+{
+    tell(socket, &step, sizeof(step), fd);
+}
+
+int listen_for(int socket, int step)
+{
+    int said;
+    const int fd = hear(socket, &said, sizeof(said));
+    expect(said == step, "the other process is at step %d, not %d", said, step);
+    return fd;
+}
+
+pid_t other_process(int *socket, void (*run)(int socket))
+{
+    int sockets[2];
+    expect(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
+    fflush(stdout);
+    const pid_t child = fork();
+    expect(child >= 0, "no child");
+    if (child == 0) {
+        char byte;
+        close(sockets[0]);
+        if (recv(sockets[1], &byte, 1, MSG_PEEK) <= 0)
+            exit(EXIT_SUCCESS); /* the other one has found nothing to test */
+        run(sockets[1]);
+        exit(EXIT_SUCCESS);
+    }
+    close(sockets[1]);
+    *socket = sockets[0];
+    return child;
 }

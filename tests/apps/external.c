@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -394,15 +393,11 @@ struct message {
     uint32_t seed;
 };
 
-/* Before the first instance: the child has one of its own. */
 static _Noreturn void be_the_other_process(int socket)
 {
     struct side side;
     struct message message;
     struct shared imported;
-    char byte;
-    if (recv(socket, &byte, 1, MSG_PEEK) <= 0)
-        exit(EXIT_SUCCESS); /* the other one has found nothing to test */
     const int fd = hear(socket, &message, sizeof(message));
     expect(fd >= 0, "no descriptor came");
     side_init(&side, "other process");
@@ -433,16 +428,8 @@ static void test_processes(const struct side *side, int socket, pid_t child)
 
 int main(void)
 {
-    int sockets[2];
-    expect(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
-    fflush(stdout);
-    const pid_t child = fork();
-    expect(child >= 0, "no child");
-    if (child == 0) {
-        close(sockets[0]);
-        be_the_other_process(sockets[1]);
-    }
-    close(sockets[1]);
+    int socket;
+    const pid_t child = other_process(&socket, be_the_other_process);
 
     struct side side;
     side_init(&side, "external");
@@ -459,7 +446,7 @@ int main(void)
     section("many times");
     test_many(&side);
     section("two processes");
-    test_processes(&side, sockets[0], child);
+    test_processes(&side, socket, child);
     gpu_finish(&side.gpu);
     printf("external: 7 tests passed\n");
     return 0;

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -348,26 +347,9 @@ enum step {
     IS_SIGNALLED,
 };
 
-static void say(int socket, enum step step, int fd)
-{
-    tell(socket, &step, sizeof(step), fd);
-}
-
-static int listen_for(int socket, enum step wanted)
-{
-    enum step step;
-    const int fd = hear(socket, &step, sizeof(step));
-    expect(step == wanted, "the other process is at step %d, not %d", step, wanted);
-    return fd;
-}
-
-/* Before the first instance: the child has one of its own. */
 static _Noreturn void be_the_other_process(int socket)
 {
     struct side side;
-    char byte;
-    if (recv(socket, &byte, 1, MSG_PEEK) <= 0)
-        exit(EXIT_SUCCESS); /* the other one has found nothing to test */
     const int fd = listen_for(socket, SIGNAL_IS_SUBMITTED);
     expect(fd >= 0, "no descriptor came");
     side_init(&side, "other process");
@@ -411,16 +393,8 @@ static void test_processes(const struct side *side, int socket, pid_t child)
 
 int main(void)
 {
-    int sockets[2];
-    expect(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
-    fflush(stdout);
-    const pid_t child = fork();
-    expect(child >= 0, "no child");
-    if (child == 0) {
-        close(sockets[0]);
-        be_the_other_process(sockets[1]);
-    }
-    close(sockets[1]);
+    int socket;
+    const pid_t child = other_process(&socket, be_the_other_process);
 
     struct side a, b;
     side_init(&a, "semaphores");
@@ -438,7 +412,7 @@ int main(void)
     section("sync descriptors");
     test_sync_fd(&a, &b);
     section("two processes");
-    test_processes(&a, sockets[0], child);
+    test_processes(&a, socket, child);
     gpu_finish(&b.gpu);
     gpu_finish(&a.gpu);
     printf("semaphores: 7 tests passed\n");
