@@ -19,6 +19,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default="build/release", metavar="DIR",
                         help="the build to test, below the repository (default: %(default)s)")
+    parser.add_argument("--driver", metavar="ICD.json",
+                        help="the host driver to test with (default: lavapipe)")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="run only tests whose name matches, anywhere in it")
     parser.add_argument("--list", action="store_true", help="list the tests and run none")
@@ -31,7 +33,8 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    setting.init(tests_dir.parent, arguments.build, arguments.verbose)
+    setting.init(tests_dir.parent, arguments.build, arguments.verbose,
+                 arguments.driver)
     for path in sorted((tests_dir / "suite").glob("*.py")):
         if path.stem != "__init__":
             importlib.import_module(f"suite.{path.stem}")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Measures Vulkan natively, through Viaduct and, where it works, through Venus, on lavapipe, in
+"""Measures Vulkan natively, through Viaduct and, where it works, through Venus, on one driver, in
 turns, and compares. The cases are those of build/release/tests/bench/bench and vkcube's frames."""
 
 import argparse
@@ -39,6 +39,8 @@ def parse_arguments():
                         help="for each case and time (default: %(default)s)")
     parser.add_argument("--build", default="build/release", metavar="DIR",
                         help="the build to measure (default: %(default)s)")
+    parser.add_argument("--driver", metavar="ICD.json",
+                        help="the host driver to measure on (default: lavapipe)")
     parser.add_argument("--null", action="store_true",
                         help="only what Viaduct itself costs, with a driver that does nothing")
     parser.add_argument("--scaling", action="store_true",
@@ -170,7 +172,7 @@ def machine():
     model = re.search(r"^model name\s*:\s*(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
     return {"processor": model.group(1) if model else platform.machine(),
             "cores": len(os.sched_getaffinity(0)), "system": platform.release(),
-            "load": os.getloadavg()[0], "driver": str(setting.lavapipe())}
+            "load": os.getloadavg()[0], "driver": str(setting.host_driver())}
 
 
 def compare(bench):
@@ -207,7 +209,7 @@ def compare(bench):
     print(made.table())
     print("\nWanted:\n" + made.target_table())
     about = machine()
-    title = f"lavapipe, {about['cores']} cores, median of {arguments.rounds}"
+    title = f"{setting.host_driver().stem}, {about['cores']} cores, median of {arguments.rounds}"
     write(made.as_json() | {"machine": about, "rounds": arguments.rounds,
                             "seconds": arguments.seconds},
           made.chart(title), arguments.json)
@@ -302,7 +304,7 @@ def scaling(bench):
 
 def main():
     arguments = parse_arguments()
-    setting.init(bench_dir.parent.parent, arguments.build, False)
+    setting.init(bench_dir.parent.parent, arguments.build, False, arguments.driver)
     bench = Bench(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:

@@ -9,6 +9,7 @@ import shutil
 _root = None
 _build = None
 _verbose = False
+_driver = None
 
 DRIVER_DIRECTORIES = (
     "/usr/share/vulkan/icd.d",
@@ -17,11 +18,13 @@ DRIVER_DIRECTORIES = (
 )
 
 
-def init(root, build, verbose):
-    global _root, _build, _verbose
+def init(root, build, verbose, driver=None):
+    """`driver` is the manifest of the host driver to test with; None is lavapipe."""
+    global _root, _build, _verbose, _driver
     _root = pathlib.Path(root)
     _build = _root / build
     _verbose = verbose
+    _driver = pathlib.Path(driver) if driver else None
 
 
 def root_path():
@@ -53,6 +56,11 @@ def lavapipe():
     from .framework import Failure
     raise Failure("there is no lavapipe: no manifest in " + ", ".join(DRIVER_DIRECTORIES) +
                   " names libvulkan_lvp; scripts/setup installs it")
+
+
+def host_driver():
+    """The manifest of the driver that the server uses, and that `natively` means."""
+    return _driver or lavapipe()
 
 
 def swiftshader():
@@ -95,8 +103,8 @@ def clean_environment(**extra):
 
 
 def native_environment(driver=None, **extra):
-    """Vulkan is the host's driver: lavapipe, unless another manifest is given."""
-    driver = driver or lavapipe()
+    """Vulkan is the host's driver, unless another manifest is given."""
+    driver = driver or host_driver()
     return clean_environment(VK_DRIVER_FILES=driver, VK_ICD_FILENAMES=driver, **extra)
 
 
@@ -109,7 +117,7 @@ def through_environment(socket, build=None, **extra):
 
 def through(command, *options, build=None, driver=None):
     """The command line that runs a command through Viaduct with a server of its own."""
-    return [(build or _build) / "tools" / "viaduct", "run", "--driver", driver or lavapipe(),
+    return [(build or _build) / "tools" / "viaduct", "run", "--driver", driver or host_driver(),
             *options, "--", *command]
 
 

@@ -260,6 +260,22 @@ def shared_mib():
         return int(re.search(r"^Shmem:\s*(\d+)", file.read(), re.MULTILINE).group(1)) / 1024
 
 
+@test("robust/endless-shader")
+def endless_shader(context):
+    """A client whose shader never ends is killed: its worker ends, and others are served"""
+    server = context.enter(Server(context))
+    client = context.start([program("linger"), "shader"], server.client_environment(), "client")
+    context.check(client.wait_for_line("the shader runs", 60), "the shader does not begin")
+    worker = next(iter(server.workers()))
+    expect_serving(context, server)
+    started = time.monotonic()
+    client.send(signal.SIGKILL)
+    context.check(process.wait_until(lambda: worker not in server.workers(), 20),
+                  "the worker of a client that is gone still runs its shader")
+    context.note(f"the worker ended after {time.monotonic() - started:.2f} s")
+    expect_serving(context, server)
+
+
 @test("robust/kill-client", alone=True)
 def kill_client(context):
     """A client is killed: its worker ends, its memory returns, other clients go on"""
