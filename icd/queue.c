@@ -5,6 +5,7 @@
 #include "device.h"
 #include "entrypoints.h"
 #include "fence.h"
+#include "opcodes.h"
 #include "semaphore.h"
 
 VkResult vd_device_status(const struct vd_device *device)
@@ -37,20 +38,17 @@ static void begin_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
 }
 
 /* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
- * somebody waits for it, and who waits by way of a shared semaphore, in another process or instance,
- * takes a ring of its own. Any command that is answered will do. */
+ * somebody waits for it, and whoever waits by way of a shared semaphore, in another process or
+ * instance, uses a ring of its own. */
 static VkResult deliver(struct vd_queue *queue)
 {
-    const VkPhysicalDeviceExternalSemaphoreInfo question = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
-        .handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT,
-    };
-    VkExternalSemaphoreProperties answer = {
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES,
-    };
-    vd_call_vkGetPhysicalDeviceExternalSemaphoreProperties(
-        (VkPhysicalDevice)queue->base.device->physical_device, &question, &answer);
-    return vd_device_status(queue->base.device);
+    struct vd_call call;
+    VkResult result = vd_call_begin(&call, queue, VD_OP_SYNC, 0, VD_CALL_SYNC);
+    if (result != VK_SUCCESS)
+        return result;
+    result = vd_call_wait(&call);
+    vd_call_end(&call);
+    return result == VK_SUCCESS ? vd_device_status(queue->base.device) : result;
 }
 
 static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)

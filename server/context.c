@@ -374,6 +374,26 @@ static bool is_decoration(uint16_t opcode)
     return false;
 }
 
+/* VD_OP_SYNC: whoever waits for the answer waits for what came before. */
+static bool execute_sync(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    struct vd_answer answer;
+    if (record->flags != VD_RECORD_REPLY || record->size != vd_record_body(record)) {
+        return vd_malformed(record, "asks for no answer, or says more than that");
+    }
+    if (!vd_answer_begin(context, &answer, record)) {
+        return false;
+    }
+    const bool plain = answer.request.out_size == 0 && answer.request.echo == 0;
+    if (plain) {
+        vd_decoder_begin(&context->decoder, bytes, record->size, record->opcode);
+        vd_answer_send(context, &answer, &context->decoder);
+    }
+    vd_answer_end(context, &answer);
+    return plain || vd_malformed(record, "asks for output");
+}
+
 /* The client went on without waiting for this result. */
 static void note_failure(struct vd_context *context, const struct vd_decoder *d)
 {
@@ -466,6 +486,8 @@ static bool execute_record(struct vd_context *context, uint8_t *record)
         return vd_execute_get_physical_devices(context, record);
     case VD_OP_SIGNAL_FENCE:
         return vd_execute_signal_fence(context, record);
+    case VD_OP_SYNC:
+        return execute_sync(context, record);
     case VD_OP_SIGNAL_SEMAPHORE:
         return vd_execute_signal_semaphore(context, record);
     }

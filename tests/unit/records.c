@@ -26,7 +26,9 @@ void record_begin(struct test_record *r, uint16_t opcode, const void *args, uint
     header(r)->opcode = opcode;
     header(r)->flags = reply ? VD_RECORD_REPLY : 0;
     r->body = vd_record_body(header(r));
-    memcpy(r->bytes + r->body, args, size);
+    if (size) {
+        memcpy(r->bytes + r->body, args, size);
+    }
     r->size = r->body + (uint32_t)vd_align(size);
     header(r)->size = r->size;
     if (reply) {
@@ -404,6 +406,11 @@ void make_begin(struct test_record *r)
     record_put(r, ARG(r, struct vd_args_vkBeginCommandBuffer, pBeginInfo), &info, sizeof(info));
 }
 
+void make_sync(struct test_record *r)
+{
+    record_begin(r, VD_OP_SYNC, NULL, 0, true);
+}
+
 void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait)
 {
     const uint64_t args[2] = {first, 0};
@@ -467,6 +474,9 @@ bool make_sample(struct test_record *r, int n, uint32_t shm)
         make_binaries(r, binaries, 2);
         return true;
     }
+    case 13:
+        make_sync(r);
+        return true;
     }
     return false;
 }

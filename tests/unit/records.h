@@ -107,6 +107,7 @@ void make_memory(struct test_record *r, uint64_t id, uint64_t pointer, uint64_t 
 /* Of `count` pieces of data, with room for as many handles; without ids, it asks for their number. */
 void make_binaries(struct test_record *r, const uint64_t *ids, uint32_t count);
 void make_begin(struct test_record *r); /* of a stream */
+void make_sync(struct test_record *r);
 void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait);
 
 /* The n-th of many kinds, where `shm` is the client's shared memory; false: no more. They speak of a

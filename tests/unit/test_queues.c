@@ -404,6 +404,44 @@ static void signals_are_checked(void **state)
     assert_true(client_is_lost(client));
 }
 
+/* ---- SYNC */
+
+static void sync_is_answered_behind_what_was_submitted(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint32_t submits = fake_driver.submits;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    make_sync(&r);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_equal(fake_driver.submits, submits + 1);
+
+    /* Those who wait must not wait for ever. */
+    vd_context_lose(client->context, "by the test");
+    answered(client, &r, VK_SUCCESS);
+}
+
+static void sync_wants_nothing_but_an_answer(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    record_begin(&r, VD_OP_SYNC, NULL, 0, false);
+    refused(client, &r);
+    const uint64_t args = 0;
+    record_begin(&r, VD_OP_SYNC, &args, sizeof(args), true);
+    refused(client, &r);
+    make_sync(&r);
+    struct vd_reply_request *request = (struct vd_reply_request *)(r.bytes + 8);
+    request->out_size = 8;
+    refused(client, &r);
+    request->out_size = 0;
+    request->echo = r.size;
+    refused(client, &r);
+    request->echo = 0;
+    accepted(client, &r);
+}
+
 /* ---- The life of semaphores */
 
 /* A driver may look at what a batch waited for after it has signalled its end. */
@@ -560,6 +598,8 @@ int main(void)
         TEST(what_the_client_signals_is_not_waited_for, open_device),
         TEST(what_the_client_signals_is_told_to_others, open_device),
         TEST(signals_are_checked, open_device),
+        TEST(sync_is_answered_behind_what_was_submitted, open_device),
+        TEST(sync_wants_nothing_but_an_answer, open_device),
         TEST(semaphores_outlive_the_batches_before_their_end, open_device),
         TEST(semaphores_do_not_pile_up, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
