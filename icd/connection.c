@@ -218,7 +218,7 @@ static void *watch(void *data)
     struct vd_transport *transport = connection->transport;
     if (transport->ops->watch(transport, &connection->completion->lost, connection->stop_fd)) {
         lose(connection);
-        vd_log("the server is gone");
+        vdc_log("the server is gone");
     }
     return NULL;
 }
@@ -274,7 +274,7 @@ VkResult vd_connection_create(struct vd_connection **out)
 {
     /* Set by viaduct-server: its driver must be another one. */
     if (getenv("VIADUCT_IN_SERVER")) {
-        vd_log("not used inside of viaduct-server");
+        vdc_log("not used inside of viaduct-server");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     struct vd_connection *connection = calloc(1, sizeof(*connection));
@@ -326,7 +326,7 @@ VkResult vd_connection_create(struct vd_connection **out)
 
 fail:
     if (result == VK_ERROR_DEVICE_LOST || result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
-        vd_log("the server did not set up a context");
+        vdc_log("the server did not set up a context");
         result = VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     vd_connection_destroy(connection);

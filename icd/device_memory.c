@@ -207,7 +207,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
     const struct sharing sharing = sharing_of(info.pNext);
     const char *why = mismatch(pd, type.imported, &sharing);
     if (why) {
-        vd_log("memory type %u %s", pAllocateInfo->memoryTypeIndex, why);
+        vdc_log("memory type %u %s", pAllocateInfo->memoryTypeIndex, why);
         return sharing.fd || sharing.host ? VK_ERROR_INVALID_EXTERNAL_HANDLE
                                           : VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }

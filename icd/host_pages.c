@@ -142,8 +142,8 @@ static bool can_share(const struct mapping *piece)
 {
     const bool can = is_private(piece) || is_in_file(piece);
     if (!can)
-        vd_log("what is at %p is not private, writable memory without a file",
-               (void *)piece->start);
+        vdc_log("what is at %p is not private, writable memory without a file",
+                (void *)piece->start);
     return can;
 }
 
@@ -185,7 +185,7 @@ bool vd_host_pages_available(void)
     struct rlimit limit;
     const int fd = open_userfaultfd();
     if (fd < 0) {
-        vd_log("no userfaultfd: %s", strerror(errno));
+        vdc_log("no userfaultfd: %s", strerror(errno));
         return false;
     }
     close(fd);
@@ -235,7 +235,7 @@ static bool exchange(const struct mapping *piece, int flags, int fd, uint64_t of
     void *from = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, (off_t)offset);
     if (from != MAP_FAILED && replace(piece->start, from, size))
         return true;
-    vd_log("%" PRIu64 " bytes at %p: %s", size, (void *)piece->start, strerror(errno));
+    vdc_log("%" PRIu64 " bytes at %p: %s", size, (void *)piece->start, strerror(errno));
     if (from != MAP_FAILED)
         munmap(from, size);
     return false;

@@ -153,7 +153,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
 static void instance_destroy(struct vd_instance *instance)
 {
     vd_displays_destroy(instance->displays);
-    vd_physical_devices_finish(instance);
+    vdc_physical_devices_finish(instance);
     vd_shm_pool_destroy(instance->memory);
     vd_connection_destroy(instance->connection);
     vd_scratch_finish(instance);
@@ -208,7 +208,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     result = vd_call_vkCreateInstance(instance, &info, pAllocator, pInstance);
     if (result == VK_SUCCESS)
         return VK_SUCCESS;
-    vd_log("the server has no Vulkan to offer: vkCreateInstance failed there with %d", result);
+    vdc_log("the server has no Vulkan to offer: vkCreateInstance failed there with %d", result);
     result = VK_ERROR_INCOMPATIBLE_DRIVER;
 fail:
     instance_destroy(instance);

@@ -66,7 +66,7 @@ static void print(const char *format, va_list args)
     errno = saved_errno;
 }
 
-void vd_log(const char *format, ...)
+void vdc_log(const char *format, ...)
 {
     if (!(vd_debug_flags() & VD_DEBUG_LOG)) {
         return;

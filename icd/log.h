@@ -16,7 +16,7 @@ enum vd_debug {
 unsigned vd_debug_flags(void);
 
 /* One line on stderr, "viaduct: ...", when VD_DEBUG_LOG is set. */
-__attribute__((format(printf, 1, 2))) void vd_log(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void vdc_log(const char *format, ...);
 
 /* The same without asking for the flag: for what was asked for (statistics). */
 __attribute__((format(printf, 1, 2))) void vd_print(const char *format, ...);

@@ -301,7 +301,7 @@ VkResult vd_physical_devices_fetch(struct vd_instance *instance)
     return result;
 }
 
-void vd_physical_devices_finish(struct vd_instance *instance)
+void vdc_physical_devices_finish(struct vd_instance *instance)
 {
     struct vd_physical_device *devices = instance->physical_devices;
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {

@@ -31,7 +31,7 @@ struct vd_physical_device {
 
 /* Fills instance->physical_devices, once. */
 VkResult vd_physical_devices_fetch(struct vd_instance *instance);
-void vd_physical_devices_finish(struct vd_instance *instance);
+void vdc_physical_devices_finish(struct vd_instance *instance);
 
 /* A struct of the data fetched at start, by its sType, without sType and pNext; NULL if unknown. */
 const void *vd_physical_device_property(const struct vd_physical_device *pd, VkStructureType type,

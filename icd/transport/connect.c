@@ -34,7 +34,7 @@ VkResult vd_transport_connect(struct vd_transport **transport)
         }
     }
     if (!known) {
-        vd_log(TRANSPORT_ENV " is virtgpu or vtest, not '%s'", wanted);
+        vdc_log(TRANSPORT_ENV " is virtgpu or vtest, not '%s'", wanted);
     }
     return result;
 }

@@ -81,7 +81,7 @@ static bool execute(const struct virtgpu *virtgpu, const void *record, size_t si
         .fence_fd = -1,
     };
     if (drmIoctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execbuffer) < 0) {
-        vd_log("virtio-gpu takes no commands: %s", strerror(errno));
+        vdc_log("virtio-gpu takes no commands: %s", strerror(errno));
         return false;
     }
     if (fence) {
@@ -93,7 +93,7 @@ static bool execute(const struct virtgpu *virtgpu, const void *record, size_t si
 static void declare_dead(struct virtgpu *virtgpu)
 {
     if (!atomic_exchange(&virtgpu->dead, true)) {
-        vd_log("virtio-gpu does not answer");
+        vdc_log("virtio-gpu does not answer");
         shutdown(virtgpu->alive[1], SHUT_RDWR);
     }
 }
@@ -179,7 +179,7 @@ static VkResult create_resource(const struct virtgpu *virtgpu, uint64_t size, ui
         .size = (uint32_t)size,
     };
     if (drmIoctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
-        vd_log("no guest memory of %llu bytes: %s", (unsigned long long)size, strerror(errno));
+        vdc_log("no guest memory of %llu bytes: %s", (unsigned long long)size, strerror(errno));
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     struct drm_virtgpu_map request = {.handle = create.bo_handle};
@@ -458,7 +458,7 @@ static int open_node(const char *path, struct vd_capset *capset)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        vd_log("can not open %s: %s", path, strerror(errno));
+        vdc_log("can not open %s: %s", path, strerror(errno));
         return -1;
     }
     uint64_t value = 0;
@@ -469,17 +469,17 @@ static int open_node(const char *path, struct vd_capset *capset)
     }
     if (drmIoctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
         !get_capset(fd, 0, capset)) {
-        vd_log("the virtio-gpu at %s is not Viaduct's", path);
+        vdc_log("the virtio-gpu at %s is not Viaduct's", path);
         goto close_fd;
     }
     if (capset->protocol_version != VD_PROTOCOL_VERSION) {
-        vd_log("the server behind %s speaks Viaduct protocol %u, this driver %u", path,
-               capset->protocol_version, VD_PROTOCOL_VERSION);
+        vdc_log("the server behind %s speaks Viaduct protocol %u, this driver %u", path,
+                capset->protocol_version, VD_PROTOCOL_VERSION);
         goto close_fd;
     }
     if (capset->extensions_size > sizeof(capset->extensions) ||
         (capset->extensions_size > 0 && capset->extensions[capset->extensions_size - 1] != '\0')) {
-        vd_log("the server behind %s offers a senseless capset", path);
+        vdc_log("the server behind %s offers a senseless capset", path);
         goto close_fd;
     }
     return fd;
@@ -523,7 +523,7 @@ VkResult vd_virtgpu_connect(struct vd_transport **transport)
         destroy(&virtgpu->base);
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
-    vd_log("connected to virtio-gpu");
+    vdc_log("connected to virtio-gpu");
     *transport = &virtgpu->base;
     return VK_SUCCESS;
 }

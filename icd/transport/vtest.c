@@ -189,10 +189,10 @@ static int receive_answer(const struct vtest *vtest, uint32_t command, void *pay
 
 static bool failed(const struct vtest *vtest, const char *step, int error)
 {
-    vd_log("the server at %s does not answer as a Viaduct server (%s: %s)", vtest->path, step,
-           error == ETIMEDOUT    ? "no answer"
-           : error == ECONNRESET ? "it hung up"
-                                 : strerror(error));
+    vdc_log("the server at %s does not answer as a Viaduct server (%s: %s)", vtest->path, step,
+            error == ETIMEDOUT    ? "no answer"
+            : error == ECONNRESET ? "it hung up"
+                                  : strerror(error));
     return false;
 }
 
@@ -209,7 +209,7 @@ static bool find_path(struct vtest *vtest)
         path = VTEST_DEFAULT_SOCKET;
     }
     if (strlen(path) >= sizeof(vtest->address.sun_path)) {
-        vd_log("%s is too long for a socket: %s", VTEST_SOCKET_ENV, path);
+        vdc_log("%s is too long for a socket: %s", VTEST_SOCKET_ENV, path);
         return false;
     }
     vtest->address.sun_family = AF_UNIX;
@@ -228,7 +228,7 @@ static bool open_socket(struct vtest *vtest)
 {
     vtest->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (vtest->fd < 0) {
-        vd_log("no socket: %s", strerror(errno));
+        vdc_log("no socket: %s", strerror(errno));
         return false;
     }
     set_send_timeout(vtest, HANDSHAKE_SECONDS); /* bounds connect(), too */
@@ -238,7 +238,7 @@ static bool open_socket(struct vtest *vtest)
             connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
     } while (result < 0 && errno == EINTR && vd_clock_ns() < vtest->deadline);
     if (result < 0) {
-        vd_log("no server at %s: %s", vtest->path, strerror(errno));
+        vdc_log("no server at %s: %s", vtest->path, strerror(errno));
         return false;
     }
     return true;
@@ -285,8 +285,8 @@ static bool negotiate(const struct vtest *vtest)
         return failed(vtest, "vtest version", error);
     }
     if (version < VTEST_VERSION_MIN) {
-        vd_log("the server at %s speaks vtest %u, this driver needs %u", vtest->path, version,
-               VTEST_VERSION_MIN);
+        vdc_log("the server at %s speaks vtest %u, this driver needs %u", vtest->path, version,
+                VTEST_VERSION_MIN);
         return false;
     }
     return true;
@@ -310,7 +310,7 @@ static bool get_capset(struct vtest *vtest)
         error = receive_bytes(vtest, &valid, sizeof(valid));
     }
     if (!error && !valid) {
-        vd_log("the server at %s is not Viaduct's", vtest->path);
+        vdc_log("the server at %s is not Viaduct's", vtest->path);
         return false;
     }
     if (!error && header.length != (sizeof(valid) + sizeof(*capset)) / 4) {
@@ -328,8 +328,8 @@ static bool get_capset(struct vtest *vtest)
         return failed(vtest, "capset", error);
     }
     if (capset->protocol_version != ours) {
-        vd_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path,
-               capset->protocol_version, ours);
+        vdc_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path,
+                capset->protocol_version, ours);
         return false;
     }
     return true;
@@ -645,7 +645,7 @@ VkResult vd_vtest_connect(struct vd_transport **transport)
     }
     vtest->deadline = NO_DEADLINE;
     set_send_timeout(vtest, 0);
-    vd_log("connected to %s", vtest->path);
+    vdc_log("connected to %s", vtest->path);
     *transport = &vtest->base;
     return VK_SUCCESS;
 }

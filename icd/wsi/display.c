@@ -81,7 +81,7 @@ static void open_card(struct vd_displays *displays, const char *path)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        vd_log("no display at %s: %s", path, strerror(errno));
+        vdc_log("no display at %s: %s", path, strerror(errno));
         return;
     }
     /* Whoever opens a card that has no master becomes it. */
@@ -236,7 +236,7 @@ bool vd_display_take(struct vd_display *display, int *fd)
     if (taken)
         display->card->users++;
     else
-        vd_log("%s is in use by somebody else: %s", display->name, strerror(errno));
+        vdc_log("%s is in use by somebody else: %s", display->name, strerror(errno));
     pthread_mutex_unlock(&displays->lock);
     return taken;
 }

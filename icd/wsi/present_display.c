@@ -129,7 +129,7 @@ static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels
 {
     for (size_t i = 0; i < 2 && !p->buffers[i].map; i++) {
         if (!frame_buffer_init(p->fd, p->extent, &p->buffers[i])) {
-            vd_log("no frame buffer for %s: %s", p->mode->display->name, strerror(errno));
+            vdc_log("no frame buffer for %s: %s", p->mode->display->name, strerror(errno));
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;
         }
     }
@@ -149,7 +149,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
     struct display_presenter *p = display_presenter(presenter);
     int error = 0;
     if (!p->copies && !show_in_place(p, pixels, &error)) {
-        vd_log("pictures for %s are copied", p->mode->display->name);
+        vdc_log("pictures for %s are copied", p->mode->display->name);
         p->copies = true;
     }
     p->base.keeps = !p->copies;
@@ -165,7 +165,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
         return VK_SUCCESS;
     }
     if (error) {
-        vd_log("%s shows nothing more: %s", p->mode->display->name, strerror(error));
+        vdc_log("%s shows nothing more: %s", p->mode->display->name, strerror(error));
         return VK_ERROR_SURFACE_LOST_KHR;
     }
     return VK_SUCCESS;

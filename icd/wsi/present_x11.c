@@ -163,7 +163,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
     for (;;) {
         const xcb_shm_seg_t segment = p->shm ? find_segment(p, pixels) : 0;
         if (p->shm && !segment) {
-            vd_log("the X server does not take shared memory; pictures are sent instead");
+            vdc_log("the X server does not take shared memory; pictures are sent instead");
             p->shm = false;
         }
         xcb_void_cookie_t put;
@@ -188,7 +188,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
             return fits ? VK_SUCCESS : VK_SUBOPTIMAL_KHR;
         if (!segment)
             return VK_ERROR_SURFACE_LOST_KHR;
-        vd_log("the X server does not read shared memory; pictures are sent instead");
+        vdc_log("the X server does not read shared memory; pictures are sent instead");
         p->shm = false;
     }
 }

@@ -99,7 +99,7 @@ static void *present(void *data)
         pthread_mutex_lock(&s->lock);
         if (s->status >= 0) {
             if (status < 0)
-                vd_log("the swapchain cannot go on: VkResult %d", status);
+                vdc_log("the swapchain cannot go on: VkResult %d", status);
             s->status = status;
         }
         if (status >= 0 && presented.id)
