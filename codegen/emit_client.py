@@ -316,12 +316,7 @@ class ClientEmitter:
             if self.r.handles[step.elem].dispatchable:
                 w(f"vd_enc_new_dispatchables(e, {where}, (const void *const *){value}, {count});")
             else:
-                pool = "0"
-                if step.count and "->" in step.count:
-                    info = step.count.split("->")[0]
-                    struct = self.r.structs[next(x for x in members if x.name == info).type]
-                    pool = next((f"(uint64_t){prefix}{info}->{x.name}" for x in struct.members
-                                 if x.type.endswith("Pool")), "0")
+                pool = f"(uint64_t){prefix}{step.pool}" if step.pool else "0"
                 w(f"vd_enc_new(e, {where}, {value}, VD_TYPE_{step.elem}, {count}, {pool});")
         else:
             raise SystemExit(f"no encoding for {step.kind} {value}")
@@ -490,9 +485,8 @@ class ClientEmitter:
                   f"{count_expression(v.count, c.params, '')});")
             else:
                 w(f"vd_id_free(vd_instance_of({me}), (uint64_t){v.m.name});")
-        if c.name in self.p.policy["empties_pool"]:
-            pool = next(p for p in c.params if p.type.endswith("Pool"))
-            w(f"vd_ids_free_children(vd_instance_of({me}), (uint64_t){pool.name});")
+        if plan.emptied:
+            w(f"vd_ids_free_children(vd_instance_of({me}), (uint64_t){plan.emptied.name});")
         if c.ret == "VkResult":
             w("vd_call_end(&call);")
             w("return result;")

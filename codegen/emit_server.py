@@ -242,9 +242,8 @@ class ServerEmitter:
                 body("    return false;")
             else:
                 body(f"vd_dec_victim(d, (uint64_t)a->{v.m.name});")
-        if c.name in self.p.policy["empties_pool"] and "Destroy" not in c.name:
-            pool = next(p for p in c.params if p.type.endswith("Pool"))
-            body(f"vd_dec_emptied(d, (uint64_t)a->{pool.name});")
+        if plan.emptied and not plan.victim:
+            body(f"vd_dec_emptied(d, (uint64_t)a->{plan.emptied.name});")
         for s in plan.steps:
             if s.m is first:
                 continue

@@ -214,7 +214,7 @@ class Generator:
         for c in self.p.commands.values():
             if any(m.type == "wl_display" for m in c.params):
                 continue
-            hand = c.name in self.p.policy["client"] or c.name in self.p.policy["wrapped"]
+            hand = c.name in self.p.client or c.name in self.p.policy["wrapped"]
             for name in [c.name] + c.aliases:
                 providers = [x for x in self.r.name_providers.get(name, [])
                              if x not in self.p.withheld]

@@ -5,6 +5,8 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
+import objects
+
 # Window systems of Linux. Extensions of every other platform are left out of the model.
 PLATFORMS = {"xlib", "xcb", "wayland", "xlib_xrandr"}
 
@@ -29,6 +31,7 @@ class Member:
     selection: list = field(default_factory=list)
     values: str = None           # of sType
     exclusive: bool = False      # no other thread may use it, or what it names, meanwhile
+    object_type: str = None      # of an object in a u64: the sibling that says of which type it is
     declaration: str = ""
 
     @property
@@ -70,6 +73,12 @@ class Handle:
     parent: str
     object_type: str
     aliases: list = field(default_factory=list)
+    # What follows from the commands; objects.gather fills it in.
+    pool: str = None                                # the type that it is allocated from
+    makers: list = field(default_factory=list)      # commands that give it out
+    enders: list = field(default_factory=list)      # commands that end one that they name
+    below: set = field(default_factory=set)         # types whose parent, or its parent, it is
+    of_device: bool = False                         # some VkDevice is above it
 
 
 @dataclass
@@ -185,7 +194,8 @@ class Registry:
             noauto=node.get("noautovalidity") == "true",
             selector=node.get("selector"),
             selection=[s for s in (node.get("selection") or "").split(",") if s],
-            values=node.get("values"), exclusive=bool(node.get("externsync")), declaration=text)
+            values=node.get("values"), exclusive=bool(node.get("externsync")),
+            object_type=node.get("objecttype"), declaration=text)
         return m
 
     def _read_types(self, root):
@@ -331,6 +341,7 @@ class Registry:
         for s in self.structs.values():
             for root in s.extends:
                 self.extending.setdefault(root, []).append(s)
+        objects.gather(self)
 
 
 def header_version(path):

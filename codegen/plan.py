@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import objects
 from layout import Layouts
 
 # Structs that hold these, or pointers to functions, are the client's own business.
@@ -31,6 +32,7 @@ class Step:
     size: str = None              # client-side C expression of a size
     back: bool = False            # sized: comes back
     share: str = "false"          # sized: C condition for passing it by reference
+    pool: str = None              # new: C of the pool that it is allocated from
     cases: list = field(default_factory=list)   # of a union: ([selector values], [steps])
 
 
@@ -55,7 +57,7 @@ class CommandPlan:
     returns: list                # steps whose pointees come back
     news: list                   # of New, one at most
     victim: object = None        # the step whose handle or handles the call destroys
-    victim_count: str = None
+    emptied: object = None       # the parameter whose pool loses its children
     group: str = ""
 
     @property
@@ -72,6 +74,13 @@ class Planner:
         with open(policy_path, "rb") as f:
             self.policy = tomllib.load(f)
         self.withheld = self.policy["withheld"]
+        self.commands = {n: c for n, c in registry.commands.items()
+                         if any(p not in self.withheld for p in c.providers)}
+        self.client = self._client_commands()
+        self.wire_commands = {n: c for n, c in self.commands.items() if n not in self.client}
+        self.client_handles = {h.name for h in registry.handles.values()
+                               if not h.dispatchable
+                               and not any(n in self.wire_commands for n in h.makers)}
         own = set(self.policy["device"])
         hidden = set(self.withheld) | own
         self.structs = {n: s for n, s in registry.structs.items()
@@ -82,15 +91,21 @@ class Planner:
         self.own_features = sorted((s for s in registry.extending["VkPhysicalDeviceFeatures2"]
                                     if s.providers and own.issuperset(s.providers)),
                                    key=lambda s: s.name)
-        self.commands = {n: c for n, c in registry.commands.items()
-                         if any(p not in self.withheld for p in c.providers)}
-        self.wire_commands = {n: c for n, c in self.commands.items()
-                              if n not in self.policy["client"]}
         self._check_policy()
+
+    def _client_commands(self):
+        """Names of the commands written by hand in the client that never cross: those of the policy,
+        and what only extensions of the client's own bring."""
+        own = (set(self.policy["instance"]) | set(self.policy["device"])) - \
+            set(self.policy["passed_on"])
+        return set(self.policy["client"]) | {
+            n for n, c in self.commands.items()
+            if own.intersection(c.providers)
+            and not any(p.startswith("VK_VERSION_") for p in c.providers)}
 
     def _for_client(self, struct):
         """Whether a struct in a chain speaks about an object of the client's own."""
-        return bool(struct.extends) and any(m.type in self.policy["client_handles"]
+        return bool(struct.extends) and any(m.type in self.client_handles
                                             for m in struct.members)
 
     def _check_policy(self):
@@ -100,7 +115,7 @@ class Planner:
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
-        for table in ("withheld", "same_kernel", "instance", "device"):
+        for table in ("withheld", "same_kernel", "instance", "device", "passed_on"):
             for name in self.policy[table]:
                 if name not in self.r.extensions:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")
@@ -110,7 +125,7 @@ class Planner:
             for name in names:
                 if name not in self.structs:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such struct")
-        for table in ("pointers", "ignored", "lenient", "object_handles"):
+        for table in ("pointers", "ignored", "lenient"):
             for name in self.policy[table]:
                 owner, member = name.split(".")
                 if owner in self.r.structs:
@@ -179,13 +194,13 @@ class Planner:
             return []
         if kind in ("shm",):
             return [Step("shm", m)]
-        if path in self.policy["object_handles"]:
-            return [Step("object", m, elem=self.policy["object_handles"][path])]
+        if m.object_type:
+            return [Step("object", m, elem=m.object_type)]
         if m.name == "pNext":
             return [Step("chain", m)]
         if m.type in r.funcpointers or m.type == "VkAllocationCallbacks":
             return [Step("host", m)]
-        if m.type in self.policy["client_handles"] and not m.pointers:
+        if m.type in self.client_handles and not m.pointers:
             return [Step("host", m)]
         if not m.pointers:
             return self._value_steps(owner, m, siblings, base)
@@ -292,10 +307,14 @@ class Planner:
                            blocking=name in self.policy["blocking"],
                            names_buffers=streamed and any(p.type == "VkCommandBuffer" for p in wire),
                            returns=returns, news=news)
-        if re.match(r"vk(Destroy|Free)", name):
-            handles = [s for s in steps if s.kind in ("handle", "dispatchable") or
-                       s.kind == "array" and s.elem in self.r.handles]
-            plan.victim = handles[-1] if handles else None
+        ended = objects.ended_by(self.r, c)
+        plan.victim = next((s for s in steps if s.m is ended), None)
+        pool = objects.pool_member(self.r, c)
+        for n in news if pool else []:
+            n.step.pool = f"{pool[0].name}->{pool[1].name}"
+        pools = {h.pool for h in self.r.handles.values()}
+        plan.emptied = next((p for p in c.params if p.type in pools and
+                             (p is ended or name in self.policy["empties_pool"])), None)
         plan.group = self._group(c)
         return plan
 

@@ -50,7 +50,7 @@ class Model(unittest.TestCase):
         for version, commands, _ in self.r.versions:
             for name in commands:
                 name = self.r.command_alias.get(name, name)
-                if name in self.p.policy["client"]:
+                if name in self.p.client:
                     continue
                 self.assertIn(name, self.p.wire_commands, version)
 
@@ -60,9 +60,61 @@ class Model(unittest.TestCase):
                 continue
             for name in x.commands:
                 name = self.r.command_alias.get(name, name)
-                if name in self.p.policy["client"]:
+                if name in self.p.client:
                     continue
                 self.assertIn(name, self.p.commands, x.name)
+
+    # -- objects -------------------------------------------------------------------------------
+
+    def test_where_objects_come_from_and_what_ends_them(self):
+        buffer = self.r.handles["VkBuffer"]
+        self.assertEqual((buffer.makers, buffer.enders, buffer.pool, buffer.of_device),
+                         (["vkCreateBuffer"], ["vkDestroyBuffer"], None, True))
+        memory = self.r.handles["VkDeviceMemory"]
+        self.assertEqual((memory.makers, memory.enders), (["vkAllocateMemory"], ["vkFreeMemory"]))
+        self.assertIn("vkCreateComputePipelines", self.r.handles["VkPipeline"].makers)
+        self.assertEqual(self.r.handles["VkPipelineBinaryKHR"].makers,
+                         ["vkCreatePipelineBinariesKHR"])
+        self.assertEqual(self.r.handles["VkPerformanceConfigurationINTEL"].enders,
+                         ["vkReleasePerformanceConfigurationINTEL"])
+        self.assertEqual(self.r.handles["VkDevice"].enders, ["vkDestroyDevice"])
+        self.assertFalse(self.r.handles["VkDevice"].of_device)
+        self.assertFalse(self.r.handles["VkDisplayModeKHR"].of_device)
+
+    def test_pools(self):
+        self.assertEqual({n: h.pool for n, h in self.r.handles.items() if h.pool},
+                         {"VkCommandBuffer": "VkCommandPool", "VkDescriptorSet": "VkDescriptorPool"})
+        self.assertEqual(self.params("vkAllocateDescriptorSets")["pDescriptorSets"].pool,
+                         "pAllocateInfo->descriptorPool")
+        emptied = {n: self.p.command_plan(n).emptied for n in self.p.wire_commands}
+        self.assertEqual({n: p.type for n, p in emptied.items() if p},
+                         {"vkDestroyCommandPool": "VkCommandPool",
+                          "vkDestroyDescriptorPool": "VkDescriptorPool",
+                          "vkResetDescriptorPool": "VkDescriptorPool"})
+
+    def test_what_a_command_ends(self):
+        ends = {n: self.p.command_plan(n).victim for n in self.p.wire_commands}
+        self.assertEqual(ends["vkFreeCommandBuffers"].m.name, "pCommandBuffers")
+        self.assertEqual(ends["vkFreeMemory"].m.name, "memory")
+        self.assertEqual(ends["vkDestroyDevice"].m.name, "device")
+        for name in ("vkReleaseProfilingLockKHR", "vkReleaseCapturedPipelineDataKHR"):
+            self.assertIsNone(ends[name], name)
+
+    def test_the_clients_own(self):
+        """All that an extension of the client's own brings, and what such commands make."""
+        for name in ("vkCreateXcbSurfaceKHR", "vkGetDisplayPlaneCapabilities2KHR",
+                     "vkAcquireNextImage2KHR", "vkGetFenceFdKHR", "vkDeferredOperationJoinKHR"):
+            self.assertIn(name, self.p.client)
+        for name in ("vkSetDebugUtilsObjectNameEXT", "vkCmdBeginDebugUtilsLabelEXT",
+                     "vkGetPhysicalDeviceFeatures2", "vkBindImageMemory2"):
+            self.assertIn(name, self.p.commands)
+            self.assertNotIn(name, set(self.p.client) - set(self.p.policy["client"]))
+        self.assertLessEqual({"VkFence", "VkSurfaceKHR", "VkSwapchainKHR", "VkDisplayKHR",
+                              "VkDisplayModeKHR", "VkPrivateDataSlot", "VkDebugReportCallbackEXT",
+                              "VkDescriptorUpdateTemplate", "VkDeferredOperationKHR"},
+                             self.p.client_handles)
+        for name in ("VkQueue", "VkImage", "VkSemaphore", "VkPipelineBinaryKHR"):
+            self.assertNotIn(name, self.p.client_handles)
 
     def test_policy_reasons(self):
         for table, entries in self.p.policy.items():
