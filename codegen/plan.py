@@ -292,6 +292,8 @@ class Planner:
         steps = []
         for p in wire:
             steps += self.member_steps(name, p, wire)
+        if streamed:
+            self._check_stream(name, steps)
         returns = [s for s in steps if s.kind in ("out", "inout", "shape") or s.back]
         news = self._news(name, steps, wire)
         inner = any(s.elem in self.r.structs and self.fills(s.elem) for s in steps
@@ -317,6 +319,29 @@ class Planner:
                              (p is ended or name in self.policy["empties_pool"])), None)
         plan.group = self._group(c)
         return plan
+
+    def _check_stream(self, name, steps):
+        """A stream is replayed after the call that recorded it has returned: nothing comes back, and
+        nothing that it names by reference would still be there. What is `inout` is input to it."""
+        for s in self.reached_steps(steps):
+            if s.kind in ("out", "shape", "new", "shm") or s.back or s.share != "false":
+                raise SystemExit(f"policy.toml: {name} is recorded into a stream, where "
+                                 f"{s.m.name} can neither come back nor be shared")
+
+    def reached_steps(self, steps):
+        """These steps and those of all structs that they lead to."""
+        waiting, seen = list(steps), set()
+        while waiting:
+            s = waiting.pop()
+            yield s
+            waiting += [inner for _, case in s.cases for inner in case]
+            if s.elem in self.r.structs and s.elem not in seen and s.kind != "union":
+                seen.add(s.elem)
+                waiting += self.struct_steps(s.elem)
+                for link in self.chain_of(s.elem):
+                    if link.name not in seen:
+                        seen.add(link.name)
+                        waiting += self.struct_steps(link.name)
 
     def _news(self, name, steps, params):
         """Handles stand in a parameter, or in a struct that a parameter points to."""

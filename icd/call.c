@@ -77,10 +77,16 @@ void vd_scratch_finish(struct vd_instance *instance)
     }
 }
 
+/* Only for encoders with call_ops. */
+static struct vd_call *call_of_encoder(struct vd_encoder *e)
+{
+    return (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+}
+
 /* A record that outgrows its place in the ring moves to memory of its own. */
 static bool grow(struct vd_encoder *e, uint64_t capacity)
 {
-    struct vd_call *call = (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+    struct vd_call *call = call_of_encoder(e);
     const bool in_ring = !call->scratch;
     struct vd_scratch *scratch = in_ring ? scratch_get(e->instance) : call->scratch;
     if (!scratch)
@@ -108,9 +114,9 @@ static bool grow(struct vd_encoder *e, uint64_t capacity)
     return true;
 }
 
-struct vd_share *vd_call_share(struct vd_encoder *e, uint64_t size)
+static struct vd_share *new_share(struct vd_encoder *e, uint64_t size)
 {
-    struct vd_call *call = (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+    struct vd_call *call = call_of_encoder(e);
     struct vd_share *share = calloc(1, sizeof(*share));
     /* The ring's lock is not held while so much is copied. */
     if (!share || (!call->scratch && !grow(e, e->size)) ||
@@ -123,6 +129,8 @@ struct vd_share *vd_call_share(struct vd_encoder *e, uint64_t size)
     call->shares = share;
     return share;
 }
+
+static const struct vd_encoder_ops call_ops = {.grow = grow, .share = new_share};
 
 /* Behind an answer, nobody uses it any more. */
 static void free_shares(struct vd_call *call)
@@ -167,7 +175,7 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     e->echo = 0;
     e->new_count = 0;
     e->failed = false;
-    e->grow = grow;
+    e->ops = &call_ops;
     e->instance = instance;
     e->device = object->device;
     e->at = sizeof(struct vd_record) + (call->sync ? sizeof(struct vd_reply_request) : 0);

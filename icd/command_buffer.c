@@ -143,6 +143,7 @@ bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size)
     return next_chunk(cb, size, 0);
 }
 
+/* Only for encoders with stream_ops. */
 static struct vd_command_buffer *buffer_of_encoder(struct vd_encoder *e)
 {
     return (struct vd_command_buffer *)((char *)e - offsetof(struct vd_command_buffer, encoder));
@@ -152,6 +153,8 @@ static bool grow(struct vd_encoder *e, uint64_t capacity)
 {
     return next_chunk(buffer_of_encoder(e), capacity, e->size);
 }
+
+static const struct vd_encoder_ops stream_ops = {.grow = grow};
 
 void vd_command_buffer_failed(struct vd_encoder *e)
 {
@@ -254,7 +257,7 @@ vd_vkAllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo *
             break;
         }
         vd_dispatchable_init(&cb->base, id, instance, (struct vd_device *)device);
-        cb->encoder.grow = grow;
+        cb->encoder.ops = &stream_ops;
         cb->encoder.instance = instance;
         cb->encoder.device = (struct vd_device *)device;
         cb->pool = pool;

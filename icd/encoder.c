@@ -46,11 +46,11 @@ static void mark_echo(struct vd_encoder *e, uint32_t at)
 /* From here on a copy is saved by naming the bytes instead of sending them. */
 #define SHARE_MIN (16u << 10)
 
-/* False: there is no memory to share. */
+/* False: there is no memory to share, or nothing that may be. */
 static bool share_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size,
                         bool back)
 {
-    struct vd_share *share = vd_call_share(e, size);
+    struct vd_share *share = e->ops->share ? e->ops->share(e, size) : NULL;
     if (!share)
         return false;
     const uint32_t at = vd_enc_reserve(e, 16);

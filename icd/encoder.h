@@ -19,6 +19,18 @@
 #include "object.h"
 #include "shm_pool.h"
 
+struct vd_encoder;
+struct vd_share;
+
+/* What calls and recorded command buffers do in ways of their own. */
+struct vd_encoder_ops {
+    /* Makes room for `capacity` bytes from base, moving the record; false when it cannot. */
+    bool (*grow)(struct vd_encoder *e, uint64_t capacity);
+    /* Memory beside the record, until the call has ended; NULL: no memory. NULL for records that
+     * outlive the call: they share nothing. */
+    struct vd_share *(*share)(struct vd_encoder *e, uint64_t size);
+};
+
 struct vd_encoder {
     uint8_t *base;     /* start of the record */
     uint32_t size;     /* bytes written so far */
@@ -29,8 +41,7 @@ struct vd_encoder {
     uint32_t news;     /* where the ids of new handles stand */
     uint32_t new_count;
     bool failed; /* out of memory, or over VD_RECORD_MAX: the record is not sent */
-    /* Makes room for `capacity` bytes from base, moving the record; false when it cannot. */
-    bool (*grow)(struct vd_encoder *e, uint64_t capacity);
+    const struct vd_encoder_ops *ops;
     struct vd_instance *instance;
     struct vd_device *device; /* NULL at instance level */
 };
@@ -54,7 +65,7 @@ static inline void vd_enc_zero(struct vd_encoder *e, uint32_t at, size_t size)
 static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
 {
     const uint64_t end = e->size + ((size + 7) & ~UINT64_C(7));
-    if (size > VD_RECORD_MAX || end > VD_RECORD_MAX || (end > e->capacity && !e->grow(e, end))) {
+    if (size > VD_RECORD_MAX || end > VD_RECORD_MAX || (end > e->capacity && !e->ops->grow(e, end))) {
         e->failed = true;
         return 0;
     }
@@ -110,14 +121,11 @@ void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t ty
 void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
                               uint64_t count);
 
-/* Memory beside the record, until the call has ended. */
 struct vd_share {
     struct vd_share *next;
     uint64_t pointer; /* vd_shm_pointer() */
     struct vd_shm_part part;
 };
-/* For an encoder of a vd_call; NULL: no memory. */
-struct vd_share *vd_call_share(struct vd_encoder *e, uint64_t size);
 
 /* Sizes that the registry does not state; see policy.toml. */
 uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,

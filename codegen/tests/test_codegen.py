@@ -250,6 +250,24 @@ class Model(unittest.TestCase):
             if plan.streamed:
                 self.assertFalse(plan.returns or plan.news, name)
 
+    def test_streams_share_nothing(self):
+        """What a call shares ends with the call, which a stream outlives; and nothing returns."""
+        sized = 'kind = "sized", size = "8", reason = "a test"'
+        entries = ('"vkCmdPushConstants.pValues" = { share = "true", %s }',
+                   '"vkCmdPushConstants.pValues" = { back = true, %s }',
+                   '"VkPushConstantsInfo.pValues" = { share = "true", %s }',
+                   '"VkDependencyInfo.pMemoryBarriers" = { kind = "out", reason = "a test" }')
+        commands = ("vkCmdPushConstants", "vkCmdPushConstants", "vkCmdPushConstants2",
+                    "vkCmdPipelineBarrier2")
+        text = (HERE.parent / "policy.toml").read_text(encoding="utf-8")
+        for entry, command in zip(entries, commands):
+            entry = entry % sized if "%s" in entry else entry
+            with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
+                f.write(text.replace("[pointers]\n", f"[pointers]\n{entry}\n"))
+                f.flush()
+                with self.assertRaisesRegex(SystemExit, command):
+                    Planner(self.r, f.name).command_plan(command)
+
     def test_what_waits_for_recording(self):
         for name in ("vkDestroyBuffer", "vkFreeMemory", "vkDestroyDevice", "vkResetDescriptorPool",
                      "vkFreeDescriptorSets", "vkSetDebugUtilsObjectNameEXT"):
