@@ -65,7 +65,8 @@ static inline void vd_enc_zero(struct vd_encoder *e, uint32_t at, size_t size)
 static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
 {
     const uint64_t end = e->size + ((size + 7) & ~UINT64_C(7));
-    if (size > VD_RECORD_MAX || end > VD_RECORD_MAX || (end > e->capacity && !e->ops->grow(e, end))) {
+    if (size > VD_RECORD_MAX || end > VD_RECORD_MAX ||
+        (end > e->capacity && !e->ops->grow(e, end))) {
         e->failed = true;
         return 0;
     }
