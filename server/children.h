@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The listener's child processes: a worker for each client, one more that is ready for the next
+ * client, and a device for each QEMU.
+ *
+ * Functions that may start a process return true in the new process, once it has done its work, with
+ * the exit status in *status: the caller then has nothing left to do but to clean up and exit. In
+ * the listener they return false, with a line in the log if the process could not be started.
+ */
+#ifndef VIADUCT_SERVER_CHILDREN_H
+#define VIADUCT_SERVER_CHILDREN_H
+
+#include <poll.h>
+#include <stdbool.h>
+
+#include "context.h"
+
+struct vds_children;
+
+/* What a device runs; as in vd_listener_options. */
+typedef int (*vds_run_device)(int socket, int spawn, unsigned number);
+
+/* `context` must outlive the children. NULL without memory. */
+struct vds_children *vds_children_create(const struct vd_context_options *context,
+                                         vds_run_device run_device);
+/* Forgets the processes; it does not end them. NULL is fine. */
+void vds_children_destroy(struct vds_children *children);
+
+/* Gives the client to the spare worker, or to a new one. The caller keeps its descriptor. */
+bool vds_children_serve_client(struct vds_children *children, int client, int *status);
+/* Makes a device for the QEMU at the other end. The caller keeps its descriptor. */
+bool vds_children_serve_frontend(struct vds_children *children, int frontend, int *status);
+/* Makes a spare worker if one is missing and it is the time for it. */
+bool vds_children_start_spare(struct vds_children *children, int *status);
+
+/* The devices' sockets, for poll(): how many there are, and at most `max` of them. */
+unsigned vds_children_source_count(const struct vds_children *children);
+unsigned vds_children_add_sources(const struct vds_children *children, struct pollfd *sources,
+                                  unsigned max);
+/* A device's socket is readable: does what the device asks for. */
+bool vds_children_handle_source(struct vds_children *children, int fd, int *status);
+
+/* Takes note of those that have ended. */
+void vds_children_reap(struct vds_children *children);
+/* No new workers from now on; those that end do so because they have been told to. */
+void vds_children_stop(struct vds_children *children);
+void vds_children_signal(const struct vds_children *children, int signal);
+bool vds_children_remain(const struct vds_children *children);
+
+#endif
