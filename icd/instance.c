@@ -18,6 +18,7 @@
 #include "physical_device.h"
 #include "profile.h"
 #include "wsi/display.h"
+#include "wsi/libraries.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -118,9 +119,11 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceLayerProperties(uint32_t *p
     return VK_SUCCESS;
 }
 
-static bool offered(const struct vd_extension *extension)
+static bool offered(enum vd_extension_index index)
 {
-    return !extension->device && extension->way == VD_EXTENSION_CLIENT;
+    const struct vd_extension *extension = &vd_extensions[index];
+    return !extension->device && extension->way == VD_EXTENSION_CLIENT &&
+           vdc_wsi_has_libraries(index);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
@@ -131,7 +134,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
     uint32_t count = 0;
     VkResult result = VK_SUCCESS;
     for (int i = 0; i < VD_EXT_COUNT; i++) {
-        if (!offered(&vd_extensions[i]))
+        if (!offered(i))
             continue;
         if (pProperties && count == *pPropertyCount) {
             result = VK_INCOMPLETE;
@@ -181,7 +184,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
         goto fail;
     for (uint32_t i = 0; i < pCreateInfo->enabledExtensionCount; i++) {
         const int index = vd_extension_find(pCreateInfo->ppEnabledExtensionNames[i]);
-        if (index < 0 || !offered(&vd_extensions[index])) {
+        if (index < 0 || !offered(index)) {
             result = VK_ERROR_EXTENSION_NOT_PRESENT;
             goto fail;
         }

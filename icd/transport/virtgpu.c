@@ -6,21 +6,27 @@
  * here is only ever a hint: the kernel signals it together with any later one.
  */
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <drm.h>
 #include <virtgpu_drm.h>
-#include <xf86drm.h>
 
 #include "common/clock.h"
 #include "protocol/virtio_gpu.h"
@@ -29,14 +35,12 @@
 #include "icd/transport.h"
 
 #define DRIVER_NAME "virtio_gpu"
-#define PCI_VENDOR  0x1af4
+#define NODES       "/dev/dri"
 
 /* A resource of this target and format is a plain buffer. */
 #define TARGET_BUFFER 0
 #define FORMAT_R8     64
 #define BIND_CUSTOM   (1u << 17)
-
-#define NODES_MAX 64
 
 /* The device answers every wait within two seconds, and every registration within ten: who waits
  * longer waits for a dead one. */
@@ -69,6 +73,16 @@ static struct virtgpu *downcast(struct vd_transport *transport)
     return (struct virtgpu *)transport;
 }
 
+/* The kernel's interface, without libdrm, which a guest's container may not have. */
+static int drm_ioctl(int fd, unsigned long request, void *argument)
+{
+    int result;
+    do {
+        result = ioctl(fd, request, argument);
+    } while (result < 0 && (errno == EINTR || errno == EAGAIN));
+    return result;
+}
+
 /* ---- Submissions */
 
 /* *fence, unless NULL, becomes a descriptor to poll. */
@@ -80,7 +94,7 @@ static bool execute(const struct virtgpu *virtgpu, const void *record, size_t si
         .command = (uintptr_t)record,
         .fence_fd = -1,
     };
-    if (drmIoctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execbuffer) < 0) {
+    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execbuffer) < 0) {
         vdc_log("virtio-gpu takes no commands: %s", strerror(errno));
         return false;
     }
@@ -162,7 +176,7 @@ static uint32_t take_id(struct virtgpu *virtgpu)
 static void close_handle(const struct virtgpu *virtgpu, uint32_t handle)
 {
     struct drm_gem_close request = {.handle = handle};
-    drmIoctl(virtgpu->fd, DRM_IOCTL_GEM_CLOSE, &request);
+    drm_ioctl(virtgpu->fd, DRM_IOCTL_GEM_CLOSE, &request);
 }
 
 static VkResult create_resource(const struct virtgpu *virtgpu, uint64_t size, uint32_t *handle,
@@ -178,13 +192,13 @@ static VkResult create_resource(const struct virtgpu *virtgpu, uint64_t size, ui
         .array_size = 1,
         .size = (uint32_t)size,
     };
-    if (drmIoctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
+    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
         vdc_log("no guest memory of %llu bytes: %s", (unsigned long long)size, strerror(errno));
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     struct drm_virtgpu_map request = {.handle = create.bo_handle};
     *map = MAP_FAILED;
-    if (drmIoctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_MAP, &request) == 0) {
+    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_MAP, &request) == 0) {
         *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, virtgpu->fd,
                     (off_t)request.offset);
     }
@@ -390,8 +404,8 @@ static int shm_export(struct vd_transport *transport, uint32_t shm)
     pthread_rwlock_rdlock(&virtgpu->lock);
     const uint32_t handle = virtgpu->mappings[shm].handle;
     pthread_rwlock_unlock(&virtgpu->lock);
-    int fd = -1;
-    return drmPrimeHandleToFD(virtgpu->fd, handle, DRM_CLOEXEC | DRM_RDWR, &fd) == 0 ? fd : -1;
+    struct drm_prime_handle request = {.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR};
+    return drm_ioctl(virtgpu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) == 0 ? request.fd : -1;
 }
 
 static bool shm_picture(struct vd_transport *transport, uint32_t shm, uint64_t offset,
@@ -436,10 +450,10 @@ static const struct vd_transport_ops ops = {
 
 static bool is_virtio_gpu(int fd)
 {
-    drmVersion *version = drmGetVersion(fd);
-    const bool is = version && strcmp(version->name, DRIVER_NAME) == 0;
-    drmFreeVersion(version);
-    return is;
+    char name[sizeof(DRIVER_NAME)] = "";
+    struct drm_version version = {.name = name, .name_len = sizeof(name)};
+    return drm_ioctl(fd, DRM_IOCTL_VERSION, &version) == 0 &&
+           version.name_len == strlen(DRIVER_NAME) && !memcmp(name, DRIVER_NAME, version.name_len);
 }
 
 static bool get_capset(int fd, uint32_t version, struct vd_capset *capset)
@@ -450,7 +464,7 @@ static bool get_capset(int fd, uint32_t version, struct vd_capset *capset)
         .addr = (uintptr_t)capset,
         .size = sizeof(*capset),
     };
-    return drmIoctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &request) == 0;
+    return drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &request) == 0;
 }
 
 /* The node's descriptor if a Viaduct server is behind it, else -1 after a line in the log. */
@@ -467,7 +481,7 @@ static int open_node(const char *path, struct vd_capset *capset)
     if (!is_virtio_gpu(fd)) {
         goto close_fd;
     }
-    if (drmIoctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
+    if (drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
         !get_capset(fd, 0, capset)) {
         vdc_log("the virtio-gpu at %s is not Viaduct's", path);
         goto close_fd;
@@ -489,21 +503,46 @@ close_fd:
     return -1;
 }
 
+static int is_render_node(const struct dirent *entry)
+{
+    return !strncmp(entry->d_name, "renderD", strlen("renderD"));
+}
+
+/* Whether the node may be virtio-gpu's, without opening it: that may wake a GPU. The device's driver
+ * is virtio_gpu, or that of the bus behind it, which is some virtio, too. */
+static bool may_be_virtio(const char *path)
+{
+    char link[64], driver[PATH_MAX];
+    struct stat status;
+    if (stat(path, &status) < 0 || !S_ISCHR(status.st_mode)) {
+        return false;
+    }
+    snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/device/driver", major(status.st_rdev),
+             minor(status.st_rdev));
+    const ssize_t length = readlink(link, driver, sizeof(driver) - 1);
+    if (length < 0) {
+        return true; /* nobody tells */
+    }
+    driver[length] = '\0';
+    const char *name = strrchr(driver, '/');
+    return !strncmp(name ? name + 1 : driver, "virtio", strlen("virtio"));
+}
+
 static int find_device(struct vd_capset *capset)
 {
-    drmDevice *devices[NODES_MAX];
-    const int count = drmGetDevices2(0, devices, NODES_MAX);
+    struct dirent **nodes;
+    const int count = scandir(NODES, &nodes, is_render_node, versionsort);
     int fd = -1;
-    for (int i = 0; i < count && fd < 0; i++) {
-        /* Others are not even opened: that may wake a GPU. */
-        if ((devices[i]->available_nodes & 1 << DRM_NODE_RENDER) &&
-            (devices[i]->bustype != DRM_BUS_PCI ||
-             devices[i]->deviceinfo.pci->vendor_id == PCI_VENDOR)) {
-            fd = open_node(devices[i]->nodes[DRM_NODE_RENDER], capset);
+    for (int i = 0; i < count; i++) {
+        char path[sizeof(NODES) + 1 + sizeof(nodes[i]->d_name)];
+        snprintf(path, sizeof(path), NODES "/%s", nodes[i]->d_name);
+        if (fd < 0 && may_be_virtio(path)) {
+            fd = open_node(path, capset);
         }
+        free(nodes[i]);
     }
-    if (count > 0) {
-        drmFreeDevices(devices, count);
+    if (count >= 0) {
+        free(nodes);
     }
     return fd;
 }

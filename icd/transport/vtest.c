@@ -569,6 +569,9 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
 
 /* futex_waitv() is new in Linux 5.16, filters of system calls may not know it, and it takes so many
  * words at most. Where it fails, sleeping on the first word alone is cut into slices. */
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449 /* musl 1.2.3 has no name for it */
+#endif
 #define WORDS_MAX     FUTEX_WAITV_MAX
 #define LOOK_AGAIN_NS (VD_NS_PER_S / 1000)
 

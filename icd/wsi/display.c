@@ -15,8 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xf86drm.h>
 
+#include "drm_library.h"
 #include "entrypoints.h"
 #include "icd/log.h"
 #include "icd/physical_device.h"
@@ -35,7 +35,7 @@ struct vd_card {
 struct vd_displays {
     const struct vd_instance *instance;
     pthread_mutex_t lock;
-    bool searched;
+    const struct vdc_drm *drm; /* NULL: there are no displays, or nobody has asked for them */
     struct vd_card *cards;
     struct vd_display *first; /* a display's place in this list is the number of its plane */
 };
@@ -64,7 +64,7 @@ void vd_displays_destroy(struct vd_displays *displays)
             display->modes = mode->next;
             free(mode);
         }
-        drmModeFreeCrtc(display->before);
+        displays->drm->ModeFreeCrtc(display->before);
         free(display);
     }
     while (displays->cards) {
@@ -85,18 +85,19 @@ static void open_card(struct vd_displays *displays, const char *path)
         return;
     }
     /* Whoever opens a card that has no master becomes it. */
-    if (drmIsMaster(fd))
-        drmDropMaster(fd);
+    if (displays->drm->IsMaster(fd))
+        displays->drm->DropMaster(fd);
     struct stat status;
     uint64_t dumb = 0;
     struct vd_card *card = NULL;
-    if (drmGetCap(fd, DRM_CAP_DUMB_BUFFER, &dumb) == 0 && dumb && fstat(fd, &status) == 0)
+    if (displays->drm->GetCap(fd, DRM_CAP_DUMB_BUFFER, &dumb) == 0 && dumb &&
+        fstat(fd, &status) == 0)
         card = calloc(1, sizeof(*card));
     if (!card) {
         close(fd);
         return;
     }
-    drmVersion *version = drmGetVersion(fd);
+    drmVersion *version = displays->drm->GetVersion(fd);
     *card = (struct vd_card){
         .next = displays->cards,
         .displays = displays,
@@ -104,35 +105,36 @@ static void open_card(struct vd_displays *displays, const char *path)
         .device = status.st_rdev,
         .is_virtio = version && strcmp(version->name, "virtio_gpu") == 0,
     };
-    drmFreeVersion(version);
+    displays->drm->FreeVersion(version);
     displays->cards = card;
 }
 
 static void find_cards(struct vd_displays *displays)
 {
     drmDevice *devices[CARDS_MAX];
-    const int count = drmGetDevices2(0, devices, CARDS_MAX);
+    const int count = displays->drm->GetDevices2(0, devices, CARDS_MAX);
     for (int i = 0; i < count; i++) {
         if (devices[i]->available_nodes & 1 << DRM_NODE_PRIMARY)
             open_card(displays, devices[i]->nodes[DRM_NODE_PRIMARY]);
     }
     if (count > 0)
-        drmFreeDevices(devices, count);
+        displays->drm->FreeDevices(devices, count);
 }
 
 /* A controller that drives the connector already, or else one that can and drives no other. */
 static uint32_t find_crtc(const struct vd_card *card, const drmModeRes *resources,
                           const drmModeConnector *connector)
 {
+    const struct vdc_drm *drm = card->displays->drm;
     uint32_t possible = 0, current = 0;
     for (int i = 0; i < connector->count_encoders; i++) {
-        drmModeEncoder *encoder = drmModeGetEncoder(card->fd, connector->encoders[i]);
+        drmModeEncoder *encoder = drm->ModeGetEncoder(card->fd, connector->encoders[i]);
         if (!encoder)
             continue;
         possible |= encoder->possible_crtcs;
         if (encoder->encoder_id == connector->encoder_id)
             current = encoder->crtc_id;
-        drmModeFreeEncoder(encoder);
+        drm->ModeFreeEncoder(encoder);
     }
     for (int i = 0; i < resources->count_crtcs && !current; i++) {
         bool taken = !(possible & 1u << i);
@@ -169,7 +171,8 @@ static void find_modes(struct vd_display *display, const drmModeConnector *conne
 
 static void find_display(struct vd_card *card, const drmModeRes *resources, uint32_t id)
 {
-    drmModeConnector *connector = drmModeGetConnector(card->fd, id);
+    const struct vdc_drm *drm = card->displays->drm;
+    drmModeConnector *connector = drm->ModeGetConnector(card->fd, id);
     if (!connector)
         return;
     struct vd_display **link = &card->displays->first;
@@ -180,7 +183,7 @@ static void find_display(struct vd_card *card, const drmModeRes *resources, uint
         *link = calloc(1, sizeof(**link));
         if (*link) {
             **link = (struct vd_display){.card = card, .connector = id, .acquired = -1};
-            const char *type = drmModeGetConnectorTypeName(connector->connector_type);
+            const char *type = drm->ModeGetConnectorTypeName(connector->connector_type);
             snprintf((*link)->name, sizeof((*link)->name), "%s-%u", type ? type : "Unknown",
                      connector->connector_type_id);
         }
@@ -194,22 +197,21 @@ static void find_display(struct vd_card *card, const drmModeRes *resources, uint
             display->crtc = find_crtc(card, resources, connector);
         find_modes(display, connector);
     }
-    drmModeFreeConnector(connector);
+    drm->ModeFreeConnector(connector);
 }
 
 /* Under the lock. */
 static void search(struct vd_displays *displays)
 {
-    if (!displays->searched)
+    if (!displays->drm && (displays->drm = vdc_drm()))
         find_cards(displays);
-    displays->searched = true;
     for (struct vd_card *card = displays->cards; card; card = card->next) {
-        drmModeRes *resources = drmModeGetResources(card->fd);
+        drmModeRes *resources = displays->drm->ModeGetResources(card->fd);
         if (!resources)
             continue; /* a card that only renders */
         for (int i = 0; i < resources->count_connectors; i++)
             find_display(card, resources, resources->connectors[i]);
-        drmModeFreeResources(resources);
+        displays->drm->ModeFreeResources(resources);
     }
 }
 
@@ -232,7 +234,8 @@ bool vd_display_take(struct vd_display *display, int *fd)
     pthread_mutex_lock(&displays->lock);
     *fd = fd_of(display);
     if (display->crtc)
-        taken = drmIsMaster(*fd) || (display->acquired < 0 && drmSetMaster(*fd) == 0);
+        taken = displays->drm->IsMaster(*fd) ||
+                (display->acquired < 0 && displays->drm->SetMaster(*fd) == 0);
     if (taken)
         display->card->users++;
     else
@@ -246,7 +249,7 @@ void vd_display_give(struct vd_display *display)
     struct vd_displays *displays = display->card->displays;
     pthread_mutex_lock(&displays->lock);
     if (--display->card->users == 0 && display->acquired < 0)
-        drmDropMaster(display->card->fd);
+        displays->drm->DropMaster(display->card->fd);
     pthread_mutex_unlock(&displays->lock);
 }
 
@@ -266,12 +269,12 @@ uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D e
         return 0;
     /* The kernel has one handle for a buffer, however often it is imported. */
     pthread_mutex_lock(&displays->lock);
-    if (drmPrimeFDToHandle(fd, dma_buf, &handle) == 0) {
-        if (drmModeAddFB2(fd, extent.width, extent.height, DRM_FORMAT_XRGB8888,
-                          (const uint32_t[4]){handle}, (const uint32_t[4]){pitch},
-                          (const uint32_t[4]){(uint32_t)offset}, &frame_buffer, 0) < 0)
+    if (displays->drm->PrimeFDToHandle(fd, dma_buf, &handle) == 0) {
+        if (displays->drm->ModeAddFB2(fd, extent.width, extent.height, DRM_FORMAT_XRGB8888,
+                                      (const uint32_t[4]){handle}, (const uint32_t[4]){pitch},
+                                      (const uint32_t[4]){(uint32_t)offset}, &frame_buffer, 0) < 0)
             frame_buffer = 0;
-        drmIoctl(fd, DRM_IOCTL_GEM_CLOSE, &(struct drm_gem_close){.handle = handle});
+        displays->drm->Ioctl(fd, DRM_IOCTL_GEM_CLOSE, &(struct drm_gem_close){.handle = handle});
     }
     pthread_mutex_unlock(&displays->lock);
     return frame_buffer;
@@ -284,12 +287,13 @@ int vd_display_show(struct vd_display *display, const struct vd_display_mode *mo
     const int fd = fd_of(display);
     pthread_mutex_lock(&displays->lock);
     if (!display->owner && !display->before)
-        display->before = drmModeGetCrtc(fd, display->crtc);
+        display->before = displays->drm->ModeGetCrtc(fd, display->crtc);
     display->owner = owner;
     pthread_mutex_unlock(&displays->lock);
     drmModeModeInfo info = mode->info;
     /* Between equal modes the kernel only exchanges the picture. */
-    return drmModeSetCrtc(fd, display->crtc, frame_buffer, 0, 0, &display->connector, 1, &info) < 0
+    return displays->drm->ModeSetCrtc(fd, display->crtc, frame_buffer, 0, 0, &display->connector, 1,
+                                      &info) < 0
                ? errno
                : 0;
 }
@@ -301,10 +305,10 @@ void vd_display_restore(struct vd_display *display, const void *owner)
     drmModeCrtc *before = display->before;
     if (display->owner == owner) {
         const bool on = before && before->mode_valid;
-        drmModeSetCrtc(fd_of(display), display->crtc, on ? before->buffer_id : 0,
-                       on ? before->x : 0, on ? before->y : 0, on ? &display->connector : NULL, on,
-                       on ? &before->mode : NULL);
-        drmModeFreeCrtc(before);
+        displays->drm->ModeSetCrtc(fd_of(display), display->crtc, on ? before->buffer_id : 0,
+                                   on ? before->x : 0, on ? before->y : 0,
+                                   on ? &display->connector : NULL, on, on ? &before->mode : NULL);
+        displays->drm->ModeFreeCrtc(before);
         display->before = NULL;
         display->owner = NULL;
     }
@@ -550,7 +554,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireDrmDisplayEXT(VkPhysicalDevice physic
     struct vd_display *display = display_of(handle);
     VkResult result = VK_ERROR_INITIALIZATION_FAILED;
     pthread_mutex_lock(&displays->lock);
-    if (is_node_of(display->card, drmFd) && drmIsMaster(drmFd) && display->card->users == 0) {
+    if (is_node_of(display->card, drmFd) && displays->drm->IsMaster(drmFd) &&
+        display->card->users == 0) {
         display->acquired = drmFd;
         result = VK_SUCCESS;
     }

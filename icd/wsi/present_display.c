@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include <drm_fourcc.h>
-#include <xf86drm.h>
 
+#include "drm_library.h"
 #include "icd/log.h"
 #include "icd/shm_pool.h"
 #include "options.h"
@@ -39,6 +39,7 @@ struct place {
 
 struct display_presenter {
     struct vd_presenter base;
+    const struct vdc_drm *drm;
     const struct vd_display_mode *mode;
     VkExtent2D extent;
     int fd;
@@ -64,25 +65,26 @@ static bool takes_pitch(const struct vd_presenter *presenter, uint64_t pitch)
     return true;
 }
 
-static void frame_buffer_finish(int fd, struct frame_buffer *buffer)
+static void frame_buffer_finish(const struct vdc_drm *drm, int fd, struct frame_buffer *buffer)
 {
     if (buffer->map)
         munmap(buffer->map, buffer->size);
     if (buffer->id)
-        drmModeRmFB(fd, buffer->id);
+        drm->ModeRmFB(fd, buffer->id);
     if (buffer->handle)
-        drmModeDestroyDumbBuffer(fd, buffer->handle);
+        drm->ModeDestroyDumbBuffer(fd, buffer->handle);
 }
 
-static bool frame_buffer_init(int fd, VkExtent2D extent, struct frame_buffer *buffer)
+static bool frame_buffer_init(const struct vdc_drm *drm, int fd, VkExtent2D extent,
+                              struct frame_buffer *buffer)
 {
     uint64_t offset;
-    if (drmModeCreateDumbBuffer(fd, extent.width, extent.height, 8 * PIXEL_SIZE, 0, &buffer->handle,
-                                &buffer->pitch, &buffer->size) < 0 ||
-        drmModeAddFB2(fd, extent.width, extent.height, DRM_FORMAT_XRGB8888,
-                      (const uint32_t[4]){buffer->handle}, (const uint32_t[4]){buffer->pitch},
-                      (const uint32_t[4]){0}, &buffer->id, 0) < 0 ||
-        drmModeMapDumbBuffer(fd, buffer->handle, &offset) < 0)
+    if (drm->ModeCreateDumbBuffer(fd, extent.width, extent.height, 8 * PIXEL_SIZE, 0,
+                                  &buffer->handle, &buffer->pitch, &buffer->size) < 0 ||
+        drm->ModeAddFB2(fd, extent.width, extent.height, DRM_FORMAT_XRGB8888,
+                        (const uint32_t[4]){buffer->handle}, (const uint32_t[4]){buffer->pitch},
+                        (const uint32_t[4]){0}, &buffer->id, 0) < 0 ||
+        drm->ModeMapDumbBuffer(fd, buffer->handle, &offset) < 0)
         return false;
     void *map = mmap(NULL, buffer->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (map == MAP_FAILED)
@@ -128,7 +130,7 @@ static bool show_in_place(struct display_presenter *p, const struct vd_pixels *p
 static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels, int *error)
 {
     for (size_t i = 0; i < 2 && !p->buffers[i].map; i++) {
-        if (!frame_buffer_init(p->fd, p->extent, &p->buffers[i])) {
+        if (!frame_buffer_init(p->drm, p->fd, p->extent, &p->buffers[i])) {
             vdc_log("no frame buffer for %s: %s", p->mode->display->name, strerror(errno));
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;
         }
@@ -176,9 +178,9 @@ static void destroy(struct vd_presenter *presenter)
     struct display_presenter *p = display_presenter(presenter);
     vd_display_restore(p->mode->display, p);
     for (size_t i = 0; i < 2; i++)
-        frame_buffer_finish(p->fd, &p->buffers[i]);
+        frame_buffer_finish(p->drm, p->fd, &p->buffers[i]);
     for (uint32_t i = 0; i < p->place_count; i++)
-        drmModeRmFB(p->fd, p->places[i].id);
+        p->drm->ModeRmFB(p->fd, p->places[i].id);
     vd_display_give(p->mode->display);
     free(p);
 }
@@ -200,6 +202,7 @@ VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExten
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     *p = (struct display_presenter){
         .base.ops = &display_ops,
+        .drm = vdc_drm(),
         .mode = mode,
         .extent = extent,
         .copies = vd_wsi_options() & VD_WSI_NO_SHM,

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <xcb/shm.h>
 
 #include "icd/log.h"
 #include "icd/shm_pool.h"
@@ -28,7 +27,8 @@ struct x11_presenter {
     struct vd_x11_window window;
     VkExtent2D extent;
     xcb_gcontext_t gc;
-    bool shm; /* until the server refuses */
+    const struct vdc_xcb_shm *shm;
+    bool shares; /* pictures are read from shared memory, until the server refuses */
     uint32_t segment_count;
     uint32_t segment_capacity;
     uint32_t row_size;    /* bytes of a row as the X protocol wants it */
@@ -53,24 +53,25 @@ static bool takes_pitch(const struct vd_presenter *presenter, uint64_t pitch)
 }
 
 /* Descriptors only pass through local sockets; elsewhere the server would wait for them. */
-static bool is_local(xcb_connection_t *connection)
+static bool is_local(const struct vd_x11_window *window)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
-    return getsockname(xcb_get_file_descriptor(connection), (struct sockaddr *)&address, &size) ==
-               0 &&
-           address.ss_family == AF_UNIX;
+    const int fd = window->xcb->get_file_descriptor(window->connection);
+    return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
 }
 
-static bool has_shm(xcb_connection_t *connection)
+static bool has_shm(const struct vd_x11_window *window, const struct vdc_xcb_shm *shm)
 {
-    if (vd_wsi_options() & VD_WSI_NO_SHM || !is_local(connection))
+    xcb_connection_t *connection = window->connection;
+    if (vd_wsi_options() & VD_WSI_NO_SHM || !shm || !is_local(window))
         return false;
-    const xcb_query_extension_reply_t *extension = xcb_get_extension_data(connection, &xcb_shm_id);
+    const xcb_query_extension_reply_t *extension =
+        window->xcb->get_extension_data(connection, shm->id);
     if (!extension || !extension->present)
         return false;
     xcb_shm_query_version_reply_t *version =
-        xcb_shm_query_version_reply(connection, xcb_shm_query_version(connection), NULL);
+        shm->query_version_reply(connection, shm->query_version(connection), NULL);
     const bool passes_descriptors =
         version && (version->major_version > 1 ||
                     (version->major_version == 1 && version->minor_version >= 2));
@@ -79,15 +80,15 @@ static bool has_shm(xcb_connection_t *connection)
 }
 
 /* Drops whatever the server answers. */
-static void forget(xcb_connection_t *connection, xcb_void_cookie_t cookie)
+static void forget(const struct vd_x11_window *window, xcb_void_cookie_t cookie)
 {
-    xcb_discard_reply(connection, cookie.sequence);
+    window->xcb->discard_reply(window->connection, cookie.sequence);
 }
 
-static bool succeeded(xcb_connection_t *connection, xcb_void_cookie_t cookie)
+static bool succeeded(const struct vd_x11_window *window, xcb_void_cookie_t cookie)
 {
-    xcb_generic_error_t *error = xcb_request_check(connection, cookie);
-    const bool success = !error && !xcb_connection_has_error(connection);
+    xcb_generic_error_t *error = window->xcb->request_check(window->connection, cookie);
+    const bool success = !error && !window->xcb->connection_has_error(window->connection);
     free(error);
     return success;
 }
@@ -109,9 +110,9 @@ static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_pixel
     if (fd < 0)
         return 0;
     xcb_connection_t *connection = p->window.connection;
-    const xcb_shm_seg_t id = xcb_generate_id(connection);
+    const xcb_shm_seg_t id = p->window.xcb->generate_id(connection);
     const uint8_t read_only = 1;
-    if (!succeeded(connection, xcb_shm_attach_fd_checked(connection, id, fd, read_only)))
+    if (!succeeded(&p->window, p->shm->attach_fd_checked(connection, id, fd, read_only)))
         return 0;
     p->segments[p->segment_count++] = (struct segment){.fd = part->fd, .id = id};
     return id;
@@ -120,7 +121,7 @@ static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_pixel
 static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segment,
                                     const struct vd_pixels *pixels)
 {
-    return xcb_shm_put_image_checked(
+    return p->shm->put_image_checked(
         p->window.connection, p->window.id, p->gc, (uint16_t)(pixels->pitch / p->window.pixel_size),
         (uint16_t)p->extent.height, 0, 0, (uint16_t)p->extent.width, (uint16_t)p->extent.height, 0,
         0, p->window.depth, XCB_IMAGE_FORMAT_Z_PIXMAP, /* send_event */ 0, segment,
@@ -146,11 +147,11 @@ static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixe
             memcpy(p->stripe + (size_t)i * p->row_size, row + (size_t)i * pixels->pitch,
                    p->row_size);
         if (y)
-            forget(p->window.connection, *cookie);
-        *cookie =
-            xcb_put_image_checked(p->window.connection, XCB_IMAGE_FORMAT_Z_PIXMAP, p->window.id,
-                                  p->gc, (uint16_t)p->extent.width, (uint16_t)rows, 0, (int16_t)y,
-                                  0, p->window.depth, rows * p->row_size, data);
+            forget(&p->window, *cookie);
+        *cookie = p->window.xcb->put_image_checked(p->window.connection, XCB_IMAGE_FORMAT_Z_PIXMAP,
+                                                   p->window.id, p->gc, (uint16_t)p->extent.width,
+                                                   (uint16_t)rows, 0, (int16_t)y, 0,
+                                                   p->window.depth, rows * p->row_size, data);
         row += (size_t)rows * pixels->pitch;
     }
     return VK_SUCCESS;
@@ -159,12 +160,13 @@ static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixe
 static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
 {
     struct x11_presenter *p = x11_presenter(presenter);
+    const struct vdc_xcb *xcb = p->window.xcb;
     xcb_connection_t *connection = p->window.connection;
     for (;;) {
-        const xcb_shm_seg_t segment = p->shm ? find_segment(p, pixels) : 0;
-        if (p->shm && !segment) {
+        const xcb_shm_seg_t segment = p->shares ? find_segment(p, pixels) : 0;
+        if (p->shares && !segment) {
             vdc_log("the X server does not take shared memory; pictures are sent instead");
-            p->shm = false;
+            p->shares = false;
         }
         xcb_void_cookie_t put;
         if (segment) {
@@ -176,8 +178,8 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
         }
         /* The server handles requests in order: with this answer it has read the pixels, too. */
         xcb_get_geometry_reply_t *geometry =
-            xcb_get_geometry_reply(connection, xcb_get_geometry(connection, p->window.id), NULL);
-        const bool shown = succeeded(connection, put);
+            xcb->get_geometry_reply(connection, xcb->get_geometry(connection, p->window.id), NULL);
+        const bool shown = succeeded(&p->window, put);
         const bool fits =
             geometry && geometry->width == p->extent.width && geometry->height == p->extent.height;
         const bool lost = !geometry;
@@ -189,18 +191,19 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
         if (!segment)
             return VK_ERROR_SURFACE_LOST_KHR;
         vdc_log("the X server does not read shared memory; pictures are sent instead");
-        p->shm = false;
+        p->shares = false;
     }
 }
 
 static void destroy(struct vd_presenter *presenter)
 {
     struct x11_presenter *p = x11_presenter(presenter);
+    const struct vdc_xcb *xcb = p->window.xcb;
     xcb_connection_t *connection = p->window.connection;
     for (uint32_t i = 0; i < p->segment_count; i++)
-        forget(connection, xcb_shm_detach_checked(connection, p->segments[i].id));
-    forget(connection, xcb_free_gc_checked(connection, p->gc));
-    xcb_flush(connection);
+        forget(&p->window, p->shm->detach_checked(connection, p->segments[i].id));
+    forget(&p->window, xcb->free_gc_checked(connection, p->gc));
+    xcb->flush(connection);
     free(p->stripe);
     free(p);
 }
@@ -214,10 +217,12 @@ static const struct vd_presenter_ops x11_ops = {
 VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
                                  uint32_t image_count, struct vd_presenter **presenter)
 {
+    const struct vdc_xcb *xcb = window->xcb;
+    const struct vdc_xcb_shm *shm = vdc_xcb_shm();
     xcb_connection_t *connection = window->connection;
     const uint32_t row_size = (extent.width * window->pixel_size + 3) & ~UINT32_C(3);
     /* In 4-byte units, the request's own fields included. */
-    const uint64_t longest = (uint64_t)xcb_get_maximum_request_length(connection) * 4;
+    const uint64_t longest = (uint64_t)xcb->get_maximum_request_length(connection) * 4;
     const uint64_t fields = sizeof(xcb_put_image_request_t) + sizeof(uint32_t);
     if (extent.width > INT16_MAX || extent.height > INT16_MAX || longest < fields + row_size)
         return VK_ERROR_INITIALIZATION_FAILED;
@@ -229,8 +234,9 @@ VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D 
         .base.ops = &x11_ops,
         .window = *window,
         .extent = extent,
-        .gc = xcb_generate_id(connection),
-        .shm = has_shm(connection),
+        .gc = xcb->generate_id(connection),
+        .shm = shm,
+        .shares = has_shm(window, shm),
         .segment_capacity = image_count,
         .row_size = row_size,
         .stripe_rows = (uint32_t)((longest - fields) / row_size),
@@ -238,9 +244,9 @@ VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D 
     if (p->stripe_rows > extent.height)
         p->stripe_rows = extent.height;
     const uint32_t graphics_exposures = 0; /* events that the application did not ask for */
-    if (!succeeded(connection,
-                   xcb_create_gc_checked(connection, p->gc, window->id, XCB_GC_GRAPHICS_EXPOSURES,
-                                         &graphics_exposures))) {
+    if (!succeeded(window,
+                   xcb->create_gc_checked(connection, p->gc, window->id, XCB_GC_GRAPHICS_EXPOSURES,
+                                          &graphics_exposures))) {
         free(p);
         return VK_ERROR_SURFACE_LOST_KHR;
     }

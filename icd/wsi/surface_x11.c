@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "surface.h"
 
-#include <X11/Xlib-xcb.h>
 #include <stdlib.h>
-#include <xcb/xcb.h>
 
 #include "entrypoints.h"
 #include "x11.h"
@@ -38,6 +36,7 @@ struct visual {
 };
 
 struct window {
+    const struct vdc_xcb *xcb;
     xcb_connection_t *connection;
     xcb_window_t id;
     VkExtent2D extent;
@@ -70,15 +69,16 @@ vd_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR 
     return vd_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
 }
 
-static struct visual find_visual(const xcb_setup_t *setup, xcb_visualid_t id)
+static struct visual find_visual(const struct vdc_xcb *xcb, const xcb_setup_t *setup,
+                                 xcb_visualid_t id)
 {
     struct visual visual = {0};
-    for (xcb_screen_iterator_t screens = xcb_setup_roots_iterator(setup); screens.rem;
-         xcb_screen_next(&screens)) {
-        for (xcb_depth_iterator_t depths = xcb_screen_allowed_depths_iterator(screens.data);
-             depths.rem; xcb_depth_next(&depths)) {
-            for (xcb_visualtype_iterator_t types = xcb_depth_visuals_iterator(depths.data);
-                 types.rem; xcb_visualtype_next(&types)) {
+    for (xcb_screen_iterator_t screens = xcb->setup_roots_iterator(setup); screens.rem;
+         xcb->screen_next(&screens)) {
+        for (xcb_depth_iterator_t depths = xcb->screen_allowed_depths_iterator(screens.data);
+             depths.rem; xcb->depth_next(&depths)) {
+            for (xcb_visualtype_iterator_t types = xcb->depth_visuals_iterator(depths.data);
+                 types.rem; xcb->visualtype_next(&types)) {
                 if (types.data->visual_id == id) {
                     visual.type = types.data;
                     visual.depth = depths.data->depth;
@@ -86,8 +86,8 @@ static struct visual find_visual(const xcb_setup_t *setup, xcb_visualid_t id)
             }
         }
     }
-    for (xcb_format_iterator_t formats = xcb_setup_pixmap_formats_iterator(setup); formats.rem;
-         xcb_format_next(&formats)) {
+    for (xcb_format_iterator_t formats = xcb->setup_pixmap_formats_iterator(setup); formats.rem;
+         xcb->format_next(&formats)) {
         /* Presenters rely on rows that begin at multiples of 4 bytes. */
         if (formats.data->depth == visual.depth && formats.data->scanline_pad == 32)
             visual.bits = formats.data->bits_per_pixel;
@@ -124,14 +124,23 @@ static bool visual_supported(struct vd_physical_device *pd, const xcb_setup_t *s
     return false;
 }
 
+/* NULL where that cannot be told; the library is missing then. */
+static xcb_connection_t *xcb_of(Display *display)
+{
+    const struct vdc_x11_xcb *x11 = vdc_x11_xcb();
+    return x11 ? x11->GetXCBConnection(display) : NULL;
+}
+
 /* xcb_get_setup follows a NULL pointer on connections that never came to be. */
 static bool connection_presents(struct vd_physical_device *pd, uint32_t family,
                                 xcb_connection_t *connection, xcb_visualid_t id)
 {
-    if (!vd_surface_family_presents(pd, family) || xcb_connection_has_error(connection))
+    const struct vdc_xcb *xcb = vdc_xcb();
+    if (!xcb || !connection || !vd_surface_family_presents(pd, family) ||
+        xcb->connection_has_error(connection))
         return false;
-    const xcb_setup_t *setup = xcb_get_setup(connection);
-    const struct visual visual = find_visual(setup, id);
+    const xcb_setup_t *setup = xcb->get_setup(connection);
+    const struct visual visual = find_visual(xcb, setup, id);
     return visual_supported(pd, setup, &visual);
 }
 
@@ -147,41 +156,43 @@ VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXlibPresentationSupportKHR(
     VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, Display *dpy, VisualID visualID)
 {
     return connection_presents((struct vd_physical_device *)physicalDevice, queueFamilyIndex,
-                               XGetXCBConnection(dpy), (xcb_visualid_t)visualID);
+                               xcb_of(dpy), (xcb_visualid_t)visualID);
 }
 
-static void address(const VkIcdSurfaceBase *surface, struct window *window)
+/* False: a library is missing. */
+static bool address(const VkIcdSurfaceBase *surface, struct window *window)
 {
-    *window = (struct window){0};
+    *window = (struct window){.xcb = vdc_xcb()};
     if (surface->platform == VK_ICD_WSI_PLATFORM_XCB) {
-        const VkIcdSurfaceXcb *xcb = (const VkIcdSurfaceXcb *)surface;
-        window->connection = xcb->connection;
-        window->id = xcb->window;
+        const VkIcdSurfaceXcb *base = (const VkIcdSurfaceXcb *)surface;
+        window->connection = base->connection;
+        window->id = base->window;
     } else {
-        const VkIcdSurfaceXlib *xlib = (const VkIcdSurfaceXlib *)surface;
-        window->connection = XGetXCBConnection(xlib->dpy);
-        window->id = (xcb_window_t)xlib->window;
+        const VkIcdSurfaceXlib *base = (const VkIcdSurfaceXlib *)surface;
+        window->connection = xcb_of(base->dpy);
+        window->id = (xcb_window_t)base->window;
     }
+    return window->xcb && window->connection;
 }
 
 /* Asks the X server, in one round trip. */
 static VkResult look_at(const VkIcdSurfaceBase *surface, struct window *window)
 {
-    address(surface, window);
-    if (xcb_connection_has_error(window->connection))
+    if (!address(surface, window) || window->xcb->connection_has_error(window->connection))
         return VK_ERROR_SURFACE_LOST_KHR;
+    const struct vdc_xcb *xcb = window->xcb;
     const xcb_get_geometry_cookie_t geometry_cookie =
-        xcb_get_geometry(window->connection, window->id);
+        xcb->get_geometry(window->connection, window->id);
     const xcb_get_window_attributes_cookie_t attributes_cookie =
-        xcb_get_window_attributes(window->connection, window->id);
+        xcb->get_window_attributes(window->connection, window->id);
     xcb_get_geometry_reply_t *geometry =
-        xcb_get_geometry_reply(window->connection, geometry_cookie, NULL);
+        xcb->get_geometry_reply(window->connection, geometry_cookie, NULL);
     xcb_get_window_attributes_reply_t *attributes =
-        xcb_get_window_attributes_reply(window->connection, attributes_cookie, NULL);
+        xcb->get_window_attributes_reply(window->connection, attributes_cookie, NULL);
     VkResult result = VK_ERROR_SURFACE_LOST_KHR;
     if (geometry && attributes) {
         window->extent = (VkExtent2D){geometry->width, geometry->height};
-        window->visual = find_visual(xcb_get_setup(window->connection), attributes->visual);
+        window->visual = find_visual(xcb, xcb->get_setup(window->connection), attributes->visual);
         result = VK_SUCCESS;
     }
     free(geometry);
@@ -195,7 +206,7 @@ static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBa
     struct window window;
     const VkResult result = look_at(surface, &window);
     *supported = result == VK_SUCCESS &&
-                 visual_supported(pd, xcb_get_setup(window.connection), &window.visual);
+                 visual_supported(pd, window.xcb->get_setup(window.connection), &window.visual);
     return result;
 }
 
@@ -226,7 +237,7 @@ static VkResult get_formats(struct vd_physical_device *pd, const VkIcdSurfaceBas
     const VkResult result = look_at(surface, &window);
     if (result != VK_SUCCESS)
         return result;
-    const xcb_setup_t *setup = xcb_get_setup(window.connection);
+    const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     *count = 0;
     for (size_t i = 0; i < LAYOUT_COUNT && *count < VD_SURFACE_FORMATS_MAX; i++) {
         if (visual_takes(setup, &window.visual, &layouts[i]) &&
@@ -252,11 +263,12 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
     const VkResult result = look_at(surface, &window);
     if (result != VK_SUCCESS)
         return result;
-    const xcb_setup_t *setup = xcb_get_setup(window.connection);
+    const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     for (size_t i = 0; i < LAYOUT_COUNT; i++) {
         if (layouts[i].format == format && visual_takes(setup, &window.visual, &layouts[i])) {
             return vd_x11_presenter_create(
                 &(const struct vd_x11_window){
+                    .xcb = window.xcb,
                     .connection = window.connection,
                     .id = window.id,
                     .depth = window.visual.depth,

@@ -10,14 +10,15 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <xcb/xcb.h>
 
 #include <vulkan/vulkan_core.h>
 
 #include "presenter.h"
+#include "x11_library.h"
 
 /* How a window stores pixels of a format. */
 struct vd_x11_window {
+    const struct vdc_xcb *xcb;
     xcb_connection_t *connection;
     xcb_window_t id;
     uint8_t depth;

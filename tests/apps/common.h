@@ -15,27 +15,13 @@
 #include <sys/types.h>
 #include <vulkan/vulkan.h>
 
-#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define SECOND_NS         UINT64_C(1000000000)
+#include "expect.h"
+
+#define SECOND_NS UINT64_C(1000000000)
 
 /* Long enough for a software driver under a sanitizer on a busy machine. A
  * test that needs it has failed; an endless wait would hide which one. */
 #define LONG_NS (60 * SECOND_NS)
-
-_Noreturn void fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-#define expect(condition, ...)                     \
-    do {                                           \
-        if (!(condition))                          \
-            fail(__FILE__, __LINE__, __VA_ARGS__); \
-    } while (0)
-
-#define must(call)            must_be(VK_SUCCESS, call)
-#define must_be(wanted, call) check_result(__FILE__, __LINE__, #call, wanted, call)
-
-void check_result(const char *file, int line, const char *call, VkResult wanted, VkResult result);
-const char *result_name(VkResult result);
 
 /* The exit status of a program that found nothing to test. It says why. */
 enum {

@@ -2,15 +2,19 @@
  *
  * A Vulkan driver's library without a loader: driver LIBRARY.so [ROUNDS]
  *
- * Checks the interface that drivers have for loaders, and that the library can be unloaded.
+ * Checks the interface that drivers have for loaders, that its device works, and that the library
+ * can be unloaded.
  */
-#include "common.h"
+#include "expect.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <vulkan/vk_icd.h>
+
+#define WORDS   10000u
+#define PATTERN 0xb1a6f00du
 
 static void *symbol(void *library, const char *name)
 {
@@ -52,6 +56,99 @@ static void check_negotiation(void *library)
     version = 5;
     must(negotiate(&version));
     expect(version == 5, "it offers version %u for 5, and can do %u", version, newest);
+}
+
+/* A function of the device, under its own name. */
+#define DEVICE_FUNCTION(name) const PFN_##name name = (PFN_##name)get_device(device, #name)
+
+/* The device fills a buffer, and the mapped memory shows it. */
+static void check_work(VkDevice device, VkQueue queue, PFN_vkGetDeviceProcAddr get_device,
+                       const VkPhysicalDeviceMemoryProperties *types)
+{
+    DEVICE_FUNCTION(vkCreateBuffer);
+    DEVICE_FUNCTION(vkDestroyBuffer);
+    DEVICE_FUNCTION(vkGetBufferMemoryRequirements);
+    DEVICE_FUNCTION(vkAllocateMemory);
+    DEVICE_FUNCTION(vkFreeMemory);
+    DEVICE_FUNCTION(vkBindBufferMemory);
+    DEVICE_FUNCTION(vkMapMemory);
+    DEVICE_FUNCTION(vkCreateCommandPool);
+    DEVICE_FUNCTION(vkDestroyCommandPool);
+    DEVICE_FUNCTION(vkAllocateCommandBuffers);
+    DEVICE_FUNCTION(vkBeginCommandBuffer);
+    DEVICE_FUNCTION(vkCmdFillBuffer);
+    DEVICE_FUNCTION(vkEndCommandBuffer);
+    DEVICE_FUNCTION(vkCreateFence);
+    DEVICE_FUNCTION(vkDestroyFence);
+    DEVICE_FUNCTION(vkQueueSubmit);
+    DEVICE_FUNCTION(vkWaitForFences);
+
+    VkBuffer buffer;
+    must(vkCreateBuffer(device,
+                        &(VkBufferCreateInfo){
+                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                            .size = 4 * WORDS,
+                            .usage = VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                        },
+                        NULL, &buffer));
+    VkMemoryRequirements needs;
+    vkGetBufferMemoryRequirements(device, buffer, &needs);
+    const VkMemoryPropertyFlags wanted =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    uint32_t type = 0;
+    while (type < types->memoryTypeCount &&
+           (!(needs.memoryTypeBits & 1u << type) ||
+            (types->memoryTypes[type].propertyFlags & wanted) != wanted))
+        type++;
+    expect(type < types->memoryTypeCount, "no memory for a buffer that the host can see");
+    VkDeviceMemory memory;
+    must(vkAllocateMemory(device,
+                          &(VkMemoryAllocateInfo){
+                              .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                              .allocationSize = needs.size,
+                              .memoryTypeIndex = type,
+                          },
+                          NULL, &memory));
+    must(vkBindBufferMemory(device, buffer, memory, 0));
+    uint32_t *words;
+    must(vkMapMemory(device, memory, 0, VK_WHOLE_SIZE, 0, (void **)&words));
+    memset(words, 0, 4 * WORDS);
+
+    VkCommandPool pool;
+    must(vkCreateCommandPool(
+        device, &(VkCommandPoolCreateInfo){.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO},
+        NULL, &pool));
+    VkCommandBuffer commands;
+    must(vkAllocateCommandBuffers(device,
+                                  &(VkCommandBufferAllocateInfo){
+                                      .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                      .commandPool = pool,
+                                      .commandBufferCount = 1,
+                                  },
+                                  &commands));
+    expect_magic(commands, "the command buffer");
+    must(vkBeginCommandBuffer(commands, &(VkCommandBufferBeginInfo){
+                                            .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO}));
+    vkCmdFillBuffer(commands, buffer, 0, VK_WHOLE_SIZE, PATTERN);
+    must(vkEndCommandBuffer(commands));
+    VkFence fence;
+    must(vkCreateFence(device, &(VkFenceCreateInfo){.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO},
+                       NULL, &fence));
+    must(vkQueueSubmit(queue, 1,
+                       &(VkSubmitInfo){
+                           .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                           .commandBufferCount = 1,
+                           .pCommandBuffers = &commands,
+                       },
+                       fence));
+    must(vkWaitForFences(device, 1, &fence, VK_TRUE, UINT64_C(60000000000)));
+    for (uint32_t i = 0; i < WORDS; i++)
+        expect(words[i] == PATTERN, "word %u of the filled buffer is %#x", i, words[i]);
+
+    vkDestroyFence(device, fence, NULL);
+    vkDestroyCommandPool(device, pool, NULL);
+    vkDestroyBuffer(device, buffer, NULL);
+    vkFreeMemory(device, memory, NULL);
 }
 
 static void one_round(void *library)
@@ -117,6 +214,10 @@ static void one_round(void *library)
     VkQueue queue;
     get_queue(device, 0, 0, &queue);
     expect_magic(queue, "the queue");
+    VkPhysicalDeviceMemoryProperties types;
+    ((PFN_vkGetPhysicalDeviceMemoryProperties)get(instance, "vkGetPhysicalDeviceMemoryProperties"))(
+        physical, &types);
+    check_work(device, queue, get_device, &types);
     ((PFN_vkDestroyDevice)get_device(device, "vkDestroyDevice"))(device, NULL);
     ((PFN_vkDestroyInstance)get(instance, "vkDestroyInstance"))(instance, NULL);
 }

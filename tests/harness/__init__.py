@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the suites are written with. A suite needs only `from harness import ...`."""
 
-from . import png, process, setting, wire
+from . import container, png, process, setting, wire
 from .framework import Failure, Place, Skipped, add, test
 from .process import Process, Result
 from .server import Server

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Applications that Debian packages, natively and through Viaduct in the same run: same result."""
 
-import json
 import re
-import shutil
 import time
 
-from harness import (Failure, Server, Xvfb, build_path, clean_environment, lavapipe, manifest,
+from harness import (Failure, Server, Xvfb, build_path, clean_environment, container, lavapipe,
                      native_environment, png, process, setting, test, through)
 
 # OpenGL by Vulkan. Zink takes a device that is a CPU only where software is asked for.
@@ -309,38 +307,22 @@ def gfxreconstruct(context):
 # ---- A container
 
 @test("applications/container", seconds=60)
-def container(context):
+def in_container(context):
     """A program in a container that has the socket, the ICD and a loader: no driver, no devices"""
-    bwrap = shutil.which("bwrap")
-    if not bwrap:
-        raise Failure("bwrap is not installed; scripts/setup does that")
-    probe = context.run([bwrap, "--unshare-all", "--ro-bind", "/", "/", "true"],
-                        clean_environment(), "probe")
-    if probe.status != 0:
-        context.skip(f"no containers here: {probe.err.strip() or probe.describe()}")
-
     server = context.enter(Server(context))
-    driver = manifest()
-    inside = context.path / "icd.json"
-    description = json.loads(driver.read_text(encoding="utf-8"))
-    library = description["ICD"]["library_path"]
-    description["ICD"]["library_path"] = "/viaduct/libvulkan_viaduct.so"
-    inside.write_text(json.dumps(description), encoding="utf-8")
     command = [
-        bwrap, "--unshare-all", "--die-with-parent", "--clearenv", "--new-session",
+        *container.isolated(context),
         "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64",
         "--ro-bind", "/etc/ld.so.cache", "/etc/ld.so.cache",
         # The host's drivers are not there.
         "--tmpfs", "/usr/share/vulkan", "--proc", "/proc", "--dev", "/dev",
-        "--ro-bind", library, "/viaduct/libvulkan_viaduct.so",
-        "--ro-bind", inside, "/usr/share/vulkan/icd.d/viaduct.json",
+        *container.driver(context), *container.server_socket(server),
         "--ro-bind", build_path() / "tests" / "compute", "/compute",
-        "--bind", server.socket, "/viaduct/socket",
         "--setenv", "VIADUCT_DEBUG", "1",
     ]
     # The socket decides: without it there is no device.
     result = context.run([*command, "/compute"], clean_environment(), "without")
     context.check(result.status != 0, "it computes without a socket: it has another driver")
-    context.succeed([*command, "--setenv", "VTEST_SOCKET_NAME", "/viaduct/socket", "/compute"],
+    context.succeed([*command, "--setenv", "VTEST_SOCKET_NAME", container.SOCKET, "/compute"],
                     clean_environment(), "compute")
     context.check("compute" in server.log(), "the log does not name the client")

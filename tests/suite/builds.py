@@ -29,6 +29,11 @@ BUILDS = {
              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct",
               *CORE,
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
+    # musl's own headers come first, then those of the kernel, of libdrm and of xcb.
+    "musl": ("musl-gcc", ["--buildtype=release", "--werror",
+                          "-Dc_args=-idirafter /usr/include "
+                          "-idirafter /usr/include/x86_64-linux-gnu"],
+             ["icd/libvulkan_viaduct.so", "tests/driver"]),
 }
 
 # A test that needs one of these may have to build it first.
