@@ -43,6 +43,13 @@ def count_expression(count, members, prefix):
     return re.sub(r"(?<![\w>.])[A-Za-z_]\w*", name, count)
 
 
+def object_type(step, members, prefix):
+    """enum vd_type of an object in a u64, in C: what the member beside it says."""
+    m = next(x for x in members if x.name == step.elem)
+    of = "report" if m.type == "VkDebugReportObjectTypeEXT" else "object"
+    return f"vd_type_of_{of}({prefix}{m.name})"
+
+
 def args_members(plan):
     """Members of the argument struct, as C declarations."""
     out = []

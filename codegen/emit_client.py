@@ -3,7 +3,7 @@
 
 import re
 
-from emit import Writer, count_expression, reached_functions
+from emit import Writer, count_expression, object_type, reached_functions
 
 
 class ClientEmitter:
@@ -229,7 +229,8 @@ class ClientEmitter:
         elif step.kind in ("handle", "number", "handles", "chain"):
             pass
         elif step.kind == "object":
-            w(f"vd_enc_put64(e, {where}, vd_id_of_object({prefix}{step.elem}, {value}));")
+            w(f"vd_enc_put64(e, {where}, vd_id_of_object({object_type(step, members, prefix)}, "
+              f"{value}));")
         elif step.kind == "host":
             w(f"vd_enc_put64(e, {where}, 0);")
             if step.ignored_count:
@@ -439,6 +440,11 @@ class ClientEmitter:
             w("}")
             w()
             return w.text()
+        for s in plan.names:
+            # Nobody else can see what the client alone knows.
+            type_ = object_type(self.p.named_object(s), self.r.structs[s.elem].members, s.m.name + "->")
+            w(f"if (!vd_objects[{type_}].crosses)")
+            w("    return VK_SUCCESS;")
         me = "self" if c.level is None else c.params[0].name
         w("struct vd_call call;")
         w(f"VkResult result = vd_call_begin(&call, {me}, VD_OP_{c.name}, "

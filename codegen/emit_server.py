@@ -3,7 +3,7 @@
 
 import copy
 
-from emit import Writer, count_expression, reached_functions
+from emit import Writer, count_expression, object_type, reached_functions
 
 
 class ServerEmitter:
@@ -113,13 +113,15 @@ class ServerEmitter:
         what = f'"{owner.replace("struct vd_args_", "")}.{m.name}"'
         if step.kind in ("handle", "dispatchable"):
             lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
-            self.check(w, f"vd_dec_handle(d, (uint64_t *)&{value}, VD_TYPE_{step.elem}, {lenient}, "
+            # There is more to pools, and to what is recorded, than their handle.
+            rare = step.elem in self.p.pools or step.elem == "VkCommandBuffer"
+            self.check(w, f"vd_dec_handle{'_rare' if rare else ''}(d, (uint64_t *)&{value}, VD_TYPE_{step.elem}, {lenient}, "
                           f"{what})")
         elif step.kind == "handles":
             self.check(w, f"vd_dec_handles(d, {value}, {m.dims[0]}, VD_TYPE_{step.elem}, "
                           f"VD_LENIENT, {what})")
         elif step.kind == "object":
-            self.check(w, f"vd_dec_object(d, &{value}, (uint32_t){prefix}{step.elem}, {what})")
+            self.check(w, f"vd_dec_object(d, &{value}, {object_type(step, members, prefix)}, {what})")
         elif step.kind == "host":
             w(f"{value} = {'NULL' if m.pointers or m.type in self.r.funcpointers else 'VK_NULL_HANDLE'};")
             if step.ignored_count:
@@ -238,10 +240,10 @@ class ServerEmitter:
                 # Their ids are needed again after the call, when the handles stand there.
                 count = count_expression(v.count, c.params, "a->")
                 body(f"if (!vd_dec_victims(d, (const uint64_t *)a->{v.m.name}, {count}, "
-                     f'"{c.name}.{v.m.name}"))')
+                     f'VD_TYPE_{v.elem}, "{c.name}.{v.m.name}"))')
                 body("    return false;")
             else:
-                body(f"vd_dec_victim(d, (uint64_t)a->{v.m.name});")
+                body(f"vd_dec_victim(d, (uint64_t)a->{v.m.name}, VD_TYPE_{v.elem});")
         if plan.emptied and not plan.victim:
             body(f"vd_dec_emptied(d, (uint64_t)a->{plan.emptied.name});")
         for s in plan.steps:

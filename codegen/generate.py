@@ -81,6 +81,7 @@ class Generator:
         t = self.template
         common = [("opcodes.h", t("opcodes.h")), ("args.h", t("args.h")),
                   ("names.h", t("names.h")), ("names.c", t("names.c")),
+                  ("objects.h", t("objects.h")), ("objects.c", t("objects.c")),
                   ("extensions.h", t("extensions.h")), ("extensions.c", t("extensions.c")),
                   ("chains.h", t("chains.h")), ("chains.c", t("chains.c")),
                   ("formats.h", t("formats.h")), ("formats.c", t("formats.c"))]
@@ -145,7 +146,7 @@ class Generator:
                                self.server.struct_function, self.server.chain_function)
 
     def client_structs_h(self):
-        return self._header("CLIENT_STRUCTS", '#include "encoder.h"',
+        return self._header("CLIENT_STRUCTS", '#include "encoder.h"\n#include "objects.h"',
                             self._client_functions(None)[0])
 
     def server_structs_h(self):
@@ -197,6 +198,25 @@ class Generator:
             major, minor = min(tuple(map(int, v.split("_")[2:4])) for v in versions)
             version = f"VK_MAKE_API_VERSION(0, {major}, {minor}, 0)"
         return version, extensions
+
+    def known_handles(self):
+        """Types of objects that have a number."""
+        return [h for h in self.r.handles.values() if h.name in self.types]
+
+    def child(self, pool):
+        """The type of what is allocated from such objects, or None."""
+        return next((h.name for h in self.known_handles() if h.pool == pool.name), None)
+
+    def ender(self, handle):
+        """The command that crosses and ends such an object, or None."""
+        return next((n for n in handle.enders if n in self.p.wire_commands and n in self.opcodes),
+                    None)
+
+    def destroyers(self):
+        """[(type, the command that ends one)] of what belongs to a device and to no pool."""
+        ended = [(h, self.r.commands[self.ender(h)]) for h in self.known_handles()
+                 if h.of_device and not h.pool and self.ender(h)]
+        return [(h, c) for h, c in ended if c.level == "VkDevice"]
 
     def host_commands(self, level):
         """Commands that the server may want from the host at 'instance' or 'device' level."""

@@ -71,7 +71,7 @@ class Handle:
     name: str
     dispatchable: bool
     parent: str
-    object_type: str
+    object_type: str             # of VkObjectType
     aliases: list = field(default_factory=list)
     # What follows from the commands; objects.gather fills it in.
     pool: str = None                                # the type that it is allocated from
@@ -79,6 +79,12 @@ class Handle:
     enders: list = field(default_factory=list)      # commands that end one that they name
     below: set = field(default_factory=set)         # types whose parent, or its parent, it is
     of_device: bool = False                         # some VkDevice is above it
+
+
+    @property
+    def report_type(self):
+        """Of VkDebugReportObjectTypeEXT, if it has one."""
+        return (self.object_type or "").replace("VK_", "VK_DEBUG_REPORT_", 1) + "_EXT"
 
 
 @dataclass

@@ -44,6 +44,18 @@ def pool_member(registry, command):
     return None
 
 
+def named_in(registry, roots):
+    """The types of the handles in parameters or members, and in what these point to."""
+    found, waiting = set(), list(roots)
+    while waiting:
+        name = waiting.pop().type
+        if name in registry.handles:
+            found.add(name)
+        elif name in registry.structs:
+            waiting += registry.structs[name].members
+    return found
+
+
 def gather(registry):
     """Fills in what the commands tell about the registry's handles."""
     for c in registry.commands.values():

@@ -56,6 +56,9 @@ class CommandPlan:
     names_buffers: bool          # command buffers besides the one that it is recorded into
     returns: list                # steps whose pointees come back
     news: list                   # of New, one at most
+    names: list                  # steps of structs that only say something about an object
+    forgiven: bool               # the application can go on as if it had not been called
+    waited: bool                 # it ends what a call that waits may be using
     victim: object = None        # the step whose handle or handles the call destroys
     emptied: object = None       # the parameter whose pool loses its children
     group: str = ""
@@ -78,6 +81,9 @@ class Planner:
                          if any(p not in self.withheld for p in c.providers)}
         self.client = self._client_commands()
         self.wire_commands = {n: c for n, c in self.commands.items() if n not in self.client}
+        self.pools = {h.pool for h in registry.handles.values()}
+        self.waited = objects.named_in(registry, (p for n in self.policy["blocking"]
+                                                  for p in registry.commands[n].params[1:]))
         self.client_handles = {h.name for h in registry.handles.values()
                                if not h.dispatchable
                                and not any(n in self.wire_commands for n in h.makers)}
@@ -111,7 +117,7 @@ class Planner:
     def _check_policy(self):
         """A policy entry that names nothing is a mistake, not a wish."""
         for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
-                      "prompt", "empties_pool", "beside_recording", "looks_at_recording"):
+                      "prompt", "forgiven", "empties_pool", "beside_recording", "looks_at_recording"):
             for name in self.policy[table]:
                 if name not in self.r.commands:
                     raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
@@ -287,6 +293,7 @@ class Planner:
 
     def command_plan(self, name):
         c = self.wire_commands[name]
+        ended = objects.ended_by(self.r, c)
         streamed = c.level == "VkCommandBuffer" and name not in self.policy["not_streamed"]
         wire = [p for p in c.params if not (streamed and p is c.params[0])]
         steps = []
@@ -304,18 +311,19 @@ class Planner:
                  not streamed) or name in self.policy["blocking"])
         settles = (any(p.exclusive for p in c.params) and not streamed and
                    name not in self.policy["beside_recording"])
+        names = [s for s in steps if s.elem in self.r.structs and self.named_object(s)]
         plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, settles=settles,
                            sync=sync and not streamed,
                            blocking=name in self.policy["blocking"],
                            names_buffers=streamed and any(p.type == "VkCommandBuffer" for p in wire),
-                           returns=returns, news=news)
-        ended = objects.ended_by(self.r, c)
+                           returns=returns, news=news, names=names,
+                           forgiven=bool(names) or name in self.policy["forgiven"],
+                           waited=ended is not None and ended.type in self.waited)
         plan.victim = next((s for s in steps if s.m is ended), None)
         pool = objects.pool_member(self.r, c)
         for n in news if pool else []:
             n.step.pool = f"{pool[0].name}->{pool[1].name}"
-        pools = {h.pool for h in self.r.handles.values()}
-        plan.emptied = next((p for p in c.params if p.type in pools and
+        plan.emptied = next((p for p in c.params if p.type in self.pools and
                              (p is ended or name in self.policy["empties_pool"])), None)
         plan.group = self._group(c)
         return plan
@@ -342,6 +350,10 @@ class Planner:
                     if link.name not in seen:
                         seen.add(link.name)
                         waiting += self.struct_steps(link.name)
+
+    def named_object(self, step):
+        """The step of the object that a struct is about, whose type another member tells, or None."""
+        return next((s for s in self.struct_steps(step.elem) if s.kind == "object"), None)
 
     def _news(self, name, steps, params):
         """Handles stand in a parameter, or in a struct that a parameter points to."""

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "instance.h"
+#include "objects.h"
 
 #define PAGE_SLOTS 4096u
 #define PAGES      (VD_ID_INDEX_MAX / PAGE_SLOTS)
@@ -168,16 +169,7 @@ void *vd_id_object(struct vd_instance *instance, uint64_t id)
     return slot ? slot->object : NULL;
 }
 
-uint64_t vd_id_of_object(int type, uint64_t handle)
+uint64_t vd_id_of_object(uint32_t type, uint64_t handle)
 {
-    switch (type) {
-    case VK_OBJECT_TYPE_INSTANCE:
-    case VK_OBJECT_TYPE_PHYSICAL_DEVICE:
-    case VK_OBJECT_TYPE_DEVICE:
-    case VK_OBJECT_TYPE_QUEUE:
-    case VK_OBJECT_TYPE_COMMAND_BUFFER:
-        return vd_id_of((const void *)(uintptr_t)handle);
-    default:
-        return handle;
-    }
+    return vd_objects[type].dispatchable ? vd_id_of((const void *)(uintptr_t)handle) : handle;
 }

@@ -44,9 +44,9 @@ static inline struct vd_instance *vd_instance_of(const void *handle)
     return ((const struct vd_dispatchable *)handle)->instance;
 }
 
-/* The id of an object that is named by a type and a number, as in VkDebugUtilsObjectNameInfoEXT.
- * The numbers of VkDebugReportObjectTypeEXT for dispatchable handles are the same. */
-uint64_t vd_id_of_object(int type, uint64_t handle);
+/* The id of an object that is named by its type (enum vd_type) and a number, as in
+ * VkDebugUtilsObjectNameInfoEXT. */
+uint64_t vd_id_of_object(uint32_t type, uint64_t handle);
 
 struct vd_ids;
 

@@ -264,9 +264,9 @@ bool vd_command_decode(struct vd_decoder *d, uint8_t *bytes, const struct vd_ans
 
 /* A call that waits was answered when the device was lost, but may still be in the driver; what it
  * waits for must stay. */
-static bool is_waited_for(const struct vd_decoder *d)
+static bool must_stay(const struct vd_decoder *d)
 {
-    return (d->opcode == VD_OP_vkDestroySemaphore || d->opcode == VD_OP_vkDestroyQueryPool) &&
+    return vd_commands[d->opcode].flags & VD_COMMAND_WAITED &&
            atomic_load_explicit(&d->context->lost, memory_order_relaxed) &&
            vd_waits_use(d->context->waits, d->owner);
 }
@@ -280,7 +280,7 @@ bool vd_command_call(struct vd_decoder *d)
         }
         return true;
     }
-    if (d->skip || is_waited_for(d)) {
+    if (d->skip || must_stay(d)) {
         return true;
     }
     command->call(d, d->record + vd_record_body((const struct vd_record *)d->record));
@@ -317,22 +317,16 @@ static bool take_new(struct vd_context *context, struct vd_decoder *d, bool wait
     return true;
 }
 
-static bool is_pool_child(uint32_t type)
-{
-    return type == VD_TYPE_VkDescriptorSet || type == VD_TYPE_VkCommandBuffer;
-}
-
 /* The driver frees blindly what it is told to free: it must be there, once, and from that pool. */
-static bool check_victims(struct vd_context *context, struct vd_decoder *d)
+static bool doom_victims(struct vd_context *context, struct vd_decoder *d)
 {
-    const bool from_pool =
-        d->opcode == VD_OP_vkFreeCommandBuffers || d->opcode == VD_OP_vkFreeDescriptorSets;
+    const bool from_pool = vd_objects[d->victim_type].pool != VD_TYPE_NONE;
     if (from_pool && d->pool == 0) {
         return vd_dec_fail(d, "no pool");
     }
     for (uint32_t i = 0; i < d->victim_count; i++) {
         const uint64_t id = d->victims[i];
-        if (!vd_object_find(&context->objects, id) || is_pool_child(vd_id_type(id)) != from_pool) {
+        if (!vd_object_find_type(&context->objects, id, d->victim_type)) {
             d->victims[i] = 0; /* decoded to VK_NULL_HANDLE */
             continue;
         }
@@ -360,20 +354,6 @@ static void drop_victims(struct vd_context *context, const struct vd_decoder *d)
 
 /* ---- The loop */
 
-/* Whether the application can live with this command having failed behind its back. */
-static bool is_decoration(uint16_t opcode)
-{
-    switch (opcode) {
-    case VD_OP_vkSetDebugUtilsObjectNameEXT:
-    case VD_OP_vkSetDebugUtilsObjectTagEXT:
-    case VD_OP_vkDebugMarkerSetObjectNameEXT:
-    case VD_OP_vkDebugMarkerSetObjectTagEXT:
-    case VD_OP_vkMergePipelineCaches:
-        return true;
-    }
-    return false;
-}
-
 /* VD_OP_SYNC: whoever waits for the answer waits for what came before. */
 static bool execute_sync(struct vd_context *context, uint8_t *bytes)
 {
@@ -397,7 +377,8 @@ static bool execute_sync(struct vd_context *context, uint8_t *bytes)
 /* The client went on without waiting for this result. */
 static void note_failure(struct vd_context *context, const struct vd_decoder *d)
 {
-    if (!(vd_commands[d->opcode].flags & VD_COMMAND_RESULT) || d->result >= 0 || d->tombstone) {
+    const uint32_t flags = vd_commands[d->opcode].flags;
+    if (!(flags & VD_COMMAND_RESULT) || d->result >= 0 || d->tombstone) {
         return;
     }
     if (context->failures < FAILURES_LOGGED) {
@@ -405,7 +386,7 @@ static void note_failure(struct vd_context *context, const struct vd_decoder *d)
         vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
                vd_result_name((VkResult)d->result));
     }
-    if (d->pending_count == 0 && !is_decoration(d->opcode)) {
+    if (d->pending_count == 0 && !(flags & VD_COMMAND_FORGIVEN)) {
         vd_context_lose(context, "%s failed, and nobody waited for its result",
                         vd_opcode_name(d->opcode));
     }
@@ -416,7 +397,7 @@ static bool run(struct vd_context *context, struct vd_decoder *d, bool waits)
     if (vd_commands[d->opcode].flags & VD_COMMAND_SETTLES) {
         vd_lanes_wait_all(context->lanes);
     }
-    if (!check_victims(context, d) || !vd_command_call(d) || !take_new(context, d, waits)) {
+    if (!doom_victims(context, d) || !vd_command_call(d) || !take_new(context, d, waits)) {
         return false;
     }
     drop_victims(context, d);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "names.h"
 #include "object.h"
+#include "objects.h"
 #include "opcodes.h"
 #include "replay.h"
 
@@ -61,6 +62,7 @@ void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint
     d->restore_count = 0;
     d->pending_count = 0;
     d->victim_count = 0;
+    d->victim_type = VD_TYPE_NONE;
     d->emptied = 0;
     d->pool = 0;
     d->failed = false;
@@ -307,11 +309,6 @@ static inline bool is_within(const struct vd_decoder *d, const struct vd_object 
     return object->owner == d->owner_index || object->owner == 0;
 }
 
-static bool is_pool(uint32_t type)
-{
-    return type == VD_TYPE_VkDescriptorPool || type == VD_TYPE_VkCommandPool;
-}
-
 /* A command must not meet recording that has not ended yet. */
 static bool settle(struct vd_decoder *d, uint64_t id, const char *what)
 {
@@ -377,7 +374,7 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
             !settle(d, id, what)) {
             return false;
         }
-        if (is_pool(type)) {
+        if (vd_objects[type].child) {
             d->pool = vd_id_index(id);
         }
     } else if (strictness == VD_STRICT) {
@@ -408,31 +405,19 @@ bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_
     return true;
 }
 
-bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t object_type, const char *what)
+bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t type, const char *what)
 {
     const uint64_t id = *handle;
-    const uint32_t type = vd_type_of_object((VkObjectType)object_type);
-    const struct vd_object *object = vd_object_find(&d->context->objects, id);
-    if (!object || type != vd_id_type(id) || object->handle == 0 || !is_within(d, object)) {
-        d->skip = true;
-        return true;
+    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
+    if (!object || object->handle == 0 || !is_within(d, object)) {
+        d->skip = vd_commands[d->opcode].flags & VD_COMMAND_FORGIVEN;
+        *handle = 0;
+        return remember(d, handle, id);
     }
     return take_handle(d, handle, 0, type, VD_STRICT, what);
 }
 
 /* ---- Creation and destruction */
-
-/* The type of pool that objects of this type come from, 0: none. */
-static uint32_t pool_type(uint32_t type)
-{
-    switch (type) {
-    case VD_TYPE_VkDescriptorSet:
-        return VD_TYPE_VkDescriptorPool;
-    case VD_TYPE_VkCommandBuffer:
-        return VD_TYPE_VkCommandPool;
-    }
-    return VD_TYPE_NONE;
-}
 
 bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
                 bool required, const char *what)
@@ -443,7 +428,7 @@ bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32
     if (!*where) {
         return true;
     }
-    if (pool_type(type) == VD_TYPE_NONE) {
+    if (vd_objects[type].pool == VD_TYPE_NONE) {
         d->pool = 0;
     } else if (d->pool == 0 && count != 0) {
         return fail(d, what, "no pool");
@@ -473,13 +458,16 @@ static bool add_victim(struct vd_decoder *d, uint64_t id)
     return true;
 }
 
-void vd_dec_victim(struct vd_decoder *d, uint64_t id)
+void vd_dec_victim(struct vd_decoder *d, uint64_t id, uint32_t type)
 {
+    d->victim_type = type;
     add_victim(d, id);
 }
 
-bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, const char *what)
+bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
+                    const char *what)
 {
+    d->victim_type = type;
     if (!offset) {
         return true;
     }

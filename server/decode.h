@@ -17,6 +17,7 @@
 #include "protocol/record.h"
 
 #include "object.h"
+#include "objects.h"
 #include "opcodes.h"
 
 struct vd_context;
@@ -60,6 +61,7 @@ struct vd_decoder {
     uint32_t pending_count, pending_capacity;
     uint64_t *victims; /* ids that the call destroys */
     uint32_t victim_count, victim_capacity;
+    uint32_t victim_type;
     uint64_t emptied;              /* id of a pool whose children the call frees, 0: none */
     struct vd_shm_region **shares; /* referenced until the command is over */
     uint32_t share_count, share_capacity;
@@ -126,19 +128,16 @@ bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
 bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
                 bool required, const char *what);
 
-/* An id to the host's handle: type, generation and device must match. The last pool is remembered.
- * Returns when all is replayed that was recorded into a command buffer, or from a command pool. */
+/* An id to the host's handle: type, generation and device must match. vd_dec_handle_rare does as
+ * much, and serves pools and command buffers, too: the last pool is remembered, and it returns when
+ * all is replayed that was recorded into a command buffer, or from a command pool. */
 static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
                                  enum vd_strictness strictness, const char *what)
 {
     const uint64_t id = *handle;
     if (id == 0)
         return true;
-    const struct vd_object *object = vd_id_type(id) == type && type != VD_TYPE_VkDescriptorPool &&
-                                             type != VD_TYPE_VkCommandPool &&
-                                             type != VD_TYPE_VkCommandBuffer
-                                         ? vd_object_find(d->objects, id)
-                                         : NULL;
+    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
     if (!object || object->owner != d->owner_index || object->handle == 0 || d->echo)
         return vd_dec_handle_rare(d, handle, type, strictness, what);
     *handle = object->handle;
@@ -146,9 +145,10 @@ static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_
 }
 bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
                     enum vd_strictness strictness, const char *what);
-/* A handle of any type, which `object_type` (VkObjectType or VkDebugReportObjectTypeEXT) must agree
- * with. An unknown one has no counterpart on the host: the call is skipped. */
-bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t object_type, const char *what);
+/* A handle of a type (enum vd_type, which may be none) that the record itself tells. An unknown one
+ * has no counterpart on the host: a call that only gives it a name is skipped, others are told
+ * VK_NULL_HANDLE. */
+bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t type, const char *what);
 
 /* The struct at `pointer`, which must lie at the cursor, for its sType; nothing is claimed yet.
  * `n` counts the chain's links. NULL: failed. */
@@ -156,8 +156,9 @@ VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsig
                                 const char *what);
 
 /* Ids that the call destroys: their entries go after it. The array is still an offset. */
-void vd_dec_victim(struct vd_decoder *d, uint64_t id);
-bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, const char *what);
+void vd_dec_victim(struct vd_decoder *d, uint64_t id, uint32_t type);
+bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
+                    const char *what);
 /* The id of a pool whose children die with the call. */
 void vd_dec_emptied(struct vd_decoder *d, uint64_t id);
 

@@ -218,85 +218,48 @@ end_answer:
 
 /* ---- The end */
 
-/* What applications leave behind, in an order that spares drivers a surprise: users before what
- * they use. Children of pools go with these, queues with the device. */
-#define LEFTOVERS(X)                                                   \
-    X(VkCommandPool, vkDestroyCommandPool)                             \
-    X(VkPipeline, vkDestroyPipeline)                                   \
-    X(VkShaderEXT, vkDestroyShaderEXT)                                 \
-    X(VkIndirectExecutionSetEXT, vkDestroyIndirectExecutionSetEXT)     \
-    X(VkIndirectCommandsLayoutEXT, vkDestroyIndirectCommandsLayoutEXT) \
-    X(VkIndirectCommandsLayoutNV, vkDestroyIndirectCommandsLayoutNV)   \
-    X(VkFramebuffer, vkDestroyFramebuffer)                             \
-    X(VkRenderPass, vkDestroyRenderPass)                               \
-    X(VkDescriptorPool, vkDestroyDescriptorPool)                       \
-    X(VkPipelineLayout, vkDestroyPipelineLayout)                       \
-    X(VkDescriptorSetLayout, vkDestroyDescriptorSetLayout)             \
-    X(VkShaderModule, vkDestroyShaderModule)                           \
-    X(VkPipelineCache, vkDestroyPipelineCache)                         \
-    X(VkPipelineBinaryKHR, vkDestroyPipelineBinaryKHR)                 \
-    X(VkValidationCacheEXT, vkDestroyValidationCacheEXT)               \
-    X(VkSampler, vkDestroySampler)                                     \
-    X(VkQueryPool, vkDestroyQueryPool)                                 \
-    X(VkEvent, vkDestroyEvent)                                         \
-    X(VkSemaphore, vkDestroySemaphore)                                 \
-    X(VkOpticalFlowSessionNV, vkDestroyOpticalFlowSessionNV)           \
-    X(VkAccelerationStructureKHR, vkDestroyAccelerationStructureKHR)   \
-    X(VkAccelerationStructureNV, vkDestroyAccelerationStructureNV)     \
-    X(VkMicromapEXT, vkDestroyMicromapEXT)                             \
-    X(VkBufferView, vkDestroyBufferView)                               \
-    X(VkImageView, vkDestroyImageView)                                 \
-    X(VkSamplerYcbcrConversion, vkDestroySamplerYcbcrConversion)       \
-    X(VkBuffer, vkDestroyBuffer)                                       \
-    X(VkImage, vkDestroyImage)                                         \
-    X(VkDeviceMemory, vkFreeMemory)
-
 struct leftover {
-    uint32_t type;
     uint64_t handle;
+    uint32_t type;
+    uint32_t born;
 };
 
 struct leftovers {
     struct leftover *items;
     size_t count, capacity;
-    bool unknown; /* among them is something that is not in the list above */
+    bool incomplete; /* there are more */
 };
 
-static bool is_known(uint32_t type)
-{
-    switch (type) {
-#define KNOWN(object, destroy) case VD_TYPE_##object:
-        LEFTOVERS(KNOWN)
-#undef KNOWN
-        return true;
-    }
-    return false;
-}
-
-static void collect(void *user, uint32_t type, uint64_t handle)
+/* Children of pools go with these, queues with the device. */
+static void collect(void *user, uint32_t type, uint64_t handle, uint32_t born)
 {
     struct leftovers *left = user;
-    if (handle == 0 || type == VD_TYPE_VkDevice || type == VD_TYPE_VkQueue ||
-        type == VD_TYPE_VkCommandBuffer || type == VD_TYPE_VkDescriptorSet) {
+    if (handle == 0 || type == VD_TYPE_VkDevice || !vd_objects[type].ender ||
+        vd_objects[type].pool) {
         return;
     }
     if (left->count == left->capacity) {
         const size_t capacity = left->capacity ? left->capacity * 2 : 64;
         struct leftover *items = realloc(left->items, capacity * sizeof(*items));
         if (!items) {
-            left->unknown = true;
+            left->incomplete = true;
             return;
         }
         left->items = items;
         left->capacity = capacity;
     }
-    if (!is_known(type)) {
-        left->unknown = true;
-    }
-    left->items[left->count++] = (struct leftover){.type = type, .handle = handle};
+    left->items[left->count++] = (struct leftover){handle, type, born};
 }
 
-/* False: something remains. */
+static int youngest_first(const void *a, const void *b)
+{
+    const uint32_t left = ((const struct leftover *)a)->born;
+    const uint32_t right = ((const struct leftover *)b)->born;
+    return left < right ? 1 : left > right ? -1 : 0;
+}
+
+/* In an order that spares drivers a surprise: what was made from others goes before these. False:
+ * something remains. */
 static bool destroy_leftovers(struct vd_context *context, struct vd_device *device)
 {
     struct leftovers left = {0};
@@ -304,16 +267,16 @@ static bool destroy_leftovers(struct vd_context *context, struct vd_device *devi
     if (left.count) {
         vd_log(VD_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
     }
-#define DESTROY(object, destroy)                                                          \
-    for (size_t i = 0; i < left.count; i++) {                                             \
-        if (left.items[i].type == VD_TYPE_##object) {                                     \
-            device->dispatch.destroy(device->handle, (object)left.items[i].handle, NULL); \
-        }                                                                                 \
+    qsort(left.items, left.count, sizeof(*left.items), youngest_first);
+    bool all = !left.incomplete;
+    for (size_t i = 0; i < left.count; i++) {
+        if (!vd_destroy_object(&device->dispatch, device->handle, left.items[i].type,
+                               left.items[i].handle)) {
+            all = false;
+        }
     }
-    LEFTOVERS(DESTROY)
-#undef DESTROY
     free(left.items);
-    return !left.unknown;
+    return all;
 }
 
 static void unlink_device(struct vd_instance *instance, struct vd_device *device)

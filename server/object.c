@@ -25,6 +25,7 @@ void vd_object_table_init(struct vd_object_table *table,
         atomic_init(&table->pages[i], NULL);
     }
     table->page_limit = 0;
+    table->births = 0;
     table->release = release;
     table->user = user;
 }
@@ -72,7 +73,7 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
     }
 
     struct vd_object_links *links = vd_object_links(table, index);
-    *links = (struct vd_object_links){.data = data, .pool = pool};
+    *links = (struct vd_object_links){.data = data, .pool = pool, .born = table->births++};
     if (pool) {
         struct vd_object_links *parent = vd_object_links(table, pool);
         links->next = parent->first_child;
@@ -168,14 +169,15 @@ void vd_object_clear(struct vd_object_table *table)
 }
 
 void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,
-                           void (*visit)(void *user, uint32_t type, uint64_t handle), void *user)
+                           void (*visit)(void *user, uint32_t type, uint64_t handle, uint32_t born),
+                           void *user)
 {
     for (uint32_t i = 0; i < table->page_limit; i++) {
         const struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
             const struct vd_object *object = &page->objects[j];
             if (key_of(object) && object->owner == owner) {
-                visit(user, key_of(object) >> 24, object->handle);
+                visit(user, key_of(object) >> 24, object->handle, page->links[j].born);
             }
         }
     }

@@ -30,6 +30,7 @@ struct vd_object_links {
     uint32_t pool;           /* index of the pool that it comes from, 0: none */
     uint32_t first_child;    /* of a pool */
     uint32_t next, previous; /* among the children of the pool */
+    uint32_t born;           /* how many there had been before it */
     bool doomed;             /* goes with the command in hand */
     bool open;               /* of a command buffer: its stream goes on */
 };
@@ -42,6 +43,7 @@ struct vd_object_page {
 struct vd_object_table {
     struct vd_object_page *_Atomic pages[VD_OBJECT_PAGES];
     uint32_t page_limit; /* no page from here on exists */
+    uint32_t births;
     /* Called for each removed object that has data. */
     void (*release)(void *user, uint32_t type, void *data);
     void *user;
@@ -68,9 +70,10 @@ void vd_object_remove_children(struct vd_object_table *table, uint64_t id);
 /* All objects of a device, the device included. Without `release` their data stays as it is. */
 void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner, bool release);
 
-/* Calls `visit` for each object of a device. */
+/* Calls `visit` for each object of a device, with its links' `born`. */
 void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,
-                           void (*visit)(void *user, uint32_t type, uint64_t handle), void *user);
+                           void (*visit)(void *user, uint32_t type, uint64_t handle, uint32_t born),
+                           void *user);
 
 /* NULL: no such id. */
 static inline struct vd_object *vd_object_find(const struct vd_object_table *table, uint64_t id)

@@ -1,6 +1,8 @@
 /* Generated from vk.xml. */
 #include "dispatch.h"
 
+#include "opcodes.h"
+
 /* A command that was promoted may be known by one of its older names only. */
 void vd_instance_dispatch_load(struct vd_instance_dispatch *table, VkInstance instance,
                                PFN_vkGetInstanceProcAddr get)
@@ -24,4 +26,19 @@ void vd_device_dispatch_load(struct vd_device_dispatch *table, VkDevice device,
         table->${c.name} = (PFN_${c.name})get(device, "${a}");
 % endfor
 % endfor
+}
+
+bool vd_destroy_object(const struct vd_device_dispatch *table, VkDevice device, uint32_t type,
+                       uint64_t handle)
+{
+    switch (type) {
+% for h, c in g.destroyers():
+    case VD_TYPE_${h.name}:
+        if (!table->${c.name})
+            return false;
+        table->${c.name}(device, (${h.name})(uintptr_t)handle${", NULL" if len(c.params) == 3 else ""});
+        return true;
+% endfor
+    }
+    return false;
 }

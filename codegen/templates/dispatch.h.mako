@@ -2,6 +2,9 @@
 #ifndef VIADUCT_DISPATCH_H
 #define VIADUCT_DISPATCH_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <vulkan/vulkan_core.h>
 
 /* NULL where the host has no such command. */
@@ -21,5 +24,9 @@ void vd_instance_dispatch_load(struct vd_instance_dispatch *table, VkInstance in
                                PFN_vkGetInstanceProcAddr get);
 void vd_device_dispatch_load(struct vd_device_dispatch *table, VkDevice device,
                              PFN_vkGetDeviceProcAddr get);
+
+/* Ends an object of a device, whose type is one of enum vd_type. False: the host has no way. */
+bool vd_destroy_object(const struct vd_device_dispatch *table, VkDevice device, uint32_t type,
+                       uint64_t handle);
 
 #endif

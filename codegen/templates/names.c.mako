@@ -60,16 +60,3 @@ const char *vd_result_name(VkResult result)
     }
     return "?";
 }
-
-uint32_t vd_type_of_object(VkObjectType type)
-{
-    switch ((int)type) {
-% for h in r.handles.values():
-% if h.object_type and h.object_type in r.enums["VkObjectType"]:
-    case ${r.enums["VkObjectType"][h.object_type]}:
-        return VD_TYPE_${h.name};
-% endif
-% endfor
-    }
-    return VD_TYPE_NONE;
-}

@@ -13,7 +13,5 @@ const char *vd_stype_name(VkStructureType type);
 /* Bytes of the struct with this sType, 0: not known. */
 uint32_t vd_stype_size(VkStructureType type);
 const char *vd_result_name(VkResult result);
-/* enum vd_type of an object type, 0 where there is none. */
-uint32_t vd_type_of_object(VkObjectType type);
 
 #endif

@@ -14,6 +14,8 @@ enum vd_command_flags {
     VD_COMMAND_RESULT = 1 << 3,   /* returns a VkResult */
     VD_COMMAND_SETTLES = 1 << 4,  /* what was recorded must be replayed before it */
     VD_COMMAND_SOME = 1 << 5,     /* where it fails, it may have created some of its objects */
+    VD_COMMAND_FORGIVEN = 1 << 6, /* where it fails, the application need not know */
+    VD_COMMAND_WAITED = 1 << 7,   /* what it ends may be used by a call that waits */
 };
 
 struct vd_command {

@@ -100,6 +100,17 @@ class Model(unittest.TestCase):
         for name in ("vkReleaseProfilingLockKHR", "vkReleaseCapturedPipelineDataKHR"):
             self.assertIsNone(ends[name], name)
 
+    def test_commands_beside_the_point(self):
+        """Those that nobody misses, and those that may have to be left undone."""
+        plans = [self.p.command_plan(n) for n in self.p.wire_commands]
+        self.assertEqual(sorted(p.c.name for p in plans if p.names),
+                         ["vkDebugMarkerSetObjectNameEXT", "vkDebugMarkerSetObjectTagEXT",
+                          "vkSetDebugUtilsObjectNameEXT", "vkSetDebugUtilsObjectTagEXT"])
+        self.assertEqual({p.c.name for p in plans if p.forgiven} -
+                         {p.c.name for p in plans if p.names}, {"vkMergePipelineCaches"})
+        self.assertEqual(sorted(p.c.name for p in plans if p.waited),
+                         ["vkDestroyQueryPool", "vkDestroySemaphore"])
+
     def test_the_clients_own(self):
         """All that an extension of the client's own brings, and what such commands make."""
         for name in ("vkCreateXcbSurfaceKHR", "vkGetDisplayPlaneCapabilities2KHR",

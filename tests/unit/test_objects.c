@@ -45,9 +45,11 @@ static void what_is_left_behind_is_destroyed(void **state)
     make_memory(&r, ID(VkDeviceMemory, 20), vd_shm_pointer(client->replies->id, IMPORT), 4096);
     answered(client, &r, VK_SUCCESS);
     assert_true(fake_driver.objects >= 3);
+    const uint64_t oldest = client_host_handle(client, BUFFER);
     make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, true);
     accepted(client, &r);
     assert_int_equal(fake_driver.objects, 0);
+    assert_int_equal(fake_driver.last_freed, oldest);
     assert_int_equal(fake_driver.devices, 0);
     /* All of its ids are free. */
     make_device(&r, DEVICE, NULL, 0);
@@ -438,6 +440,41 @@ static void names_are_passed_on(void **state)
     }
 }
 
+/* A stage that brings its code itself may say how that is called, which is no handle. */
+static void unknown_objects_may_be_named_on_the_way(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkPipeline, 130);
+    const struct vd_args_vkCreateComputePipelines args = {
+        .device = HANDLE(VkDevice, DEVICE),
+        .createInfoCount = 1,
+    };
+    const VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT},
+    };
+    const VkDebugUtilsObjectNameInfoEXT name = {
+        .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT,
+        .objectType = VK_OBJECT_TYPE_SHADER_MODULE,
+    };
+    record_begin(&r, VD_OP_vkCreateComputePipelines, &args, sizeof(args), true);
+    const uint32_t stage =
+        record_put_back(&r, ARG(&r, struct vd_args_vkCreateComputePipelines, pCreateInfos), &info,
+                        sizeof(info)) +
+        (uint32_t)offsetof(VkComputePipelineCreateInfo, stage);
+    record_put(&r, stage + (uint32_t)offsetof(VkPipelineShaderStageCreateInfo, pName), "main", 5);
+    const uint32_t named =
+        record_put(&r, stage + (uint32_t)offsetof(VkPipelineShaderStageCreateInfo, pNext), &name,
+                   sizeof(name));
+    record_put(&r, named + (uint32_t)offsetof(VkDebugUtilsObjectNameInfoEXT, pObjectName), "name",
+               5);
+    record_put_back(&r, ARG(&r, struct vd_args_vkCreateComputePipelines, pPipelines), &id, 8);
+    answered(client, &r, VK_SUCCESS);
+    assert_int_not_equal(client_host_handle(client, id), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +494,7 @@ int main(void)
         TEST(tombstones_lose_the_device, open_device),
         TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
         TEST(names_are_passed_on, open_device),
+        TEST(unknown_objects_may_be_named_on_the_way, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
