@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The client's end of the wire in Python, for what a well-behaved client never says.
-
-The numbers are those of protocol/; they are repeated here because a test that took them from the
-code under test would not notice when the code changes the wire.
-"""
+"""The client's end of the wire in Python, for what a well-behaved client never says."""
 
 import array
 import contextlib
@@ -15,27 +11,37 @@ import select
 import socket
 import struct
 
-RESOURCE_UNREF = 3
-RESOURCE_BUSY_WAIT = 7
-CREATE_RENDERER = 8
-PING_PROTOCOL_VERSION = 10
-PROTOCOL_VERSION = 11
-GET_CAPSET = 16
-CONTEXT_INIT = 17
-RESOURCE_CREATE_BLOB = 18
-SUBMIT_CMD2 = 24
+from harness.protocol import OPCODES, layout, number
 
-VTEST_VERSION = 4
-CAPSET_ID = 30
-VIADUCT_VERSION = 1
-BLOB_GUEST = 1
-BLOB_MAPPABLE_SHAREABLE = 3
+RESOURCE_UNREF = number("VTEST_RESOURCE_UNREF")
+RESOURCE_BUSY_WAIT = number("VTEST_RESOURCE_BUSY_WAIT")
+CREATE_RENDERER = number("VTEST_CREATE_RENDERER")
+PING_PROTOCOL_VERSION = number("VTEST_PING_PROTOCOL_VERSION")
+PROTOCOL_VERSION = number("VTEST_PROTOCOL_VERSION_CMD")
+GET_CAPSET = number("VTEST_GET_CAPSET")
+CONTEXT_INIT = number("VTEST_CONTEXT_INIT")
+RESOURCE_CREATE_BLOB = number("VTEST_RESOURCE_CREATE_BLOB")
+SUBMIT_CMD2 = number("VTEST_SUBMIT_CMD2")
+TAKE_FD = number("VTEST_VIADUCT_TAKE_FD")
+GIVE_SHM = number("VTEST_VIADUCT_GIVE_SHM")
+PAYLOAD_MAX = number("VTEST_PAYLOAD_MAX")
 
-OP_NOP = 0
-OP_SETUP = 1
-RING_DATA_OFFSET = 4096
-RING_DATA_SIZE = 1 << 20
-COMPLETION_SIZE = 4096
+VTEST_VERSION = number("VTEST_PROTOCOL_VERSION")
+CAPSET_ID = number("VD_CAPSET_ID")
+# The version that is sent. The literal is the one that this file was written for: `robust/wire` fails
+# when the two part, so that whoever raises the version looks at what is written here, too.
+PROTOCOL = number("VD_PROTOCOL_VERSION")
+VIADUCT_VERSION = 2
+BLOB_GUEST = number("VTEST_BLOB_GUEST")
+BLOB_MAPPABLE_SHAREABLE = number("VTEST_BLOB_MAPPABLE") | number("VTEST_BLOB_SHAREABLE")
+
+OP_NOP = OPCODES["NOP"]
+OP_SETUP = OPCODES["SETUP"]
+RING_DATA_OFFSET = number("VD_RING_DATA_OFFSET")
+RING_DATA_SIZE = number("VD_RING_DATA_SIZE")
+COMPLETION_SIZE = layout("vd_completion").size
+TAIL, HEAD, CONSUMER_SLEEPS = (layout("vd_ring").offset(name)
+                               for name in ("tail", "head", "consumer_sleeps"))
 
 FUTEX_WAKE = 1
 FUTEX_NUMBERS = {"x86_64": 202, "aarch64": 98}
@@ -122,7 +128,7 @@ class Peer:
         self.message(PROTOCOL_VERSION, struct.pack("=I", version))
         return struct.unpack("=I", self.answer(PROTOCOL_VERSION))[0]
 
-    def capset(self, capset_id=CAPSET_ID, version=VIADUCT_VERSION):
+    def capset(self, capset_id=CAPSET_ID, version=PROTOCOL):
         self.message(GET_CAPSET, struct.pack("=II", capset_id, version))
         data = self.answer(GET_CAPSET)
         return struct.unpack("=I", data[:4])[0], data[4:]
@@ -132,16 +138,15 @@ class Peer:
 
     def blob(self, size, kind=BLOB_GUEST, flags=BLOB_MAPPABLE_SHAREABLE, blob_id=0):
         """Returns the resource's id and its file descriptor, or 0 and None."""
-        self.message(RESOURCE_CREATE_BLOB, struct.pack(
-            "=IIIIII", kind, flags, size & 0xffffffff, size >> 32, blob_id & 0xffffffff,
-            blob_id >> 32))
+        self.message(RESOURCE_CREATE_BLOB, layout("vtest_create_blob").pack(
+            type=kind, flags=flags, size_lo=size & 0xffffffff, size_hi=size >> 32,
+            blob_id_lo=blob_id & 0xffffffff, blob_id_hi=blob_id >> 32))
         number = struct.unpack("=I", self.answer(RESOURCE_CREATE_BLOB))[0]
         return (number, self.receive_fd()) if number else (0, None)
 
-    def setup_payload(self, ring, completion, version=VIADUCT_VERSION):
-        record = struct.pack("=IHHIIII", 24, OP_SETUP, 0, version, ring, completion, 0)
-        batch = struct.pack("=IIIIIIII", 0, 9, len(record) // 4, 0, 0, 0, 0, 0)
-        return struct.pack("=I", 1) + batch + record
+    def setup_payload(self, ring, completion, version=PROTOCOL):
+        return submission(record(OP_SETUP, layout("vd_setup").pack(
+            protocol_version=version, ring_shm=ring, completion_shm=completion)))
 
     def reach_context(self):
         self.introduce()
@@ -167,16 +172,28 @@ class Peer:
         if data[room:]:
             self.ring[RING_DATA_OFFSET:RING_DATA_OFFSET + len(data[room:])] = data[room:]
         self.tail = self.tail + len(data) if tail is None else tail
-        self.ring[0:8] = struct.pack("=Q", self.tail)
-        self.ring[128:132] = struct.pack("=I", 0)
-        word = ctypes.c_uint32.from_buffer(self.ring, 128)
+        self.ring[TAIL:TAIL + 8] = struct.pack("=Q", self.tail)
+        self.ring[CONSUMER_SLEEPS:CONSUMER_SLEEPS + 4] = struct.pack("=I", 0)
+        word = ctypes.c_uint32.from_buffer(self.ring, CONSUMER_SLEEPS)
         ctypes.CDLL(None, use_errno=True).syscall(
             FUTEX_NUMBERS[platform.machine()], ctypes.byref(word), FUTEX_WAKE, 1 << 30, None,
             None, 0)
         del word
 
 
+    def head(self):
+        return struct.unpack("=Q", self.ring[HEAD:HEAD + 8])[0]
+
+
 def record(opcode, body=b"", flags=0, size=None):
+    header = layout("vd_record")
     if size is None:
-        size = 8 + len(body)
-    return struct.pack("=IHH", size & 0xffffffff, opcode, flags) + body
+        size = header.size + len(body)
+    return header.pack(size=size & 0xffffffff, opcode=opcode, flags=flags) + body
+
+
+def submission(command, batch_count=1, **members):
+    """The payload of SUBMIT_CMD2: one batch, unless members say otherwise, with this command."""
+    batch = layout("vtest_submit_batch")
+    members = {"cmd_offset": (4 + batch.size) // 4, "cmd_size": len(command) // 4, **members}
+    return struct.pack("=I", batch_count) + batch.pack(**members) + command
