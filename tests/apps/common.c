@@ -17,6 +17,16 @@ void section(const char *name)
     fflush(stdout);
 }
 
+void run_parts(const char *program, const struct program_part *parts, size_t count)
+{
+    printf("%s:\n", program);
+    for (size_t i = 0; i < count; i++) {
+        section(parts[i].name);
+        parts[i].run();
+    }
+    printf("%s: %zu tests passed\n", program, count);
+}
+
 uint64_t now_ns(void)
 {
     struct timespec now;
@@ -390,6 +400,16 @@ VkShaderModule shader_init(const struct gpu *gpu, const uint32_t *code, size_t s
     return module;
 }
 
+VkPipelineShaderStageCreateInfo stage_of(VkShaderStageFlagBits stage, VkShaderModule module)
+{
+    return (VkPipelineShaderStageCreateInfo){
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+        .stage = stage,
+        .module = module,
+        .pName = "main",
+    };
+}
+
 VkPipeline compute_pipeline_init(const struct gpu *gpu, VkPipelineLayout layout,
                                  const uint32_t *code, size_t size,
                                  const VkSpecializationInfo *specialization)
@@ -522,6 +542,16 @@ void set_viewport(VkCommandBuffer commands, VkExtent2D extent)
                          .maxDepth = 1.0f,
                      });
     vkCmdSetScissor(commands, 0, 1, &(VkRect2D){.extent = extent});
+}
+
+VkFence fence_create(const struct gpu *gpu, VkFenceCreateFlags flags)
+{
+    VkFence fence;
+    must(vkCreateFence(
+        gpu->device,
+        &(VkFenceCreateInfo){.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO, .flags = flags}, NULL,
+        &fence));
+    return fence;
 }
 
 VkCommandBuffer commands_begin(const struct gpu *gpu)

@@ -32,6 +32,18 @@ enum {
  * crash says what was being done. */
 void section(const char *name);
 
+struct program_part {
+    const char *name;
+    void (*run)(void);
+};
+
+/* Runs the parts of a program, each announced. */
+void run_parts(const char *program, const struct program_part *parts, size_t count);
+
+/* Ignored members may hold anything. Reading from this address ends the program. */
+#define GARBAGE_POINTER ((void *)(uintptr_t)0xdead0000beef0000u)
+#define GARBAGE_HANDLE  GARBAGE_POINTER
+
 uint64_t now_ns(void);
 void sleep_ms(uint32_t milliseconds);
 uint64_t fnv1a(const void *data, size_t size);
@@ -121,6 +133,8 @@ VkImageAspectFlags format_aspects(VkFormat format);
 VkPipelineLayout pipeline_layout_init(const struct gpu *gpu, const VkDescriptorSetLayout *set,
                                       VkShaderStageFlags stages, uint32_t push_size);
 VkShaderModule shader_init(const struct gpu *gpu, const uint32_t *code, size_t size);
+/* Its entry point is main. */
+VkPipelineShaderStageCreateInfo stage_of(VkShaderStageFlagBits stage, VkShaderModule module);
 VkPipeline compute_pipeline_init(const struct gpu *gpu, VkPipelineLayout layout,
                                  const uint32_t *code, size_t size,
                                  const VkSpecializationInfo *specialization);
@@ -148,6 +162,8 @@ struct graphics_options {
 
 VkPipeline graphics_pipeline_init(const struct gpu *gpu, const struct graphics_options *options);
 void set_viewport(VkCommandBuffer commands, VkExtent2D extent);
+
+VkFence fence_create(const struct gpu *gpu, VkFenceCreateFlags flags);
 
 VkCommandBuffer commands_begin(const struct gpu *gpu);
 void commands_end(VkCommandBuffer commands);

@@ -13,10 +13,6 @@
 #include "descriptors_comp.h"
 #include "push_descriptors_comp.h"
 
-/* Ignored members may hold anything. Reading from this address ends the program. */
-#define GARBAGE_POINTER ((void *)(uintptr_t)0xdead0000beef0000u)
-#define GARBAGE_HANDLE  GARBAGE_POINTER
-
 enum {
     RESULT_COUNT = 12,
     IMAGE_COUNT = 5,

@@ -78,18 +78,6 @@ static VkSemaphore create_semaphore(const struct gpu *gpu)
     return semaphore;
 }
 
-static VkFence create_fence(const struct gpu *gpu, VkFenceCreateFlags flags)
-{
-    VkFence fence;
-    must(vkCreateFence(gpu->device,
-                       &(VkFenceCreateInfo){
-                           .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO,
-                           .flags = flags,
-                       },
-                       NULL, &fence));
-    return fence;
-}
-
 static void choose_format(struct program *p)
 {
     uint32_t count = 0;
@@ -268,7 +256,7 @@ static VkSwapchainKHR exhaust_a_swapchain(struct program *p)
     uint32_t count = 0;
     for (;;) {
         expect(count <= greedy.image_count, "more images were taken than there are");
-        fences[count] = create_fence(&p->gpu, 0);
+        fences[count] = fence_create(&p->gpu, 0);
         uint32_t index = UINT32_MAX;
         const VkResult result = vkAcquireNextImageKHR(p->gpu.device, greedy.handle, 0,
                                                       VK_NULL_HANDLE, fences[count], &index);
@@ -722,7 +710,7 @@ int main(int argc, char **argv)
                                             .topology = VK_PRIMITIVE_TOPOLOGY_TRIANGLE_LIST,
                                             .colour_format = p->format.format,
                                         });
-    p->acquire_fence = create_fence(&p->gpu, 0);
+    p->acquire_fence = fence_create(&p->gpu, 0);
     for (size_t i = 0; i < FRAMES_IN_FLIGHT; i++) {
         struct frame *frame = &p->frames[i];
         must(vkAllocateCommandBuffers(p->gpu.device,
@@ -734,7 +722,7 @@ int main(int argc, char **argv)
                                       },
                                       &frame->commands));
         frame->acquired = create_semaphore(&p->gpu);
-        frame->done = create_fence(&p->gpu, VK_FENCE_CREATE_SIGNALED_BIT);
+        frame->done = fence_create(&p->gpu, VK_FENCE_CREATE_SIGNALED_BIT);
     }
 
     const VkSwapchainKHR greedy = exhaust_a_swapchain(p);

@@ -22,9 +22,6 @@
 #include "sum_comp.h"
 #include "triangle_vert.h"
 
-/* Where nothing may be read. */
-#define GARBAGE_POINTER ((void *)(uintptr_t)0xdead0000beef0000u)
-
 static struct gpu gpu;
 static const VkExtent2D extent = {16, 16};
 static const VkFormat colour_format = VK_FORMAT_R8G8B8A8_UNORM;

@@ -65,15 +65,6 @@ static VkSemaphore create_semaphore(const struct gpu *gpu)
     return semaphore;
 }
 
-static VkFence create_fence(const struct gpu *gpu)
-{
-    VkFence fence;
-    must(vkCreateFence(gpu->device,
-                       &(VkFenceCreateInfo){.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO}, NULL,
-                       &fence));
-    return fence;
-}
-
 static void wait_for(const struct gpu *gpu, VkFence fence)
 {
     must(vkWaitForFences(gpu->device, 1, &fence, VK_TRUE, LONG_NS));
@@ -209,7 +200,7 @@ static struct swapchain swapchain_create(const struct program *p, const void *ch
 static void frame_init(const struct program *p, struct frame *frame)
 {
     *frame = (struct frame){create_semaphore(&p->gpu), create_semaphore(&p->gpu),
-                            create_fence(&p->gpu), commands_begin(&p->gpu)};
+                            fence_create(&p->gpu, 0), commands_begin(&p->gpu)};
 }
 
 /* Once its fence, or another of a later present, is signalled. */
@@ -406,7 +397,7 @@ static void test_modes(const struct program *p)
 /* Takes what there is without waiting. */
 static uint32_t take_all(const struct program *p, VkSwapchainKHR swapchain, uint32_t *indices)
 {
-    const VkFence fence = create_fence(&p->gpu);
+    const VkFence fence = fence_create(&p->gpu, 0);
     uint32_t count = 0;
     while (count < MAX_IMAGES && vkAcquireNextImageKHR(p->gpu.device, swapchain, 0, VK_NULL_HANDLE,
                                                        fence, &indices[count]) == VK_SUCCESS) {
@@ -460,7 +451,7 @@ static void test_bind(const struct program *p)
     section("images in a swapchain's memory");
     const struct swapchain swapchain = swapchain_create(
         p, NULL, VK_SWAPCHAIN_CREATE_DEFERRED_MEMORY_ALLOCATION_BIT_EXT, p->extent, VK_NULL_HANDLE);
-    const VkFence fence = create_fence(&p->gpu);
+    const VkFence fence = fence_create(&p->gpu, 0);
     uint32_t index;
     must(vkAcquireNextImageKHR(p->gpu.device, swapchain.handle, LONG_NS, VK_NULL_HANDLE, fence,
                                &index));
@@ -663,7 +654,7 @@ static void test_shared_fences(const struct program *p)
                         .handleType = type,
                     },
                     &fd));
-        seen[i] = create_fence(&p->gpu);
+        seen[i] = fence_create(&p->gpu, 0);
         must(import_fd(device, &(VkImportFenceFdInfoKHR){
                                    .sType = VK_STRUCTURE_TYPE_IMPORT_FENCE_FD_INFO_KHR,
                                    .fence = seen[i],
