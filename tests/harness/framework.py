@@ -21,7 +21,15 @@ class Failure(Exception):
 
 
 class Skipped(Exception):
-    """The test could not be run here; the message says why."""
+    """The test could not be run here; the message says why.
+
+    needs_gpu: it lacks hardware. Anything else is there on a machine that was set up for tests, and
+    where the environment says CI=true, as such machines do, it is a failure that it is not.
+    """
+
+    def __init__(self, reason, needs_gpu=False):
+        super().__init__(reason)
+        self.needs_gpu = needs_gpu
 
 
 class Test:
@@ -105,8 +113,8 @@ class Context(Place):
         if not condition:
             raise Failure(message)
 
-    def skip(self, reason):
-        raise Skipped(reason)
+    def skip(self, reason, needs_gpu=False):
+        raise Skipped(reason, needs_gpu)
 
     def start(self, command, environment, name=None):
         """Starts a process in the background; it is killed when the test ends."""
@@ -185,6 +193,8 @@ def _run_one(test, report):
         test.function(context)
     except Skipped as skipped:
         outcome, reason = "SKIP", str(skipped)
+        if not skipped.needs_gpu and setting.must_be_complete():
+            outcome, reason = "FAIL", f"skipped, although CI=true: {reason}"
     except Failure as failure:
         outcome, reason = "FAIL", str(failure)
     except Exception as error:  # a defect of the test is a failure, not the end of the run
