@@ -11,13 +11,13 @@ def compare(context, program, driver=None):
     native, native_picture = run_native(context, program, driver)
     if skipped(native) and not program.own:
         raise Skipped("natively: " + native.last_line())
-    if native.status != 0 and not skipped(native):
-        raise Failure(f"natively it ends with {native.describe()}")
-
     picture = context.path / "through.png" if program.has_picture else None
     command = program.command_line(setting.build_path(), picture)
     result = context.run(through(command, driver=driver),
                          program.environment(context, setting.clean_environment()), "through")
+    if native.status != 0 and not skipped(native):
+        raise Failure(f"natively it ends with {native.describe()},"
+                      f" through Viaduct with {result.describe()}")
     if result.status != 0:
         raise Failure(f"through Viaduct it ends with {result.describe()}: {result.last_line()}")
     if program.same_output and not skipped(native) and result.out != native.out:
