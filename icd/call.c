@@ -106,7 +106,7 @@ static bool grow(struct vd_encoder *e, uint64_t capacity)
     }
     if (in_ring) {
         memcpy(scratch->data, e->base, e->size);
-        vd_connection_write_end(e->instance->connection, 0, false);
+        vdc_ring_write_end(e->instance->connection->ring, 0, false);
     }
     call->scratch = scratch;
     e->base = scratch->data;
@@ -163,7 +163,7 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     call->shares = NULL;
     call->position = 0;
     call->space.reply = NULL;
-    e->base = call->sync ? NULL : vd_connection_write_begin(instance->connection, &e->capacity);
+    e->base = call->sync ? NULL : vdc_ring_write_begin(instance->connection->ring, &e->capacity);
     if (!e->base) {
         call->scratch = scratch_get(instance);
         if (!call->scratch)
@@ -202,7 +202,7 @@ static VkResult send(struct vd_call *call)
     memcpy(e->base, &record, sizeof(record));
     /* What is written in the ring stays as it is until vd_call_end. */
     const VkResult result =
-        call->scratch ? vd_connection_send(e->instance->connection, e->base, &call->position)
+        call->scratch ? vdc_ring_send(e->instance->connection->ring, e->base, &call->position)
                       : VK_SUCCESS;
     call->sent = result == VK_SUCCESS;
     if (e->instance->profile)
@@ -220,7 +220,7 @@ static VkResult reply_wait(struct vd_call *call)
     struct vd_instance *instance = call->encoder.instance;
     const uint64_t traced = vd_trace_begin();
     const uint64_t begun = instance->profile ? vd_clock_ns() : 0;
-    const VkResult result = vd_connection_reply_wait(instance->connection, &call->space);
+    const VkResult result = vdc_reply_wait(instance->connection->replies, &call->space);
     if (instance->profile)
         vd_profile_answer(instance->profile, call->opcode, vd_clock_ns() - begun);
     vd_trace_end(traced, "wait for the answer", 0);
@@ -235,7 +235,7 @@ VkResult vd_call_wait(struct vd_call *call)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const uint32_t echo_size = e->echo ? e->size - e->echo : 0;
     VkResult result =
-        vd_connection_reply_begin(connection, (uint64_t)e->out_size + echo_size, &call->space);
+        vdc_reply_begin(connection->replies, (uint64_t)e->out_size + echo_size, &call->space);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_reply_request request = {
@@ -321,11 +321,11 @@ void vd_call_end(struct vd_call *call)
     struct vd_instance *instance = call->encoder.instance;
     free_not_created(call);
     if (!call->scratch) {
-        vd_connection_write_end(instance->connection, call->sent ? call->encoder.size : 0,
-                                call->kind != VD_CALL_LAZY);
+        vdc_ring_write_end(instance->connection->ring, call->sent ? call->encoder.size : 0,
+                           call->kind != VD_CALL_LAZY);
     } else {
         if (call->space.reply)
-            vd_connection_reply_end(instance->connection, &call->space);
+            vdc_reply_end(instance->connection->replies, &call->space);
         free_shares(call);
         scratch_put(instance, call->scratch);
         call->scratch = NULL;

@@ -6,7 +6,7 @@
 #define VIADUCT_ICD_CALL_H
 
 #include "command_buffer.h"
-#include "connection.h"
+#include "connection/connection.h"
 #include "encoder.h"
 #include "instance.h"
 

@@ -37,7 +37,7 @@ static struct vd_command_pool *pool_of(VkDevice device, VkCommandPool pool)
 
 static bool chunk_ready(struct vd_connection *connection, const struct vd_chunk *chunk)
 {
-    return chunk->busy_until <= vd_connection_consumed(connection);
+    return chunk->busy_until <= vdc_ring_consumed(connection->ring);
 }
 
 static void chunk_destroy(struct vd_instance *instance, struct vd_chunk *chunk)
@@ -343,13 +343,13 @@ static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
         (uint32_t)(sizeof(*record) + sizeof(*stream) + stream->chunk_count * sizeof(*entry));
     uint64_t position = 0;
     const uint64_t traced = vd_trace_begin();
-    const VkResult result = vd_connection_send(connection, record, &position);
+    const VkResult result = vdc_ring_send(connection->ring, record, &position);
     vd_trace_end(traced,
                  flags & VD_STREAM_OPEN ? "a part of a command buffer" : "vkEndCommandBuffer",
                  bytes);
     for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)
         chunk->busy_until = position;
-    vd_connection_count(connection, 0, bytes);
+    vdc_ring_count(connection->ring, 0, bytes);
     if (buffer != small)
         free(buffer);
     /* A lost device shows at submission, as it does natively. */

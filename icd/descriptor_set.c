@@ -24,8 +24,8 @@ uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size)
     if (size > UPDATES_MAX || vd_debug_flags() & VD_DEBUG_SYNC ||
         vd_connection_lost(instance->connection))
         return NULL;
-    uint8_t *to = vd_connection_append_begin(instance->connection, VD_OP_UPDATE_DESCRIPTORS,
-                                             vd_id_of(device), (uint32_t)size);
+    uint8_t *to = vdc_ring_append_begin(instance->connection->ring, VD_OP_UPDATE_DESCRIPTORS,
+                                        vd_id_of(device), (uint32_t)size);
     if (to && instance->profile)
         vd_profile_call(instance->profile, VD_OP_vkUpdateDescriptorSets, size);
     return to;
@@ -33,7 +33,7 @@ uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size)
 
 void vd_descriptors_end(VkDevice device)
 {
-    vd_connection_append_end(((struct vd_device *)device)->base.instance->connection);
+    vdc_ring_append_end(((struct vd_device *)device)->base.instance->connection->ring);
 }
 
 /* The descriptors that a write points to, NULL: none that can be packed. */

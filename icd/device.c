@@ -52,7 +52,7 @@ static VkResult queue_init(struct vd_queue *queue, struct vd_device *device,
         return VK_ERROR_OUT_OF_HOST_MEMORY;
 
     /* The slot may have served another device before. */
-    struct vd_completion *page = vd_connection_completion(instance->connection);
+    struct vd_completion *page = instance->connection->link.completion;
     atomic_store(&page->queues[slot].done, 0);
 
     struct vd_call call;

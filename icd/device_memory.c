@@ -103,7 +103,7 @@ static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
                           const VkImportMemoryFdInfoKHR *import, VkDeviceMemory *memory)
 {
     uint32_t id;
-    VkResult result = vd_connection_fd_give(vd_instance_of(device)->connection, import->fd, &id);
+    VkResult result = vdc_link_fd_give(&vd_instance_of(device)->connection->link, import->fd, &id);
     if (result != VK_SUCCESS)
         return result;
     VkBaseOutStructure *chain = vd_chain_copy(info->pNext);
@@ -300,7 +300,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryFdKHR(VkDevice device,
     int id = 0;
     const VkResult result = vd_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
     return result == VK_SUCCESS
-               ? vd_connection_fd_take(vd_instance_of(device)->connection, (uint32_t)id, pFd)
+               ? vdc_link_fd_take(&vd_instance_of(device)->connection->link, (uint32_t)id, pFd)
                : result;
 }
 
@@ -309,7 +309,7 @@ vd_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBit
                               int fd, VkMemoryFdPropertiesKHR *pMemoryFdProperties)
 {
     uint32_t id;
-    VkResult result = vd_connection_fd_give(vd_instance_of(device)->connection, fd, &id);
+    VkResult result = vdc_link_fd_give(&vd_instance_of(device)->connection->link, fd, &id);
     if (result != VK_SUCCESS)
         return result;
     result = vd_call_vkGetMemoryFdPropertiesKHR(device, handleType, (int)id, pMemoryFdProperties);

@@ -56,7 +56,7 @@ void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vd_que
     *fence = (struct vd_fence){.signaled = !queue, .queue = queue, .number = number};
     pthread_mutex_unlock(&lock);
     /* Somebody may wait for it already. */
-    vd_connection_changed(instance->connection);
+    vdc_waiter_changed(instance->connection->waiter);
 }
 
 void vd_fence_expect(VkFence handle, struct vd_queue *queue, uint64_t number)
@@ -217,8 +217,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForFences(VkDevice device, uint32_t fenc
                                                   uint64_t timeout)
 {
     const struct wait wait = {pFences, fenceCount, waitAll || fenceCount == 1};
-    return vd_connection_wait_words(vd_instance_of(device)->connection, is_over, shared_words,
-                                    &wait, timeout);
+    return vdc_wait_words(vd_instance_of(device)->connection->waiter, is_over, shared_words, &wait,
+                          timeout);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceStatus(VkDevice device, VkFence fence)

@@ -9,13 +9,14 @@
 
 #include "common/sealed.h"
 
+#include "connection/pending_signals.h"
 #include "opcodes.h"
 
 struct vd_fence_payload {
     struct vd_connection *connection;
     struct vd_shm shm;
     struct vd_fence_file *file; /* its beginning */
-    struct vd_promise promise;
+    struct vdc_pending_signal pending;
 };
 
 static struct vd_fence_payload *payload_alloc(struct vd_connection *connection)
@@ -29,7 +30,7 @@ static struct vd_fence_payload *payload_alloc(struct vd_connection *connection)
 static void payload_map(struct vd_fence_payload *payload)
 {
     payload->file = payload->shm.map;
-    payload->promise.file = payload->file;
+    payload->pending.file = payload->file;
 }
 
 VkResult vd_fence_payload_create(struct vd_connection *connection, bool signaled,
@@ -39,7 +40,7 @@ VkResult vd_fence_payload_create(struct vd_connection *connection, bool signaled
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
-        vd_connection_shm_create(connection, sizeof(*payload->file), &payload->shm);
+        vdc_link_shm_create(&connection->link, sizeof(*payload->file), &payload->shm);
     if (result != VK_SUCCESS) {
         free(payload);
         return result;
@@ -68,7 +69,7 @@ VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
-        vd_connection_shm_import(connection, fd, 0, vd_sealed_size(fd), &payload->shm);
+        vdc_link_shm_import(&connection->link, fd, 0, vd_sealed_size(fd), &payload->shm);
     if (result != VK_SUCCESS) {
         free(payload);
         return result;
@@ -82,8 +83,8 @@ void vd_fence_payload_destroy(struct vd_fence_payload *payload)
 {
     if (!payload)
         return;
-    vd_connection_promise_end(payload->connection, &payload->promise);
-    vd_connection_shm_destroy(payload->connection, &payload->shm);
+    vdc_pending_signal_remove(payload->connection->pending_signals, &payload->pending);
+    vdc_link_shm_destroy(&payload->connection->link, &payload->shm);
     free(payload);
 }
 
@@ -109,7 +110,7 @@ void vd_fence_payload_reset(struct vd_fence_payload *payload)
 void vd_fence_payload_signal(struct vd_fence_payload *payload)
 {
     if (vd_fence_mark(&payload->file->state))
-        vd_connection_wake(payload->connection, &payload->file->state);
+        vdc_link_wake(&payload->connection->link, &payload->file->state);
 }
 
 /* If this cannot be sent, neither can the submission that follows: the connection is lost. */
@@ -127,13 +128,13 @@ static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint6
                 .state = vd_shm_pointer(payload->shm.id, offsetof(struct vd_fence_file, state)),
             },
     };
-    vd_connection_post(payload->connection, &command.record);
+    vdc_ring_post(payload->connection->ring, &command.record);
 }
 
 void vd_fence_payload_expect(struct vd_fence_payload *payload, struct vd_queue *queue,
                              uint64_t number)
 {
-    vd_connection_promise(payload->connection, &payload->promise);
+    vdc_pending_signal_add(payload->connection->pending_signals, &payload->pending);
     send(payload, queue, number);
 }
 

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "connection.h"
+#include "connection/connection.h"
 #include "object.h"
 #include "shm_pool.h"
 

@@ -118,8 +118,8 @@ static bool peer_knows(const struct vd_capset *capset, const char *name)
 static void choose_extensions(struct vd_physical_device *pd)
 {
     const struct vd_physical_device_data *data = pd->data;
-    const struct vd_capset *capset = vd_connection_capset(pd->base.instance->connection);
-    const bool same_kernel = vd_connection_same_kernel(pd->base.instance->connection);
+    const struct vd_capset *capset = vdc_link_capset(&pd->base.instance->connection->link);
+    const bool same_kernel = vdc_link_same_kernel(&pd->base.instance->connection->link);
     const VkExtensionProperties *list =
         (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
     for (uint32_t i = 0; i < data->extension_count; i++) {

@@ -16,13 +16,13 @@ VkResult vd_device_status(const struct vd_device *device)
 
 VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns)
 {
-    return vd_connection_wait_queue(queue->base.instance->connection, queue->slot, number,
-                                    timeout_ns);
+    return vdc_wait_batch(queue->base.instance->connection->waiter, queue->slot, number,
+                          timeout_ns);
 }
 
 bool vd_queue_done(const struct vd_queue *queue, uint64_t number)
 {
-    return vd_connection_done(queue->base.instance->connection, queue->slot, number);
+    return vdc_batch_done(queue->base.instance->connection->waiter, queue->slot, number);
 }
 
 /* Batches are numbered alike on both sides; a call without any takes one number, so that its fence

@@ -58,7 +58,7 @@ VkResult vd_semaphore_signal(struct vd_device *device, VkSemaphore semaphore)
         .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_SEMAPHORE},
         .args = {.semaphore = (uint64_t)semaphore},
     };
-    return vd_connection_post(device->base.instance->connection, &command.record);
+    return vdc_ring_post(device->base.instance->connection->ring, &command.record);
 }
 
 static void destroy(struct vd_semaphore *semaphore)
@@ -155,7 +155,7 @@ void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint6
     if (semaphore->count < semaphore->capacity)
         semaphore->pending[semaphore->count++] = (struct pending){value, queue, number};
     pthread_mutex_unlock(&semaphore->lock);
-    vd_connection_changed(instance->connection);
+    vdc_waiter_changed(instance->connection->waiter);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
@@ -170,7 +170,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
     if (pSignalInfo->value > semaphore->value)
         semaphore->value = pSignalInfo->value;
     pthread_mutex_unlock(&semaphore->lock);
-    vd_connection_changed(instance->connection);
+    vdc_waiter_changed(instance->connection->waiter);
     return VK_SUCCESS;
 }
 
@@ -210,7 +210,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitSemaphores(VkDevice device,
     for (uint32_t i = 0; i < pWaitInfo->semaphoreCount; i++)
         if (!semaphore_of(wait.instance, pWaitInfo->pSemaphores[i]))
             return vd_call_vkWaitSemaphores(device, pWaitInfo, timeout);
-    return vd_connection_wait_until(wait.instance->connection, is_over, &wait, timeout);
+    return vdc_wait_until(wait.instance->connection->waiter, is_over, &wait, timeout);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
@@ -222,7 +222,7 @@ vd_vkImportSemaphoreFdKHR(VkDevice device, const VkImportSemaphoreFdInfoKHR *pIm
     VkResult result = VK_SUCCESS;
     if (fd >= 0 || info.handleType != VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT) {
         uint32_t given = 0;
-        result = vd_connection_fd_give(instance->connection, fd, &given);
+        result = vdc_link_fd_give(&instance->connection->link, fd, &given);
         info.fd = (int)given;
     } /* else it stands for what is signalled already */
     if (result == VK_SUCCESS)
@@ -246,6 +246,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreFdKHR(VkDevice device,
     const VkResult result = vd_call_vkGetSemaphoreFdKHR(device, pGetFdInfo, &id);
     *pFd = -1;
     return result == VK_SUCCESS && id != -1
-               ? vd_connection_fd_take(vd_instance_of(device)->connection, (uint32_t)id, pFd)
+               ? vdc_link_fd_take(&vd_instance_of(device)->connection->link, (uint32_t)id, pFd)
                : result;
 }

@@ -55,7 +55,7 @@ static void block_destroy(struct vd_shm_pool *pool, struct vd_shm_block *block)
         free(block->free);
         block->free = next;
     }
-    vd_connection_shm_destroy(pool->connection, &block->shm);
+    vdc_link_shm_destroy(&pool->connection->link, &block->shm);
     free(block);
 }
 
@@ -141,7 +141,7 @@ static VkResult block_create(struct vd_shm_pool *pool, uint64_t size, struct vd_
     if (!block || !range)
         goto fail;
     size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-    result = vd_connection_shm_create(pool->connection, size, &block->shm);
+    result = vdc_link_shm_create(&pool->connection->link, size, &block->shm);
     if (result != VK_SUCCESS)
         goto fail;
     *range = (struct range){.size = size};
@@ -188,7 +188,7 @@ VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct 
     struct vd_shm_block *block = calloc(1, sizeof(*block));
     if (!block)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    return add_alone(pool, block, vd_connection_shm_create(pool->connection, size, &block->shm),
+    return add_alone(pool, block, vdc_link_shm_create(&pool->connection->link, size, &block->shm),
                      size, part);
 }
 
@@ -202,7 +202,7 @@ VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, u
     if (!block)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     return add_alone(pool, block,
-                     vd_connection_shm_import(pool->connection, fd, offset, size, &block->shm),
+                     vdc_link_shm_import(&pool->connection->link, fd, offset, size, &block->shm),
                      size, part);
 }
 
@@ -226,7 +226,7 @@ static void reap_locked(struct vd_shm_pool *pool)
 {
     if (!pool->pending)
         return;
-    const uint64_t consumed = vd_connection_consumed(pool->connection);
+    const uint64_t consumed = vdc_ring_consumed(pool->connection->ring);
     for (struct pending **at = &pool->pending; *at;) {
         struct pending *pending = *at;
         if (pending->position > consumed) {
@@ -277,10 +277,10 @@ void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part)
 void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position)
 {
     struct pending *pending =
-        vd_connection_consumed(pool->connection) < position ? malloc(sizeof(*pending)) : NULL;
+        vdc_ring_consumed(pool->connection->ring) < position ? malloc(sizeof(*pending)) : NULL;
     if (!pending) {
         /* Copied already; or no memory to remember it, and then it is never given out again. */
-        if (vd_connection_consumed(pool->connection) >= position)
+        if (vdc_ring_consumed(pool->connection->ring) >= position)
             vd_shm_pool_free(pool, part);
         return;
     }

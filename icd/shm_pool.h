@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "connection.h"
+#include "connection/connection.h"
 
 struct vd_shm_pool;
 struct vd_shm_block;
@@ -35,7 +35,7 @@ VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct 
 VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
                             struct vd_shm_part *part);
 void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part);
-/* The same for memory that the server may still read: it is free once vd_connection_consumed() has
+/* The same for memory that the server may still read: it is free once vdc_ring_consumed() has
  * reached `position`. */
 void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position);
 

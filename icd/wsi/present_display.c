@@ -104,7 +104,8 @@ static uint32_t find_place(struct display_presenter *p, const struct vd_pixels *
     if (p->place_count == p->place_capacity)
         return 0;
     struct vd_display *display = p->mode->display;
-    const int dma_buf = vd_connection_shm_export(vd_display_connection(display), pixels->part->shm);
+    const int dma_buf =
+        vdc_link_shm_export(&vd_display_connection(display)->link, pixels->part->shm);
     if (dma_buf < 0)
         return 0;
     const uint32_t id = vd_display_import(display, dma_buf, p->extent, offset, pixels->pitch);
@@ -120,11 +121,11 @@ static bool show_in_place(struct display_presenter *p, const struct vd_pixels *p
     const uint64_t offset = pixels->part->offset + pixels->offset;
     struct vd_connection *connection = vd_display_connection(p->mode->display);
     const uint32_t shm = pixels->part->shm, id = find_place(p, pixels, offset);
-    if (!id || !vd_connection_shm_picture(connection, shm, offset, pixels->pitch, p->extent))
+    if (!id || !vdc_link_shm_picture(&connection->link, shm, offset, pixels->pitch, p->extent))
         return false;
     *error = vd_display_show(p->mode->display, p->mode, p, id);
     /* Once more, behind the exchange: when this is answered, that has happened. */
-    return vd_connection_shm_picture(connection, shm, offset, pixels->pitch, p->extent);
+    return vdc_link_shm_picture(&connection->link, shm, offset, pixels->pitch, p->extent);
 }
 
 static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels, int *error)

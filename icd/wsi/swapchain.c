@@ -53,7 +53,7 @@ static void retire(struct vd_swapchain *s)
     s->retired = true;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    vd_connection_changed(s->device->base.instance->connection);
+    vdc_waiter_changed(s->device->base.instance->connection->waiter);
 }
 
 /* Everything but the thread. */

@@ -106,7 +106,7 @@ static void *present(void *data)
             s->shown_id = presented.id;
         give_back_rested(s, presented.image);
         pthread_cond_broadcast(&s->changed);
-        vd_connection_changed(s->device->base.instance->connection);
+        vdc_waiter_changed(s->device->base.instance->connection->waiter);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -163,7 +163,7 @@ static void fail(struct vd_swapchain *s, VkResult error)
         s->status = error;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    vd_connection_changed(s->device->base.instance->connection);
+    vdc_waiter_changed(s->device->base.instance->connection->waiter);
 }
 
 /* Of several results, an error counts most, and success least. */
@@ -271,6 +271,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresentKHR(VkDevice device, VkSwapcha
     VkResult result = VK_SUCCESS;
     const struct wait wait = {vd_swapchain_of(swapchain), presentId, &result};
     const VkResult waited =
-        vd_connection_wait_until(vd_instance_of(device)->connection, is_over, &wait, timeout);
+        vdc_wait_until(vd_instance_of(device)->connection->waiter, is_over, &wait, timeout);
     return waited == VK_SUCCESS ? result : waited;
 }

@@ -28,7 +28,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "icd/connection.h"
+#include "icd/connection/connection.h"
+#include "icd/connection/pending_signals.h"
 #include "protocol/vtest.h"
 #include "server/listener.h"
 #include "server/log.h"
@@ -200,7 +201,7 @@ static struct vd_connection *connect_client(void)
 static VkResult echo(struct vd_connection *connection, uint64_t number, uint32_t size)
 {
     struct vd_reply_space space;
-    VkResult result = vd_connection_reply_begin(connection, size, &space);
+    VkResult result = vdc_reply_begin(connection->replies, size, &space);
     if (result != VK_SUCCESS) {
         return result;
     }
@@ -211,15 +212,15 @@ static VkResult echo(struct vd_connection *connection, uint64_t number, uint32_t
         .out_size = size,
     };
     fake_fill(record, size, FAKE_ECHO, &request, 0, number);
-    result = vd_connection_send(connection, record, NULL);
+    result = vdc_ring_send(connection->ring, record, NULL);
     if (result == VK_SUCCESS) {
-        result = vd_connection_reply_wait(connection, &space);
+        result = vdc_reply_wait(connection->replies, &space);
     }
     if (result == VK_SUCCESS &&
         (space.reply->value != number || memcmp(space.reply + 1, record, size) != 0)) {
         result = VK_ERROR_UNKNOWN;
     }
-    vd_connection_reply_end(connection, &space);
+    vdc_reply_end(connection->replies, &space);
     free(record);
     return result;
 }
@@ -228,13 +229,13 @@ static void send_simple(struct vd_connection *connection, uint16_t opcode, uint6
 {
     uint8_t record[64];
     fake_fill(record, sizeof(record), opcode, NULL, 0, number);
-    assert_int_equal(vd_connection_send(connection, record, NULL), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_SUCCESS);
 }
 
 static void assert_lost_soon(struct vd_connection *connection)
 {
     const uint64_t before = vd_clock_ms();
-    assert_int_equal(vd_connection_wait_queue(connection, 3, 1, UINT64_MAX), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 3, 1, UINT64_MAX), VK_ERROR_DEVICE_LOST);
     assert_true(vd_clock_ms() - before < 1000);
     assert_true(vd_connection_lost(connection));
 }
@@ -258,7 +259,7 @@ static void records_and_replies(void **state)
     (void)state;
     struct vd_connection *connection = connect_client();
     uint64_t number = 0;
-    assert_string_equal(vd_connection_capset(connection)->extensions, "VK_KHR_first");
+    assert_string_equal(vdc_link_capset(&connection->link)->extensions, "VK_KHR_first");
     for (int i = 0; i < 300; i++) {
         assert_int_equal(echo(connection, ++number, 64), VK_SUCCESS);
         assert_int_equal(echo(connection, ++number, 100000), VK_SUCCESS);
@@ -266,9 +267,9 @@ static void records_and_replies(void **state)
             assert_int_equal(echo(connection, ++number, 2 << 20), VK_SUCCESS);
         }
         send_simple(connection, FAKE_COMPLETE, ++number);
-        assert_int_equal(vd_connection_wait_queue(connection, 0, number, UINT64_MAX), VK_SUCCESS);
+        assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
     }
-    assert_int_equal(vd_connection_wait_queue(connection, 0, number + 1, 20000000), VK_TIMEOUT);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, number + 1, 20000000), VK_TIMEOUT);
     vd_connection_destroy(connection);
 }
 
@@ -278,18 +279,18 @@ static void shared_memory_is_given_and_refused(void **state)
     struct vd_connection *connection = connect_client();
     struct vd_shm shm;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(vd_connection_shm_create(connection, 10000, &shm), VK_SUCCESS);
+        assert_int_equal(vdc_link_shm_create(&connection->link, 10000, &shm), VK_SUCCESS);
         assert_int_not_equal(shm.id, 0);
         assert_int_equal(shm.size, 12288);
         memset(shm.map, 1, shm.size);
         struct stat file;
         assert_int_equal(fstat(shm.fd, &file), 0);
         assert_int_equal(file.st_size, 12288);
-        vd_connection_shm_destroy(connection, &shm);
+        vdc_link_shm_destroy(&connection->link, &shm);
     }
-    assert_int_equal(vd_connection_shm_create(connection, UINT64_C(1) << 50, &shm),
+    assert_int_equal(vdc_link_shm_create(&connection->link, UINT64_C(1) << 50, &shm),
                      VK_ERROR_OUT_OF_DEVICE_MEMORY);
-    assert_int_equal(vd_connection_shm_create(connection, UINT64_MAX, &shm),
+    assert_int_equal(vdc_link_shm_create(&connection->link, UINT64_MAX, &shm),
                      VK_ERROR_OUT_OF_DEVICE_MEMORY);
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     vd_connection_destroy(connection);
@@ -318,12 +319,12 @@ static void descriptors_close_on_exec(void **state)
     }
     struct vd_connection *connection = connect_client();
     struct vd_shm shm;
-    assert_int_equal(vd_connection_shm_create(connection, 1, &shm), VK_SUCCESS);
+    assert_int_equal(vdc_link_shm_create(&connection->link, 1, &shm), VK_SUCCESS);
     for (int fd = 0; fd < 256; fd++) {
         const int flags = fcntl(fd, F_GETFD);
         assert_true(inherited[fd] || flags < 0 || flags & FD_CLOEXEC);
     }
-    vd_connection_shm_destroy(connection, &shm);
+    vdc_link_shm_destroy(&connection->link, &shm);
     vd_connection_destroy(connection);
 }
 
@@ -584,11 +585,11 @@ static void a_worker_crashes(void **state)
 
 /* A worker that ends cannot mark the fences that others wait for: the client does, but for those that
  * are somebody else's by now. */
-static void promises_are_kept_without_a_worker(void **state)
+static void signals_come_without_a_worker(void **state)
 {
     (void)state;
     enum {
-        PROMISED,
+        PENDING,
         SIGNALED,
         OF_ANOTHER,
         ENDED,
@@ -597,31 +598,31 @@ static void promises_are_kept_without_a_worker(void **state)
     struct vd_connection *connection = connect_client();
     struct vd_connection *other = connect_client();
     struct vd_fence_file files[COUNT] = {0};
-    struct vd_promise promises[COUNT] = {0};
+    struct vdc_pending_signal signals[COUNT] = {0};
     for (int i = 0; i < COUNT; i++) {
-        promises[i].file = &files[i];
-        vd_connection_promise(connection, &promises[i]);
-        vd_connection_promise(connection, &promises[i]);
+        signals[i].file = &files[i];
+        vdc_pending_signal_add(connection->pending_signals, &signals[i]);
+        vdc_pending_signal_add(connection->pending_signals, &signals[i]);
         assert_int_not_equal(files[i].signaler, 0);
     }
     files[SIGNALED].state = VD_FENCE_SIGNALED;
-    vd_connection_promise_end(connection, &promises[ENDED]);
-    struct vd_promise another = {.file = &files[OF_ANOTHER]};
-    vd_connection_promise(other, &another);
+    vdc_pending_signal_remove(connection->pending_signals, &signals[ENDED]);
+    struct vdc_pending_signal another = {.file = &files[OF_ANOTHER]};
+    vdc_pending_signal_add(other->pending_signals, &another);
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
-    assert_int_equal(files[PROMISED].state, VD_FENCE_UNSIGNALED);
+    assert_int_equal(files[PENDING].state, VD_FENCE_UNSIGNALED);
 
     send_simple(connection, FAKE_ABORT, 2);
     assert_lost_soon(connection);
-    assert_soon(atomic_load(&files[PROMISED].state) == VD_FENCE_SIGNALED);
+    assert_soon(atomic_load(&files[PENDING].state) == VD_FENCE_SIGNALED);
     assert_int_equal(files[SIGNALED].state, VD_FENCE_SIGNALED);
     assert_int_equal(files[OF_ANOTHER].state, VD_FENCE_UNSIGNALED);
     assert_int_equal(files[ENDED].state, VD_FENCE_UNSIGNALED);
     for (int i = 0; i < ENDED; i++) {
-        vd_connection_promise_end(connection, &promises[i]);
+        vdc_pending_signal_remove(connection->pending_signals, &signals[i]);
     }
     vd_connection_destroy(connection);
-    vd_connection_promise_end(other, &another);
+    vdc_pending_signal_remove(other->pending_signals, &another);
     vd_connection_destroy(other);
 }
 
@@ -744,7 +745,7 @@ static void a_fork_has_no_connection(void **state)
     (void)state;
     struct vd_connection *connection = connect_client();
     struct vd_shm shm;
-    assert_int_equal(vd_connection_shm_create(connection, 4096, &shm), VK_SUCCESS);
+    assert_int_equal(vdc_link_shm_create(&connection->link, 4096, &shm), VK_SUCCESS);
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     fflush(NULL);
     const pid_t child = fork();
@@ -753,7 +754,7 @@ static void a_fork_has_no_connection(void **state)
         struct vd_connection *own = NULL;
         bool right =
             vd_connection_lost(connection) && echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
-        vd_connection_shm_destroy(connection, &shm);
+        vdc_link_shm_destroy(&connection->link, &shm);
         vd_connection_destroy(connection);
         right = right && vd_connection_create(&own) == VK_SUCCESS && echo(own, 1, 64) == VK_SUCCESS;
         vd_connection_destroy(own);
@@ -763,7 +764,7 @@ static void a_fork_has_no_connection(void **state)
     assert_false(vd_connection_lost(connection));
     memset(shm.map, 1, 4096);
     assert_int_equal(echo(connection, 2, 64), VK_SUCCESS);
-    vd_connection_shm_destroy(connection, &shm);
+    vdc_link_shm_destroy(&connection->link, &shm);
     vd_connection_destroy(connection);
 }
 
@@ -817,7 +818,7 @@ int main(void)
         TEST(the_server_stops),
         TEST_QUIET(a_driver_blocks),
         TEST_QUIET(a_worker_crashes),
-        TEST_QUIET(promises_are_kept_without_a_worker),
+        TEST_QUIET(signals_come_without_a_worker),
         TEST_QUIET(a_client_breaks_the_protocol),
         TEST(a_client_is_killed),
         TEST(a_client_is_killed_that_had_forked),

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "icd/connection.h"
+#include "icd/connection/connection.h"
 #include "protocol/ring.h"
 #include "server/context.h"
 #include "server/futex.h"
@@ -226,7 +226,7 @@ static void send_sequence(struct vd_connection *connection, void *buffer, uint32
                           uint16_t opcode, uint32_t thread, uint64_t number)
 {
     fake_fill(buffer, size, opcode, NULL, thread, number);
-    assert_int_equal(vd_connection_send(connection, buffer, NULL), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, buffer, NULL), VK_SUCCESS);
 }
 
 /* Sends, waits for the answer and checks it. */
@@ -234,7 +234,7 @@ static VkResult echo(struct vd_connection *connection, uint32_t thread, uint64_t
                      uint32_t size)
 {
     struct vd_reply_space space;
-    VkResult result = vd_connection_reply_begin(connection, size, &space);
+    VkResult result = vdc_reply_begin(connection->replies, size, &space);
     if (result != VK_SUCCESS) {
         return result;
     }
@@ -247,15 +247,15 @@ static VkResult echo(struct vd_connection *connection, uint32_t thread, uint64_t
         .out_size = size,
     };
     fake_fill(record, size, FAKE_ECHO, &request, thread, number);
-    result = vd_connection_send(connection, record, NULL);
+    result = vdc_ring_send(connection->ring, record, NULL);
     if (result == VK_SUCCESS) {
-        result = vd_connection_reply_wait(connection, &space);
+        result = vdc_reply_wait(connection->replies, &space);
     }
     if (result == VK_SUCCESS) {
         assert_int_equal(space.reply->value, number);
         assert_memory_equal(space.reply + 1, record, size);
     }
-    vd_connection_reply_end(connection, &space);
+    vdc_reply_end(connection->replies, &space);
     free(record);
     return result;
 }
@@ -293,14 +293,14 @@ static bool write_sequence(struct vd_connection *connection, uint32_t size, bool
                            uint64_t number)
 {
     uint32_t capacity;
-    uint8_t *place = vd_connection_write_begin(connection, &capacity);
+    uint8_t *place = vdc_ring_write_begin(connection->ring, &capacity);
     if (!place) {
         return false;
     }
     assert_true(capacity >= 1024 && capacity <= VD_RING_RECORD_MAX);
     assert_true(size <= capacity);
     fake_fill(place, size, FAKE_SEQUENCE, NULL, 0, number);
-    vd_connection_write_end(connection, size, now);
+    vdc_ring_write_end(connection->ring, size, now);
     return true;
 }
 
@@ -330,8 +330,8 @@ static void records_wait_for_one_that_is_sent_at_once(void **state)
     usleep(20000);
     assert_int_equal(atomic_load(&fake_numbers[0]), 0);
     /* One that is given up says nothing. */
-    assert_non_null(vd_connection_write_begin(connection, &capacity));
-    vd_connection_write_end(connection, 0, true);
+    assert_non_null(vdc_ring_write_begin(connection->ring, &capacity));
+    vdc_ring_write_end(connection->ring, 0, true);
     usleep(20000);
     assert_int_equal(atomic_load(&fake_numbers[0]), 0);
     assert_true(write_sequence(connection, size_min, true, 3));
@@ -473,11 +473,11 @@ static void consumed_follows_the_ring(void **state)
     uint8_t buffer[64];
     uint64_t first = 0, second = 0;
     fake_fill(buffer, 64, FAKE_SEQUENCE, NULL, 0, 1);
-    assert_int_equal(vd_connection_send(connection, buffer, &first), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, buffer, &first), VK_SUCCESS);
     fake_fill(buffer, 64, FAKE_SEQUENCE, NULL, 0, 2);
-    assert_int_equal(vd_connection_send(connection, buffer, &second), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, buffer, &second), VK_SUCCESS);
     assert_int_equal(second, first + 64);
-    assert_soon(vd_connection_consumed(connection) == second);
+    assert_soon(vdc_ring_consumed(connection->ring) == second);
 }
 
 static void no_memory_for_a_large_record(void **state)
@@ -487,9 +487,9 @@ static void no_memory_for_a_large_record(void **state)
     void *buffer = malloc(VD_RING_RECORD_MAX + 8);
     no_memory = true;
     fake_fill(buffer, VD_RING_RECORD_MAX + 8, FAKE_SEQUENCE, NULL, 0, 1);
-    assert_int_equal(vd_connection_send(connection, buffer, NULL), VK_ERROR_OUT_OF_HOST_MEMORY);
-    assert_int_equal(vd_connection_reply_begin(connection, 1, &space), VK_ERROR_OUT_OF_HOST_MEMORY);
-    assert_int_equal(vd_connection_reply_begin(connection, 1 << 20, &space),
+    assert_int_equal(vdc_ring_send(connection->ring, buffer, NULL), VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_int_equal(vdc_reply_begin(connection->replies, 1, &space), VK_ERROR_OUT_OF_HOST_MEMORY);
+    assert_int_equal(vdc_reply_begin(connection->replies, 1 << 20, &space),
                      VK_ERROR_OUT_OF_HOST_MEMORY);
     no_memory = false;
     assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
@@ -530,14 +530,14 @@ static void a_sleeping_waiter_is_woken(void **state)
     struct vd_reply_space space;
     uint8_t record[64];
     pthread_t opener;
-    assert_int_equal(vd_connection_reply_begin(connection, 64, &space), VK_SUCCESS);
+    assert_int_equal(vdc_reply_begin(connection->replies, 64, &space), VK_SUCCESS);
     const struct vd_reply_request request = {space.shm, space.offset, 64, 0};
     fake_fill(record, sizeof(record), FAKE_ECHO, &request, 0, 1);
     atomic_store(&fake_closed, true);
-    assert_int_equal(vd_connection_send(connection, record, NULL), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_SUCCESS);
     assert_int_equal(pthread_create(&opener, NULL, open_later, NULL), 0);
-    assert_int_equal(vd_connection_reply_wait(connection, &space), VK_SUCCESS);
-    vd_connection_reply_end(connection, &space);
+    assert_int_equal(vdc_reply_wait(connection->replies, &space), VK_SUCCESS);
+    vdc_reply_end(connection->replies, &space);
     pthread_join(opener, NULL);
 }
 
@@ -551,17 +551,17 @@ static void many_replies_at_once(void **state)
     uint8_t record[64];
     for (int i = 0; i < COUNT; i++) {
         const uint64_t size = i % 50 == 0 ? 10000 : 64;
-        assert_int_equal(vd_connection_reply_begin(connection, size, &spaces[i]), VK_SUCCESS);
+        assert_int_equal(vdc_reply_begin(connection->replies, size, &spaces[i]), VK_SUCCESS);
         const struct vd_reply_request request = {spaces[i].shm, spaces[i].offset, 64, 0};
         fake_fill(record, sizeof(record), FAKE_ECHO, &request, 0, (uint64_t)i + 1);
-        assert_int_equal(vd_connection_send(connection, record, NULL), VK_SUCCESS);
+        assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_SUCCESS);
     }
     for (int i = COUNT; i-- > 0;) {
-        assert_int_equal(vd_connection_reply_wait(connection, &spaces[i]), VK_SUCCESS);
+        assert_int_equal(vdc_reply_wait(connection->replies, &spaces[i]), VK_SUCCESS);
         assert_int_equal(spaces[i].reply->value, i + 1);
     }
     for (int i = 0; i < COUNT; i++) {
-        vd_connection_reply_end(connection, &spaces[i]);
+        vdc_reply_end(connection->replies, &spaces[i]);
     }
 }
 
@@ -574,25 +574,24 @@ static void queues_are_waited_for(void **state)
     for (uint64_t number = 1; number <= 2000; number++) {
         send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
         if (number % 3) {
-            assert_int_equal(vd_connection_wait_queue(connection, 0, number, UINT64_MAX),
-                             VK_SUCCESS);
+            assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
         }
     }
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 2000, UINT64_MAX), VK_SUCCESS);
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 1, 0), VK_SUCCESS);
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 0), VK_TIMEOUT);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2000, UINT64_MAX), VK_SUCCESS);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 1, 0), VK_SUCCESS);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2001, 0), VK_TIMEOUT);
     const uint64_t before = vd_clock_ms();
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 2001, 50000000), VK_TIMEOUT);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2001, 50000000), VK_TIMEOUT);
     assert_true(vd_clock_ms() - before >= 49);
-    assert_int_equal(vd_connection_wait_queue(connection, 1, 0, 0), VK_SUCCESS);
-    assert_int_equal(vd_connection_completion(connection)->waiters, 0);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 1, 0, 0), VK_SUCCESS);
+    assert_int_equal(connection->link.completion->waiters, 0);
 }
 
 static void *wait_for_queue(void *data)
 {
     struct vd_connection *connection = data;
     for (uint64_t number = 1; number <= 1000; number++) {
-        assert_int_equal(vd_connection_wait_queue(connection, 0, number, UINT64_MAX), VK_SUCCESS);
+        assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
     }
     return NULL;
 }
@@ -632,12 +631,14 @@ static void *wait_for_large_reply(void *data)
 
 static void *wait_for_ever(void *data)
 {
-    return (void *)(intptr_t)vd_connection_wait_queue(data, 7, 1, UINT64_MAX);
+    struct vd_connection *connection = data;
+    return (void *)(intptr_t)vdc_wait_batch(connection->waiter, 7, 1, UINT64_MAX);
 }
 
 static void *wait_for_long(void *data)
 {
-    return (void *)(intptr_t)vd_connection_wait_queue(data, 8, 1, UINT64_C(60000000000));
+    struct vd_connection *connection = data;
+    return (void *)(intptr_t)vdc_wait_batch(connection->waiter, 8, 1, UINT64_C(60000000000));
 }
 
 static void *send_until_lost(void *data)
@@ -648,7 +649,7 @@ static void *send_until_lost(void *data)
     uint64_t number = 0;
     do {
         fake_fill(buffer, sizeof(buffer), FAKE_SEQUENCE, NULL, 2, ++number);
-        result = vd_connection_send(connection, buffer, NULL);
+        result = vdc_ring_send(connection->ring, buffer, NULL);
     } while (result == VK_SUCCESS);
     return (void *)(intptr_t)result;
 }
@@ -684,11 +685,11 @@ static void every_waiter_learns_of_a_dead_server(void **state)
     uint8_t record[64];
     fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 1);
     assert_true(vd_connection_lost(connection));
-    assert_int_equal(vd_connection_send(connection, record, NULL), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vd_connection_reply_begin(connection, 8, &space), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vd_connection_shm_create(connection, 8, &shm), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 1, 0), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vd_connection_wait_queue(connection, 0, 0, 0), VK_SUCCESS);
+    assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_reply_begin(connection->replies, 8, &space), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_link_shm_create(&connection->link, 8, &shm), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 1, 0), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 0, 0), VK_SUCCESS);
 }
 
 static void *round_trips_until_lost(void *data)
@@ -741,9 +742,9 @@ static void a_fork_does_not_touch_its_parents_connection(void **state)
         fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 2);
         const bool right =
             vd_connection_lost(connection) &&
-            vd_connection_send(connection, record, NULL) == VK_ERROR_DEVICE_LOST &&
-            vd_connection_reply_begin(connection, 8, &space) == VK_ERROR_DEVICE_LOST &&
-            vd_connection_wait_queue(connection, 0, 99, UINT64_MAX) == VK_ERROR_DEVICE_LOST;
+            vdc_ring_send(connection->ring, record, NULL) == VK_ERROR_DEVICE_LOST &&
+            vdc_reply_begin(connection->replies, 8, &space) == VK_ERROR_DEVICE_LOST &&
+            vdc_wait_batch(connection->waiter, 0, 99, UINT64_MAX) == VK_ERROR_DEVICE_LOST;
         _exit(right ? 0 : 1);
     }
     int status;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "watcher.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "icd/log.h"
+
+#define STACK_SIZE (64u << 10)
+
+struct vdc_watcher {
+    struct vdc_link *link;
+    void (*lost)(void *data);
+    void *data;
+    pthread_t thread;
+    int stop_fd; /* eventfd */
+};
+
+static void *watch(void *data)
+{
+    struct vdc_watcher *watcher = data;
+    struct vd_transport *transport = watcher->link->transport;
+    if (transport->ops->watch(transport, &watcher->link->completion->lost, watcher->stop_fd)) {
+        watcher->lost(watcher->data);
+        vdc_log("the server is gone");
+    }
+    return NULL;
+}
+
+static int create_thread(struct vdc_watcher *watcher)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    /* The application's signals are for the application's threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    int error = pthread_create(&watcher->thread, &attributes, watch, watcher);
+    if (error == EINVAL) { /* the program has more thread-local data than this */
+        error = pthread_create(&watcher->thread, NULL, watch, watcher);
+    }
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+struct vdc_watcher *vdc_watcher_start(struct vdc_link *link, void (*lost)(void *data), void *data)
+{
+    struct vdc_watcher *watcher = malloc(sizeof(*watcher));
+    if (!watcher) {
+        return NULL;
+    }
+    *watcher = (struct vdc_watcher){
+        .link = link,
+        .lost = lost,
+        .data = data,
+        .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+    };
+    if (watcher->stop_fd < 0) {
+        goto free_watcher;
+    }
+    if (create_thread(watcher)) {
+        goto close_stop_fd;
+    }
+    pthread_setname_np(watcher->thread, "viaduct-watch");
+    return watcher;
+
+close_stop_fd:
+    close(watcher->stop_fd);
+free_watcher:
+    free(watcher);
+    return NULL;
+}
+
+void vdc_watcher_stop(struct vdc_watcher *watcher)
+{
+    if (!watcher) {
+        return;
+    }
+    if (!vdc_link_forked(watcher->link)) { /* a child does not have the thread */
+        eventfd_write(watcher->stop_fd, 1);
+        pthread_join(watcher->thread, NULL);
+    }
+    close(watcher->stop_fd);
+    free(watcher);
+}
