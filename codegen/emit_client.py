@@ -469,6 +469,7 @@ class ClientEmitter:
                 w("const struct vd_fill *f = &call.fill;")
             for s in order:
                 self.fill_step(w, s, args, "", c.params)
+            self._translate(w, plan)
             give_up = Writer()
             self._give_up(give_up, plan)
             if order and give_up.lines:
@@ -507,6 +508,15 @@ class ClientEmitter:
         w("}")
         w()
         return w.text()
+
+    def _translate(self, w, plan):
+        """The host's memory types become the application's, where nobody does it by hand."""
+        for p in plan.c.params if not self.p.by_hand(plan.c.name) else []:
+            member = self.p.requirements_in(p) if p.pointers and not p.const else None
+            if member:
+                count = count_expression(p.lens[0] if p.lens else None, plan.c.params, "")
+                w(f"for (uint32_t i = 0; {p.name} && i < {count}; i++)")
+                w(f"    vd_requirements_of_host(device, &{p.name}[i].{member});")
 
     def _kind(self, plan):
         if plan.sync:

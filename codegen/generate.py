@@ -14,6 +14,7 @@ import sys
 
 from mako.lookup import TemplateLookup
 
+import queries
 from emit import args_members
 from emit_client import ClientEmitter
 from emit_server import ServerEmitter
@@ -87,7 +88,8 @@ class Generator:
                   ("formats.h", t("formats.h")), ("formats.c", t("formats.c"))]
         client = [("calls.h", t("calls.h")), ("client_structs.h", self.client_structs_h),
                   ("client_structs.c", self.client_structs_c),
-                  ("entrypoints.h", t("entrypoints.h")), ("entrypoints.c", t("entrypoints.c"))]
+                  ("entrypoints.h", t("entrypoints.h")), ("entrypoints.c", t("entrypoints.c")),
+                  ("queries.c", lambda: queries.file(self.r, self.p.queries.values()))]
         client += [(f"call_{g}.c", lambda g=g: self.client_group(g)) for g in self.groups]
         server = [("dispatch.h", t("dispatch.h")), ("dispatch.c", t("dispatch.c")),
                   ("replay.h", t("replay.h")), ("replay.c", t("replay.c")),
@@ -171,7 +173,8 @@ class Generator:
     def client_group(self, group):
         declarations, definitions = self._client_functions(group)
         out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "call.h"',
-               '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"', ""]
+               '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"',
+               '#include "requirements.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]
         out += [self.client.command(p) for p in self.plans if p.group == group]
@@ -234,7 +237,7 @@ class Generator:
         for c in self.p.commands.values():
             if any(m.type == "wl_display" for m in c.params):
                 continue
-            hand = c.name in self.p.client or c.name in self.p.policy["wrapped"]
+            hand = self.p.by_hand(c.name)
             for name in [c.name] + c.aliases:
                 providers = [x for x in self.r.name_providers.get(name, [])
                              if x not in self.p.withheld]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import objects
+import queries
 from layout import Layouts
 
 # Structs that hold these, or pointers to functions, are the client's own business.
@@ -80,6 +81,8 @@ class Planner:
         self.commands = {n: c for n, c in registry.commands.items()
                          if any(p not in self.withheld for p in c.providers)}
         self.client = self._client_commands()
+        self.queries = self._queries()
+        self.client |= {n for n, q in self.queries.items() if q.later.name in self.client}
         self.wire_commands = {n: c for n, c in self.commands.items() if n not in self.client}
         self.pools = {h.pool for h in registry.handles.values()}
         self.waited = objects.named_in(registry, (p for n in self.policy["blocking"]
@@ -108,6 +111,17 @@ class Planner:
             n for n, c in self.commands.items()
             if own.intersection(c.providers)
             and not any(p.startswith("VK_VERSION_") for p in c.providers)}
+
+    def by_hand(self, name):
+        """Whether the client has an entry point of its own for a command, instead of a mere call."""
+        return name in self.client or name in self.policy["wrapped"] or name in self.queries
+
+    def _queries(self):
+        """{command: Query} of those whose later form the client answers by hand, and not them."""
+        found = {n: queries.query(self.r, c) for n, c in self.commands.items()
+                 if n not in self.policy["wrapped"]}
+        return {n: q for n, q in found.items()
+                if q and (q.later.name in self.client or q.later.name in self.policy["wrapped"])}
 
     def _for_client(self, struct):
         """Whether a struct in a chain speaks about an object of the client's own."""
@@ -350,6 +364,12 @@ class Planner:
                     if link.name not in seen:
                         seen.add(link.name)
                         waiting += self.struct_steps(link.name)
+
+    def requirements_in(self, m):
+        """The member of an answer that holds memory requirements, or None."""
+        struct = self.r.structs.get(m.type)
+        return next((x.name for x in struct.members if x.type == "VkMemoryRequirements"),
+                    None) if struct else None
 
     def named_object(self, step):
         """The step of the object that a struct is about, whose type another member tells, or None."""

@@ -67,70 +67,52 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
     return result;
 }
 
-/* False: the device is lost. */
-static bool ask(VkDevice device, VkBuffer buffer, struct vd_requirements *out)
+static void ask_of_buffer(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    struct vd_memo *memo = &((struct vd_device *)device)->buffers;
-    struct vd_memo_entry *known = vd_id_object(vd_instance_of(device), (uint64_t)buffer);
-    const enum vd_backing backing = backing_known(known);
-    struct vd_memo_entry *entry = backing == VD_BACKING_ANY ? known : NULL;
-    if (vd_memo_get(entry, out, sizeof(*out)))
-        return true;
-    const VkBufferMemoryRequirementsInfo2 question = {
-        .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_REQUIREMENTS_INFO_2,
-        .buffer = buffer,
-    };
-    VkMemoryDedicatedRequirements dedicated = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
-    };
-    VkMemoryRequirements2 answer = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
-        .pNext = &dedicated,
-    };
-    vd_call_vkGetBufferMemoryRequirements2(device, &question, &answer);
-    vd_requirements_translate(device, backing, &answer.memoryRequirements);
-    *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
-                                    dedicated.requiresDedicatedAllocation};
-    if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
-        return false;
-    vd_memo_put(memo, entry, out, sizeof(*out));
-    return true;
+    vd_call_vkGetBufferMemoryRequirements2(device, info, out);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetBufferMemoryRequirements(VkDevice device, VkBuffer buffer,
-                                                            VkMemoryRequirements *requirements)
+static void ask_of_description(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    struct vd_requirements answer;
-    ask(device, buffer, &answer);
-    *requirements = answer.memory;
+    vd_call_vkGetDeviceBufferMemoryRequirements(device, info, out);
 }
 
 VKAPI_ATTR void VKAPI_CALL
 vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsInfo2 *info,
                                   VkMemoryRequirements2 *requirements)
 {
-    struct vd_requirements answer;
-    if (!info->pNext && ask(device, info->buffer, &answer) &&
-        vd_requirements_fill(&answer, requirements))
-        return;
-    vd_call_vkGetBufferMemoryRequirements2(device, info, requirements);
-    vd_requirements_translate(
-        device, backing_known(vd_id_object(vd_instance_of(device), (uint64_t)info->buffer)),
-        &requirements->memoryRequirements);
+    struct vd_memo_entry *known = vd_id_object(vd_instance_of(device), (uint64_t)info->buffer);
+    const enum vd_backing backing = backing_known(known);
+    const struct vd_requirements_query query = {
+        .backing = backing,
+        .memo = &((struct vd_device *)device)->buffers,
+        .entry = backing == VD_BACKING_ANY && !info->pNext ? known : NULL,
+        .ask = ask_of_buffer,
+        .info = info,
+    };
+    vd_requirements_get(device, &query, requirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
-    VkDevice device, const VkDeviceBufferMemoryRequirements *info,
+    VkDevice handle, const VkDeviceBufferMemoryRequirements *info,
     VkMemoryRequirements2 *requirements)
 {
-    const enum vd_backing backing = backing_of((struct vd_device *)device, info->pCreateInfo);
+    struct vd_device *device = (struct vd_device *)handle;
+    const enum vd_backing backing = backing_of(device, info->pCreateInfo);
     VkBufferCreateInfo buffer = *info->pCreateInfo;
     struct vd_announcement announcement;
     VkDeviceBufferMemoryRequirements ours = *info;
     if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
                     &buffer.pNext))
         ours.pCreateInfo = &buffer;
-    vd_call_vkGetDeviceBufferMemoryRequirements(device, &ours, requirements);
+    const struct vd_requirements_query query = {
+        .backing = backing,
+        .memo = &device->buffers,
+        .entry =
+            backing == VD_BACKING_ANY && !info->pNext ? memo_of(device, info->pCreateInfo) : NULL,
+        .ask = ask_of_description,
+        .info = &ours,
+    };
+    vd_requirements_get(handle, &query, requirements);
     free(announcement.copy);
-    vd_requirements_translate(device, backing, &requirements->memoryRequirements);
 }

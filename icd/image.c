@@ -173,52 +173,29 @@ static const struct vd_image *image_of(VkDevice device, VkImage image)
     return vd_id_object(vd_instance_of(device), (uint64_t)image);
 }
 
-/* False: the device is lost. */
-static bool ask(VkDevice device, VkImage handle, struct vd_requirements *out)
+static void ask_of_image(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    const struct vd_image *image = image_of(device, handle);
-    if (vd_memo_get(image->memo, out, sizeof(*out)))
-        return true;
-    const VkImageMemoryRequirementsInfo2 question = {
-        .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
-        .image = handle,
-    };
-    VkMemoryDedicatedRequirements dedicated = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
-    };
-    VkMemoryRequirements2 answer = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
-        .pNext = &dedicated,
-    };
-    vd_call_vkGetImageMemoryRequirements2(device, &question, &answer);
-    vd_requirements_translate(device, image->backing, &answer.memoryRequirements);
-    *out = (struct vd_requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
-                                    dedicated.requiresDedicatedAllocation};
-    if (vd_device_status((struct vd_device *)device) != VK_SUCCESS)
-        return false;
-    vd_memo_put(&((struct vd_device *)device)->images, image->memo, out, sizeof(*out));
-    return true;
+    vd_call_vkGetImageMemoryRequirements2(device, info, out);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetImageMemoryRequirements(VkDevice device, VkImage image,
-                                                           VkMemoryRequirements *requirements)
+static void ask_of_description(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    struct vd_requirements answer;
-    ask(device, image, &answer);
-    *requirements = answer.memory;
+    vd_call_vkGetDeviceImageMemoryRequirements(device, info, out);
 }
 
 VKAPI_ATTR void VKAPI_CALL
 vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2 *info,
                                  VkMemoryRequirements2 *requirements)
 {
-    struct vd_requirements answer;
-    if (!info->pNext && ask(device, info->image, &answer) &&
-        vd_requirements_fill(&answer, requirements))
-        return;
-    vd_call_vkGetImageMemoryRequirements2(device, info, requirements);
-    vd_requirements_translate(device, image_of(device, info->image)->backing,
-                              &requirements->memoryRequirements);
+    const struct vd_image *image = image_of(device, info->image);
+    const struct vd_requirements_query query = {
+        .backing = image->backing,
+        .memo = &((struct vd_device *)device)->images,
+        .entry = info->pNext ? NULL : image->memo,
+        .ask = ask_of_image,
+        .info = info,
+    };
+    vd_requirements_get(device, &query, requirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL
@@ -233,7 +210,15 @@ vd_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemory
     if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
                     &image.pNext))
         ours.pCreateInfo = &image;
-    vd_call_vkGetDeviceImageMemoryRequirements(handle, &ours, requirements);
+    /* planeAspect matters for images of several planes that are disjoint. */
+    const bool disjoint = info->pCreateInfo->flags & VK_IMAGE_CREATE_DISJOINT_BIT;
+    const struct vd_requirements_query query = {
+        .backing = backing,
+        .memo = &device->images,
+        .entry = info->pNext || disjoint ? NULL : memo_of(device, info->pCreateInfo),
+        .ask = ask_of_description,
+        .info = &ours,
+    };
+    vd_requirements_get(handle, &query, requirements);
     free(announcement.copy);
-    vd_requirements_translate(handle, backing, &requirements->memoryRequirements);
 }

@@ -443,24 +443,12 @@ static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *
     }
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFeatures(VkPhysicalDevice handle,
-                                                          VkPhysicalDeviceFeatures *pFeatures)
-{
-    *pFeatures = ((const struct vd_physical_device *)handle)->features;
-}
-
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFeatures2(VkPhysicalDevice handle,
                                                            VkPhysicalDeviceFeatures2 *pFeatures)
 {
     const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
     pFeatures->features = pd->features;
     fill_chain(pd, pFeatures->pNext, true);
-}
-
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceProperties(VkPhysicalDevice handle,
-                                                            VkPhysicalDeviceProperties *pProperties)
-{
-    *pProperties = ((const struct vd_physical_device *)handle)->properties;
 }
 
 /* Whether the host must be asked: structs with lists of their own were not fetched at start. */
@@ -488,18 +476,6 @@ vd_vkGetPhysicalDeviceProperties2(VkPhysicalDevice handle, VkPhysicalDevicePrope
     fill_chain(pd, pProperties->pNext, false);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties(
-    VkPhysicalDevice handle, uint32_t *pCount, VkQueueFamilyProperties *pProperties)
-{
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
-    const uint32_t have = pd->data->queue_family_count;
-    const uint32_t n = pProperties && *pCount < have ? *pCount : have;
-    if (pProperties)
-        memcpy(pProperties, (const uint8_t *)pd->data + pd->data->queue_families,
-               n * sizeof(*pProperties));
-    *pCount = n;
-}
-
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties2(
     VkPhysicalDevice handle, uint32_t *pCount, VkQueueFamilyProperties2 *pProperties)
 {
@@ -522,12 +498,6 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties2(
     *pCount = n;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties(
-    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties *pProperties)
-{
-    *pProperties = ((const struct vd_physical_device *)handle)->memory;
-}
-
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties2(
     VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *pProperties)
 {
@@ -538,48 +508,43 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties2(
 
 /* -- formats ---------------------------------------------------------------------------------- */
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties(VkPhysicalDevice handle,
-                                                                  VkFormat format,
-                                                                  VkFormatProperties *pProperties)
-{
-    struct vd_memo *memo = &((struct vd_physical_device *)handle)->formats;
-    struct vd_memo_entry *entry = vd_memo_find(memo, &format, sizeof(format));
-    if (vd_memo_get(entry, pProperties, sizeof(*pProperties)))
-        return;
-    vd_call_vkGetPhysicalDeviceFormatProperties(handle, format, pProperties);
-    if (!vd_connection_lost(vd_instance_of(handle)->connection))
-        vd_memo_put(memo, entry, pProperties, sizeof(*pProperties));
-}
-
 VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFormatProperties2(VkPhysicalDevice handle,
                                                                    VkFormat format,
                                                                    VkFormatProperties2 *pProperties)
 {
-    if (pProperties->pNext)
-        vd_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
-    else
-        vd_vkGetPhysicalDeviceFormatProperties(handle, format, &pProperties->formatProperties);
+    struct vd_memo *memo = &((struct vd_physical_device *)handle)->formats;
+    VkFormatProperties *properties = &pProperties->formatProperties;
+    struct vd_memo_entry *entry =
+        pProperties->pNext ? NULL : vd_memo_find(memo, &format, sizeof(format));
+    if (vd_memo_get(entry, properties, sizeof(*properties)))
+        return;
+    vd_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
+    if (!vd_connection_lost(vd_instance_of(handle)->connection))
+        vd_memo_put(memo, entry, properties, sizeof(*properties));
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties(
-    VkPhysicalDevice handle, VkFormat format, VkImageType type, VkImageTiling tiling,
-    VkImageUsageFlags usage, VkImageCreateFlags flags, VkImageFormatProperties *pProperties)
+/* Of images that nothing else is said or asked about. */
+static VkResult image_format(VkPhysicalDevice handle, const VkPhysicalDeviceImageFormatInfo2 *info,
+                             VkImageFormatProperties2 *properties)
 {
     struct vd_memo *memo = &((struct vd_physical_device *)handle)->image_formats;
-    const uint32_t key[] = {(uint32_t)format, (uint32_t)type, (uint32_t)tiling, usage, flags};
+    const uint32_t key[] = {(uint32_t)info->format, (uint32_t)info->type, (uint32_t)info->tiling,
+                            info->usage, info->flags};
     struct {
         VkImageFormatProperties properties;
         VkResult result;
-    } value = {0};
+    } value;
     struct vd_memo_entry *entry = vd_memo_find(memo, key, sizeof(key));
     if (!vd_memo_get(entry, &value, sizeof(value))) {
-        value.result = vd_call_vkGetPhysicalDeviceImageFormatProperties(
-            handle, format, type, tiling, usage, flags, &value.properties);
+        memset(&value, 0, sizeof(value));
+        value.result = vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
+        if (value.result == VK_SUCCESS)
+            value.properties = properties->imageFormatProperties;
         /* What the host says of itself stays true; an error of the moment does not. */
         if (value.result == VK_SUCCESS || value.result == VK_ERROR_FORMAT_NOT_SUPPORTED)
             vd_memo_put(memo, entry, &value, sizeof(value));
     }
-    *pProperties = value.properties;
+    properties->imageFormatProperties = value.properties;
     return value.result;
 }
 
@@ -613,9 +578,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceImageFormatProperties2(
     if (external && (external->handleType & ~crossing(pd)))
         return VK_ERROR_FORMAT_NOT_SUPPORTED;
     if (!info->pNext && !properties->pNext)
-        return vd_vkGetPhysicalDeviceImageFormatProperties(handle, info->format, info->type,
-                                                           info->tiling, info->usage, info->flags,
-                                                           &properties->imageFormatProperties);
+        return image_format(handle, info, properties);
     const VkResult result =
         vd_call_vkGetPhysicalDeviceImageFormatProperties2(handle, info, properties);
     VkExternalImageFormatProperties *out = (void *)vd_chain_find(

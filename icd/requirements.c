@@ -5,25 +5,68 @@
 
 #include "chain.h"
 
-bool vd_requirements_fill(const struct vd_requirements *requirements, VkMemoryRequirements2 *out)
+/* What is remembered: an answer to everything that a chain of this struct alone asks. */
+struct requirements {
+    VkMemoryRequirements memory;
+    VkBool32 prefers_dedicated, requires_dedicated;
+};
+
+static bool is_remembered(const VkBaseOutStructure *chain)
 {
-    for (VkBaseOutStructure *link = out->pNext; link; link = link->pNext)
-        if (link->sType != VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS)
-            return false;
-    out->memoryRequirements = requirements->memory;
-    for (VkBaseOutStructure *link = out->pNext; link; link = link->pNext) {
-        VkMemoryDedicatedRequirements *dedicated = (VkMemoryDedicatedRequirements *)link;
-        dedicated->prefersDedicatedAllocation = requirements->prefers_dedicated;
-        dedicated->requiresDedicatedAllocation = requirements->requires_dedicated;
-    }
-    return true;
+    while (chain && chain->sType == VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS)
+        chain = chain->pNext;
+    return !chain;
 }
 
-void vd_requirements_translate(VkDevice device, enum vd_backing backing,
-                               VkMemoryRequirements *requirements)
+/* The host's memory types become the application's. */
+static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
 {
     const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
     requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
+}
+
+void vd_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements)
+{
+    translate(device, VD_BACKING_HOST, requirements);
+}
+
+static void ask(VkDevice device, const struct vd_requirements_query *query,
+                VkMemoryRequirements2 *out)
+{
+    query->ask(device, query->info, out);
+    translate(device, query->backing, &out->memoryRequirements);
+}
+
+void vd_requirements_get(VkDevice device, const struct vd_requirements_query *query,
+                         VkMemoryRequirements2 *out)
+{
+    if (!query->entry || !is_remembered(out->pNext)) {
+        ask(device, query, out);
+        return;
+    }
+    struct requirements known;
+    if (!vd_memo_get(query->entry, &known, sizeof(known))) {
+        VkMemoryDedicatedRequirements dedicated = {
+            .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
+        };
+        VkMemoryRequirements2 answer = {
+            .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
+            .pNext = &dedicated,
+        };
+        ask(device, query, &answer);
+        known =
+            (struct requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
+                                  dedicated.requiresDedicatedAllocation};
+        /* A lost device knows nothing. */
+        if (vd_device_status((struct vd_device *)device) == VK_SUCCESS)
+            vd_memo_put(query->memo, query->entry, &known, sizeof(known));
+    }
+    out->memoryRequirements = known.memory;
+    for (VkBaseOutStructure *link = out->pNext; link; link = link->pNext) {
+        VkMemoryDedicatedRequirements *dedicated = (VkMemoryDedicatedRequirements *)link;
+        dedicated->prefersDedicatedAllocation = known.prefers_dedicated;
+        dedicated->requiresDedicatedAllocation = known.requires_dedicated;
+    }
 }
 
 bool vd_announce(struct vd_announcement *announcement, enum vd_backing backing,

@@ -9,17 +9,22 @@
 #include "device.h"
 #include "physical_device.h"
 
-struct vd_requirements {
-    VkMemoryRequirements memory;
-    VkBool32 prefers_dedicated, requires_dedicated;
+/* What is wanted of a resource that exists, or of one as it is described. */
+struct vd_requirements_query {
+    enum vd_backing backing;
+    struct vd_memo *memo;
+    struct vd_memo_entry *entry; /* of `memo`, for those that are created alike; NULL: ask always */
+    void (*ask)(VkDevice device, const void *info, VkMemoryRequirements2 *out);
+    const void *info; /* for `ask` */
 };
 
-/* Gives what is known to a chain that can be answered from it. False: somebody else must answer. */
-bool vd_requirements_fill(const struct vd_requirements *requirements, VkMemoryRequirements2 *out);
+/* Answers from what is remembered, or asks the host. */
+void vd_requirements_get(VkDevice device, const struct vd_requirements_query *query,
+                         VkMemoryRequirements2 *out);
 
-/* Host memoryTypeBits to the application's. */
-void vd_requirements_translate(VkDevice device, enum vd_backing backing,
-                               VkMemoryRequirements *requirements);
+/* For what is bound to memory without being a buffer or an image: the client's memory is not made for
+ * it. */
+void vd_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements);
 
 /* What vd_announce() makes. */
 struct vd_announcement {

@@ -31,7 +31,7 @@ const struct vd_entrypoint *vd_entrypoint_find(const char *name);
 
 /* Commands written by hand. */
 % for c in sorted(p.commands.values(), key=lambda c: c.name):
-% if (c.name in p.client or c.name in p.policy["wrapped"]) and not any(m.type == "wl_display" for m in c.params):
+% if p.by_hand(c.name) and not any(m.type == "wl_display" for m in c.params):
 VKAPI_ATTR ${c.ret} VKAPI_CALL vd_${c.name}(${c.args});
 % endif
 % endfor

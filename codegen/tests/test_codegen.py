@@ -12,7 +12,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import generate  # noqa: E402
+import queries  # noqa: E402
 from emit import count_expression  # noqa: E402
+from emit_client import ClientEmitter  # noqa: E402
 from model import Registry, header_version  # noqa: E402
 from plan import Planner  # noqa: E402
 
@@ -63,6 +65,40 @@ class Model(unittest.TestCase):
                 if name in self.p.client:
                     continue
                 self.assertIn(name, self.p.commands, x.name)
+
+    # -- queries -------------------------------------------------------------------------------
+
+    def test_first_forms_of_queries(self):
+        q = self.p.queries["vkGetPhysicalDeviceImageFormatProperties"]
+        self.assertEqual((q.later.name, q.member, q.info.type, q.many),
+                         ("vkGetPhysicalDeviceImageFormatProperties2", "imageFormatProperties",
+                          "VkPhysicalDeviceImageFormatInfo2", False))
+        q = self.p.queries["vkGetPhysicalDeviceSurfaceFormatsKHR"]
+        self.assertEqual((q.later.name, q.member, q.info.type, q.many),
+                         ("vkGetPhysicalDeviceSurfaceFormats2KHR", "surfaceFormat",
+                          "VkPhysicalDeviceSurfaceInfo2KHR", True))
+        self.assertIsNone(self.p.queries["vkGetPhysicalDeviceFeatures"].info)
+        for name in ("vkGetDeviceQueue", "vkQueueSubmit", "vkBindImageMemory", "vkMapMemory",
+                     "vkAcquireNextImageKHR", "vkGetImageSubresourceLayout",
+                     "vkGetImageSparseMemoryRequirements"):
+            self.assertNotIn(name, self.p.queries)
+        for name, q in self.p.queries.items():
+            self.assertTrue(self.p.by_hand(name))
+            self.assertTrue(self.p.by_hand(q.later.name))
+            self.assertIn(f"vd_{q.later.name}(", queries.function(self.r, q))
+
+    def test_memory_types_are_the_applications(self):
+        """Whoever answers with memory requirements translates them, by hand or not."""
+        client = ClientEmitter(self.p)
+        found = set()
+        for c in self.p.wire_commands.values():
+            answers = [p for p in c.params if p.pointers and not p.const and
+                       (p.type == "VkMemoryRequirements" or self.p.requirements_in(p))]
+            if answers and not self.p.by_hand(c.name):
+                found.add(c.name)
+                self.assertIn("vd_requirements_of_host(device, &", client.command(
+                    self.p.command_plan(c.name)), c.name)
+        self.assertIn("vkGetGeneratedCommandsMemoryRequirementsEXT", found)
 
     # -- objects -------------------------------------------------------------------------------
 

@@ -353,70 +353,42 @@ static VkDisplayPropertiesKHR display_properties(struct vd_display *display)
 }
 
 /* Fills the elements of one of two arrays, whichever is there. */
-static VkResult list_displays(VkPhysicalDevice pd, uint32_t *count, VkDisplayPropertiesKHR *room,
-                              VkDisplayProperties2KHR *room2)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayProperties2KHR(
+    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayProperties2KHR *pProperties)
 {
-    struct vd_displays *displays = displays_of(pd);
+    struct vd_displays *displays = displays_of(physicalDevice);
     uint32_t have = 0;
     pthread_mutex_lock(&displays->lock);
     search(displays);
     for (struct vd_display *display = displays->first; display; display = display->next) {
         if (!display->connected || !display->modes)
             continue;
-        if (room && have < *count)
-            room[have] = display_properties(display);
-        if (room2 && have < *count)
-            room2[have].displayProperties = display_properties(display);
+        if (pProperties && have < *pPropertyCount)
+            pProperties[have].displayProperties = display_properties(display);
         have++;
     }
     pthread_mutex_unlock(&displays->lock);
-    return counted(have, room ? (const void *)room : room2, count);
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPropertiesKHR(
-    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayPropertiesKHR *pProperties)
-{
-    return list_displays(physicalDevice, pPropertyCount, pProperties, NULL);
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayProperties2KHR(
-    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayProperties2KHR *pProperties)
-{
-    return list_displays(physicalDevice, pPropertyCount, NULL, pProperties);
-}
-
-static VkResult list_planes(VkPhysicalDevice pd, uint32_t *count, VkDisplayPlanePropertiesKHR *room,
-                            VkDisplayPlaneProperties2KHR *room2)
-{
-    struct vd_displays *displays = displays_of(pd);
-    uint32_t have = 0;
-    pthread_mutex_lock(&displays->lock);
-    search(displays);
-    for (struct vd_display *display = displays->first; display; display = display->next) {
-        /* The plane can go nowhere else. */
-        const VkDisplayPlanePropertiesKHR plane = {.currentDisplay = display_handle(display)};
-        if (room && have < *count)
-            room[have] = plane;
-        if (room2 && have < *count)
-            room2[have].displayPlaneProperties = plane;
-        have++;
-    }
-    pthread_mutex_unlock(&displays->lock);
-    return counted(have, room ? (const void *)room : room2, count);
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlanePropertiesKHR(
-    VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount,
-    VkDisplayPlanePropertiesKHR *pProperties)
-{
-    return list_planes(physicalDevice, pPropertyCount, pProperties, NULL);
+    return counted(have, pProperties, pPropertyCount);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlaneProperties2KHR(
     VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount,
     VkDisplayPlaneProperties2KHR *pProperties)
 {
-    return list_planes(physicalDevice, pPropertyCount, NULL, pProperties);
+    struct vd_displays *displays = displays_of(physicalDevice);
+    uint32_t have = 0;
+    pthread_mutex_lock(&displays->lock);
+    search(displays);
+    for (struct vd_display *display = displays->first; display; display = display->next) {
+        /* The plane can go nowhere else. */
+        if (pProperties && have < *pPropertyCount)
+            pProperties[have].displayPlaneProperties = (VkDisplayPlanePropertiesKHR){
+                .currentDisplay = display_handle(display),
+            };
+        have++;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return counted(have, pProperties, pPropertyCount);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
@@ -449,35 +421,20 @@ static VkDisplayModePropertiesKHR mode_properties(struct vd_display_mode *mode)
     };
 }
 
-static VkResult list_modes(VkPhysicalDevice pd, VkDisplayKHR handle, uint32_t *count,
-                           VkDisplayModePropertiesKHR *room, VkDisplayModeProperties2KHR *room2)
-{
-    struct vd_displays *displays = displays_of(pd);
-    uint32_t have = 0;
-    pthread_mutex_lock(&displays->lock);
-    for (struct vd_display_mode *mode = display_of(handle)->modes; mode; mode = mode->next) {
-        if (room && have < *count)
-            room[have] = mode_properties(mode);
-        if (room2 && have < *count)
-            room2[have].displayModeProperties = mode_properties(mode);
-        have++;
-    }
-    pthread_mutex_unlock(&displays->lock);
-    return counted(have, room ? (const void *)room : room2, count);
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetDisplayModePropertiesKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
-                                 uint32_t *pPropertyCount, VkDisplayModePropertiesKHR *pProperties)
-{
-    return list_modes(physicalDevice, display, pPropertyCount, pProperties, NULL);
-}
-
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayModeProperties2KHR(
     VkPhysicalDevice physicalDevice, VkDisplayKHR display, uint32_t *pPropertyCount,
     VkDisplayModeProperties2KHR *pProperties)
 {
-    return list_modes(physicalDevice, display, pPropertyCount, NULL, pProperties);
+    struct vd_displays *displays = displays_of(physicalDevice);
+    uint32_t have = 0;
+    pthread_mutex_lock(&displays->lock);
+    for (struct vd_display_mode *mode = display_of(display)->modes; mode; mode = mode->next) {
+        if (pProperties && have < *pPropertyCount)
+            pProperties[have].displayModeProperties = mode_properties(mode);
+        have++;
+    }
+    pthread_mutex_unlock(&displays->lock);
+    return counted(have, pProperties, pPropertyCount);
 }
 
 /* Only modes that the display itself has. */
@@ -500,15 +457,14 @@ vd_vkCreateDisplayModeKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
     return mode ? VK_SUCCESS : VK_ERROR_INITIALIZATION_FAILED;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilitiesKHR(
-    VkPhysicalDevice physicalDevice, VkDisplayModeKHR mode, uint32_t planeIndex,
-    VkDisplayPlaneCapabilitiesKHR *pCapabilities)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilities2KHR(
+    VkPhysicalDevice physicalDevice, const VkDisplayPlaneInfo2KHR *pDisplayPlaneInfo,
+    VkDisplayPlaneCapabilities2KHR *pCapabilities)
 {
     (void)physicalDevice;
-    (void)planeIndex;
     const VkExtent2D extent =
-        vd_display_mode_extent((const struct vd_display_mode *)(uintptr_t)mode);
-    *pCapabilities = (VkDisplayPlaneCapabilitiesKHR){
+        vd_display_mode_extent((const struct vd_display_mode *)(uintptr_t)pDisplayPlaneInfo->mode);
+    pCapabilities->capabilities = (VkDisplayPlaneCapabilitiesKHR){
         .supportedAlpha = VK_DISPLAY_PLANE_ALPHA_OPAQUE_BIT_KHR,
         .minSrcExtent = extent,
         .maxSrcExtent = extent,
@@ -516,15 +472,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilitiesKHR(
         .maxDstExtent = extent,
     };
     return VK_SUCCESS;
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilities2KHR(
-    VkPhysicalDevice physicalDevice, const VkDisplayPlaneInfo2KHR *pDisplayPlaneInfo,
-    VkDisplayPlaneCapabilities2KHR *pCapabilities)
-{
-    return vd_vkGetDisplayPlaneCapabilitiesKHR(physicalDevice, pDisplayPlaneInfo->mode,
-                                               pDisplayPlaneInfo->planeIndex,
-                                               &pCapabilities->capabilities);
 }
 
 static bool is_node_of(const struct vd_card *card, int fd)

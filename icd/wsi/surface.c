@@ -72,12 +72,10 @@ vd_vkGetPhysicalDeviceSurfaceSupportKHR(VkPhysicalDevice physicalDevice, uint32_
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(VkPhysicalDevice physicalDevice, VkSurfaceKHR surface,
-                                             VkSurfaceCapabilitiesKHR *pSurfaceCapabilities)
+static VkResult get_capabilities(struct vd_physical_device *pd, VkSurfaceKHR surface,
+                                 VkSurfaceCapabilitiesKHR *capabilities)
 {
-    struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
-    VkSurfaceCapabilitiesKHR capabilities = {
+    *capabilities = (VkSurfaceCapabilitiesKHR){
         .maxImageArrayLayers = 1,
         .supportedTransforms = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
         .currentTransform = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
@@ -87,12 +85,8 @@ vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(VkPhysicalDevice physicalDevice, Vk
                                VK_IMAGE_USAGE_INPUT_ATTACHMENT_BIT,
     };
     if (pd->extensions[VD_EXT_EXT_attachment_feedback_loop_layout])
-        capabilities.supportedUsageFlags |= VK_IMAGE_USAGE_ATTACHMENT_FEEDBACK_LOOP_BIT_EXT;
-    const VkResult result =
-        vd_surface_ops(surface)->capabilities(pd, vd_surface_base(surface), &capabilities);
-    if (result == VK_SUCCESS)
-        *pSurfaceCapabilities = capabilities;
-    return result;
+        capabilities->supportedUsageFlags |= VK_IMAGE_USAGE_ATTACHMENT_FEEDBACK_LOOP_BIT_EXT;
+    return vd_surface_ops(surface)->capabilities(pd, vd_surface_base(surface), capabilities);
 }
 
 /* How many of `have` elements go into room for *count (not NULL `room`); *count becomes the number
@@ -143,8 +137,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
 {
     const struct vd_surface_ops *ops = vd_surface_ops(pSurfaceInfo->surface);
     VkSurfaceCapabilitiesKHR *capabilities = &pSurfaceCapabilities->surfaceCapabilities;
-    const VkResult result = vd_vkGetPhysicalDeviceSurfaceCapabilitiesKHR(
-        physicalDevice, pSurfaceInfo->surface, capabilities);
+    const VkResult result = get_capabilities((struct vd_physical_device *)physicalDevice,
+                                             pSurfaceInfo->surface, capabilities);
     if (result != VK_SUCCESS)
         return result;
     for (VkBaseOutStructure *next = pSurfaceCapabilities->pNext; next; next = next->pNext) {
@@ -166,42 +160,24 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormatsKHR(
-    VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pSurfaceFormatCount,
-    VkSurfaceFormatKHR *pSurfaceFormats)
-{
-    VkFormat formats[VD_SURFACE_FORMATS_MAX];
-    uint32_t have = 0;
-    VkResult result = vd_surface_ops(surface)->formats((struct vd_physical_device *)physicalDevice,
-                                                       vd_surface_base(surface), formats, &have);
-    if (result != VK_SUCCESS)
-        return result;
-    result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
-    for (uint32_t i = 0; pSurfaceFormats && i < *pSurfaceFormatCount; i++) {
-        pSurfaceFormats[i] = (VkSurfaceFormatKHR){
-            .format = formats[i],
-            .colorSpace = VK_COLOR_SPACE_SRGB_NONLINEAR_KHR,
-        };
-    }
-    return result;
-}
-
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormats2KHR(
     VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
     uint32_t *pSurfaceFormatCount, VkSurfaceFormat2KHR *pSurfaceFormats)
 {
-    if (!pSurfaceFormats)
-        return vd_vkGetPhysicalDeviceSurfaceFormatsKHR(physicalDevice, pSurfaceInfo->surface,
-                                                       pSurfaceFormatCount, NULL);
-    VkSurfaceFormatKHR formats[VD_SURFACE_FORMATS_MAX];
-    uint32_t have = VD_SURFACE_FORMATS_MAX;
-    VkResult result = vd_vkGetPhysicalDeviceSurfaceFormatsKHR(physicalDevice, pSurfaceInfo->surface,
-                                                              &have, formats);
+    VkFormat formats[VD_SURFACE_FORMATS_MAX];
+    uint32_t have = 0;
+    VkResult result = vd_surface_ops(pSurfaceInfo->surface)
+                          ->formats((struct vd_physical_device *)physicalDevice,
+                                    vd_surface_base(pSurfaceInfo->surface), formats, &have);
     if (result != VK_SUCCESS)
         return result;
     result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
-    for (uint32_t i = 0; i < *pSurfaceFormatCount; i++)
-        pSurfaceFormats[i].surfaceFormat = formats[i];
+    for (uint32_t i = 0; pSurfaceFormats && i < *pSurfaceFormatCount; i++) {
+        pSurfaceFormats[i].surfaceFormat = (VkSurfaceFormatKHR){
+            .format = formats[i],
+            .colorSpace = VK_COLOR_SPACE_SRGB_NONLINEAR_KHR,
+        };
+    }
     return result;
 }
 
