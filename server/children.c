@@ -17,7 +17,7 @@
 #include "common/pass_fds.h"
 
 #include "log.h"
-#include "virtio_gpu/device.h"
+#include "virtio_gpu/spawn.h"
 #include "worker.h"
 
 struct child {

@@ -11,7 +11,7 @@ struct vd_listener_options {
     const char *socket; /* path, NULL: none */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,
-     * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/device.h). */
+     * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/spawn.h). */
     int (*run_device)(int socket, int spawn, unsigned number);
     int ready_fd; /* told with a newline, then closed, once clients can connect; -1: none */
     struct vd_context_options context;

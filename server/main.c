@@ -174,8 +174,8 @@ static void open_standard_streams(void)
  * client goes, breaks the protocol, or when the listener sends SIGTERM; within two seconds then,
  * whatever the driver does. With --vhost-user a QEMU gets a device, a process between listener and
  * workers: it speaks to QEMU and to the guest's kernel, and asks the listener for a worker for each
- * guest process (virtio_gpu/device.h). When the listener dies, the kernel kills the workers. A worker that
- * crashes costs one client its device and leaves a line in the log.
+ * guest process (virtio_gpu/spawn.h). When the listener dies, the kernel kills the workers. A worker
+ * that crashes costs one client its device and leaves a line in the log.
  */
 /* One for each core but two: that of the thread that executes, and that of the application, which
  * records beside it. Where there are no more, helpers only get in the way of both (two cores, one

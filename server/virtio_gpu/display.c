@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * QEMU's display (docs/interop/vhost-user-gpu.rst). What is to be shown is kept as state, and
- * messages are made from it whenever the socket has taken the last one: a slow QEMU skips frames,
- * and nothing ever waits for it.
+ * What is to be shown is kept as state, and messages are made from it whenever the socket has taken
+ * the last ones: a slow QEMU skips frames.
  */
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "display.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "server/log.h"
+#include "display_socket.h"
 
-#include "device_private.h"
+#define SCANOUTS VIRTIO_GPU_MAX_SCANOUTS
+#define SIDE_MAX 16384u
 
 enum message {
     GET_PROTOCOL_FEATURES = 1,
@@ -32,12 +28,6 @@ enum message {
 #define FEATURE_EDID UINT64_C(1)
 
 #define CURSOR_SIDE 64u
-
-struct header {
-    uint32_t request;
-    uint32_t flags;
-    uint32_t size;
-};
 
 struct cursor_position {
     uint32_t scanout, x, y;
@@ -57,79 +47,48 @@ struct update {
     uint32_t scanout, x, y, width, height;
 };
 
-/* What QEMU has not been told yet. */
-struct pending {
-    bool size;
-    struct vg_rect damage; /* within the scanout */
-    bool cursor_shape, cursor_position;
+struct rect {
+    uint32_t x, y, width, height; /* empty: width 0 */
+};
+
+struct scanout {
+    uint32_t resource; /* 0: off */
+    struct rect rect;
+    struct cursor_update cursor;
+    bool cursor_hidden;
+    /* What QEMU has not been told yet. */
+    bool new_size;
+    struct rect damage; /* within the scanout */
+    bool new_cursor, new_cursor_position;
 };
 
 struct vg_display {
-    struct vg_source source; /* fd -1: no display */
-    struct vg_device *device;
-    bool writing; /* EPOLLOUT is watched */
-
+    struct vg_display_socket socket;
+    const struct vg_resources *resources;
     bool features_known, features_told;
     uint64_t features;
 
-    struct pending pending[VG_SCANOUTS];
-    struct cursor_update cursors[VG_SCANOUTS];
-    bool cursor_hidden[VG_SCANOUTS];
+    struct scanout scanouts[SCANOUTS];
 
     /* Commands of the guest that QEMU has to answer, one at a time. */
     struct vg_commands commands;
     uint32_t asked; /* the message that waits for its answer, 0: none */
-
-    uint8_t *output;
-    size_t output_size, output_sent, output_capacity;
-    uint8_t input[sizeof(struct header) + 4096];
-    size_t input_size;
+    bool awaited;   /* by the first of the commands; else nobody takes that answer */
 };
-
-static void pump(struct vg_display *display);
 
 /* ---- Messages */
 
-/* Space for a message of `size` bytes of payload behind what is there; NULL without memory. */
-static void *put(struct vg_display *display, uint32_t request, size_t size)
-{
-    const size_t whole = display->output_size + sizeof(struct header) + size;
-    if (whole > display->output_capacity) {
-        uint8_t *output = realloc(display->output, whole);
-        if (!output) {
-            return NULL;
-        }
-        display->output = output;
-        display->output_capacity = whole;
-    }
-    const struct header header = {.request = request, .size = (uint32_t)size};
-    memcpy(display->output + display->output_size, &header, sizeof(header));
-    void *payload = display->output + display->output_size + sizeof(header);
-    display->output_size = whole;
-    return payload;
-}
-
-static void put_copy(struct vg_display *display, uint32_t request, const void *bytes, size_t size)
-{
-    void *payload = put(display, request, size);
-    if (payload) {
-        memcpy(payload, bytes, size);
-    }
-}
-
 static void put_damage(struct vg_display *display, uint32_t index)
 {
-    struct vg_device *device = display->device;
-    const struct vg_scanout *scanout = &device->scanouts[index];
-    const struct vg_rect rect = display->pending[index].damage;
-    display->pending[index].damage = (struct vg_rect){0};
-    const struct vg_resource *resource = vg_resource_find(device, scanout->resource);
+    struct scanout *scanout = &display->scanouts[index];
+    const struct rect rect = scanout->damage;
+    scanout->damage = (struct rect){0};
+    const struct vg_resource *resource = vg_resource_find(display->resources, scanout->resource);
     if (!resource || rect.width == 0) {
         return;
     }
-    const size_t before = display->output_size;
-    const size_t bytes = (size_t)rect.width * rect.height * sizeof(uint32_t);
-    uint8_t *payload = put(display, UPDATE, sizeof(struct update) + bytes);
+    const size_t size = sizeof(struct update) + (size_t)rect.width * rect.height * sizeof(uint32_t);
+    uint8_t *payload = vg_display_socket_put(&display->socket, UPDATE, size);
     if (!payload) {
         return;
     }
@@ -137,10 +96,9 @@ static void put_damage(struct vg_display *display, uint32_t index)
     memcpy(payload, &update, sizeof(update));
     uint32_t *pixels = (uint32_t *)(payload + sizeof(update));
     for (uint32_t row = 0; row < rect.height; row++) {
-        if (!vg_resource_row(device, resource, scanout->rect.x + rect.x,
-                             scanout->rect.y + rect.y + row, rect.width,
-                             pixels + (size_t)row * rect.width)) {
-            display->output_size = before;
+        if (!vg_resource_row(resource, scanout->rect.x + rect.x, scanout->rect.y + rect.y + row,
+                             rect.width, pixels + (size_t)row * rect.width)) {
+            vg_display_socket_take_back(&display->socket, size);
             return;
         }
     }
@@ -148,26 +106,25 @@ static void put_damage(struct vg_display *display, uint32_t index)
 
 static void put_scanout(struct vg_display *display, uint32_t index)
 {
-    struct vg_device *device = display->device;
-    struct pending *pending = &display->pending[index];
-    if (pending->size) {
-        const struct vg_rect *rect = &device->scanouts[index].rect;
-        const struct scanout_size size = {index, rect->width, rect->height};
-        put_copy(display, SCANOUT, &size, sizeof(size));
-        pending->size = false;
+    struct vg_display_socket *socket = &display->socket;
+    struct scanout *scanout = &display->scanouts[index];
+    const struct cursor_update *cursor = &scanout->cursor;
+    if (scanout->new_size) {
+        const struct scanout_size size = {index, scanout->rect.width, scanout->rect.height};
+        vg_display_socket_put_copy(socket, SCANOUT, &size, sizeof(size));
+        scanout->new_size = false;
     }
-    if (pending->damage.width > 0) {
+    if (scanout->damage.width > 0) {
         put_damage(display, index);
     }
-    const struct cursor_update *cursor = &display->cursors[index];
-    if (pending->cursor_shape) {
-        put_copy(display, CURSOR_UPDATE, cursor, sizeof(*cursor));
-        pending->cursor_shape = false;
+    if (scanout->new_cursor) {
+        vg_display_socket_put_copy(socket, CURSOR_UPDATE, cursor, sizeof(*cursor));
+        scanout->new_cursor = false;
     }
-    if (pending->cursor_position) {
-        put_copy(display, display->cursor_hidden[index] ? CURSOR_POS_HIDE : CURSOR_POS,
-                 &cursor->position, sizeof(cursor->position));
-        pending->cursor_position = false;
+    if (scanout->new_cursor_position) {
+        vg_display_socket_put_copy(socket, scanout->cursor_hidden ? CURSOR_POS_HIDE : CURSOR_POS,
+                                   &cursor->position, sizeof(cursor->position));
+        scanout->new_cursor_position = false;
     }
 }
 
@@ -177,82 +134,48 @@ static void ask(struct vg_display *display)
         return;
     }
     if (!display->features_known) {
-        put(display, GET_PROTOCOL_FEATURES, 0);
+        vg_display_socket_put(&display->socket, GET_PROTOCOL_FEATURES, 0);
         display->asked = GET_PROTOCOL_FEATURES;
         return;
     }
     if (!display->features_told) {
         const uint64_t features = display->features & FEATURE_EDID;
-        put_copy(display, SET_PROTOCOL_FEATURES, &features, sizeof(features));
+        vg_display_socket_put_copy(&display->socket, SET_PROTOCOL_FEATURES, &features,
+                                   sizeof(features));
         display->features_told = true;
     }
     while (display->commands.first && !display->asked) {
         const struct vg_command *command = display->commands.first;
         if (command->request.header.type == VIRTIO_GPU_CMD_GET_DISPLAY_INFO) {
-            put(display, GET_DISPLAY_INFO, 0);
+            vg_display_socket_put(&display->socket, GET_DISPLAY_INFO, 0);
             display->asked = GET_DISPLAY_INFO;
+            display->awaited = true;
         } else if (display->features & FEATURE_EDID) {
             struct virtio_gpu_cmd_get_edid edid;
             memcpy(&edid, command->request.bytes, sizeof(edid));
-            put_copy(display, GET_EDID, &edid.scanout, sizeof(edid.scanout));
+            vg_display_socket_put_copy(&display->socket, GET_EDID, &edid.scanout,
+                                       sizeof(edid.scanout));
             display->asked = GET_EDID;
+            display->awaited = true;
         } else {
-            vg_respond_type(display->device, vg_commands_take(&display->commands),
-                            VIRTIO_GPU_RESP_ERR_UNSPEC);
+            vg_command_respond_type(vg_commands_take(&display->commands),
+                                    VIRTIO_GPU_RESP_ERR_UNSPEC);
         }
     }
 }
 
-static void make_messages(struct vg_display *display)
+static void fill(void *data)
 {
-    display->output_size = 0;
-    display->output_sent = 0;
+    struct vg_display *display = data;
     ask(display);
-    for (uint32_t i = 0; i < VG_SCANOUTS; i++) {
+    for (uint32_t i = 0; i < SCANOUTS; i++) {
         put_scanout(display, i);
-    }
-}
-
-static void watch_writing(struct vg_display *display, bool writing)
-{
-    if (display->writing != writing) {
-        display->writing = writing;
-        vg_device_change(display->device, &display->source, EPOLLIN | (writing ? EPOLLOUT : 0));
-    }
-}
-
-/* Sends what can be sent. */
-static void pump(struct vg_display *display)
-{
-    while (display->source.fd >= 0) {
-        if (display->output_sent == display->output_size) {
-            make_messages(display);
-            if (display->output_size == 0) {
-                watch_writing(display, false);
-                return;
-            }
-        }
-        const ssize_t sent =
-            send(display->source.fd, display->output + display->output_sent,
-                 display->output_size - display->output_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR) {
-            continue;
-        }
-        if (sent < 0 && errno == EAGAIN) {
-            watch_writing(display, true);
-            return;
-        }
-        if (sent < 0) {
-            vg_display_connect(display, -1);
-            return;
-        }
-        display->output_sent += (size_t)sent;
     }
 }
 
 /* ---- Answers from QEMU */
 
-static void answer_info(struct vg_device *device, struct vg_command *command, const void *bytes)
+static void answer_info(struct vg_command *command, const void *bytes)
 {
     struct virtio_gpu_resp_display_info info = {.hdr.type = VIRTIO_GPU_RESP_OK_DISPLAY_INFO};
     if (bytes) {
@@ -263,125 +186,106 @@ static void answer_info(struct vg_device *device, struct vg_command *command, co
         info.pmodes[0].r.width = 1280;
         info.pmodes[0].r.height = 800;
     }
-    vg_respond(device, command, &info, sizeof(info));
+    vg_command_respond(command, &info, sizeof(info));
 }
 
-static void answer_edid(struct vg_device *device, struct vg_command *command, const void *bytes)
+static void answer_edid(struct vg_command *command, const void *bytes)
 {
     struct virtio_gpu_resp_edid edid;
     if (!bytes) {
-        vg_respond_type(device, command, VIRTIO_GPU_RESP_ERR_UNSPEC);
+        vg_command_respond_type(command, VIRTIO_GPU_RESP_ERR_UNSPEC);
         return;
     }
     memcpy(&edid, bytes, sizeof(edid));
     edid.hdr = (struct virtio_gpu_ctrl_hdr){.type = VIRTIO_GPU_RESP_OK_EDID};
-    vg_respond(device, command, &edid, sizeof(edid));
+    vg_command_respond(command, &edid, sizeof(edid));
 }
 
 static void answer_command(struct vg_display *display, const void *bytes)
 {
     struct vg_command *command = vg_commands_take(&display->commands);
-    if (!command) {
-        return;
-    }
     if (command->request.header.type == VIRTIO_GPU_CMD_GET_DISPLAY_INFO) {
-        answer_info(display->device, command, bytes);
+        answer_info(command, bytes);
     } else {
-        answer_edid(display->device, command, bytes);
+        answer_edid(command, bytes);
     }
 }
 
 /* False: senseless. */
-static bool answered(struct vg_display *display, const struct header *header, const uint8_t *bytes)
+static bool received(void *data, uint32_t request, const void *bytes, uint32_t size)
 {
-    if (header->request != display->asked || !display->asked) {
+    struct vg_display *display = data;
+    if (request != display->asked || !display->asked) {
         return false;
     }
     display->asked = 0;
-    switch (header->request) {
+    switch (request) {
     case GET_PROTOCOL_FEATURES:
-        if (header->size != sizeof(display->features)) {
+        if (size != sizeof(display->features)) {
             return false;
         }
         memcpy(&display->features, bytes, sizeof(display->features));
         display->features_known = true;
         return true;
     case GET_DISPLAY_INFO:
-        if (header->size != sizeof(struct virtio_gpu_resp_display_info)) {
+        if (size != sizeof(struct virtio_gpu_resp_display_info)) {
             return false;
         }
-        answer_command(display, bytes);
-        return true;
+        break;
     case GET_EDID:
-        if (header->size != sizeof(struct virtio_gpu_resp_edid)) {
+        if (size != sizeof(struct virtio_gpu_resp_edid)) {
             return false;
         }
-        answer_command(display, bytes);
-        return true;
+        break;
     default:
         return false;
     }
-}
-
-/* False: the display is gone. */
-static bool read_answers(struct vg_display *display)
-{
-    for (;;) {
-        const ssize_t received = recv(display->source.fd, display->input + display->input_size,
-                                      sizeof(display->input) - display->input_size, MSG_DONTWAIT);
-        if (received < 0 && errno == EINTR) {
-            continue;
-        }
-        if (received < 0 && errno == EAGAIN) {
-            return true;
-        }
-        if (received <= 0) {
-            return false;
-        }
-        display->input_size += (size_t)received;
-        struct header header;
-        while (display->input_size >= sizeof(header)) {
-            memcpy(&header, display->input, sizeof(header));
-            if (header.size > sizeof(display->input) - sizeof(header)) {
-                return false;
-            }
-            const size_t whole = sizeof(header) + header.size;
-            if (display->input_size < whole) {
-                break;
-            }
-            if (!answered(display, &header, display->input + sizeof(header))) {
-                vd_log(VD_LOG_ERROR, "QEMU's display answers %u with %u bytes", header.request,
-                       header.size);
-                return false;
-            }
-            memmove(display->input, display->input + whole, display->input_size - whole);
-            display->input_size -= whole;
-        }
+    if (display->awaited) {
+        answer_command(display, bytes);
     }
-}
-
-static void ready(struct vg_device *device, struct vg_source *source, uint32_t events)
-{
-    (void)device;
-    struct vg_display *display = (struct vg_display *)source;
-    static_assert(offsetof(struct vg_display, source) == 0, "it begins with its source");
-    if ((events & ~(uint32_t)EPOLLOUT) && !read_answers(display)) {
-        vg_display_connect(display, -1);
-        return;
-    }
-    pump(display);
+    return true;
 }
 
 /* ---- Life */
 
-struct vg_display *vg_display_create(struct vg_device *device)
+void vg_display_flush_commands(struct vg_display *display)
+{
+    while (display->commands.first) {
+        answer_command(display, NULL);
+    }
+    display->awaited = false;
+}
+
+/* There is no QEMU any more, or a new one that knows nothing yet. */
+static void forget_answers(struct vg_display *display)
+{
+    display->asked = 0;
+    display->features = 0;
+    display->features_known = false;
+    display->features_told = false;
+}
+
+static void closed(void *data)
+{
+    struct vg_display *display = data;
+    forget_answers(display);
+    vg_display_flush_commands(display);
+}
+
+static const struct vg_display_socket_listener listener = {
+    .fill = fill,
+    .received = received,
+    .closed = closed,
+};
+
+struct vg_display *vg_display_create(struct vg_loop *loop, const struct vg_resources *resources)
 {
     struct vg_display *display = calloc(1, sizeof(*display));
     if (!display) {
         return NULL;
     }
-    display->device = device;
-    display->source = (struct vg_source){.ready = ready, .fd = -1};
+    display->resources = resources;
+    vg_display_socket_init(&display->socket, loop, &listener, display);
     vg_commands_init(&display->commands);
     return display;
 }
@@ -392,130 +296,104 @@ void vg_display_destroy(struct vg_display *display)
         return;
     }
     vg_display_connect(display, -1);
-    free(display->output);
+    vg_display_socket_finish(&display->socket);
     free(display);
-}
-
-void vg_display_flush_commands(struct vg_display *display)
-{
-    while (display->commands.first) {
-        answer_command(display, NULL);
-    }
-    /* An answer that still comes has nobody to take it. */
 }
 
 void vg_display_connect(struct vg_display *display, int socket)
 {
-    if (display->source.fd >= 0) {
-        vg_device_unwatch(display->device, &display->source);
-        close(display->source.fd);
-    }
-    display->source.fd = socket;
-    display->writing = false;
-    display->asked = 0;
-    display->features = 0;
-    display->features_known = false;
-    display->features_told = false;
-    display->output_size = 0;
-    display->output_sent = 0;
-    display->input_size = 0;
+    forget_answers(display);
     if (socket < 0) {
+        vg_display_socket_close(&display->socket);
         vg_display_flush_commands(display);
         return;
     }
-    vg_device_watch(display->device, &display->source, EPOLLIN);
+    vg_display_socket_open(&display->socket, socket);
     /* QEMU shows again what a guest that goes on showed before. */
-    for (uint32_t i = 0; i < VG_SCANOUTS; i++) {
-        const struct vg_scanout *scanout = &display->device->scanouts[i];
+    for (uint32_t i = 0; i < SCANOUTS; i++) {
+        struct scanout *scanout = &display->scanouts[i];
         if (scanout->resource) {
-            display->pending[i].size = true;
-            display->pending[i].damage =
-                (struct vg_rect){0, 0, scanout->rect.width, scanout->rect.height};
-            display->pending[i].cursor_shape = true;
-            display->pending[i].cursor_position = true;
+            scanout->new_size = true;
+            scanout->damage = (struct rect){0, 0, scanout->rect.width, scanout->rect.height};
+            scanout->new_cursor = true;
+            scanout->new_cursor_position = true;
         }
     }
-    pump(display);
+    vg_display_socket_pump(&display->socket);
 }
 
 void vg_display_reset(struct vg_display *display)
 {
-    memset(display->pending, 0, sizeof(display->pending));
-    memset(display->cursors, 0, sizeof(display->cursors));
+    memset(display->scanouts, 0, sizeof(display->scanouts));
 }
 
 void vg_display_forget(struct vg_display *display, uint32_t resource)
 {
-    for (uint32_t i = 0; i < VG_SCANOUTS; i++) {
-        struct vg_scanout *scanout = &display->device->scanouts[i];
+    for (uint32_t i = 0; i < SCANOUTS; i++) {
+        struct scanout *scanout = &display->scanouts[i];
         if (scanout->resource == resource) {
-            *scanout = (struct vg_scanout){0};
-            display->pending[i].size = true;
-            display->pending[i].damage = (struct vg_rect){0};
+            scanout->resource = 0;
+            scanout->rect = (struct rect){0};
+            scanout->new_size = true;
+            scanout->damage = (struct rect){0};
         }
     }
-    pump(display);
+    vg_display_socket_pump(&display->socket);
 }
 
 /* ---- Commands */
 
-static uint32_t forward(struct vg_device *device, struct vg_command *command)
+static uint32_t forward(struct vg_display *display, struct vg_command *command)
 {
-    vg_commands_append(&device->display->commands, command);
-    if (device->display->source.fd < 0) {
-        vg_display_flush_commands(device->display);
+    vg_commands_append(&display->commands, command);
+    if (vg_display_socket_is_open(&display->socket)) {
+        vg_display_socket_pump(&display->socket);
     } else {
-        pump(device->display);
+        vg_display_flush_commands(display);
     }
     return 0;
 }
 
-uint32_t vg_display_get_info(struct vg_device *device, struct vg_command *command)
+uint32_t vg_display_get_info(struct vg_display *display, struct vg_command *command)
 {
-    return forward(device, command);
+    return forward(display, command);
 }
 
-uint32_t vg_display_get_edid(struct vg_device *device, struct vg_command *command)
+uint32_t vg_display_get_edid(struct vg_display *display, struct vg_command *command)
 {
     struct virtio_gpu_cmd_get_edid edid;
     memcpy(&edid, command->request.bytes, sizeof(edid));
-    return edid.scanout < VG_SCANOUTS ? forward(device, command)
-                                      : VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+    return edid.scanout < SCANOUTS ? forward(display, command)
+                                   : VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
 }
 
-static bool within(const struct virtio_gpu_rect *r, const struct vg_resource *resource)
-{
-    return r->x <= resource->width && r->width <= resource->width - r->x &&
-           r->y <= resource->height && r->height <= resource->height - r->y;
-}
-
-uint32_t vg_display_set_scanout(struct vg_device *device, struct vg_command *command)
+uint32_t vg_display_set_scanout(struct vg_display *display, struct vg_command *command)
 {
     struct virtio_gpu_set_scanout set;
     memcpy(&set, command->request.bytes, sizeof(set));
-    if (set.scanout_id >= VG_SCANOUTS) {
+    if (set.scanout_id >= SCANOUTS) {
         return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
     }
-    struct vg_scanout *scanout = &device->scanouts[set.scanout_id];
-    struct pending *pending = &device->display->pending[set.scanout_id];
-    struct vg_scanout next = {.resource = set.resource_id};
+    struct scanout *scanout = &display->scanouts[set.scanout_id];
+    struct rect rect = {0};
     if (set.resource_id) {
-        const struct vg_resource *resource = vg_resource_find(device, set.resource_id);
+        const struct vg_resource *resource = vg_resource_find(display->resources, set.resource_id);
         if (!resource) {
             return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
         }
-        if (!within(&set.r, resource) || set.r.width == 0 || set.r.height == 0 ||
-            set.r.width > 16384 || set.r.height > 16384) {
+        if (!vg_resource_contains(resource, &set.r) || set.r.width == 0 || set.r.height == 0 ||
+            set.r.width > SIDE_MAX || set.r.height > SIDE_MAX) {
             return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
         }
-        next.rect = (struct vg_rect){set.r.x, set.r.y, set.r.width, set.r.height};
+        rect = (struct rect){set.r.x, set.r.y, set.r.width, set.r.height};
     }
-    if (next.rect.width != scanout->rect.width || next.rect.height != scanout->rect.height) {
-        pending->size = true;
+    if (rect.width != scanout->rect.width || rect.height != scanout->rect.height) {
+        scanout->new_size = true;
     }
-    *scanout = next;
-    pending->damage = (struct vg_rect){0, 0, next.rect.width, next.rect.height};
-    pump(device->display);
+    scanout->resource = set.resource_id;
+    scanout->rect = rect;
+    scanout->damage = (struct rect){0, 0, rect.width, rect.height};
+    vg_display_socket_pump(&display->socket);
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -529,7 +407,7 @@ static void clip(uint32_t *at, uint32_t *size, uint32_t start, uint32_t length)
     *size = last > first ? (uint32_t)(last - first) : 0;
 }
 
-static void grow(struct vg_rect *rect, const struct vg_rect *more)
+static void grow(struct rect *rect, const struct rect *more)
 {
     if (rect->width == 0) {
         *rect = *more;
@@ -543,64 +421,64 @@ static void grow(struct vg_rect *rect, const struct vg_rect *more)
     rect->height = (bottom > more_bottom ? bottom : more_bottom) - rect->y;
 }
 
-uint32_t vg_display_resource_flush(struct vg_device *device, struct vg_command *command)
+uint32_t vg_display_resource_flush(struct vg_display *display, struct vg_command *command)
 {
     struct virtio_gpu_resource_flush flush;
     memcpy(&flush, command->request.bytes, sizeof(flush));
-    const struct vg_resource *resource = vg_resource_find(device, flush.resource_id);
+    const struct vg_resource *resource = vg_resource_find(display->resources, flush.resource_id);
     if (!resource) {
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     }
-    if (!within(&flush.r, resource)) {
+    if (!vg_resource_contains(resource, &flush.r)) {
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
-    for (uint32_t i = 0; i < VG_SCANOUTS; i++) {
-        const struct vg_scanout *scanout = &device->scanouts[i];
+    for (uint32_t i = 0; i < SCANOUTS; i++) {
+        struct scanout *scanout = &display->scanouts[i];
         if (scanout->resource != flush.resource_id) {
             continue;
         }
-        struct vg_rect rect = {flush.r.x, flush.r.y, flush.r.width, flush.r.height};
+        struct rect rect = {flush.r.x, flush.r.y, flush.r.width, flush.r.height};
         clip(&rect.x, &rect.width, scanout->rect.x, scanout->rect.width);
         clip(&rect.y, &rect.height, scanout->rect.y, scanout->rect.height);
         if (rect.width > 0 && rect.height > 0) {
-            grow(&device->display->pending[i].damage, &rect);
+            grow(&scanout->damage, &rect);
         }
     }
-    pump(device->display);
+    vg_display_socket_pump(&display->socket);
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-uint32_t vg_display_update_cursor(struct vg_device *device, struct vg_command *command)
+uint32_t vg_display_update_cursor(struct vg_display *display, struct vg_command *command)
 {
     struct virtio_gpu_update_cursor update;
     memcpy(&update, command->request.bytes, sizeof(update));
-    if (update.pos.scanout_id >= VG_SCANOUTS) {
+    if (update.pos.scanout_id >= SCANOUTS) {
         return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
     }
-    struct vg_display *display = device->display;
-    struct cursor_update *cursor = &display->cursors[update.pos.scanout_id];
-    struct pending *pending = &display->pending[update.pos.scanout_id];
+    struct scanout *scanout = &display->scanouts[update.pos.scanout_id];
+    struct cursor_update *cursor = &scanout->cursor;
     cursor->position = (struct cursor_position){update.pos.scanout_id, update.pos.x, update.pos.y};
-    display->cursor_hidden[update.pos.scanout_id] = update.resource_id == 0;
-    pending->cursor_position = true;
+    scanout->cursor_hidden = update.resource_id == 0;
+    scanout->new_cursor_position = true;
     if (update.hdr.type == VIRTIO_GPU_CMD_UPDATE_CURSOR) {
         cursor->hot_x = update.hot_x;
         cursor->hot_y = update.hot_y;
         memset(cursor->pixels, 0, sizeof(cursor->pixels));
-        const struct vg_resource *resource = vg_resource_find(device, update.resource_id);
+        const struct vg_resource *resource =
+            vg_resource_find(display->resources, update.resource_id);
         if (update.resource_id && !resource) {
             return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
         }
-        if (resource && resource->width == CURSOR_SIDE && resource->height == CURSOR_SIDE) {
+        if (resource && vg_resource_has_size(resource, CURSOR_SIDE, CURSOR_SIDE)) {
             for (uint32_t row = 0; row < CURSOR_SIDE; row++) {
-                if (!vg_resource_row(device, resource, 0, row, CURSOR_SIDE,
+                if (!vg_resource_row(resource, 0, row, CURSOR_SIDE,
                                      cursor->pixels + row * CURSOR_SIDE)) {
                     break;
                 }
             }
         }
-        pending->cursor_shape = true;
+        scanout->new_cursor = true;
     }
-    pump(display);
+    vg_display_socket_pump(&display->socket);
     return VIRTIO_GPU_RESP_OK_NODATA;
 }

@@ -1,14 +1,41 @@
 /* SPDX-License-Identifier: MIT */
+#include "resource.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "complaint.h"
-#include "device_private.h"
 
 #define SIDE_MAX        16384u
 #define PIXEL_BYTES_MAX (UINT64_C(1) << 30) /* of all 2D resources of a guest */
 #define BYTES_PER_PIXEL 4u
+#define BUCKETS         1024
+
+struct vg_resource {
+    struct vg_resource *next; /* in its bucket */
+    struct vg_resources *resources;
+    uint32_t id;
+    bool is_3d;
+    uint32_t target, format, width, height;
+    uint64_t picture;           /* where the first pixel lies */
+    uint32_t pitch;             /* bytes from row to row */
+    uint8_t *pixels;            /* of a 2D resource: width * 4 bytes a row */
+    struct vg_segment *backing; /* guest pages, NULL: none */
+    uint32_t backing_count;
+    uint64_t backing_size;
+    uint64_t *backing_start;    /* the byte at which each segment begins */
+    uint32_t users;             /* workers that have the pages mapped */
+    struct vg_commands freeing; /* answered when there are none */
+};
+
+struct vg_resources {
+    const struct vg_memory *memory;
+    const struct vg_resource_listener *listener;
+    void *data;
+    uint64_t pixel_bytes; /* of all 2D resources */
+    struct vg_resource *buckets[BUCKETS];
+};
 
 /* ---- Formats: which byte of a pixel is blue, green, red */
 
@@ -34,18 +61,45 @@ static const struct format *find_format(uint32_t format)
 
 /* ---- The table */
 
-static struct vg_resource **bucket(struct vg_device *device, uint32_t id)
+struct vg_resources *vg_resources_create(const struct vg_memory *memory,
+                                         const struct vg_resource_listener *listener, void *data)
 {
-    return &device->resources[id % VG_RESOURCE_BUCKETS];
+    struct vg_resources *resources = calloc(1, sizeof(*resources));
+    if (!resources) {
+        return NULL;
+    }
+    resources->memory = memory;
+    resources->listener = listener;
+    resources->data = data;
+    return resources;
 }
 
-struct vg_resource *vg_resource_find(struct vg_device *device, uint32_t id)
+void vg_resources_destroy(struct vg_resources *resources)
 {
-    struct vg_resource *resource = *bucket(device, id);
+    if (!resources) {
+        return;
+    }
+    vg_resources_clear(resources);
+    free(resources);
+}
+
+static struct vg_resource **bucket(struct vg_resources *resources, uint32_t id)
+{
+    return &resources->buckets[id % BUCKETS];
+}
+
+struct vg_resource *vg_resource_find(const struct vg_resources *resources, uint32_t id)
+{
+    struct vg_resource *resource = resources->buckets[id % BUCKETS];
     while (resource && resource->id != id) {
         resource = resource->next;
     }
     return id ? resource : NULL;
+}
+
+uint32_t vg_resource_id(const struct vg_resource *resource)
+{
+    return resource->id;
 }
 
 static void drop_backing(struct vg_resource *resource)
@@ -58,24 +112,25 @@ static void drop_backing(struct vg_resource *resource)
     resource->backing_size = 0;
 }
 
-static void destroy(struct vg_device *device, struct vg_resource *resource)
+static void destroy(struct vg_resource *resource)
 {
-    struct vg_resource **link = bucket(device, resource->id);
+    struct vg_resources *resources = resource->resources;
+    struct vg_resource **link = bucket(resources, resource->id);
     while (*link != resource) {
         link = &(*link)->next;
     }
     *link = resource->next;
     if (resource->pixels) {
-        device->pixel_bytes -= (uint64_t)resource->width * resource->height * BYTES_PER_PIXEL;
+        resources->pixel_bytes -= (uint64_t)resource->width * resource->height * BYTES_PER_PIXEL;
         free(resource->pixels);
     }
     drop_backing(resource);
     free(resource);
 }
 
-static uint32_t add(struct vg_device *device, const struct vg_resource *values)
+static uint32_t add(struct vg_resources *resources, const struct vg_resource *values)
 {
-    if (values->id == 0 || vg_resource_find(device, values->id)) {
+    if (values->id == 0 || vg_resource_find(resources, values->id)) {
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     }
     struct vg_resource *resource = malloc(sizeof(*resource));
@@ -83,13 +138,14 @@ static uint32_t add(struct vg_device *device, const struct vg_resource *values)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
     *resource = *values;
+    resource->resources = resources;
     vg_commands_init(&resource->freeing);
-    resource->next = *bucket(device, resource->id);
-    *bucket(device, resource->id) = resource;
+    resource->next = *bucket(resources, resource->id);
+    *bucket(resources, resource->id) = resource;
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-uint32_t vg_resource_create_2d(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_create_2d(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_create_2d create;
     memcpy(&create, command->request.bytes, sizeof(create));
@@ -105,16 +161,16 @@ uint32_t vg_resource_create_2d(struct vg_device *device, struct vg_command *comm
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
     const uint64_t bytes = (uint64_t)values.width * values.height * BYTES_PER_PIXEL;
-    if (bytes > PIXEL_BYTES_MAX - device->pixel_bytes) {
+    if (bytes > PIXEL_BYTES_MAX - resources->pixel_bytes) {
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
     values.pixels = calloc(1, bytes);
     if (!values.pixels) {
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
     }
-    const uint32_t result = add(device, &values);
+    const uint32_t result = add(resources, &values);
     if (result == VIRTIO_GPU_RESP_OK_NODATA) {
-        device->pixel_bytes += bytes;
+        resources->pixel_bytes += bytes;
     } else {
         free(values.pixels);
     }
@@ -122,7 +178,7 @@ uint32_t vg_resource_create_2d(struct vg_device *device, struct vg_command *comm
 }
 
 /* Nothing is stored for it here: it is its guest pages. */
-uint32_t vg_resource_create_3d(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_create_3d(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_create_3d create;
     memcpy(&create, command->request.bytes, sizeof(create));
@@ -135,12 +191,14 @@ uint32_t vg_resource_create_3d(struct vg_device *device, struct vg_command *comm
         .height = create.height,
         .pitch = create.width * BYTES_PER_PIXEL,
     };
-    return add(device, &values);
+    return add(resources, &values);
 }
 
-/* What the guest wants to free stays until no worker uses it. */
-static void free_now(struct vg_device *device, struct vg_resource *resource)
+/* ---- Their end. What the guest wants to free stays until no worker uses it. */
+
+static void free_unused(struct vg_resource *resource)
 {
+    struct vg_resources *resources = resource->resources;
     struct vg_commands commands = resource->freeing;
     if (!commands.first) {
         return;
@@ -150,74 +208,85 @@ static void free_now(struct vg_device *device, struct vg_resource *resource)
     bool gone = false;
     while ((command = vg_commands_take(&commands))) {
         if (gone) {
-            vg_respond_type(device, command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+            vg_command_respond_type(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
             continue;
         }
         drop_backing(resource);
         if (command->request.header.type == VIRTIO_GPU_CMD_RESOURCE_UNREF) {
-            vg_display_forget(device->display, resource->id);
-            destroy(device, resource);
+            resources->listener->freed(resources->data, resource->id);
+            destroy(resource);
             gone = true;
         }
-        vg_respond_type(device, command, VIRTIO_GPU_RESP_OK_NODATA);
+        vg_command_respond_type(command, VIRTIO_GPU_RESP_OK_NODATA);
     }
 }
 
-static uint32_t release(struct vg_device *device, struct vg_command *command, uint32_t id)
+static uint32_t free_when_unused(struct vg_resources *resources, struct vg_command *command,
+                                 uint32_t id)
 {
-    struct vg_resource *resource = vg_resource_find(device, id);
+    struct vg_resource *resource = vg_resource_find(resources, id);
     if (!resource) {
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     }
     vg_commands_append(&resource->freeing, command);
-    vg_contexts_release(device, resource);
+    resources->listener->freeing(resources->data, resource);
     if (resource->users == 0) {
-        free_now(device, resource);
+        free_unused(resource);
     }
     return 0;
 }
 
-uint32_t vg_resource_unref(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_unref(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_unref unref;
     memcpy(&unref, command->request.bytes, sizeof(unref));
-    return release(device, command, unref.resource_id);
+    return free_when_unused(resources, command, unref.resource_id);
 }
 
-uint32_t vg_resource_detach_backing(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_detach_backing(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_detach_backing detach;
     memcpy(&detach, command->request.bytes, sizeof(detach));
-    return release(device, command, detach.resource_id);
+    return free_when_unused(resources, command, detach.resource_id);
 }
 
-void vg_resource_unuse(struct vg_device *device, struct vg_resource *resource)
+bool vg_resource_is_freeing(const struct vg_resource *resource)
+{
+    return resource->freeing.first != NULL;
+}
+
+void vg_resource_use(struct vg_resource *resource)
+{
+    resource->users++;
+}
+
+void vg_resource_unuse(struct vg_resource *resource)
 {
     if (--resource->users == 0) {
-        free_now(device, resource);
+        free_unused(resource);
     }
 }
 
-void vg_resources_clear(struct vg_device *device)
+void vg_resources_clear(struct vg_resources *resources)
 {
-    for (unsigned i = 0; i < VG_RESOURCE_BUCKETS; i++) {
-        while (device->resources[i]) {
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        while (resources->buckets[i]) {
             struct vg_command *command;
-            while ((command = vg_commands_take(&device->resources[i]->freeing))) {
+            while ((command = vg_commands_take(&resources->buckets[i]->freeing))) {
                 vg_command_free(command);
             }
-            destroy(device, device->resources[i]);
+            destroy(resources->buckets[i]);
         }
     }
 }
 
 /* ---- Guest pages */
 
-uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_attach_backing(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_attach_backing attach;
     memcpy(&attach, command->request.bytes, sizeof(attach));
-    struct vg_resource *resource = vg_resource_find(device, attach.resource_id);
+    struct vg_resource *resource = vg_resource_find(resources, attach.resource_id);
     if (!resource) {
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     }
@@ -239,7 +308,7 @@ uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command 
         struct virtio_gpu_mem_entry entry;
         memcpy(&entry, command->request.bytes + sizeof(attach) + i * sizeof(entry), sizeof(entry));
         uint64_t size = entry.length;
-        if (entry.length == 0 || !vg_memory_at(&device->memory, entry.addr, &size) ||
+        if (entry.length == 0 || !vg_memory_at(resources->memory, entry.addr, &size) ||
             size < entry.length) {
             vg_complain("resource %u: %u bytes at %#llx are not the guest's memory", resource->id,
                         entry.length, (unsigned long long)entry.addr);
@@ -249,8 +318,8 @@ uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command 
         }
         /* Neighbours become one, unless they lie in different files. */
         if (count > 0 && segments[count - 1].address + segments[count - 1].size == entry.addr &&
-            vg_memory_region(&device->memory, segments[count - 1].address) ==
-                vg_memory_region(&device->memory, entry.addr)) {
+            vg_memory_region(resources->memory, segments[count - 1].address) ==
+                vg_memory_region(resources->memory, entry.addr)) {
             segments[count - 1].size += entry.length;
         } else {
             starts[count] = total;
@@ -265,8 +334,25 @@ uint32_t vg_resource_attach_backing(struct vg_device *device, struct vg_command 
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-_Atomic uint32_t *vg_resource_word(struct vg_device *device, const struct vg_resource *resource,
-                                   uint64_t offset)
+bool vg_resource_is_shareable(const struct vg_resource *resource)
+{
+    return resource->is_3d && resource->target == 0 && resource->backing;
+}
+
+const struct vg_segment *vg_resource_pages(const struct vg_resource *resource, uint32_t *count,
+                                           uint64_t *size)
+{
+    *count = resource->backing_count;
+    *size = resource->backing_size;
+    return resource->backing;
+}
+
+const struct vg_memory *vg_resource_memory(const struct vg_resource *resource)
+{
+    return resource->resources->memory;
+}
+
+_Atomic uint32_t *vg_resource_word(const struct vg_resource *resource, uint64_t offset)
 {
     if (offset % sizeof(uint32_t) != 0 || offset >= resource->backing_size) {
         return NULL;
@@ -283,7 +369,7 @@ _Atomic uint32_t *vg_resource_word(struct vg_device *device, const struct vg_res
     const uint64_t into = offset - resource->backing_start[low];
     const uint64_t address = resource->backing[low].address + into;
     uint64_t size = sizeof(uint32_t);
-    uint8_t *at = vg_memory_at(&device->memory, address, &size);
+    uint8_t *at = vg_memory_at(resource->resources->memory, address, &size);
     if (!at || size < sizeof(uint32_t) || (uintptr_t)at % sizeof(uint32_t) != 0 ||
         resource->backing[low].size - into < sizeof(uint32_t)) {
         return NULL;
@@ -291,13 +377,24 @@ _Atomic uint32_t *vg_resource_word(struct vg_device *device, const struct vg_res
     return (_Atomic uint32_t *)at;
 }
 
-/* ---- Transfers */
+/* ---- Pixels */
 
-uint32_t vg_resource_transfer_2d(struct vg_device *device, struct vg_command *command)
+bool vg_resource_contains(const struct vg_resource *resource, const struct virtio_gpu_rect *rect)
+{
+    return rect->x <= resource->width && rect->width <= resource->width - rect->x &&
+           rect->y <= resource->height && rect->height <= resource->height - rect->y;
+}
+
+bool vg_resource_has_size(const struct vg_resource *resource, uint32_t width, uint32_t height)
+{
+    return resource->width == width && resource->height == height;
+}
+
+uint32_t vg_resource_transfer_2d(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_transfer_to_host_2d transfer;
     memcpy(&transfer, command->request.bytes, sizeof(transfer));
-    struct vg_resource *resource = vg_resource_find(device, transfer.resource_id);
+    struct vg_resource *resource = vg_resource_find(resources, transfer.resource_id);
     if (!resource || !resource->pixels) {
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
     }
@@ -305,8 +402,7 @@ uint32_t vg_resource_transfer_2d(struct vg_device *device, struct vg_command *co
         return VIRTIO_GPU_RESP_ERR_UNSPEC;
     }
     const struct virtio_gpu_rect *r = &transfer.r;
-    if (r->x > resource->width || r->width > resource->width - r->x || r->y > resource->height ||
-        r->height > resource->height - r->y) {
+    if (!vg_resource_contains(resource, r)) {
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
     const uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
@@ -317,13 +413,13 @@ uint32_t vg_resource_transfer_2d(struct vg_device *device, struct vg_command *co
     }
     if (bytes == stride) {
         /* Whole rows lie one behind the other on both sides. */
-        return vg_memory_read(&device->memory, resource->backing, resource->backing_count,
+        return vg_memory_read(resources->memory, resource->backing, resource->backing_count,
                               transfer.offset, to, bytes * r->height)
                    ? VIRTIO_GPU_RESP_OK_NODATA
                    : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
     for (uint32_t row = 0; row < r->height; row++) {
-        if (!vg_memory_read(&device->memory, resource->backing, resource->backing_count,
+        if (!vg_memory_read(resources->memory, resource->backing, resource->backing_count,
                             transfer.offset + row * stride, to + row * stride, bytes)) {
             return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
         }
@@ -332,12 +428,13 @@ uint32_t vg_resource_transfer_2d(struct vg_device *device, struct vg_command *co
 }
 
 /* Both sides look at the same pages. */
-uint32_t vg_resource_transfer_3d(struct vg_device *device, struct vg_command *command)
+uint32_t vg_resource_transfer_3d(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_transfer_host_3d transfer;
     memcpy(&transfer, command->request.bytes, sizeof(transfer));
-    return vg_resource_find(device, transfer.resource_id) ? VIRTIO_GPU_RESP_OK_NODATA
-                                                          : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    return vg_resource_find(resources, transfer.resource_id)
+               ? VIRTIO_GPU_RESP_OK_NODATA
+               : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
 
 bool vg_resource_set_picture(struct vg_resource *resource,
@@ -359,8 +456,8 @@ bool vg_resource_set_picture(struct vg_resource *resource,
     return true;
 }
 
-bool vg_resource_row(struct vg_device *device, const struct vg_resource *resource, uint32_t x,
-                     uint32_t y, uint32_t width, uint32_t *pixels)
+bool vg_resource_row(const struct vg_resource *resource, uint32_t x, uint32_t y, uint32_t width,
+                     uint32_t *pixels)
 {
     const struct format *format = find_format(resource->format);
     if (!format || x > resource->width || width > resource->width - x || y >= resource->height) {
@@ -370,8 +467,9 @@ bool vg_resource_row(struct vg_device *device, const struct vg_resource *resourc
         resource->picture + (uint64_t)y * resource->pitch + (uint64_t)x * BYTES_PER_PIXEL;
     if (resource->pixels) {
         memcpy(pixels, resource->pixels + offset, (size_t)width * BYTES_PER_PIXEL);
-    } else if (!vg_memory_read(&device->memory, resource->backing, resource->backing_count, offset,
-                               pixels, (uint64_t)width * BYTES_PER_PIXEL)) {
+    } else if (!vg_memory_read(resource->resources->memory, resource->backing,
+                               resource->backing_count, offset, pixels,
+                               (uint64_t)width * BYTES_PER_PIXEL)) {
         return false;
     }
     if (format->blue == 0) {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The frontend's messages (QEMU, docs/interop/vhost-user.rst). It waits for each answer, so these
- * are the one thing that is written without caring whether that blocks.
+ * The frontend waits for each answer, so these are the one thing that is written without caring
+ * whether that blocks.
  */
+#include "vhost_user.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -14,11 +16,10 @@
 #include <unistd.h>
 
 #include <linux/virtio_config.h>
+#include <linux/virtio_gpu.h>
 
 #include "common/pass_fds.h"
 #include "server/log.h"
-
-#include "device_private.h"
 
 #define FDS_MAX 32
 
@@ -116,7 +117,14 @@ struct message {
 
 struct vg_vhost_user {
     struct vg_source source;
-    struct vg_device *device;
+    struct vg_loop *loop;
+    struct vg_gpu *gpu;
+    struct kick {
+        struct vg_source source;
+        struct vg_vhost_user *vhost_user;
+        unsigned index; /* of the queue */
+    } kicks[VG_QUEUES];
+    bool failed;
     int backend_fd; /* for messages to the frontend, of which we have none: kept open */
     uint64_t features, protocol_features;
 };
@@ -177,38 +185,41 @@ static int take_fd(struct message *message)
 
 /* ---- Queues */
 
-static void kicked(struct vg_device *device, struct vg_source *source, uint32_t events)
+static void kicked(struct vg_source *source, uint32_t events)
 {
     (void)events;
+    struct kick *kick = (struct kick *)source;
+    static_assert(offsetof(struct kick, source) == 0, "it begins with its source");
     eventfd_t count;
     eventfd_read(source->fd, &count);
-    vg_device_process_queue(device, (unsigned)(source - device->kicks));
+    vg_gpu_process_queue(kick->vhost_user->gpu, kick->index);
 }
 
-static void remap_queues(struct vg_device *device)
+static void remap_queues(struct vg_gpu *gpu)
 {
     for (unsigned i = 0; i < VG_QUEUES; i++) {
-        vg_queue_map(&device->queues[i], &device->memory);
+        vg_queue_map(vg_gpu_queue(gpu, i), vg_gpu_memory(gpu));
     }
 }
 
-static void drop_kick(struct vg_device *device, unsigned index)
+static void drop_kick(struct vg_vhost_user *vhost_user, unsigned index)
 {
-    struct vg_queue *queue = &device->queues[index];
+    struct vg_queue *queue = vg_gpu_queue(vhost_user->gpu, index);
     if (queue->kick >= 0) {
-        vg_device_unwatch(device, &device->kicks[index]);
+        vg_loop_unwatch(vhost_user->loop, &vhost_user->kicks[index].source);
         close(queue->kick);
         queue->kick = -1;
     }
 }
 
-static void stop_queue(struct vg_device *device, unsigned index)
+static void stop_queue(struct vg_vhost_user *vhost_user, unsigned index)
 {
-    if (index == VG_QUEUE_CONTROL && device->queues[index].started) {
-        vg_device_stop(device);
+    struct vg_queue *queue = vg_gpu_queue(vhost_user->gpu, index);
+    if (index == VG_QUEUE_CONTROL && queue->started) {
+        vg_gpu_stop(vhost_user->gpu);
     }
-    device->queues[index].started = false;
-    drop_kick(device, index);
+    queue->started = false;
+    drop_kick(vhost_user, index);
 }
 
 /* ---- Messages. False: the connection has to end; a line is in the log. */
@@ -221,7 +232,7 @@ enum answer {
 
 static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct message *message)
 {
-    struct vg_device *device = vhost_user->device;
+    struct vg_memory *memory = vg_gpu_memory(vhost_user->gpu);
     const struct memory_table *table = &message->payload.memory;
     if (table->count > FDS_MAX || table->count != message->fd_count ||
         message->header.size <
@@ -230,7 +241,7 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
                message->fd_count);
         return ANSWER_FAIL;
     }
-    vg_memory_finish(&device->memory);
+    vg_memory_finish(memory);
     for (uint32_t i = 0; i < table->count; i++) {
         const struct vg_region region = {
             .guest = table->regions[i].guest,
@@ -239,25 +250,25 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
             .offset = table->regions[i].offset,
             .fd = message->fds[i],
         };
-        if (!vg_memory_add(&device->memory, &region)) {
+        if (!vg_memory_add(memory, &region)) {
             vd_log(VD_LOG_ERROR, "the guest's memory can not be mapped: %m");
             return ANSWER_FAIL;
         }
         message->fds[i] = -1;
     }
-    remap_queues(device);
+    remap_queues(vhost_user->gpu);
     return ANSWER_NONE;
 }
 
 static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct message *message)
 {
-    struct vg_device *device = vhost_user->device;
+    struct vg_gpu *gpu = vhost_user->gpu;
     const unsigned index = message->payload.u64 & 0xff;
     if (index >= VG_QUEUES) {
         return ANSWER_FAIL;
     }
-    drop_kick(device, index);
-    struct vg_queue *queue = &device->queues[index];
+    drop_kick(vhost_user, index);
+    struct vg_queue *queue = vg_gpu_queue(gpu, index);
     queue->kick = take_fd(message);
     queue->started = true;
     queue->broken = false;
@@ -265,7 +276,7 @@ static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct messa
     if (!(vhost_user->features & FEATURE(F_PROTOCOL_FEATURES))) {
         queue->enabled = true;
     }
-    vg_queue_map(queue, &device->memory);
+    vg_queue_map(queue, vg_gpu_memory(gpu));
     if (!queue->desc) {
         vd_log(VD_LOG_WARNING, "queue %u lies outside of the guest's memory", index);
     } else {
@@ -273,8 +284,9 @@ static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct messa
         queue->signalled = queue->next_used;
     }
     if (queue->kick >= 0) {
-        device->kicks[index] = (struct vg_source){.ready = kicked, .fd = queue->kick};
-        if (!vg_device_watch(device, &device->kicks[index], EPOLLIN)) {
+        struct kick *kick = &vhost_user->kicks[index];
+        *kick = (struct kick){{.ready = kicked, .fd = queue->kick}, vhost_user, index};
+        if (!vg_loop_watch(vhost_user->loop, &kick->source, EPOLLIN)) {
             return ANSWER_FAIL;
         }
         eventfd_write(queue->kick, 1); /* something may be there already */
@@ -301,7 +313,7 @@ static enum answer get_config(struct message *message)
 /* The payload is zero behind what was sent. */
 static enum answer handle(struct vg_vhost_user *vhost_user, struct message *message)
 {
-    struct vg_device *device = vhost_user->device;
+    struct vg_gpu *gpu = vhost_user->gpu;
     union payload *payload = &message->payload;
     struct vg_queue *queue = NULL;
 
@@ -314,7 +326,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         if (payload->state.index >= VG_QUEUES) {
             return ANSWER_FAIL;
         }
-        queue = &device->queues[payload->state.index];
+        queue = vg_gpu_queue(gpu, payload->state.index);
         break;
     default:
         break;
@@ -343,7 +355,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         return ANSWER_NONE;
     case RESET_OWNER:
     case RESET_DEVICE:
-        vg_device_reset(device);
+        vg_gpu_reset(gpu);
         return ANSWER_NONE;
     case SET_MEM_TABLE:
         return set_mem_table(vhost_user, message);
@@ -354,17 +366,17 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         queue->desc_user = payload->address.desc;
         queue->avail_user = payload->address.avail;
         queue->used_user = payload->address.used;
-        vg_queue_map(queue, &device->memory);
+        vg_queue_map(queue, vg_gpu_memory(gpu));
         return ANSWER_NONE;
     case SET_VRING_BASE:
         queue->next_avail = (uint16_t)payload->state.number;
         /* A driver that begins anew, after a reset of the guest; else one that goes on. */
         if (payload->state.index == VG_QUEUE_CONTROL && queue->next_avail == 0) {
-            vg_device_reset(device);
+            vg_gpu_reset(gpu);
         }
         return ANSWER_NONE;
     case GET_VRING_BASE:
-        stop_queue(device, payload->state.index);
+        stop_queue(vhost_user, payload->state.index);
         payload->state.number = queue->next_avail;
         message->header.size = sizeof(payload->state);
         return ANSWER_PAYLOAD;
@@ -374,7 +386,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         if ((payload->u64 & 0xff) >= VG_QUEUES) {
             return ANSWER_FAIL;
         }
-        queue = &device->queues[payload->u64 & 0xff];
+        queue = vg_gpu_queue(gpu, payload->u64 & 0xff);
         if (queue->call >= 0) {
             close(queue->call);
         }
@@ -399,7 +411,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
     case SET_CONFIG:
         return ANSWER_NONE; /* events_clear, and there are no events of ours */
     case GPU_SET_SOCKET:
-        vg_display_connect(device->display, take_fd(message));
+        vg_gpu_connect_display(gpu, take_fd(message));
         return ANSWER_NONE;
     default:
         vd_log(VD_LOG_ERROR, "message %u of the frontend is not known", message->header.request);
@@ -407,14 +419,14 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
     }
 }
 
-static void ready(struct vg_device *device, struct vg_source *source, uint32_t events)
+static void ready(struct vg_source *source, uint32_t events)
 {
     (void)events;
     struct vg_vhost_user *vhost_user = (struct vg_vhost_user *)source;
     static_assert(offsetof(struct vg_vhost_user, source) == 0, "it begins with its source");
     struct message message;
     if (!receive(source->fd, &message)) {
-        device->failed = true;
+        vhost_user->failed = true;
         return;
     }
     const enum answer answer = handle(vhost_user, &message);
@@ -441,20 +453,21 @@ static void ready(struct vg_device *device, struct vg_source *source, uint32_t e
         }
     }
     if (!ok) {
-        device->failed = true;
+        vhost_user->failed = true;
     }
 }
 
-struct vg_vhost_user *vg_vhost_user_create(struct vg_device *device, int socket)
+struct vg_vhost_user *vg_vhost_user_create(struct vg_loop *loop, struct vg_gpu *gpu, int socket)
 {
     struct vg_vhost_user *vhost_user = calloc(1, sizeof(*vhost_user));
     if (!vhost_user) {
         return NULL;
     }
     vhost_user->source = (struct vg_source){.ready = ready, .fd = socket};
-    vhost_user->device = device;
+    vhost_user->loop = loop;
+    vhost_user->gpu = gpu;
     vhost_user->backend_fd = -1;
-    if (!vg_device_watch(device, &vhost_user->source, EPOLLIN)) {
+    if (!vg_loop_watch(loop, &vhost_user->source, EPOLLIN)) {
         free(vhost_user);
         return NULL;
     }
@@ -470,4 +483,9 @@ void vg_vhost_user_destroy(struct vg_vhost_user *vhost_user)
         close(vhost_user->backend_fd);
     }
     free(vhost_user);
+}
+
+bool vg_vhost_user_is_open(const struct vg_vhost_user *vhost_user)
+{
+    return !vhost_user->failed;
 }

@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,9 +17,10 @@
 
 #include "protocol/virtio_gpu.h"
 #include "server/log.h"
-#include "server/virtio_gpu/device.h"
-#include "server/virtio_gpu/device_private.h"
+#include "server/virtio_gpu/gpu.h"
 #include "server/virtio_gpu/link.h"
+#include "server/virtio_gpu/loop.h"
+#include "server/virtio_gpu/spawn.h"
 
 #include "../unit/virtio_gpu_commands.h"
 
@@ -55,10 +55,12 @@ enum step {
 };
 
 struct fuzz {
-    struct vg_device device;
+    struct vg_loop loop;
+    struct vg_gpu *gpu;
     uint8_t *ram;
     uint16_t offered[VG_QUEUES];
-    int spawned; /* our end of device.spawn */
+    int spawn;   /* the device's way to the listener */
+    int spawned; /* our end of it */
     int display;
     int workers[WORKERS_MAX];
     unsigned worker_count;
@@ -124,16 +126,13 @@ static void drain(int socket)
 /* Lets the device do what there is to do. */
 static void settle(struct fuzz *f)
 {
-    struct epoll_event event;
-    for (int i = 0; i < 64 && epoll_wait(f->device.epoll, &event, 1, 0) == 1; i++) {
-        struct vg_source *source = event.data.ptr;
-        source->ready(&f->device, source, event.events);
+    for (int i = 0; i < 64 && vg_loop_turn(&f->loop, 0) == 1; i++) {
         take_workers(f);
         drain(f->display);
         for (unsigned worker = 0; worker < f->worker_count; worker++)
             drain(f->workers[worker]);
     }
-    vg_contexts_expire(&f->device);
+    vg_gpu_expire(f->gpu);
 }
 
 static void end_workers(struct fuzz *f)
@@ -152,7 +151,7 @@ static void offer(struct fuzz *f, unsigned queue, uint16_t head)
     const uint16_t place = f->offered[queue]++ % QUEUE_SIZE;
     memcpy(avail + 4 + place * sizeof(head), &head, sizeof(head));
     memcpy(avail + 2, &f->offered[queue], sizeof(uint16_t));
-    vg_device_process_queue(&f->device, queue);
+    vg_gpu_process_queue(f->gpu, queue);
 }
 
 static void request(struct fuzz *f, unsigned queue, const void *bytes, size_t size)
@@ -200,26 +199,22 @@ static void overwrite(struct fuzz *f, uint32_t at, const uint8_t *bytes, size_t 
 static void start(struct fuzz *f)
 {
     int sockets[2];
-    f->device.number = 1;
-    vg_memory_init(&f->device.memory);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+        abort();
+    f->spawn = sockets[0];
+    f->spawned = sockets[1];
+    f->gpu = vg_loop_init(&f->loop) ? vg_gpu_create(&f->loop, f->spawn) : NULL;
     const int fd = memfd_create("ram", MFD_CLOEXEC);
     struct vg_region region = {RAM_BASE, RAM_SIZE, USER, 0, fd, NULL};
-    if (fd < 0 || ftruncate(fd, RAM_SIZE) < 0 || !vg_memory_add(&f->device.memory, &region) ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
-        abort();
-    f->ram = f->device.memory.regions[0].map;
-    f->device.spawn = sockets[0];
-    f->spawned = sockets[1];
-    f->device.epoll = epoll_create1(EPOLL_CLOEXEC);
-    f->device.display = vg_display_create(&f->device);
-    if (f->device.epoll < 0 || !f->device.display ||
+    if (!f->gpu || fd < 0 || ftruncate(fd, RAM_SIZE) < 0 ||
+        !vg_memory_add(vg_gpu_memory(f->gpu), &region) ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
         abort();
+    f->ram = vg_gpu_memory(f->gpu)->regions[0].map;
     f->display = sockets[1];
     for (unsigned i = 0; i < VG_QUEUES; i++) {
-        struct vg_queue *queue = &f->device.queues[i];
+        struct vg_queue *queue = vg_gpu_queue(f->gpu, i);
         const uint64_t at = USER + QUEUE_AT + i * QUEUE_STEP;
-        vg_queue_init(queue);
         queue->size = QUEUE_SIZE;
         queue->desc_user = at;
         queue->avail_user = at + AVAIL_AT;
@@ -227,22 +222,17 @@ static void start(struct fuzz *f)
         queue->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         queue->enabled = true;
         queue->started = true;
-        vg_queue_map(queue, &f->device.memory);
+        vg_queue_map(queue, vg_gpu_memory(f->gpu));
     }
-    vg_display_connect(f->device.display, sockets[0]);
+    vg_gpu_connect_display(f->gpu, sockets[0]);
 }
 
 static void finish(struct fuzz *f)
 {
     end_workers(f);
-    vg_device_reset(&f->device);
-    settle(f);
-    vg_display_destroy(f->device.display);
-    for (unsigned i = 0; i < VG_QUEUES; i++)
-        vg_queue_finish(&f->device.queues[i]);
-    vg_memory_finish(&f->device.memory);
-    close(f->device.epoll);
-    close(f->device.spawn);
+    vg_gpu_destroy(f->gpu);
+    vg_loop_finish(&f->loop);
+    close(f->spawn);
     close(f->spawned);
     close(f->display);
 }
@@ -270,7 +260,7 @@ static void do_step(struct fuzz *f, enum step step, const uint8_t *bytes, size_t
         break;
     case STEP_AVAILABLE:
         overwrite(f, QUEUE_AT + AVAIL_AT, bytes, size);
-        vg_device_process_queue(&f->device, 0);
+        vg_gpu_process_queue(f->gpu, 0);
         break;
     case STEP_MEMORY:
         if (size > 1)
@@ -293,7 +283,7 @@ static void do_step(struct fuzz *f, enum step step, const uint8_t *bytes, size_t
         break;
     case STEP_RESET:
         end_workers(f);
-        vg_device_reset(&f->device);
+        vg_gpu_reset(f->gpu);
         break;
     case STEP_COUNT:
         break;

@@ -23,8 +23,8 @@
 #include "common/pass_fds.h"
 #include "server/listener.h"
 #include "server/log.h"
-#include "server/virtio_gpu/device.h"
 #include "server/virtio_gpu/link.h"
+#include "server/virtio_gpu/spawn.h"
 
 #define TIMEOUT_S 20
 #define DEVICES   70 /* more than any table had places for */

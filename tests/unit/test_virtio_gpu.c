@@ -110,6 +110,14 @@ static void start_queues(struct machine *m)
     }
 }
 
+static void stop_control_queue(struct machine *m)
+{
+    const uint32_t stop[2] = {0, 0};
+    uint8_t answer[20];
+    send_message(m, GET_VRING_BASE, stop, sizeof(stop), -1);
+    assert_int_equal(recv(m->socket, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+}
+
 static int set_up(void **state)
 {
     struct machine *m = calloc(1, sizeof(*m));
@@ -532,11 +540,13 @@ static void a_dead_worker_is_told(void **state)
 enum display_message {
     DISPLAY_GET_FEATURES = 1,
     DISPLAY_SET_FEATURES = 2,
+    DISPLAY_GET_INFO = 3,
     DISPLAY_CURSOR_POS = 4,
     DISPLAY_CURSOR_POS_HIDE = 5,
     DISPLAY_CURSOR_UPDATE = 6,
     DISPLAY_SCANOUT = 7,
     DISPLAY_UPDATE = 8,
+    DISPLAY_GET_EDID = 11,
 };
 
 struct display_header {
@@ -555,22 +565,27 @@ static void expect_display(int display, uint32_t request, void *payload, uint32_
     }
 }
 
+static void answer_display(int display, uint32_t request, const void *payload, uint32_t size)
+{
+    const struct display_header header = {.request = request, .flags = 4, .size = size};
+    assert_int_equal(send(display, &header, sizeof(header), 0), sizeof(header));
+    assert_int_equal(send(display, payload, size, 0), size);
+}
+
+/* The display's protocol features: EDIDs. */
 static int connect_display(struct machine *m)
 {
+    const uint64_t features = 1;
     int sockets[2];
     const struct timeval limit = {.tv_sec = TIMEOUT_MS / 1000};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
     setsockopt(sockets[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     send_message(m, GPU_SET_SOCKET, "", 0, sockets[1]);
     close(sockets[1]);
-    const struct {
-        struct display_header header;
-        uint8_t features[8];
-    } answer = {.header = {.request = DISPLAY_GET_FEATURES, .flags = 4, .size = 8}};
     expect_display(sockets[0], DISPLAY_GET_FEATURES, NULL, 0);
-    assert_int_equal(send(sockets[0], &answer, 20, 0), 20);
-    uint64_t features;
-    expect_display(sockets[0], DISPLAY_SET_FEATURES, &features, sizeof(features));
+    answer_display(sockets[0], DISPLAY_GET_FEATURES, &features, sizeof(features));
+    uint64_t taken;
+    expect_display(sockets[0], DISPLAY_SET_FEATURES, &taken, sizeof(taken));
     return sockets[0];
 }
 
@@ -714,6 +729,37 @@ static void shared_memory_is_shown_where_it_lies(void **state)
     assert_alive(m);
 }
 
+/* QEMU's answer to a question of the guest's last life is not taken for one to this life's. */
+static void a_late_answer_is_nobodys(void **state)
+{
+    struct machine *m = *state;
+    const int display = connect_display(m);
+    const struct virtio_gpu_cmd_get_edid get_edid = {.hdr.type = VIRTIO_GPU_CMD_GET_EDID};
+    const struct virtio_gpu_ctrl_hdr get_info = {.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
+    uint32_t scanout;
+    offer_request(m, 0, &get_edid, sizeof(get_edid), 1);
+    expect_display(display, DISPLAY_GET_EDID, &scanout, sizeof(scanout));
+    stop_control_queue(m);
+    start_queues(m);
+    offer_request(m, 0, &get_info, sizeof(get_info), 1);
+    /* It has been read when this is answered. */
+    assert_int_equal(create_context(m, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    /* An EDID is longer than the other answer, and all of this one's bytes would be modes. */
+    struct virtio_gpu_resp_edid edid;
+    memset(&edid, 0xee, sizeof(edid));
+    answer_display(display, DISPLAY_GET_EDID, &edid, sizeof(edid));
+    expect_display(display, DISPLAY_GET_INFO, NULL, 0);
+    const struct virtio_gpu_resp_display_info info = {.pmodes[0] = {.r = {0, 0, 1001, 603}}};
+    answer_display(display, DISPLAY_GET_INFO, &info, sizeof(info));
+    assert_int_equal(await(m, 0), sizeof(info));
+    const struct virtio_gpu_resp_display_info *answer = (void *)(m->ram + ANSWER_AT + 0x8000);
+    assert_int_equal(answer->hdr.type, VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+    assert_int_equal(answer->pmodes[0].r.width, 1001);
+    assert_int_equal(answer->pmodes[0].r.height, 603);
+    close(display);
+    assert_alive(m);
+}
+
 /* ---- Watches */
 
 static void offer_watch(struct machine *m, uint16_t slot)
@@ -821,10 +867,7 @@ static void many_waits_do_not_fill_the_queue(void **state)
         await(m, 0);
     }
     /* The rest when the frontend stops the queue. */
-    const uint32_t stop[2] = {0, 0};
-    send_message(m, GET_VRING_BASE, stop, sizeof(stop), -1);
-    uint8_t answer[20];
-    assert_int_equal(recv(m->socket, answer, sizeof(answer), MSG_WAITALL), sizeof(answer));
+    stop_control_queue(m);
     for (int i = 0; i < 24; i++) {
         await(m, 0);
     }
@@ -843,7 +886,7 @@ int main(void)
         TEST(guest_and_worker_share_pages),     TEST(a_dead_worker_is_told),
         TEST(the_cursor_is_shown_as_it_is),     TEST(shared_memory_is_shown_where_it_lies),
         TEST(a_watch_ends_with_the_worker),     TEST(others_resources_are_out_of_reach),
-        TEST(many_waits_do_not_fill_the_queue),
+        TEST(many_waits_do_not_fill_the_queue), TEST(a_late_answer_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
