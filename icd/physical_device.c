@@ -141,40 +141,46 @@ static void choose_extensions(struct vd_physical_device *pd)
         pd->extension_count += pd->extensions[i] != 0;
 }
 
-/* Shows each type of the host that we can keep promises for; see design, "Memory". */
+/* Adds a type: as the specification wants it, before those that have all of its properties and more,
+ * else behind the others. */
+static void show_type(struct vd_physical_device *pd, VkMemoryPropertyFlags flags, uint32_t heap,
+                      struct vd_memory_type type)
+{
+    VkPhysicalDeviceMemoryProperties *shown = &pd->memory;
+    if (shown->memoryTypeCount == VK_MAX_MEMORY_TYPES)
+        return;
+    uint32_t at = 0;
+    while (at < shown->memoryTypeCount && (shown->memoryTypes[at].propertyFlags == flags ||
+                                           (shown->memoryTypes[at].propertyFlags & flags) != flags))
+        at++;
+    const uint32_t behind = shown->memoryTypeCount++ - at;
+    memmove(&shown->memoryTypes[at + 1], &shown->memoryTypes[at], behind * sizeof(VkMemoryType));
+    memmove(&pd->memory_types[at + 1], &pd->memory_types[at], behind * sizeof(type));
+    shown->memoryTypes[at] = (VkMemoryType){.propertyFlags = flags, .heapIndex = heap};
+    pd->memory_types[at] = type;
+}
+
+/* Shows each type of the host that we can keep promises for, in the host's order, so that applications
+ * decide as they do natively. */
 static void choose_memory_types(struct vd_physical_device *pd)
 {
     const VkPhysicalDeviceMemoryProperties *host = &pd->data->memory;
-    VkPhysicalDeviceMemoryProperties *shown = &pd->memory;
-    memcpy(shown->memoryHeaps, host->memoryHeaps, sizeof(shown->memoryHeaps));
-    shown->memoryHeapCount = host->memoryHeapCount;
+    memcpy(pd->memory.memoryHeaps, host->memoryHeaps, sizeof(host->memoryHeaps));
+    pd->memory.memoryHeapCount = host->memoryHeapCount;
     const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
                                          VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
-    /* Types without host access first: the specification wants subsets before supersets. */
-    for (int pass = 0; pass < 2; pass++) {
-        for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
-            const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
-            const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
-            const bool imported = pass == 1 && visible && (pd->data->importable & (1u << i));
-            const VkMemoryPropertyFlags show = imported ? flags : flags & ~mapped;
-            if ((pass == 1) != imported)
-                continue;
-            if (visible && !imported && !(flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT))
-                continue; /* memory of the host that nobody here could reach */
-            bool twice = false;
-            for (uint32_t j = 0; j < shown->memoryTypeCount; j++)
-                twice = twice || (shown->memoryTypes[j].propertyFlags == show &&
-                                  pd->memory_types[j].host_index == i);
-            if (twice || shown->memoryTypeCount == VK_MAX_MEMORY_TYPES)
-                continue;
-            const uint32_t n = shown->memoryTypeCount++;
-            shown->memoryTypes[n] = (VkMemoryType){
-                .propertyFlags = show,
-                .heapIndex = host->memoryTypes[i].heapIndex,
-            };
-            pd->memory_types[n] = (struct vd_memory_type){.host_index = i, .imported = imported};
-        }
+    for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
+        const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
+        const uint32_t heap = host->memoryTypes[i].heapIndex;
+        const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+        const bool imported = visible && pd->data->importable & (1u << i);
+        /* Memory of the host's alone; that of the host's side nobody here could reach. */
+        if (!visible || flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT)
+            show_type(pd, flags & ~mapped, heap,
+                      (struct vd_memory_type){.host_index = i, .spare = imported});
+        if (imported)
+            show_type(pd, flags, heap, (struct vd_memory_type){.host_index = i, .imported = true});
     }
 }
 
@@ -199,10 +205,13 @@ uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
                         enum vd_backing backing)
 {
     uint32_t bits = 0;
-    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
-        if ((host_bits & (1u << pd->memory_types[i].host_index)) &&
-            backing != (pd->memory_types[i].imported ? VD_BACKING_HOST : VD_BACKING_CLIENT))
+    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
+        const struct vd_memory_type *type = &pd->memory_types[i];
+        if (host_bits & (1u << type->host_index) &&
+            backing != (type->imported ? VD_BACKING_HOST : VD_BACKING_CLIENT) &&
+            !(type->spare && backing == VD_BACKING_ANY))
             bits |= 1u << i;
+    }
     return bits;
 }
 

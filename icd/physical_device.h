@@ -13,6 +13,8 @@
 struct vd_memory_type {
     uint32_t host_index; /* of the host's type */
     bool imported;       /* host-visible: the client's memory, imported by the host */
+    bool spare;          /* an imported type without host access, for what cannot be bound to that:
+                            sparse resources, SwiftShader's optimal images, what is exported */
 };
 
 struct vd_physical_device {

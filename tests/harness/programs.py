@@ -69,6 +69,7 @@ PROGRAMS = [
     Program("sync", "sync"),
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
+    Program("types", "types"),
     Program("descriptors", "descriptors"),
     Program("lifetimes", "lifetimes"),
     Program("ignored", "ignored"),

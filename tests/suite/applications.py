@@ -65,12 +65,23 @@ NEEDS_EXTERNAL_MEMORY = {"GL_EXT_memory_object", "GL_EXT_memory_object_fd",
                          "GL_EXT_semaphore", "GL_EXT_semaphore_fd"}
 
 
+def expect_zink(context, text):
+    """Mesa 22 calls the device "zink (NAME)", Mesa 25 "zink Vulkan 1.4(NAME (DRIVER))"."""
+    names = re.findall(r"zink (?:Vulkan [\d.]+)?\(Viaduct \(", text)
+    context.check(names, "this is not Zink on Viaduct")
+
+
+def native_name(line):
+    """The line with the host's name for the device, which is the one in Viaduct's brackets."""
+    return re.sub(r"Viaduct \(((?:[^()]|\([^()]*\))*)\)", r"\1", line)
+
+
 @test("applications/zink-glxinfo", seconds=60)
 def zink_glxinfo(context):
     """OpenGL's versions, limits, visuals and extensions, as Zink makes them of the device's"""
     display = context.enter(Xvfb(context)).display
     native, other = both(context, [setting.tool("glxinfo"), "-l"], DISPLAY=display, **ZINK)
-    context.check("OpenGL renderer string: zink (Viaduct (" in other.out, "this is not Zink on Viaduct")
+    expect_zink(context, other.out)
     words = re.compile(r"\b(?:GLX?|EGL)_\w+")
     missing = set(words.findall(native.out)) - set(words.findall(other.out))
     added = set(words.findall(other.out)) - set(words.findall(native.out))
@@ -79,8 +90,7 @@ def zink_glxinfo(context):
 
     def numbers(text):
         """Without the lists of extensions, and without how much memory is free just now."""
-        lines = [re.sub(r"zink \((?:Viaduct \()?(.*?)\)+( \(0x0\))?$", r"zink (\1)", line)
-                 for line in text.splitlines()
+        lines = [native_name(line) for line in text.splitlines()
                  if not words.search(line) and not re.search(r" MB\b", line)]
         return "\n".join(lines)
 
@@ -92,7 +102,7 @@ def zink_glmark2(context):
     """The scenes of glmark2, each of which looks at pixels of its own"""
     display = context.enter(Xvfb(context)).display
     native, other = both(context, [setting.tool("glmark2"), "--validate"], DISPLAY=display, **ZINK)
-    context.check("zink (Viaduct (" in other.out, "this is not Zink on Viaduct")
+    expect_zink(context, other.out)
 
     def scenes(text):
         return "\n".join(re.findall(r"^\[.*Validation: \w+", text, re.MULTILINE))
@@ -131,7 +141,7 @@ def zink_glxgears(context):
     native, _ = gears(context, command, native_environment(DISPLAY=display, **ZINK), "native")
     other, text = gears(context, through(command), clean_environment(DISPLAY=display, **ZINK),
                         "through")
-    context.check("zink (Viaduct (" in text, "this is not Zink on Viaduct")
+    expect_zink(context, text)
     # They turn, so that a few pixels more or less are seen.
     context.check(all(abs(a - b) < 0.1 * a for a, b in zip(native, other)),
                   f"red, green and blue pixels: {native} natively, {other} through Viaduct")
