@@ -52,9 +52,10 @@ class ServerEmitter:
         steps = [x for x in self.p.struct_steps(name) if x.kind != "chain" and self.acts(x)]
         for step in steps:
             self.step(w, step, name, "s->", s.members)
-        if name in self.p.policy["checked"]:
-            w(f"if (!vd_check_{name}(s))")
-            w(f'    return vd_dec_fail(d, "{name}: {self.p.policy["checked"][name]}");')
+        for m, count in self.p.fixed_arrays(name):
+            w(f"if (s->{count} > {m.dims[0]})")
+            w(f'    return vd_dec_fail(d, "{name}.{count}");')
+        self._checked(w, name)
         if not steps and not s.stype:
             w("(void)s;")
         if not steps:
@@ -63,6 +64,18 @@ class ServerEmitter:
         w("}")
         w()
         return w.text()
+
+    def _checked(self, w, name):
+        """What the policy wants of each element of an array."""
+        check = self.p.policy["checked"].get(name)
+        if not check:
+            return
+        m = self.r.structs[name].member(check["each"])
+        w(f"for (uint64_t i = 0; s->{m.name} && i < s->{m.lens[0]}; i++) {{")
+        w(f"const {m.type} *x = &s->{m.name}[i];")
+        w(f"if (!({check['holds']}))")
+        w(f'    return vd_dec_fail(d, "{name}: {check["reason"]}");')
+        w("}")
 
     def chain_function(self, name):
         w = Writer()

@@ -371,6 +371,16 @@ class Planner:
         return next((x.name for x in struct.members if x.type == "VkMemoryRequirements"),
                     None) if struct else None
 
+    def fixed_arrays(self, name):
+        """[(member, member that counts its elements)] of arrays in a struct of which a part is sent."""
+        s = self.r.structs[name]
+        found = []
+        for m in s.members if not s.returned_only else []:
+            # Older registries leave out some lengths.
+            counts = [x.name for x in s.members if x.name in (*m.lens, m.name + "Size")]
+            found += [(m, n) for n in counts if m.dims]
+        return found
+
     def named_object(self, step):
         """The step of the object that a struct is about, whose type another member tells, or None."""
         return next((s for s in self.struct_steps(step.elem) if s.kind == "object"), None)

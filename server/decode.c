@@ -172,22 +172,6 @@ bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t co
     return true;
 }
 
-bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s)
-{
-    for (uint32_t i = 0; s->pMapEntries && i < s->mapEntryCount; i++) {
-        const VkSpecializationMapEntry *entry = &s->pMapEntries[i];
-        if (!s->pData || entry->size > s->dataSize || entry->offset > s->dataSize - entry->size) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool vd_check_VkPipelineBinaryKeyKHR(const VkPipelineBinaryKeyKHR *s)
-{
-    return s->keySize <= sizeof(s->key);
-}
-
 /* What lies in shared memory: its location is at the cursor. */
 static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size, const char *what)
 {

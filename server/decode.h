@@ -113,9 +113,6 @@ static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64
 bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what);
 bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
                     const char *what);
-/* policy.toml, [checked]. */
-bool vd_check_VkSpecializationInfo(const VkSpecializationInfo *s);
-bool vd_check_VkPipelineBinaryKeyKHR(const VkPipelineBinaryKeyKHR *s);
 /* A u64 length and that many bytes; the pointer ends up at the bytes. `share`: these may lie in
  * memory that the client can still write, because whoever gets the pointer does not mind. */
 bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what);

@@ -66,6 +66,12 @@ class Model(unittest.TestCase):
                     continue
                 self.assertIn(name, self.p.commands, x.name)
 
+    def test_arrays_inside_of_structs(self):
+        found = {n: [(m.name, count) for m, count in self.p.fixed_arrays(n)]
+                 for n in self.p.structs}
+        self.assertEqual({n: x for n, x in found.items() if x},
+                         {"VkPipelineBinaryKeyKHR": [("key", "keySize")]})
+
     # -- queries -------------------------------------------------------------------------------
 
     def test_first_forms_of_queries(self):
