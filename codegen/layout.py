@@ -12,6 +12,10 @@ BASIC = {
 FOREIGN = {"Window": 8, "VisualID": 8, "RROutput": 8, "xcb_window_t": 4, "xcb_visualid_t": 4}
 
 
+class Unplannable(Exception):
+    """Something in the registry that the generator does not know how to carry, and why."""
+
+
 class Layouts:
     def __init__(self, registry):
         self.registry = registry
@@ -35,7 +39,7 @@ class Layouts:
         if name.startswith("StdVideo"):
             # Enums of the codec headers; their structs are only ever pointed to.
             return 4, 4
-        raise KeyError(name)
+        raise Unplannable(f"a type of unknown size, {name}")
 
     def of_member(self, m):
         if m.pointers:

@@ -116,14 +116,21 @@ class Extension:
     promoted: str
     spec_version: int
     number: int
+    depends: str = ""
     commands: list = field(default_factory=list)
     types: list = field(default_factory=list)
+    # The same, less what it has only together with another extension or a later version.
+    always: set = field(default_factory=set)
 
 
 class Registry:
-    """The parsed registry. Names of aliases resolve to what they stand for."""
+    """The parsed registry. Names of aliases resolve to what they stand for.
 
-    def __init__(self, path):
+    A command or handle that was promoted is the alias in one registry and what it stands for in the
+    other. `preferred` are names to go by, so that both registries make the same C.
+    """
+
+    def __init__(self, path, preferred=()):
         root = ElementTree.parse(path).getroot()
         self.constants = {}
         self.structs = {}
@@ -142,6 +149,7 @@ class Registry:
         self._read_constants(root)
         self._read_types(root)
         self._read_commands(root)
+        self._prefer(set(preferred))
         self._read_features(root)
         self._read_enums(root)
         self._select()
@@ -200,8 +208,9 @@ class Registry:
             noauto=node.get("noautovalidity") == "true",
             selector=node.get("selector"),
             selection=[s for s in (node.get("selection") or "").split(",") if s],
-            values=node.get("values"), exclusive=bool(node.get("externsync")),
-            object_type=node.get("objecttype"), declaration=text)
+            values=node.get("values"), object_type=node.get("objecttype"), declaration=text,
+            # "maybe": only with a flag by which the application promises it.
+            exclusive=not (node.get("externsync") or "maybe").startswith("maybe"))
         return m
 
     def _read_types(self, root):
@@ -209,7 +218,7 @@ class Registry:
             if not self._is_vulkan(t):
                 continue
             category = t.get("category")
-            name = t.get("name") or (t.find("name").text if t.find("name") is not None else None)
+            name = t.get("name") or t.findtext("name") or t.findtext("proto/name")
             if t.get("alias"):
                 self.type_alias[name] = t.get("alias")
                 continue
@@ -262,14 +271,44 @@ class Registry:
                 self.commands[target].aliases.append(alias)
                 self.command_alias[alias] = target
 
+    def resolve_command(self, name):
+        return self.command_alias.get(name, name)
+
+    def _prefer(self, names):
+        """Makes preferred aliases what the other names stand for."""
+        for alias in names & set(self.command_alias):
+            target = self.command_alias[alias]
+            if target in names or target not in self.commands:
+                continue
+            command = self.commands.pop(target)
+            command.name = alias
+            command.aliases = [target if a == alias else a for a in command.aliases]
+            self.commands[alias] = command
+            del self.command_alias[alias]
+            self.command_alias.update((a, alias) for a in command.aliases)
+        for alias in names & set(self.type_alias):
+            target = self.resolve(alias)
+            if target in names or target not in self.handles:
+                continue
+            handle = self.handles.pop(target)
+            handle.name = alias
+            handle.aliases = [target if a == alias else a for a in handle.aliases]
+            self.handles[alias] = handle
+            del self.type_alias[alias]
+            self.type_alias[target] = alias
+
     def _read_features(self, root):
+        versions = {}
         for f in root.findall("feature"):
             if not self._is_vulkan(f):
                 continue
-            commands = [c.get("name") for c in f.iter("command")]
-            types = [self.resolve(t.get("name")) for r in f.findall("require")
-                     for t in r.findall("type")]
-            self.versions.append((f.get("name"), commands, types))
+            # Newer registries tell the parts of a version apart: VK_BASE_VERSION_1_0 and so on.
+            name = re.sub(r"^VK_[A-Z]+_VERSION_", "VK_VERSION_", f.get("name"))
+            commands, types = versions.setdefault(name, ([], []))
+            commands += [c.get("name") for c in f.iter("command")]
+            types += [self.resolve(t.get("name")) for r in f.findall("require")
+                      for t in r.findall("type")]
+        self.versions = [(name, commands, types) for name, (commands, types) in versions.items()]
         for e in root.find("extensions"):
             if "vulkan" not in (e.get("supported") or "").split(","):
                 continue
@@ -278,12 +317,17 @@ class Registry:
             x = Extension(
                 name=e.get("name"), kind=e.get("type"), platform=e.get("platform"),
                 provisional=e.get("platform") == "provisional" or e.get("provisional") == "true",
-                promoted=e.get("promotedto"), spec_version=1, number=int(e.get("number")))
+                promoted=e.get("promotedto"), spec_version=1, number=int(e.get("number")),
+                depends=e.get("depends") or "")
             for require in e.findall("require"):
                 if not self._is_vulkan(require):
                     continue
-                x.commands += [c.get("name") for c in require.findall("command")]
-                x.types += [self.resolve(t.get("name")) for t in require.findall("type")]
+                commands = [c.get("name") for c in require.findall("command")]
+                types = [self.resolve(t.get("name")) for t in require.findall("type")]
+                x.commands += commands
+                x.types += types
+                if not require.get("depends"):
+                    x.always.update(types, map(self.resolve_command, commands))
                 for enum in require.findall("enum"):
                     if (enum.get("name") or "").endswith("_SPEC_VERSION") and enum.get("value"):
                         x.spec_version = int(enum.get("value"))
@@ -327,7 +371,7 @@ class Registry:
                  if not x.provisional]):
             for name in commands:
                 self.name_providers.setdefault(name, []).append(providers)
-                command = self.commands.get(self.command_alias.get(name, name))
+                command = self.commands.get(self.resolve_command(name))
                 if command and providers not in command.providers:
                     command.providers.append(providers)
             for name in types:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import objects
 import queries
-from layout import Layouts
+from layout import Layouts, Unplannable
 
 # Structs that hold these, or pointers to functions, are the client's own business.
 FOREIGN_TYPES = {"Display", "xcb_connection_t", "wl_display"}
@@ -71,25 +71,46 @@ class CommandPlan:
         return self.c.name.startswith("vkCreate") and any(n.step.count for n in self.news)
 
 
+# Kinds of steps that come back from the server.
+ANSWERED = ("out", "inout", "shape")
+
+# Which tables of the policy name what. Members are "owner.member" of a struct or command.
+COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
+                  "forgiven", "empties_pool", "beside_recording", "looks_at_recording")
+EXTENSION_TABLES = ("withheld", "same_kernel", "instance", "device", "passed_on")
+TYPE_TABLES = ("checked", "chained", "unions")
+MEMBER_TABLES = ("pointers", "ignored", "lenient")
+
+
+def read_policy(path):
+    with open(path, "rb") as f:
+        return tomllib.load(f)
+
+
 class Planner:
-    def __init__(self, registry, policy_path):
+    """`opcodes` and `types` are the numbers of commands and handle types, by name; None takes all as
+    numbered. What has none, or cannot be planned, is left out of everything:
+      left_out   {command, struct or handle type: why}
+      unknown    entries of the policy that name nothing in this registry
+    """
+
+    def __init__(self, registry, policy, opcodes=None, types=None):
         self.r = registry
+        self.types = types
         self.layouts = Layouts(registry)
-        with open(policy_path, "rb") as f:
-            self.policy = tomllib.load(f)
-        self.withheld = self.policy["withheld"]
-        self.commands = {n: c for n, c in registry.commands.items()
-                         if any(p not in self.withheld for p in c.providers)}
+        self.unknown = []
+        self.policy = self._resolved(policy)
+        self.withheld = dict(self.policy["withheld"])
+        self.commands = {n: c for n, c in registry.commands.items() if self._offered(c.providers)}
         self.client = self._client_commands()
         self.queries = self._queries()
         self.client |= {n for n, q in self.queries.items() if q.later.name in self.client}
-        self.wire_commands = {n: c for n, c in self.commands.items() if n not in self.client}
         self.pools = {h.pool for h in registry.handles.values()}
         self.waited = objects.named_in(registry, (p for n in self.policy["blocking"]
                                                   for p in registry.commands[n].params[1:]))
         self.client_handles = {h.name for h in registry.handles.values()
-                               if not h.dispatchable
-                               and not any(n in self.wire_commands for n in h.makers)}
+                               if not h.dispatchable and self.client.issuperset(
+                                   n for n in h.makers if n in self.commands)}
         own = set(self.policy["device"])
         hidden = set(self.withheld) | own
         self.structs = {n: s for n, s in registry.structs.items()
@@ -100,7 +121,8 @@ class Planner:
         self.own_features = sorted((s for s in registry.extending["VkPhysicalDeviceFeatures2"]
                                     if s.providers and own.issuperset(s.providers)),
                                    key=lambda s: s.name)
-        self._check_policy()
+        self._leave_out(opcodes)
+        self.wire_commands = {n: c for n, c in self.commands.items() if n not in self.client}
 
     def _client_commands(self):
         """Names of the commands written by hand in the client that never cross: those of the policy,
@@ -128,36 +150,105 @@ class Planner:
         return bool(struct.extends) and any(m.type in self.client_handles
                                             for m in struct.members)
 
-    def _check_policy(self):
-        """A policy entry that names nothing is a mistake, not a wish."""
-        for table in ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous",
-                      "prompt", "forgiven", "empties_pool", "beside_recording", "looks_at_recording"):
-            for name in self.policy[table]:
-                if name not in self.r.commands:
-                    raise SystemExit(f"policy.toml: [{table}] {name}: no such command")
-        for table in ("withheld", "same_kernel", "instance", "device", "passed_on"):
-            for name in self.policy[table]:
-                if name not in self.r.extensions:
-                    raise SystemExit(f"policy.toml: [{table}] {name}: no such extension")
-        chained = self.policy["chained"]
-        for table, names in (("checked", self.policy["checked"]), ("chained", chained),
-                             ("chained", [s for x in chained.values() for s in x["structs"]])):
-            for name in names:
-                if name not in self.structs:
-                    raise SystemExit(f"policy.toml: [{table}] {name}: no such struct")
-        for table in ("pointers", "ignored", "lenient"):
-            for name in self.policy[table]:
-                owner, member = name.split(".")
-                if owner in self.r.structs:
-                    members = self.r.structs[owner].members
-                elif owner in self.r.commands:
-                    members = self.r.commands[owner].params
-                else:
-                    raise SystemExit(f"policy.toml: [{table}] {name}: no such struct or command")
-                if owner in self.r.structs and owner not in self.structs:
-                    continue
-                if all(m.name != member for m in members):
-                    raise SystemExit(f"policy.toml: [{table}] {name}: no such member")
+    def _resolved(self, policy):
+        """The policy in this registry's names, without what it does not have."""
+        r = self.r
+        known = set(r.structs) | set(r.handles) | set(r.scalars)
+
+        def owner(name):
+            return r.resolve_command(name) if name.startswith("vk") else r.resolve(name)
+
+        def member(name):
+            key, _, m = name.partition(".")
+            key = owner(key)
+            parts = r.commands[key].params if key in r.commands else \
+                r.structs[key].members if key in r.structs else []
+            return f"{key}.{m}" if any(m == x.name for x in parts) else None
+
+        resolvers = {}
+        for table in COMMAND_TABLES:
+            resolvers[table] = lambda n: owner(n) if owner(n) in r.commands else None
+        for table in EXTENSION_TABLES:
+            resolvers[table] = lambda n: n if n in r.extensions else None
+        for table in TYPE_TABLES:
+            resolvers[table] = lambda n: owner(n) if owner(n) in known else None
+        for table in MEMBER_TABLES:
+            resolvers[table] = member
+        out = {}
+        for table, entries in policy.items():
+            if table not in resolvers:
+                raise SystemExit(f"policy.toml: [{table}]: no such table")
+            names = {name: resolvers[table](name) for name in entries}
+            self.unknown += [f"[{table}] {n}" for n, found in names.items() if not found]
+            out[table] = {found: entries[n] for n, found in names.items() if found}
+        self.unknown += [f"[chained] {n}" for x in out["chained"].values() for n in x["structs"]
+                         if not resolvers["chained"](n)]
+        return out
+
+    # -- what is left out -----------------------------------------------------------------------
+
+    def _leave_out(self, opcodes):
+        self.left_out = {}
+        if self.types is not None:
+            self.left_out.update((h, "no number in types.txt") for h in self.r.handles
+                                 if h not in self.types)
+        while self._leave_out_structs():
+            pass  # others may hold what was just left out
+        for c in list(self.commands.values()):
+            if c.name in self.client:
+                continue
+            if opcodes is not None and c.name not in opcodes:
+                self.left_out[c.name] = "no number in opcodes.txt"
+            else:
+                self._leave_out_shapes(c)
+            if c.name in self.left_out:
+                del self.commands[c.name]
+        # Nobody may be offered an extension of which a part is missing.
+        for x in self.r.extensions.values():
+            for name in sorted(x.always & set(self.left_out)):
+                self.withheld.setdefault(x.name, f"{name}: {self.left_out[name]}")
+        self.structs = {n: s for n, s in self.structs.items() if self._offered(s.providers)}
+        self.commands = {n: c for n, c in self.commands.items() if self._offered(c.providers)}
+
+    def _leave_out_structs(self):
+        before = len(self.left_out)
+        self.struct_steps.cache_clear()
+        self.works.cache_clear()
+        for name in list(self.structs):
+            try:
+                self.layouts.of_struct(name)
+                self.struct_steps(name)
+            except Unplannable as e:
+                self.left_out[name] = str(e)
+                del self.structs[name]
+        return len(self.left_out) > before
+
+    def _leave_out_shapes(self, c):
+        """Leaves out a command that can not be planned. A stream is replayed after the call that
+        recorded it has returned: nothing comes back, and nothing that it names by reference would
+        still be there. What is `inout` is input to it. Of what stands in a chain it can do without."""
+        try:
+            _, steps, _ = self._steps(c)
+        except Unplannable as e:
+            self.left_out[c.name] = str(e)
+            return
+        for s, link in list(self.reached_steps(steps)) if self._streamed(c) else []:
+            if s.kind in ("out", "shape", "new", "shm") or s.back or s.share != "false":
+                self.left_out[link or c.name] = (f"{c.name} is recorded into a stream, where "
+                                                 f"{s.m.name} can neither come back nor be shared")
+                self.structs.pop(link, None)
+
+    def _offered(self, providers):
+        return any(p not in self.withheld for p in providers)
+
+    @property
+    def api_version(self):
+        """(major, minor) of the newest core version of which nothing is left out."""
+        whole = (1, 0)
+        for name, commands, types in self.r.versions:
+            if not self.left_out.keys() & {*map(self.r.resolve_command, commands), *types}:
+                whole = max(whole, tuple(int(x) for x in name.split("_")[-2:]))
+        return whole
 
     # -- structs ------------------------------------------------------------------------------
 
@@ -166,6 +257,9 @@ class Planner:
         found = {s.name: s for s in self.r.extending.get(name, [])
                  if s.name in self.structs and s.stype}
         for inner in self.policy["chained"].get(name, {}).get("structs", []):
+            inner = self.r.resolve(inner)
+            if inner not in self.structs:
+                continue
             found[inner] = self.structs[inner]
             found.update((s.name, s) for s in self.chain_of(inner))
         return [found[n] for n in sorted(found)]
@@ -206,6 +300,8 @@ class Planner:
         policy = self.policy["pointers"].get(path, {})
         kind = policy.get("kind")
         ignored = self.policy["ignored"].get(path, {})
+        if m.type in self.left_out and kind != "drop":
+            raise Unplannable(f"{m.type}: {self.left_out[m.type]}")
         base = dict(m=m, when_ignored=ignored.get("when"), ignored_count=ignored.get("count"),
                     lenient=m.noauto or path in self.policy["lenient"])
         if kind == "drop":
@@ -245,7 +341,7 @@ class Planner:
 
     def _union_steps(self, m):
         if not m.selector:
-            raise SystemExit(f"union {m.type} has no selector: name it in policy.toml [unions]")
+            raise Unplannable(f"union {m.type} has no selector: name it in policy.toml [unions]")
         cases, pointers = [], False
         for u in self.r.structs[m.type].members:
             steps = self.member_steps(m.type, u, self.r.structs[m.type].members)
@@ -283,15 +379,15 @@ class Planner:
                 return [Step("pointers", count=count, elem=m.type, elem_work=self.works(m.type),
                              required=False, **base)]
             if m.pointers != 1:
-                raise SystemExit(f"{owner}.{m.name}: pointer to pointer needs a policy")
+                raise Unplannable(f"{owner}.{m.name}: pointer to pointer needs a policy")
             if m.type == "void" and count is None:
-                raise SystemExit(f"{owner}.{m.name}: void pointer without length needs a policy")
+                raise Unplannable(f"{owner}.{m.name}: void pointer without length needs a policy")
             return [Step("array", count=count, elem=m.type,
                          elem_work=m.type in r.handles or self.works(m.type),
                          required=required, **base)]
         # Outputs.
         if m.pointers != 1 or m.type == "void" and count is None:
-            raise SystemExit(f"{owner}.{m.name}: output needs a policy")
+            raise Unplannable(f"{owner}.{m.name}: output needs a policy")
         if m.type in r.handles:
             return [Step("new", count=count, elem=m.type, required=required, **base)]
         if kind == "inout":
@@ -305,25 +401,34 @@ class Planner:
 
     # -- commands -----------------------------------------------------------------------------
 
+    def _streamed(self, c):
+        return c.level == "VkCommandBuffer" and c.name not in self.policy["not_streamed"]
+
+    def _steps(self, c):
+        """(parameters that cross, steps, handles that it creates)"""
+        wire = c.params[1:] if self._streamed(c) else c.params
+        self.layouts.of_members(wire)
+        steps = [s for p in wire for s in self.member_steps(c.name, p, wire)]
+        return wire, steps, self._news(steps, wire)
+
+    def _exclusive(self, m):
+        """Registries differ in whether a struct's parameter says so, or its member."""
+        struct = self.r.structs.get(m.type)
+        return m.exclusive or struct is not None and any(x.exclusive for x in struct.members)
+
     def command_plan(self, name):
         c = self.wire_commands[name]
         ended = objects.ended_by(self.r, c)
-        streamed = c.level == "VkCommandBuffer" and name not in self.policy["not_streamed"]
-        wire = [p for p in c.params if not (streamed and p is c.params[0])]
-        steps = []
-        for p in wire:
-            steps += self.member_steps(name, p, wire)
-        if streamed:
-            self._check_stream(name, steps)
-        returns = [s for s in steps if s.kind in ("out", "inout", "shape") or s.back]
-        news = self._news(name, steps, wire)
+        streamed = self._streamed(c)
+        wire, steps, news = self._steps(c)
+        returns = [s for s in steps if s.kind in ANSWERED or s.back]
         inner = any(s.elem in self.r.structs and self.fills(s.elem) for s in steps
                     if s.kind in ("array", "struct"))
         sync = (bool(returns) or bool(inner) or name in self.policy["synchronous"] or
                 (c.ret not in ("void", "VkResult")) or
                 (c.ret == "VkResult" and [x for x in c.success if x != "VK_SUCCESS"] != [] and
                  not streamed) or name in self.policy["blocking"])
-        settles = (any(p.exclusive for p in c.params) and not streamed and
+        settles = (any(self._exclusive(p) for p in c.params) and not streamed and
                    name not in self.policy["beside_recording"])
         names = [s for s in steps if s.elem in self.r.structs and self.named_object(s)]
         plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, settles=settles,
@@ -342,28 +447,24 @@ class Planner:
         plan.group = self._group(c)
         return plan
 
-    def _check_stream(self, name, steps):
-        """A stream is replayed after the call that recorded it has returned: nothing comes back, and
-        nothing that it names by reference would still be there. What is `inout` is input to it."""
-        for s in self.reached_steps(steps):
-            if s.kind in ("out", "shape", "new", "shm") or s.back or s.share != "false":
-                raise SystemExit(f"policy.toml: {name} is recorded into a stream, where "
-                                 f"{s.m.name} can neither come back nor be shared")
-
     def reached_steps(self, steps):
-        """These steps and those of all structs that they lead to."""
-        waiting, seen = list(steps), set()
+        """These steps and those of all structs that they lead to, with the last struct on the way
+        that stands in a chain."""
+        waiting, seen = [(s, None) for s in steps], set()
+
+        def follow(struct, link):
+            if struct not in seen:
+                seen.add(struct)
+                waiting.extend((s, link) for s in self.struct_steps(struct))
+
         while waiting:
-            s = waiting.pop()
-            yield s
-            waiting += [inner for _, case in s.cases for inner in case]
-            if s.elem in self.r.structs and s.elem not in seen and s.kind != "union":
-                seen.add(s.elem)
-                waiting += self.struct_steps(s.elem)
-                for link in self.chain_of(s.elem):
-                    if link.name not in seen:
-                        seen.add(link.name)
-                        waiting += self.struct_steps(link.name)
+            s, link = waiting.pop()
+            yield s, link
+            waiting += [(inner, link) for _, case in s.cases for inner in case]
+            if s.elem in self.r.structs and s.kind != "union":
+                follow(s.elem, link)
+                for x in self.chain_of(s.elem):
+                    follow(x.name, x.name)
 
     def requirements_in(self, m):
         """The member of an answer that holds memory requirements, or None."""
@@ -385,7 +486,7 @@ class Planner:
         """The step of the object that a struct is about, whose type another member tells, or None."""
         return next((s for s in self.struct_steps(step.elem) if s.kind == "object"), None)
 
-    def _news(self, name, steps, params):
+    def _news(self, steps, params):
         """Handles stand in a parameter, or in a struct that a parameter points to."""
         news = [New(s, "", params) for s in steps if s.kind == "new"]
         for s in steps:
@@ -393,7 +494,7 @@ class Planner:
                 news += [New(x, s.m.name + "->", self.r.structs[s.elem].members)
                          for x in self.struct_steps(s.elem) if x.kind == "new"]
         if len(news) > 1:
-            raise SystemExit(f"{name}: creates more than one kind of handles")
+            raise Unplannable("creates more than one kind of handles")
         return news
 
     @lru_cache(maxsize=None)

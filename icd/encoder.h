@@ -133,6 +133,8 @@ uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t i
                            const VkImageSubresourceLayers *subresource, const VkExtent3D *extent);
 bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent);
 uint64_t vd_descriptor_capture_size(struct vd_encoder *e);
+/* Of a VD_TYPE_VkTensorARM or VD_TYPE_VkTensorViewARM. */
+uint64_t vd_tensor_capture_size(struct vd_encoder *e, uint32_t type);
 uint64_t vd_group_capture_size(struct vd_encoder *e);
 
 /* What came back: the record as it was sent, and the reply. */

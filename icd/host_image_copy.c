@@ -10,6 +10,7 @@
 #include "entrypoints.h"
 #include "formats.h"
 #include "image.h"
+#include "opcodes.h"
 
 /* What the copy being encoded on this thread is about: a region does not name its image. */
 static _Thread_local struct {
@@ -191,6 +192,19 @@ uint64_t vd_descriptor_capture_size(struct vd_encoder *e)
     }
     return smallest;
 }
+
+#ifdef VK_ARM_tensors
+uint64_t vd_tensor_capture_size(struct vd_encoder *e, uint32_t type)
+{
+    const size_t offset = type == VD_TYPE_VkTensorARM
+                              ? offsetof(VkPhysicalDeviceDescriptorBufferTensorPropertiesARM,
+                                         tensorCaptureReplayDescriptorDataSize)
+                              : offsetof(VkPhysicalDeviceDescriptorBufferTensorPropertiesARM,
+                                         tensorViewCaptureReplayDescriptorDataSize);
+    return property(e, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_TENSOR_PROPERTIES_ARM,
+                    offset, sizeof(size_t));
+}
+#endif
 
 uint64_t vd_group_capture_size(struct vd_encoder *e)
 {

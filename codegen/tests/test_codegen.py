@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import tomllib
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -16,16 +17,19 @@ import queries  # noqa: E402
 from emit import count_expression  # noqa: E402
 from emit_client import ClientEmitter  # noqa: E402
 from model import Registry, header_version  # noqa: E402
-from plan import Planner  # noqa: E402
+from plan import Planner, read_policy  # noqa: E402
+from wire_numbers import assign, read_numbers  # noqa: E402
 
+# The newest registry that policy.toml and the lists of numbers were written for.
+NEWEST = (1, 4, 363)
 REGISTRY = pathlib.Path(os.environ.get("REGISTRY", HERE.parent.parent / "build" / "registry"))
 
 
 class Model(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.r = Registry(REGISTRY / "vk.xml")
-        cls.p = Planner(cls.r, HERE.parent / "policy.toml")
+        cls.g = generate.Generator(REGISTRY)
+        cls.r, cls.p = cls.g.r, cls.g.p
 
     def steps(self, struct):
         return {s.m.name: s for s in self.p.struct_steps(struct)}
@@ -176,12 +180,38 @@ class Model(unittest.TestCase):
                 self.assertGreater(len(reason), 3, f"[{table}] {name}")
 
     def test_policy_names_what_exists(self):
-        with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
-            text = (HERE.parent / "policy.toml").read_text(encoding="utf-8")
-            f.write(text.replace("[client]\n", '[client]\nvkNoSuchCommand = "a mistake"\n'))
-            f.flush()
-            with self.assertRaisesRegex(SystemExit, "vkNoSuchCommand"):
-                Planner(self.r, f.name)
+        """An older registry lacks some of it; the newest one must have it all."""
+        if header_version(REGISTRY / "vk.xml") >= NEWEST:
+            self.assertEqual(self.p.unknown, [])
+        policy = read_policy(HERE.parent / "policy.toml")
+        policy["client"]["vkNoSuchCommand"] = policy["unions"]["VkNoSuchUnion"] = "a mistake"
+        policy["lenient"]["VkBufferCreateInfo.noSuchMember"] = "a mistake"
+        self.assertEqual(set(Planner(self.r, policy).unknown) - set(self.p.unknown),
+                         {"[client] vkNoSuchCommand", "[unions] VkNoSuchUnion",
+                          "[lenient] VkBufferCreateInfo.noSuchMember"})
+
+    def test_nothing_is_left_out(self):
+        if header_version(REGISTRY / "vk.xml") <= NEWEST:
+            self.assertEqual(self.p.left_out, {})
+
+    def test_promotions_resolve_both_ways(self):
+        """The EXT name is the alias in one registry and the only one in the other."""
+        self.assertIn("vkReleaseSwapchainImagesEXT", self.r.commands)
+        self.assertIn("vkReleaseSwapchainImagesEXT", self.p.policy["client"])
+        policy = read_policy(HERE.parent / "policy.toml")
+        name, reason = "vkCmdDrawIndirectCountKHR", "by its older name"
+        policy["synchronous"][name] = reason
+        policy["ignored"]["VkFramebufferAttachmentsCreateInfoKHR.pAttachmentImageInfos"] = {
+            "when": "false", "reason": reason}
+        p = Planner(self.r, policy)
+        self.assertIn("vkCmdDrawIndirectCount", p.policy["synchronous"])
+        self.assertIn("VkFramebufferAttachmentsCreateInfo.pAttachmentImageInfos",
+                      p.policy["ignored"])
+        preferring = Registry(REGISTRY / "vk.xml", [name, "VkDescriptorUpdateTemplateKHR"])
+        self.assertIn("vkCmdDrawIndirectCount", preferring.commands[name].aliases)
+        self.assertEqual(preferring.resolve_command("vkCmdDrawIndirectCountAMD"), name)
+        self.assertEqual(preferring.resolve("VkDescriptorUpdateTemplate"),
+                         "VkDescriptorUpdateTemplateKHR")
 
     # -- layouts; the whole registry is compared with the compiler by test_layouts -------------
 
@@ -266,10 +296,11 @@ class Model(unittest.TestCase):
                      "VkBindImageMemorySwapchainInfoKHR", "VkImageSwapchainCreateInfoKHR"):
             self.assertNotIn(name, self.p.structs)
         self.assertIn("VkPhysicalDevicePrivateDataFeatures", self.p.structs)
-        self.assertEqual([s.name for s in self.p.own_features],
-                         ["VkPhysicalDevicePresentIdFeaturesKHR",
-                          "VkPhysicalDevicePresentWaitFeaturesKHR",
-                          "VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT"])
+        own = {s.name for s in self.p.own_features}
+        for name in ("VkPhysicalDevicePresentIdFeaturesKHR",
+                     "VkPhysicalDevicePresentWaitFeaturesKHR",
+                     "VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT"):
+            self.assertIn(self.r.resolve(name), own)
 
     def test_chains_come_last(self):
         for name in self.p.structs:
@@ -315,11 +346,10 @@ class Model(unittest.TestCase):
         text = (HERE.parent / "policy.toml").read_text(encoding="utf-8")
         for entry, command in zip(entries, commands):
             entry = entry % sized if "%s" in entry else entry
-            with tempfile.NamedTemporaryFile("w", suffix=".toml") as f:
-                f.write(text.replace("[pointers]\n", f"[pointers]\n{entry}\n"))
-                f.flush()
-                with self.assertRaisesRegex(SystemExit, command):
-                    Planner(self.r, f.name).command_plan(command)
+            p = Planner(self.r, tomllib.loads(text.replace("[pointers]\n",
+                                                           f"[pointers]\n{entry}\n")))
+            self.assertIn("is recorded into a stream", p.left_out[command])
+            self.assertNotIn(command, p.wire_commands)
 
     def test_what_waits_for_recording(self):
         for name in ("vkDestroyBuffer", "vkFreeMemory", "vkDestroyDevice", "vkResetDescriptorPool",
@@ -339,12 +369,107 @@ class Model(unittest.TestCase):
                          "object")
 
 
+def made_up(folder, *additions):
+    """A registry with more in it: [(where, text)], put in front of that end tag's first place."""
+    text = (REGISTRY / "vk.xml").read_text(encoding="utf-8")
+    for where, addition in additions:
+        text = text.replace(where, addition + where, 1)
+    path = pathlib.Path(folder) / "vk.xml"
+    path.write_text(text, encoding="utf-8")
+    return path.parent
+
+
+STRUCT = """<type category="struct" name="{name}" structextends="VkBufferCreateInfo">
+<member values="VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO"><type>VkStructureType</type> <name>sType</name></member>
+<member optional="true">const <type>void</type>* <name>pNext</name></member>
+{members}</type>
+"""
+COMMAND = """<command><proto><type>void</type> <name>{name}</name></proto>
+<param><type>VkDevice</type> <name>device</name></param>{params}</command>
+"""
+EXTENSION = """<extension name="{name}" number="9999" type="device" supported="vulkan">
+<require><enum value="1" name="MADE_UP_SPEC_VERSION"/>{parts}</require></extension>
+"""
+
+
+class NewRegistries(unittest.TestCase):
+    """What comes in registries that nobody has seen yet."""
+
+    def generator(self, *additions):
+        with tempfile.TemporaryDirectory() as folder:
+            return generate.Generator(made_up(folder, *additions))
+
+    def test_what_is_not_understood_is_left_out(self):
+        members = "<member>const <type>void</type>* <name>pHow</name></member>"
+        g = self.generator(
+            ("</types>", '<type category="handle" parent="VkDevice">'
+             "<type>VK_DEFINE_NON_DISPATCHABLE_HANDLE</type>(<name>VkWidgetXYZ</name>)</type>" +
+             STRUCT.format(name="VkOpaqueXYZ", members=members) +
+             STRUCT.format(name="VkHolderXYZ", members="<member>const <type>VkOpaqueXYZ</type>* "
+                           "<name>pOpaque</name></member>")),
+            ("</commands>", COMMAND.format(name="vkMakeXYZ", params="")),
+            ("</extensions>", EXTENSION.format(
+                name="VK_XYZ_made_up", parts='<command name="vkMakeXYZ"/>'
+                '<type name="VkOpaqueXYZ"/><type name="VkHolderXYZ"/>') +
+             EXTENSION.format(name="VK_XYZ_flag", parts="")))
+        files = {name: text() for part in g.files().values() for name, text in part}
+        self.assertEqual(sorted(g.p.left_out),
+                         ["VkHolderXYZ", "VkOpaqueXYZ", "VkWidgetXYZ", "vkMakeXYZ"])
+        self.assertRegex(g.left_out(), r": 1 commands, 1 handle types, 2 structs: VkHolderXYZ, ")
+        self.assertNotIn("\n", g.left_out())
+        for name, text in files.items():
+            self.assertNotIn("vkMakeXYZ(", text, name)
+            if name != "test_layouts.c":
+                self.assertNotIn("OpaqueXYZ)", text, name)
+        # The extension is known, and not offered; one that needs nothing of us is.
+        self.assertRegex(files["extensions.c"], r'"VK_XYZ_made_up"[^}]*WITHHELD')
+        self.assertRegex(files["extensions.c"], r'"VK_XYZ_flag"[^}]*FORWARDED')
+
+    def test_a_chain_does_without_what_a_stream_can_not_have(self):
+        members = '<member><type>uint32_t</type>* <name>pAnswer</name></member>'
+        struct = STRUCT.format(name="VkAnswerXYZ", members=members)
+        g = self.generator(
+            ("</types>", struct.replace("VkBufferCreateInfo", "VkRenderPassBeginInfo")),
+            ("</extensions>", EXTENSION.format(name="VK_XYZ_answer",
+                                               parts='<type name="VkAnswerXYZ"/>')))
+        self.assertEqual(list(g.p.left_out), ["VkAnswerXYZ"])
+        self.assertIn("vkCmdBeginRenderPass", g.p.wire_commands)
+        self.assertIn("VK_XYZ_answer", g.p.withheld)
+
+    def test_structs_and_numbered_commands_need_nothing_else(self):
+        numbers = dict(read_numbers(generate.PROTOCOL / "opcodes.txt"), vkMakeXYZ=4000)
+        additions = (
+            ("</types>", STRUCT.format(name="VkPlainXYZ", members="<member><type>uint32_t</type> "
+                                       "<name>size</name></member>")),
+            ("</commands>", COMMAND.format(name="vkMakeXYZ", params="<param><type>VkBuffer</type> "
+                                           "<name>buffer</name></param>")),
+            ("</extensions>", EXTENSION.format(name="VK_XYZ_plain", parts='<type name="VkPlainXYZ"/>'
+                                               '<command name="vkMakeXYZ"/>')))
+        with tempfile.TemporaryDirectory() as folder:
+            r = Registry(made_up(folder, *additions) / "vk.xml")
+        p = Planner(r, read_policy(HERE.parent / "policy.toml"), numbers)
+        self.assertEqual([n for n in p.left_out if "XYZ" in n], [])
+        self.assertIn("VkPlainXYZ", {s.name for s in p.chain_of("VkBufferCreateInfo")})
+        self.assertEqual(p.command_plan("vkMakeXYZ").group, "buffer")
+
+    def test_a_core_version_of_which_something_is_missing(self):
+        g = self.generator(
+            ("</commands>", COMMAND.format(name="vkMakeXYZ", params="")),
+            ("<extensions", '<feature api="vulkan" name="VK_VERSION_1_9" number="1.9">'
+             '<require><command name="vkMakeXYZ"/></require></feature>'))
+        self.assertEqual(g.p.api_version, (1, 4))
+        g = self.generator(
+            ("<extensions", '<feature api="vulkan" name="VK_VERSION_1_9" number="1.9">'
+             '<require><command name="vkCmdDraw"/></require></feature>'))
+        self.assertEqual(g.p.api_version, (1, 9))
+
+
 class Numbers(unittest.TestCase):
     def read(self, text):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "opcodes.txt"
             path.write_text(text, encoding="utf-8")
-            return generate.read_numbers(path)
+            return read_numbers(path)
 
     def test_reads(self):
         self.assertEqual(self.read("# comment\n1 A\n\n5 B # why\n"), {"A": 1, "B": 5})
@@ -358,7 +483,7 @@ class Numbers(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "opcodes.txt"
             path.write_text("1 A\n3 B\n", encoding="utf-8")
-            generate.assign(path, ["B", "C"])
+            assign(path, ["B", "C"])
             self.assertEqual(path.read_text(encoding="utf-8"), "1 A\n3 B\n4 C\n")
 
 

@@ -155,6 +155,16 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
             fill_scaling((const struct vd_physical_device *)physicalDevice, ops, capabilities,
                          (VkSurfacePresentScalingCapabilitiesEXT *)next);
             break;
+#ifdef VK_KHR_present_id2
+        case VK_STRUCTURE_TYPE_SURFACE_CAPABILITIES_PRESENT_ID_2_KHR:
+            ((VkSurfaceCapabilitiesPresentId2KHR *)next)->presentId2Supported = VK_TRUE;
+            break;
+#endif
+#ifdef VK_KHR_present_wait2
+        case VK_STRUCTURE_TYPE_SURFACE_CAPABILITIES_PRESENT_WAIT_2_KHR:
+            ((VkSurfaceCapabilitiesPresentWait2KHR *)next)->presentWait2Supported = VK_TRUE;
+            break;
+#endif
         }
     }
     return VK_SUCCESS;

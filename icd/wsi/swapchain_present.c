@@ -210,12 +210,25 @@ static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uin
     return result;
 }
 
+/* The application's own number of the picture for swapchain i, 0: none. */
+static uint64_t present_id(const void *chain, uint32_t i)
+{
+    const VkPresentIdKHR *ids = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_KHR);
+    if (ids && ids->pPresentIds)
+        return ids->pPresentIds[i];
+#ifdef VK_KHR_present_id2
+    const VkPresentId2KHR *ids2 = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_2_KHR);
+    if (ids2 && ids2->pPresentIds)
+        return ids2->pPresentIds[i];
+#endif
+    return 0;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
                                                     const VkPresentInfoKHR *pPresentInfo)
 {
     struct vd_queue *queue = (struct vd_queue *)handle;
     const void *chain = pPresentInfo->pNext;
-    const VkPresentIdKHR *ids = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_KHR);
     const VkSwapchainPresentModeInfoEXT *modes =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_MODE_INFO_EXT);
     uint64_t batch = 0;
@@ -229,7 +242,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
                 .image = pPresentInfo->pImageIndices[i],
                 .queue = queue,
                 .batch = batch,
-                .id = ids && ids->pPresentIds ? ids->pPresentIds[i] : 0,
+                .id = present_id(chain, i),
             };
             status = hand_over(s, presented, modes ? &modes->pPresentModes[i] : NULL);
         } else if (submitted == VK_ERROR_DEVICE_LOST) {
@@ -274,3 +287,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresentKHR(VkDevice device, VkSwapcha
         vdc_wait_until(vd_instance_of(device)->connection->waiter, is_over, &wait, timeout);
     return waited == VK_SUCCESS ? result : waited;
 }
+
+#ifdef VK_KHR_present_wait2
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresent2KHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                       const VkPresentWait2InfoKHR *pPresentWait2Info)
+{
+    return vd_vkWaitForPresentKHR(device, swapchain, pPresentWait2Info->presentId,
+                                  pPresentWait2Info->timeout);
+}
+#endif
