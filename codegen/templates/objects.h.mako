@@ -11,7 +11,7 @@
 
 /* Types are numbers of enum vd_type, VD_TYPE_NONE where there is none. */
 struct vd_object_facts {
-    VkObjectType object_type; /* VK_OBJECT_TYPE_UNKNOWN: of another platform */
+    VkObjectType object_type; /* VK_OBJECT_TYPE_UNKNOWN: of another platform, or not known */
     VkDebugReportObjectTypeEXT report_type; /* VK_DEBUG_REPORT_OBJECT_TYPE_UNKNOWN_EXT: none */
     uint8_t parent;           /* what it lives in, and ends with */
     uint8_t pool;             /* what it is allocated from: its parent, or VD_TYPE_NONE */

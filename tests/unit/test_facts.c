@@ -20,10 +20,10 @@ static void every_type_has_a_row(void **state)
         const struct vd_object_facts *facts = &vd_objects[i];
         assert_int_not_equal(vd_type_name(i)[0], '?');
         if (facts->object_type == VK_OBJECT_TYPE_UNKNOWN) {
-            assert_false(facts->crosses); /* another platform's */
-        } else {
-            assert_int_equal(vd_type_of_object(facts->object_type), i);
+            assert_false(facts->crosses); /* another platform's, or a newer registry's */
+            continue;
         }
+        assert_int_equal(vd_type_of_object(facts->object_type), i);
         if (facts->report_type) {
             assert_int_equal(vd_type_of_report(facts->report_type), i);
         }
