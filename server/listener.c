@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/patience.h"
 
 #include "children.h"
 #include "listening_socket.h"
 #include "log.h"
 
 /* How long workers may take to end after SIGTERM. */
-#define GRACE_MS 3000
+#define GRACE_MS (3000 * VD_PATIENCE)
 /* How long nobody is accepted after the system ran out of something. */
 #define PAUSE_MS 200
 

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "common/pass_fds.h"
+#include "common/patience.h"
 #include "protocol/completion.h"
 
 #include "log.h"
@@ -33,7 +34,7 @@
 
 /* From the end of a connection to the end of the process, whatever the driver does. Shorter than
  * the listener's grace. */
-#define TEARDOWN_SECONDS 2
+#define TEARDOWN_SECONDS (2 * VD_PATIENCE)
 
 struct worker {
     const struct vd_worker_options *options;

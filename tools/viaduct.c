@@ -31,9 +31,10 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/patience.h"
 
 #define READY_TIMEOUT_MS 60000
-#define STOP_TIMEOUT_MS  5000
+#define STOP_TIMEOUT_MS  (5000 * VD_PATIENCE)
 #define SOCKET_PATH_MAX  sizeof(((struct sockaddr_un *)0)->sun_path)
 
 enum exit_code {

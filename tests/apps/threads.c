@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Threads that record and submit at the same time, each with its own pool, on one queue and on one
- * device: threads [--threads N] [--rounds N]
+ * device: threads [--threads N] [--rounds N | --until-term]
  */
 #include "common.h"
 
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,7 @@ static VkDescriptorSetLayout set_layout;
 static VkPipelineLayout layout;
 static VkPipeline pipeline; /* used by all threads at once */
 static uint32_t round_count = 60;
+static _Atomic bool stopped; /* by SIGTERM */
 
 struct job {
     VkCommandBuffer commands;
@@ -175,7 +178,7 @@ static void *work(void *data)
         job_init(worker, &worker->jobs[i]);
 
     pthread_barrier_wait(&start);
-    for (uint32_t round = 0; round < round_count; round++) {
+    for (uint32_t round = 0; round < round_count && !atomic_load(&stopped); round++) {
         struct job *job = &worker->jobs[round % IN_FLIGHT];
         if (job->seed)
             job_check(worker, job);
@@ -223,11 +226,18 @@ static void create_pipeline(void)
         });
 }
 
+static void stop(int signal)
+{
+    (void)signal;
+    atomic_store(&stopped, true);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
         {"threads", required_argument, NULL, 't'},
         {"rounds", required_argument, NULL, 'r'},
+        {"until-term", no_argument, NULL, 'u'},
         {0},
     };
     uint32_t thread_count = 8;
@@ -236,11 +246,14 @@ int main(int argc, char **argv)
             thread_count = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 'r')
             round_count = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'u')
+            round_count = UINT32_MAX;
         else
             return 2;
     }
     expect(thread_count >= 1 && thread_count <= MAX_THREADS, "%u threads", thread_count);
 
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);
     gpu_init(&gpu, &(struct gpu_options){.name = "threads"});
     create_pipeline();
     static struct worker workers[MAX_THREADS];
@@ -258,7 +271,11 @@ int main(int argc, char **argv)
     vkDestroyPipelineLayout(gpu.device, layout, NULL);
     vkDestroyDescriptorSetLayout(gpu.device, set_layout, NULL);
     gpu_finish(&gpu);
-    printf("threads: %u threads, %u submissions each, all results correct\n", thread_count,
-           round_count);
+    if (atomic_load(&stopped))
+        printf("threads: %u threads until they were told to end, all results correct\n",
+               thread_count);
+    else
+        printf("threads: %u threads, %u submissions each, all results correct\n", thread_count,
+               round_count);
     return 0;
 }

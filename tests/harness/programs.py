@@ -15,19 +15,25 @@ class Program:
     """One way to run one program.
 
     same_output: what it prints is the same natively and through Viaduct.
-    validated: None, or why it cannot be run under the validation layer.
+    unvalidated: None, or why it cannot be run under the validation layer.
+    unvalidated_below: the same for the layer between server and driver.
     own: Viaduct's client has what it tests, whatever the host's driver has.
+    lavapipe_lacks: None, or what it is about and lavapipe has not. Nothing is skipped there: the suites
+        of lavapipe leave it out, those of other drivers do not.
     root: None, or what Viaduct's client may do only for root.
     """
 
-    def __init__(self, label, *command, seconds=60, same_output=True, validated=None, own=False,
+    def __init__(self, label, *command, seconds=60, same_output=True, unvalidated=None,
+                 unvalidated_below=None, own=False, lavapipe_lacks=None,
                  root=None):
         self.label = label
         self.command = command
         self.seconds = seconds
         self.same_output = same_output
-        self.validated = validated
+        self.unvalidated = unvalidated
+        self.unvalidated_below = unvalidated_below
         self.own = own
+        self.lavapipe_lacks = lavapipe_lacks
         self.root = root
 
     @property
@@ -54,6 +60,8 @@ class Program:
 READ_BY_LAYER = "the layer of Debian 12 (1.3.239) reads what is ignored"
 NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses"
 WAITS_IN_LAYER = "the layer waits at once for the work that a fence with an opaque descriptor is for"
+MISTAKE = "the mistake is the point"
+LONGER = "it does what threads does, for longer"
 
 PROGRAMS = [
     Program("compute", "compute", same_output=False),
@@ -61,33 +69,36 @@ PROGRAMS = [
     Program("scene-textured", "scene", "textured", PICTURE),
     Program("scene-depth", "scene", "depth", PICTURE),
     Program("scene-multi", "scene", "multi", PICTURE),
-    Program("shapes-vertex-input", "shapes", "vertex-input", validated=READ_BY_LAYER),
-    Program("shapes-mesh", "shapes", "mesh", validated=READ_BY_LAYER),
-    Program("shapes-host-copy", "shapes", "host-copy", validated=NEWER_THAN_LAYER),
+    Program("shapes-vertex-input", "shapes", "vertex-input", unvalidated=READ_BY_LAYER),
+    Program("shapes-mesh", "shapes", "mesh", unvalidated=READ_BY_LAYER),
+    Program("shapes-host-copy", "shapes", "host-copy", unvalidated=NEWER_THAN_LAYER,
+            unvalidated_below=NEWER_THAN_LAYER),
     Program("shapes-descriptors", "shapes", "descriptors"),
     Program("shapes-launch", "shapes", "launch"),
     Program("sync", "sync"),
     Program("memory", "memory", seconds=120),
-    Program("memory-map2", "memory", "--map2", validated=NEWER_THAN_LAYER),
+    Program("memory-map2", "memory", "--map2", unvalidated=NEWER_THAN_LAYER),
     Program("types", "types"),
     Program("descriptors", "descriptors"),
     Program("lifetimes", "lifetimes"),
     Program("ignored", "ignored"),
-    Program("ignored-libraries", "ignored", "--libraries", validated=NEWER_THAN_LAYER),
+    Program("ignored-libraries", "ignored", "--libraries", unvalidated=NEWER_THAN_LAYER),
     Program("pipelines", "pipelines"),
     Program("names", "names"),
     Program("callbacks", "callbacks"),
     Program("halves", "halves"),
-    Program("misuse-layout", "misuse", "layout", validated="the mistake is the point"),
+    Program("misuse-layout", "misuse", "layout", unvalidated=MISTAKE, unvalidated_below=MISTAKE),
     Program("queries", "queries"),
     Program("rays", "rays"),
-    Program("queries-newer", "queries", "--newer", validated=NEWER_THAN_LAYER),
+    Program("queries-newer", "queries", "--newer", unvalidated=NEWER_THAN_LAYER,
+            unvalidated_below="below the layer the device shows Vulkan 1.3"),
     Program("external", "external"),
-    Program("semaphores", "semaphores"),
+    Program("semaphores", "semaphores", lavapipe_lacks="semaphores by descriptor"),
     Program("pointers", "pointers", root="a userfaultfd for what the kernel writes, too"),
-    Program("fences", "fences", own=True, validated=WAITS_IN_LAYER),
+    Program("fences", "fences", own=True, unvalidated=WAITS_IN_LAYER),
     Program("threads", "threads"),
-    Program("threads-long", "threads", "--rounds", "1500", validated="it only takes longer"),
+    Program("threads-long", "threads", "--rounds", "1500", unvalidated=LONGER,
+            unvalidated_below=LONGER),
     Program("lifecycle", "lifecycle", same_output=False),
     Program("lifecycle-instances", "lifecycle", "--instances"),
     Program("lifecycle-fork", "lifecycle", "--fork"),
@@ -102,11 +113,14 @@ PROGRAMS = [
             "--resize", "320x240", "--shot", PICTURE, same_output=False),
     Program("present-xcb-unmap", "present", "xcb", "--frames", "90", "--unmap", "--shot", PICTURE),
     # Without VK_KHR_present_wait, which lavapipe does not have, one part is left out.
-    Program("swapchain-xcb", "swapchain", "xcb", same_output=False, validated=NEWER_THAN_LAYER),
+    Program("swapchain-xcb", "swapchain", "xcb", same_output=False, unvalidated=NEWER_THAN_LAYER),
     Program("present-xlib", "present", "xlib", "--size", "300x200", "--resize", "200x100",
             "--mode", "immediate", "--shot", PICTURE, same_output=False),
 ]
 
+# Those that the host driver under test can run.
+RUNNABLE = [program for program in PROGRAMS
+            if not (program.lavapipe_lacks and setting.host_driver_is_lavapipe())]
 
 _native_results = {}
 _native_lock = threading.Lock()

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Where things are, and the environments that programs run in."""
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
+import threading
 
 _root = None
 _build = None
 _verbose = False
 _driver = None
+_thread = threading.local()  # what use_build() has changed
 
 DRIVER_DIRECTORIES = (
     "/usr/share/vulkan/icd.d",
@@ -32,7 +35,17 @@ def root_path():
 
 
 def build_path():
-    return _build
+    return getattr(_thread, "build", None) or _build
+
+
+@contextlib.contextmanager
+def use_build(path, variables):
+    """Within it, what this thread's test starts is of another build, and has these variables as well."""
+    _thread.build, _thread.variables = path, variables
+    try:
+        yield
+    finally:
+        _thread.build, _thread.variables = None, None
 
 
 def logs_path():
@@ -68,6 +81,10 @@ def host_driver():
     return _driver or lavapipe()
 
 
+def host_driver_is_lavapipe():
+    return _driver is None
+
+
 def swiftshader():
     """The manifest of SwiftShader, another software driver: it shares semaphores by descriptor."""
     name = "vk_swiftshader_icd.json"
@@ -80,10 +97,10 @@ def swiftshader():
 
 def manifest(build=None):
     """The manifest of Viaduct's ICD in the build tree."""
-    found = sorted(((build or _build) / "icd").glob("viaduct_icd.*.json"))
+    found = sorted(((build or build_path()) / "icd").glob("viaduct_icd.*.json"))
     if not found:
         from .framework import Failure
-        raise Failure(f"there is no viaduct_icd.*.json in {build or _build}/icd: is it built?")
+        raise Failure(f"there is no viaduct_icd.*.json in {build or build_path()}/icd: is it built?")
     return found[0]
 
 
@@ -103,6 +120,7 @@ def clean_environment(**extra):
     for name in ("TMPDIR", "USER", "LOGNAME"):
         if name in os.environ:
             environment[name] = os.environ[name]
+    extra = {**(getattr(_thread, "variables", None) or {}), **extra}
     environment.update({name: str(value) for name, value in extra.items()})
     return environment
 
@@ -122,7 +140,7 @@ def through_environment(socket, build=None, **extra):
 
 def through(command, *options, build=None, driver=None):
     """The command line that runs a command through Viaduct with a server of its own."""
-    return [(build or _build) / "tools" / "viaduct", "run", "--driver", driver or host_driver(),
+    return [(build or build_path()) / "tools" / "viaduct", "run", "--driver", driver or host_driver(),
             *options, "--", *command]
 
 

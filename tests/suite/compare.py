@@ -4,13 +4,14 @@
 import difflib
 
 from harness import Failure, Skipped, add, png, setting, through
-from harness.programs import PROGRAMS, run_native, skipped
+from harness.programs import RUNNABLE, run_native, skipped
 
 
 def compare(context, program, driver=None):
     native, native_picture = run_native(context, program, driver)
     if skipped(native) and not program.own:
-        raise Skipped("natively: " + native.last_line())
+        raise Skipped("natively: " + native.last_line(),
+                      needs_gpu=not setting.host_driver_is_lavapipe())
     picture = context.path / "through.png" if program.has_picture else None
     command = program.command_line(setting.build_path(), picture)
     result = context.run(through(command, driver=driver),
@@ -42,7 +43,7 @@ def compare_pictures(context, native_bytes, path):
         raise Failure(f"{differing} pixels of {native.width * native.height} differ: see {path}")
 
 
-for program in PROGRAMS:
+for program in RUNNABLE:
     add(lambda context, program=program: compare(context, program),
         f"compare/{program.label}",
         f"`{' '.join(program.command)}` natively and through Viaduct",

@@ -9,7 +9,8 @@ from .compare import compare
 # Of the others most ask for extensions that SwiftShader has not; natively it grows, now and then, by
 # more than lifecycle lets pass.
 LABELS = {"compute", "scene-triangle", "scene-textured", "scene-depth", "sync", "memory",
-          "lifetimes", "ignored", "pipelines", "names", "callbacks", "external", "semaphores", "fences", "threads", "lifecycle-fork"}
+          "lifetimes", "ignored", "pipelines", "names", "callbacks", "external", "semaphores",
+          "fences", "threads", "lifecycle-fork"}
 
 for program in PROGRAMS:
     if program.label in LABELS:
