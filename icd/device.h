@@ -2,6 +2,7 @@
 #ifndef VIADUCT_ICD_DEVICE_H
 #define VIADUCT_ICD_DEVICE_H
 
+#include "instance.h"
 #include "memo.h"
 #include "physical_device.h"
 #include "pipeline_layout.h"

@@ -20,6 +20,7 @@
 #include "entrypoints.h"
 #include "host_pages.h"
 #include "log.h"
+#include "memory_types.h"
 
 struct vd_device_memory {
     struct vd_shm_part part;

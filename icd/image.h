@@ -3,6 +3,7 @@
 #define VIADUCT_ICD_IMAGE_H
 
 #include "device.h"
+#include "memory_types.h"
 
 /* What the client must remember of an image. */
 struct vd_image {

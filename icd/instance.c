@@ -15,7 +15,7 @@
 #include "extensions.h"
 #include "log.h"
 #include "opcodes.h"
-#include "physical_device.h"
+#include "physical_device_fetch.h"
 #include "profile.h"
 #include "wsi/display.h"
 #include "wsi/libraries.h"

@@ -7,7 +7,7 @@
 #define VIADUCT_ICD_REQUIREMENTS_H
 
 #include "device.h"
-#include "physical_device.h"
+#include "memory_types.h"
 
 /* What is wanted of a resource that exists, or of one as it is described. */
 struct vd_requirements_query {

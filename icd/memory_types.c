@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory_types.h"
+
+#include <string.h>
+
+#include "calls.h"
+#include "entrypoints.h"
+#include "extensions.h"
+
+/* Adds a type: as the specification wants it, before those that have all of its properties and more,
+ * else behind the others. */
+static void show_type(struct vd_physical_device *pd, VkMemoryPropertyFlags flags, uint32_t heap,
+                      struct vd_memory_type type)
+{
+    VkPhysicalDeviceMemoryProperties *shown = &pd->memory;
+    if (shown->memoryTypeCount == VK_MAX_MEMORY_TYPES)
+        return;
+    uint32_t at = 0;
+    while (at < shown->memoryTypeCount && (shown->memoryTypes[at].propertyFlags == flags ||
+                                           (shown->memoryTypes[at].propertyFlags & flags) != flags))
+        at++;
+    const uint32_t behind = shown->memoryTypeCount++ - at;
+    memmove(&shown->memoryTypes[at + 1], &shown->memoryTypes[at], behind * sizeof(VkMemoryType));
+    memmove(&pd->memory_types[at + 1], &pd->memory_types[at], behind * sizeof(type));
+    shown->memoryTypes[at] = (VkMemoryType){.propertyFlags = flags, .heapIndex = heap};
+    pd->memory_types[at] = type;
+}
+
+void vdc_memory_types_choose(struct vd_physical_device *pd)
+{
+    const VkPhysicalDeviceMemoryProperties *host = &pd->data->memory;
+    memcpy(pd->memory.memoryHeaps, host->memoryHeaps, sizeof(host->memoryHeaps));
+    pd->memory.memoryHeapCount = host->memoryHeapCount;
+    const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
+                                         VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
+        const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
+        const uint32_t heap = host->memoryTypes[i].heapIndex;
+        const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
+        const bool imported = visible && pd->data->importable & (1u << i);
+        /* Memory of the host's alone; that of the host's side nobody here could reach. */
+        if (!visible || flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT)
+            show_type(pd, flags & ~mapped, heap,
+                      (struct vd_memory_type){.host_index = i, .spare = imported});
+        if (imported)
+            show_type(pd, flags, heap, (struct vd_memory_type){.host_index = i, .imported = true});
+    }
+}
+
+enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
+                                           VkExternalMemoryHandleTypeFlags types)
+{
+    /* Servers that know shared fences know files that a client brings. */
+    const bool of_client = pd->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU &&
+                           pd->extensions[VD_EXT_KHR_external_fence_fd];
+    switch ((int)types) {
+    case 0:
+    case VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT:
+        return VD_BACKING_ANY;
+    case VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT:
+        return of_client ? VD_BACKING_CLIENT : VD_BACKING_HOST;
+    default:
+        return VD_BACKING_HOST;
+    }
+}
+
+uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
+                        enum vd_backing backing)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
+        const struct vd_memory_type *type = &pd->memory_types[i];
+        if (host_bits & (1u << type->host_index) &&
+            backing != (type->imported ? VD_BACKING_HOST : VD_BACKING_CLIENT) &&
+            !(type->spare && backing == VD_BACKING_ANY))
+            bits |= 1u << i;
+    }
+    return bits;
+}
+
+VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties2(
+    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *pProperties)
+{
+    if (pProperties->pNext) /* budgets change */
+        vd_call_vkGetPhysicalDeviceMemoryProperties2(handle, pProperties);
+    pProperties->memoryProperties = ((const struct vd_physical_device *)handle)->memory;
+}

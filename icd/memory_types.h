@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory types that the application sees, of those that the host has.
+ */
+#ifndef VIADUCT_ICD_MEMORY_TYPES_H
+#define VIADUCT_ICD_MEMORY_TYPES_H
+
+#include "physical_device.h"
+
+/* Fills pd->memory and pd->memory_types, from pd->data: with each type of the host that we can keep
+ * promises for, in the host's order, so that applications decide as they do natively. */
+void vdc_memory_types_choose(struct vd_physical_device *pd);
+
+/* Whose memory may be bound to a resource: the client's is imported by the host. */
+enum vd_backing {
+    VD_BACKING_ANY,
+    VD_BACKING_HOST,
+    VD_BACKING_CLIENT,
+};
+
+/* That of a resource which names these external handle types and which the host can import memory
+ * for. A CPU has one memory, so that what is shared by opaque descriptor is the client's there, and
+ * can be mapped, as the specification promises of buffers and linear images. */
+enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
+                                           VkExternalMemoryHandleTypeFlags types);
+
+/* Host memoryTypeBits to the application's. */
+uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
+                        enum vd_backing backing);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "physical_device_fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "extensions.h"
+#include "host_pages.h"
+#include "memory_types.h"
+#include "opcodes.h"
+#include "physical_device.h"
+
+/* -- what the application may not have --------------------------------------------------------- */
+
+/* Features that cannot cross although their extension does. */
+static const struct {
+    VkStructureType type;
+    uint32_t offset; /* of the VkBool32 behind sType and pNext */
+    const char *reason;
+} masked_features[] = {
+    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR,
+     offsetof(VkPhysicalDeviceAccelerationStructureFeaturesKHR, accelerationStructureHostCommands) -
+         16,
+     "host addresses never pass"},
+    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_OPACITY_MICROMAP_FEATURES_EXT,
+     offsetof(VkPhysicalDeviceOpacityMicromapFeaturesEXT, micromapHostCommands) - 16,
+     "host addresses never pass"},
+};
+
+static void mask_features(struct vd_physical_device *pd)
+{
+    for (size_t i = 0; i < sizeof(masked_features) / sizeof(masked_features[0]); i++) {
+        uint32_t size;
+        uint8_t *body = (uint8_t *)vd_physical_device_feature(pd, masked_features[i].type, &size);
+        if (body && masked_features[i].offset + sizeof(VkBool32) <= size)
+            memset(body + masked_features[i].offset, 0, sizeof(VkBool32));
+    }
+}
+
+/* Identity passes through; names say Viaduct. */
+static void rename_driver(struct vd_physical_device *pd, VkStructureType type, size_t name_offset,
+                          size_t info_offset)
+{
+    uint32_t size;
+    uint8_t *body = (uint8_t *)vd_physical_device_property(pd, type, &size);
+    if (!body || info_offset + VK_MAX_DRIVER_INFO_SIZE > size)
+        return;
+    char host[2 * VK_MAX_DRIVER_NAME_SIZE];
+    snprintf(host, sizeof(host), "on %s %s", (char *)body + name_offset,
+             (char *)body + info_offset);
+    memset(body + name_offset, 0, VK_MAX_DRIVER_NAME_SIZE);
+    memset(body + info_offset, 0, VK_MAX_DRIVER_INFO_SIZE);
+    memcpy(body + name_offset, "Viaduct", sizeof("Viaduct"));
+    snprintf((char *)body + info_offset, VK_MAX_DRIVER_INFO_SIZE, "%.*s",
+             VK_MAX_DRIVER_INFO_SIZE - 1, host);
+}
+
+static void rename_device(struct vd_physical_device *pd)
+{
+    char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
+    memcpy(name, pd->data->core_properties.deviceName, sizeof(name));
+    name[sizeof(name) - 1] = 0;
+    memset(pd->properties.deviceName, 0, sizeof(pd->properties.deviceName));
+    snprintf(pd->properties.deviceName, sizeof(pd->properties.deviceName), "Viaduct (%.*s)",
+             (int)sizeof(name) - 11, name);
+    rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+                  offsetof(VkPhysicalDeviceDriverProperties, driverName) - 16,
+                  offsetof(VkPhysicalDeviceDriverProperties, driverInfo) - 16);
+    rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverName) - 16,
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
+}
+
+static bool peer_knows(const struct vd_capset *capset, const char *name)
+{
+    const char *at = capset->extensions;
+    const char *end = at + capset->extensions_size;
+    while (at < end && *at) {
+        if (!strcmp(at, name))
+            return true;
+        at += strnlen(at, (size_t)(end - at)) + 1;
+    }
+    return false;
+}
+
+static void choose_extensions(struct vd_physical_device *pd)
+{
+    const struct vd_physical_device_data *data = pd->data;
+    const struct vd_capset *capset = vdc_link_capset(&pd->base.instance->connection->link);
+    const bool same_kernel = vdc_link_same_kernel(&pd->base.instance->connection->link);
+    const VkExtensionProperties *list =
+        (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
+    for (uint32_t i = 0; i < data->extension_count; i++) {
+        const int index = vd_extension_find(list[i].extensionName);
+        if (index >= 0 && vd_extensions[index].device &&
+            vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
+            (same_kernel || !vd_extensions[index].same_kernel) &&
+            peer_knows(capset, list[i].extensionName))
+            pd->extensions[index] = list[i].specVersion;
+    }
+    if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vd_host_pages_available())
+        pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
+    for (int i = 0; i < VD_EXT_COUNT; i++)
+        if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
+            (!vd_extensions[i].same_kernel ||
+             (same_kernel && peer_knows(capset, vd_extensions[i].name))))
+            pd->extensions[i] = vd_extensions[i].spec_version;
+    for (int i = 0; i < VD_EXT_COUNT; i++)
+        pd->extension_count += pd->extensions[i] != 0;
+}
+
+/* -- fetching --------------------------------------------------------------------------------- */
+
+#define IDS_ASKED 8u
+
+/* One round trip; *blob is the caller's to free. */
+static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_t capacity,
+                      uint8_t **blob)
+{
+    struct vd_call call;
+    const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
+    VkResult result =
+        vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VD_CALL_SYNC);
+    if (result != VK_SUCCESS)
+        return result;
+    const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};
+    memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
+    memcpy(call.encoder.base + call.encoder.at + sizeof(args), ids, IDS_ASKED * sizeof(*ids));
+    call.encoder.out_size = capacity;
+    result = vd_call_wait(&call);
+    if (result == VK_SUCCESS) {
+        *blob = malloc(capacity);
+        if (*blob)
+            memcpy(*blob, call.fill.out, capacity);
+        else
+            result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    vd_call_end(&call);
+    return result;
+}
+
+static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *instance,
+                            uint64_t id, const uint8_t *at)
+{
+    vd_dispatchable_init(&pd->base, id, instance, NULL);
+    pd->data = (const struct vd_physical_device_data *)at;
+    pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
+    vd_memo_init(&pd->formats);
+    vd_memo_init(&pd->image_formats);
+    vd_memo_init(&pd->importable_images);
+    if (!pd->extensions)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    pd->properties = pd->data->core_properties;
+    pd->features = pd->data->core_features;
+    if (pd->properties.apiVersion > VD_REGISTRY_VERSION)
+        pd->properties.apiVersion = VD_REGISTRY_VERSION;
+    rename_device(pd);
+    mask_features(pd);
+    choose_extensions(pd);
+    vdc_memory_types_choose(pd);
+    return VK_SUCCESS;
+}
+
+VkResult vd_physical_devices_fetch(struct vd_instance *instance)
+{
+    pthread_mutex_lock(&instance->lock);
+    const bool done = instance->enumerated;
+    pthread_mutex_unlock(&instance->lock);
+    if (done)
+        return VK_SUCCESS;
+    uint64_t ids[IDS_ASKED];
+    for (uint32_t i = 0; i < IDS_ASKED; i++)
+        ids[i] = vd_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
+    uint8_t *blob = NULL;
+    uint32_t capacity = 128u << 10;
+    VkResult result = fetch(instance, ids, capacity, &blob);
+    if (result == VK_SUCCESS && ((struct vd_physical_devices *)blob)->size > capacity) {
+        capacity = (uint32_t)vd_align(((struct vd_physical_devices *)blob)->size);
+        free(blob);
+        blob = NULL;
+        result = fetch(instance, ids, capacity, &blob);
+    }
+    if (result != VK_SUCCESS)
+        return result;
+
+    const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
+    uint32_t count = head->count < IDS_ASKED ? head->count : IDS_ASKED;
+    struct vd_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
+    if (!devices) {
+        free(blob);
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    }
+    uint8_t *at = blob + sizeof(*head);
+    for (uint32_t i = 0; i < count && result == VK_SUCCESS; i++) {
+        devices[i].blob = i == 0 ? blob : NULL;
+        result = device_init(&devices[i], instance, ids[i], at);
+        at += ((const struct vd_physical_device_data *)at)->size;
+    }
+    pthread_mutex_lock(&instance->lock);
+    instance->physical_devices = devices;
+    instance->physical_device_count = count;
+    instance->enumerated = result == VK_SUCCESS;
+    pthread_mutex_unlock(&instance->lock);
+    if (!count)
+        free(blob);
+    return result;
+}
+
+void vdc_physical_devices_finish(struct vd_instance *instance)
+{
+    struct vd_physical_device *devices = instance->physical_devices;
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        free(devices[i].extensions);
+        vd_memo_finish(&devices[i].formats);
+        vd_memo_finish(&devices[i].image_formats);
+        vd_memo_finish(&devices[i].importable_images);
+        free(devices[i].blob);
+    }
+    free(devices);
+}
