@@ -5,8 +5,13 @@
 #include "common.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sum_comp.h"
 
 static struct gpu gpu;
+static bool made_up_displays;
 
 static void test_private_data(void)
 {
@@ -128,13 +133,180 @@ static void test_debug_utils(void)
     buffer_finish(&gpu, &buffer);
 }
 
+/* One object of each type that takes little to make; lavapipe crashes where it is not of a device. Tests
+ * count how many of these names cross. */
+static void test_types(void)
+{
+    const PFN_vkSetDebugUtilsObjectNameEXT set_name =
+        (PFN_vkSetDebugUtilsObjectNameEXT)vkGetInstanceProcAddr(gpu.instance,
+                                                                "vkSetDebugUtilsObjectNameEXT");
+    struct buffer buffer;
+    buffer_init_host(&gpu, &buffer, 64, VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT);
+    struct image image;
+    image_init(&gpu, &image,
+               &(struct image_options){
+                   .format = VK_FORMAT_R8G8B8A8_UNORM,
+                   .extent = {8, 8},
+                   .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
+               });
+    VkBufferView buffer_view;
+    must(vkCreateBufferView(gpu.device,
+                            &(VkBufferViewCreateInfo){
+                                .sType = VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO,
+                                .buffer = buffer.handle,
+                                .format = VK_FORMAT_R8G8B8A8_UNORM,
+                                .range = VK_WHOLE_SIZE,
+                            },
+                            NULL, &buffer_view));
+    VkSampler sampler;
+    must(vkCreateSampler(gpu.device,
+                         &(VkSamplerCreateInfo){.sType = VK_STRUCTURE_TYPE_SAMPLER_CREATE_INFO},
+                         NULL, &sampler));
+    const VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_SAMPLER, 1};
+    VkDescriptorPool descriptor_pool;
+    must(vkCreateDescriptorPool(gpu.device,
+                                &(VkDescriptorPoolCreateInfo){
+                                    .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                    .maxSets = 1,
+                                    .poolSizeCount = 1,
+                                    .pPoolSizes = &size,
+                                },
+                                NULL, &descriptor_pool));
+    VkDescriptorSetLayout set_layout;
+    must(vkCreateDescriptorSetLayout(
+        gpu.device,
+        &(VkDescriptorSetLayoutCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+            .bindingCount = 1,
+            .pBindings = &(VkDescriptorSetLayoutBinding){.descriptorType = size.type,
+                                                         .descriptorCount = 1,
+                                                         .stageFlags = VK_SHADER_STAGE_ALL},
+        },
+        NULL, &set_layout));
+    VkDescriptorSet set;
+    must(vkAllocateDescriptorSets(gpu.device,
+                                  &(VkDescriptorSetAllocateInfo){
+                                      .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                      .descriptorPool = descriptor_pool,
+                                      .descriptorSetCount = 1,
+                                      .pSetLayouts = &set_layout,
+                                  },
+                                  &set));
+    VkDescriptorUpdateTemplate template;
+    must(vkCreateDescriptorUpdateTemplate(
+        gpu.device,
+        &(VkDescriptorUpdateTemplateCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
+            .descriptorUpdateEntryCount = 1,
+            .pDescriptorUpdateEntries = &(
+                VkDescriptorUpdateTemplateEntry){.descriptorCount = 1, .descriptorType = size.type},
+            .descriptorSetLayout = set_layout,
+        },
+        NULL, &template));
+    const VkPipelineLayout layout =
+        pipeline_layout_init(&gpu, &set_layout, VK_SHADER_STAGE_COMPUTE_BIT, 0);
+    const VkShaderModule module = shader_init(&gpu, sum_comp, sizeof(sum_comp));
+    VkPipelineCache cache;
+    must(vkCreatePipelineCache(
+        gpu.device,
+        &(VkPipelineCacheCreateInfo){.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO}, NULL,
+        &cache));
+    VkSemaphore semaphore;
+    must(vkCreateSemaphore(
+        gpu.device, &(VkSemaphoreCreateInfo){.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO},
+        NULL, &semaphore));
+    VkEvent event;
+    must(vkCreateEvent(gpu.device,
+                       &(VkEventCreateInfo){.sType = VK_STRUCTURE_TYPE_EVENT_CREATE_INFO}, NULL,
+                       &event));
+    VkQueryPool query_pool;
+    must(vkCreateQueryPool(gpu.device,
+                           &(VkQueryPoolCreateInfo){
+                               .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                               .queryType = VK_QUERY_TYPE_OCCLUSION,
+                               .queryCount = 1,
+                           },
+                           NULL, &query_pool));
+    VkPrivateDataSlot slot;
+    must(vkCreatePrivateDataSlot(
+        gpu.device,
+        &(VkPrivateDataSlotCreateInfo){.sType = VK_STRUCTURE_TYPE_PRIVATE_DATA_SLOT_CREATE_INFO},
+        NULL, &slot));
+    const VkFence fence = fence_create(&gpu, 0);
+    const VkCommandBuffer commands = commands_begin(&gpu);
+
+    const struct {
+        VkObjectType type;
+        uint64_t handle;
+        bool of_client; /* its driver has no use for the name */
+    } objects[] = {
+        {VK_OBJECT_TYPE_DEVICE, (uint64_t)(uintptr_t)gpu.device, false},
+        {VK_OBJECT_TYPE_QUEUE, (uint64_t)(uintptr_t)gpu.queue, false},
+        {VK_OBJECT_TYPE_COMMAND_BUFFER, (uint64_t)(uintptr_t)commands, false},
+        {VK_OBJECT_TYPE_COMMAND_POOL, (uint64_t)gpu.pool, false},
+        {VK_OBJECT_TYPE_BUFFER, (uint64_t)buffer.handle, false},
+        {VK_OBJECT_TYPE_DEVICE_MEMORY, (uint64_t)buffer.memory, false},
+        {VK_OBJECT_TYPE_BUFFER_VIEW, (uint64_t)buffer_view, false},
+        {VK_OBJECT_TYPE_IMAGE, (uint64_t)image.handle, false},
+        {VK_OBJECT_TYPE_IMAGE_VIEW, (uint64_t)image.view, false},
+        {VK_OBJECT_TYPE_SAMPLER, (uint64_t)sampler, false},
+        {VK_OBJECT_TYPE_DESCRIPTOR_POOL, (uint64_t)descriptor_pool, false},
+        {VK_OBJECT_TYPE_DESCRIPTOR_SET_LAYOUT, (uint64_t)set_layout, false},
+        {VK_OBJECT_TYPE_DESCRIPTOR_SET, (uint64_t)set, false},
+        {VK_OBJECT_TYPE_PIPELINE_LAYOUT, (uint64_t)layout, false},
+        {VK_OBJECT_TYPE_SHADER_MODULE, (uint64_t)module, false},
+        {VK_OBJECT_TYPE_PIPELINE_CACHE, (uint64_t)cache, false},
+        {VK_OBJECT_TYPE_SEMAPHORE, (uint64_t)semaphore, false},
+        {VK_OBJECT_TYPE_EVENT, (uint64_t)event, false},
+        {VK_OBJECT_TYPE_QUERY_POOL, (uint64_t)query_pool, false},
+        {VK_OBJECT_TYPE_FENCE, (uint64_t)fence, true},
+        {VK_OBJECT_TYPE_DESCRIPTOR_UPDATE_TEMPLATE, (uint64_t) template, true},
+        {VK_OBJECT_TYPE_PRIVATE_DATA_SLOT, (uint64_t)slot, true},
+        {VK_OBJECT_TYPE_DISPLAY_KHR, 4096, true},
+        {VK_OBJECT_TYPE_DISPLAY_MODE_KHR, 8192, true},
+    };
+    uint32_t of_host = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(objects) - (made_up_displays ? 0 : 2); i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "of type %d", objects[i].type);
+        must(set_name(gpu.device, &(VkDebugUtilsObjectNameInfoEXT){
+                                      .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT,
+                                      .objectType = objects[i].type,
+                                      .objectHandle = objects[i].handle,
+                                      .pObjectName = name,
+                                  }));
+        of_host += !objects[i].of_client;
+    }
+    printf("names: %" PRIu32 " of the host's objects\n", of_host);
+
+    commands_finish(&gpu, commands);
+    vkDestroyFence(gpu.device, fence, NULL);
+    vkDestroyPrivateDataSlot(gpu.device, slot, NULL);
+    vkDestroyQueryPool(gpu.device, query_pool, NULL);
+    vkDestroyEvent(gpu.device, event, NULL);
+    vkDestroySemaphore(gpu.device, semaphore, NULL);
+    vkDestroyPipelineCache(gpu.device, cache, NULL);
+    vkDestroyShaderModule(gpu.device, module, NULL);
+    vkDestroyPipelineLayout(gpu.device, layout, NULL);
+    vkDestroyDescriptorUpdateTemplate(gpu.device, template, NULL);
+    vkDestroyDescriptorSetLayout(gpu.device, set_layout, NULL);
+    vkDestroyDescriptorPool(gpu.device, descriptor_pool, NULL);
+    vkDestroySampler(gpu.device, sampler, NULL);
+    vkDestroyBufferView(gpu.device, buffer_view, NULL);
+    image_finish(&gpu, &image);
+    buffer_finish(&gpu, &buffer);
+}
+
 static const struct program_part parts[] = {
     {"private data", test_private_data},
     {"names and labels", test_debug_utils},
+    {"types of objects", test_types},
 };
 
-int main(void)
+/* --displays: gives names to displays, too, which need not exist where only the client has them. */
+int main(int argc, char **argv)
 {
+    made_up_displays = argc == 2 && strcmp(argv[1], "--displays") == 0;
     const VkPhysicalDeviceVulkan13Features features = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
         .privateData = VK_TRUE,

@@ -158,6 +158,19 @@ def icd_library(context):
                     "native")
 
 
+@test("tools/icd/names")
+def icd_names(context):
+    """Names cross where the host has the object: those of displays do not, nor of their modes"""
+    result = context.succeed(through([build_path() / "tests" / "names", "--displays"]),
+                             clean_environment(VIADUCT_DEBUG="stats"))
+    told = re.search(r"names: (\d+) of the host's objects", result.out)
+    calls = re.search(r"vkSetDebugUtilsObjectNameEXT: calls=(\d+)", result.err)
+    context.check(told and calls, "nothing was counted")
+    # A part before names eight objects, of which one is a fence.
+    context.check(int(calls[1]) == int(told[1]) + 7,
+                  f"{calls[1]} names cross, for {told[1]} objects of the host")
+
+
 @test("tools/icd/stats")
 def icd_stats(context):
     """VIADUCT_DEBUG=stats counts what crossed, and nothing else prints"""
