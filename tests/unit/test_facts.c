@@ -49,11 +49,14 @@ static void some_facts_are_known(void **state)
     assert_int_equal(vd_objects[VD_TYPE_VkDisplayModeKHR].parent, VD_TYPE_VkDisplayKHR);
     const uint32_t dispatchable[] = {VD_TYPE_VkInstance, VD_TYPE_VkPhysicalDevice, VD_TYPE_VkDevice,
                                      VD_TYPE_VkQueue, VD_TYPE_VkCommandBuffer};
-    uint32_t count = 0;
+    uint32_t known = 5, count = 0;
+#ifdef VK_NV_external_compute_queue
+    known++; /* VkExternalComputeQueueNV, of an extension that is withheld */
+#endif
     for (uint32_t i = 0; i < VD_TYPE_COUNT; i++) {
         count += vd_objects[i].dispatchable;
     }
-    assert_int_equal(count, 5);
+    assert_int_equal(count, known);
     for (uint32_t i = 0; i < 5; i++) {
         assert_true(vd_objects[dispatchable[i]].dispatchable);
         assert_true(vd_objects[dispatchable[i]].crosses);
