@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""The man pages against the programs: what a program takes stands in its page, and nothing else."""
+
+import re
+
+from harness import build_path, clean_environment, root_path, test
+
+# What libvirt says to any GPU backend and means nothing here: in the page, not in --help.
+UNMENTIONED = {"--virgl", "--render-node"}
+
+SOURCES = (".c", ".h")
+
+
+def page(name):
+    return (root_path() / "docs" / "man" / name).read_text(encoding="utf-8")
+
+
+def macro_words(text, macro):
+    """The arguments of a macro of mdoc, of the lines that begin with it or call it."""
+    words = []
+    for line in text.splitlines():
+        if line.startswith("."):
+            words += re.findall(rf"(?<![^\s.]){macro} ([^\s,]+)", line)
+    return set(words)
+
+
+def options_of_page(text):
+    return {"-" + word for word in macro_words(text, "Fl") if word.startswith("-") and word != "-"}
+
+
+def options_of_help(context, *command):
+    result = context.succeed([*command, "--help"], clean_environment())
+    options = set(re.findall(r"^ +(--[a-z][a-z-]*)", result.out, re.MULTILINE))
+    context.check(options, f"{command[-1]} --help shows no options")
+    return options
+
+
+def compare(context, what, found, described):
+    context.check(not found - described,
+                  f"the page lacks {what} {', '.join(sorted(found - described))}")
+    context.check(not described - found,
+                  f"the page has {what} that there are not: {', '.join(sorted(described - found))}")
+
+
+def variables(*folders):
+    """What C files ask the environment for; a name may be a macro of the same file or another."""
+    texts = [path.read_text(encoding="utf-8") for folder in ("protocol", *folders)
+             for path in sorted((root_path() / folder).rglob("*")) if path.suffix in SOURCES]
+    macros = dict(re.findall(r'^#define\s+(\w+)\s+"([^"]*)"', "\n".join(texts), re.MULTILINE))
+    asked = re.findall(r"getenv\(([^)]*)\)", "\n".join(texts))
+    return {macros.get(name, name).strip('"') for name in asked}
+
+
+@test("docs/man/viaduct-server")
+def server_page(context):
+    """viaduct-server(1) has each option of --help and each variable of the server"""
+    text = page("viaduct-server.1")
+    shown = options_of_help(context, build_path() / "server" / "viaduct-server")
+    compare(context, "options", shown | UNMENTIONED, options_of_page(text))
+    missing = variables("server") - macro_words(text, "Ev")
+    context.check(not missing, f"the page lacks variables {', '.join(sorted(missing))}")
+
+
+@test("docs/man/viaduct")
+def command_page(context):
+    """viaduct(1) has each option of each command's --help and each variable of tools/"""
+    text = page("viaduct.1")
+    program = build_path() / "tools" / "viaduct"
+    listed = context.succeed([program, "--help"], clean_environment()).out
+    commands = re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE)
+    context.check("run" in commands, f"viaduct --help lists no commands: {listed!r}")
+    shown = {"--version"}  # of viaduct itself
+    for command in commands:
+        context.check(f"viaduct {command}" in text, f"the page lacks viaduct {command}")
+        shown |= options_of_help(context, program, command)
+    compare(context, "options", shown, options_of_page(text))
+    missing = variables("tools") - macro_words(text, "Ev")
+    context.check(not missing, f"the page lacks variables {', '.join(sorted(missing))}")
+
+
+@test("docs/man/viaduct-icd")
+def icd_page(context):
+    """viaduct-icd(7) has each variable that the ICD reads"""
+    text = page("viaduct-icd.7")
+    read = variables("icd", "common")
+    context.check("VTEST_SOCKET_NAME" in read, f"only these are read: {sorted(read)}")
+    described = {name for name in macro_words(text, "Ev") if not name.startswith("VK_")}
+    compare(context, "variables", read, described)
