@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import tomllib
@@ -390,6 +391,34 @@ COMMAND = """<command><proto><type>void</type> <name>{name}</name></proto>
 EXTENSION = """<extension name="{name}" number="9999" type="device" supported="vulkan">
 <require><enum value="1" name="MADE_UP_SPEC_VERSION"/>{parts}</require></extension>
 """
+
+
+class Specification(unittest.TestCase):
+    """protocol/README.md alone is enough to write the other end: what the policy adds to vk.xml on the
+    wire stands there, too."""
+    # Tables of what is on the wire. The others say what either end does for itself.
+    COMMANDS = ("not_streamed", "looks_at_recording", "blocking", "forgiven", "beside_recording",
+                "empties_pool")
+    MEMBERS = ("pointers", "ignored", "lenient")
+    OTHERS = ("same_kernel", "checked", "chained", "unions")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.policy = read_policy(HERE.parent / "policy.toml")
+        cls.text = (generate.PROTOCOL / "README.md").read_text(encoding="utf-8")
+
+    def test_says_what_the_policy_says(self):
+        names = [(table, name) for table in (*self.COMMANDS, *self.MEMBERS, *self.OTHERS)
+                 for name in self.policy[table]]
+        names += [("chained", name) for x in self.policy["chained"].values() for name in x["structs"]]
+        missing = [f"[{table}] {name}" for table, name in names if f"`{name}`" not in self.text]
+        self.assertEqual(missing, [], "protocol/README.md lacks these entries of policy.toml")
+
+    def test_says_no_more(self):
+        appendix = self.text[self.text.index("## Appendix A."):]
+        named = set(re.findall(r"`((?:Vk|vk)\w+\.\w+)`", appendix))
+        known = {name for table in self.MEMBERS for name in self.policy[table]}
+        self.assertEqual(sorted(named - known), [], "policy.toml lacks what appendix A names")
 
 
 class NewRegistries(unittest.TestCase):
