@@ -240,7 +240,10 @@ class ServerEmitter:
         c = plan.c
         args = f"struct vd_args_{c.name}"
         w = Writer()
-        w(f"bool vd_decode_{c.name}(struct vd_decoder *d, void *body)")
+        if plan.streamed:
+            w(f"static bool decode_{c.name}(struct vd_decoder *d, void *body)")
+        else:
+            w(f"bool vd_decode_{c.name}(struct vd_decoder *d, void *body)")
         w("{")
         body = Writer()
         first = None if plan.streamed or c.level is None else c.params[0]
@@ -273,41 +276,67 @@ class ServerEmitter:
         w("return true;")
         w("}")
         w()
-        if c.name not in self.p.policy["served"]:
+        if plan.streamed:
+            self._replay(w, plan, args)
+        elif c.name not in self.p.policy["served"]:
             self._call(w, plan, args)
         return w.text()
+
+    def args_size(self, plan):
+        return (self.p.layouts.of_members(plan.wire)[0] + 7) // 8 * 8 if plan.wire else 0
 
     def table(self, c):
         """Which of the host's dispatch tables holds a command."""
         return "instance" if c.level in (None, "VkInstance", "VkPhysicalDevice") else "device"
 
-    def _call(self, w, plan, args):
+    def _invocation(self, w, plan, args, missing):
+        """The call of the host's driver, an expression, behind a check that there is such a command."""
         c = plan.c
-        w(f"void vd_replay_{c.name}(struct vd_decoder *d, void *body)")
-        w("{")
-        names = []
-        if plan.streamed:
-            names.append("d->command_buffer")
+        names = ["x->command_buffer"] if plan.streamed else []
         for p in plan.wire:
-            if p.type == "VkAllocationCallbacks":
-                names.append("NULL")
-            else:
-                names.append(f"a->{p.name}")
+            names.append("NULL" if p.type == "VkAllocationCallbacks" else f"a->{p.name}")
         if any(n.startswith("a->") for n in names):
             w(f"{args} *a = body;")
-        else:
+        elif not plan.streamed:
             w("(void)body;")
-        w(f"const PFN_{c.name} call = d->{self.table(c)}->{c.name};")
+        w(f"const PFN_{c.name} call = x->{self.table(c)}->{c.name};")
         w("if (!call) {")
-        w(f'vd_dec_fail(d, "the host has no such command");')
-        w("return;")
+        for line in missing:
+            w(line)
         w("}")
-        invoke = f"call({', '.join(names)});"
+        return f"call({', '.join(names)})"
+
+    def _call(self, w, plan, args):
+        c = plan.c
+        w(f"void vd_replay_{c.name}(struct vds_execution *x, void *body)")
+        w("{")
+        invoke = self._invocation(w, plan, args, [
+            'vd_dec_fail(&x->decoder, "the host has no such command");', "return;"])
         if c.ret == "void":
-            w(invoke)
+            w(f"{invoke};")
         elif c.ret in ("VkResult", "VkBool32"):
-            w(f"d->result = (int32_t){invoke}")
+            w(f"x->result = (int32_t){invoke};")
         else:
-            w(f"d->value = (uint64_t){invoke}")
+            w(f"x->value = (uint64_t){invoke};")
+        w("}")
+        w()
+
+    def _replay(self, w, plan, args):
+        c = plan.c
+        w(f"bool vds_replay_{c.name}(struct vds_execution *x, void *body)")
+        w("{")
+        self.check(w, f"decode_{c.name}(&x->decoder, body)")
+        w("const enum vds_next next = vds_stream_next(x);")
+        w("if (next != VDS_CALL)")
+        w("    return next == VDS_PASS;")
+        invoke = self._invocation(w, plan, args, [
+            'return vd_dec_fail(&x->decoder, "the host has no such command");'])
+        if c.ret == "void":
+            w(f"{invoke};")
+            w("return true;")
+        elif c.ret == "VkResult":
+            w(f"return vds_stream_result(x, {invoke});")
+        else:
+            raise SystemExit(f"{c.name}: nobody can be told what it returns")
         w("}")
         w()

@@ -163,7 +163,7 @@ class Generator:
     def server_group(self, group):
         declarations, definitions = self._server_functions(group)
         out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "decode.h"',
-               '#include "dispatch.h"', '#include "opcodes.h"', '#include "replay.h"',
+               '#include "dispatch.h"', '#include "execute.h"', '#include "opcodes.h"', '#include "replay.h"',
                '#include "server_structs.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]

@@ -3,14 +3,8 @@
 
 #include <stdlib.h>
 
-#include "context_private.h"
-#include "device.h"
-#include "lanes.h"
 #include "log.h"
 #include "names.h"
-#include "object.h"
-#include "objects.h"
-#include "opcodes.h"
 #include "replay.h"
 
 static bool fail(struct vd_decoder *d, const char *what, const char *why)
@@ -28,66 +22,49 @@ bool vd_dec_fail(struct vd_decoder *d, const char *what)
     return fail(d, what, "");
 }
 
-/* Makes room for one more element; the array is kept for later records. */
-static bool room(void **array, uint32_t *capacity, uint32_t count, size_t element)
+void vd_decoder_init(struct vd_decoder *d, const struct vd_object_table *objects)
 {
-    if (count < *capacity) {
-        return true;
-    }
-    const uint32_t larger = *capacity ? *capacity * 2 : 16;
-    void *moved = realloc(*array, larger * element);
-    if (!moved) {
-        return false;
-    }
-    *array = moved;
-    *capacity = larger;
-    return true;
-}
-
-void vd_decoder_init(struct vd_decoder *d, struct vd_context *context)
-{
-    *d = (struct vd_decoder){.context = context, .objects = &context->objects};
+    *d = (struct vd_decoder){.objects = objects};
 }
 
 void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode)
 {
     d->record = record;
     d->size = size;
-    d->opcode = opcode;
     d->cursor = 0;
+    d->echo = 0;
+    d->owner_index = 0;
+    d->first = 0;
+    d->pool = 0;
+    d->opcode = opcode;
+    d->alone = false;
+    d->failed = false;
     d->out = NULL;
     d->out_size = 0;
     d->out_cursor = 0;
-    d->echo = 0;
     d->restore_count = 0;
-    d->pending_count = 0;
-    d->victim_count = 0;
-    d->victim_type = VD_TYPE_NONE;
-    d->emptied = 0;
-    d->pool = 0;
-    d->failed = false;
-    d->tombstone = false;
-    d->skip = false;
-    d->result = 0;
-    d->value = 0;
+    vds_plan_begin(&d->plan);
 }
 
 void vd_decoder_finish(struct vd_decoder *d)
 {
     free(d->restores);
-    free(d->pendings);
-    free(d->victims);
-    free(d->shares);
+    vds_plan_finish(&d->plan);
     *d = (struct vd_decoder){0};
 }
 
 /* ---- What returns */
 
+static bool no_memory(struct vd_decoder *d)
+{
+    return fail(d, "out of memory", "");
+}
+
 static bool remember_offset(struct vd_decoder *d, uint32_t offset, uint64_t value)
 {
-    if (!room((void **)&d->restores, &d->restore_capacity, d->restore_count,
-              sizeof(*d->restores))) {
-        return fail(d, "out of memory", "");
+    if (!vds_room((void **)&d->restores, &d->restore_capacity, d->restore_count,
+                  sizeof(*d->restores))) {
+        return no_memory(d);
     }
     d->restores[d->restore_count++] = (struct vd_restore){.offset = offset, .value = value};
     return true;
@@ -184,25 +161,8 @@ static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size
     }
     memcpy(&pointer, d->record + d->cursor, sizeof(pointer));
     d->cursor += sizeof(pointer);
-    if (!room((void **)&d->shares, &d->share_capacity, d->share_count, sizeof(*d->shares))) {
-        return fail(d, "out of memory", "");
-    }
-    const uint64_t offset = vd_shm_pointer_offset(pointer);
-    struct vd_shm_region *region =
-        vd_shm_get(d->context->shm, vd_shm_pointer_id(pointer), offset, size);
-    if (!region) {
-        return fail(d, what, "outside of shared memory");
-    }
-    d->shares[d->share_count++] = region;
-    *where = region->map + offset;
-    return true;
-}
-
-void vd_decoder_unshare(struct vd_decoder *d)
-{
-    while (d->share_count) {
-        vd_shm_put(d->context->shm, d->shares[--d->share_count]);
-    }
+    const struct vds_loan loan = {.where = where, .pointer = pointer, .size = size, .what = what};
+    return vds_plan_loan(&d->plan, &loan) || no_memory(d);
 }
 
 bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what)
@@ -251,20 +211,11 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
 
 bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
 {
-    const uint64_t pointer = (uintptr_t)*where;
-    const uint64_t offset = vd_shm_pointer_offset(pointer);
-    if (d->shm) {
+    const struct vds_loan loan = {.where = where, .pointer = (uintptr_t)*where, .what = what};
+    if (d->plan.loan_count) {
         return fail(d, what, "a second one");
     }
-    d->shm = vd_shm_get(d->context->shm, vd_shm_pointer_id(pointer), offset, 0);
-    if (!d->shm) {
-        return fail(d, what, "no such shared memory");
-    }
-    if (!remember(d, where, 0)) {
-        return false;
-    }
-    *where = d->shm->map + offset;
-    return true;
+    return remember(d, where, 0) && (vds_plan_loan(&d->plan, &loan) || no_memory(d));
 }
 
 VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsigned n,
@@ -293,44 +244,42 @@ static inline bool is_within(const struct vd_decoder *d, const struct vd_object 
     return object->owner == d->owner_index || object->owner == 0;
 }
 
-/* A command must not meet recording that has not ended yet. */
-static bool settle(struct vd_decoder *d, uint64_t id, const char *what)
+/* The call must not meet recording that has not ended yet. */
+static bool touch_recording(struct vd_decoder *d, uint64_t id, const char *what)
 {
     const uint32_t index = vd_id_index(id);
+    const uint32_t pool =
+        vd_id_type(id) == VD_TYPE_VkCommandPool ? index : vd_object_links(d->objects, index)->pool;
     if (d->alone) {
         return fail(d, what, "in a stream that names no other command buffer");
     }
-    vd_lanes_wait(d->context->lanes, vd_id_type(id) == VD_TYPE_VkCommandPool
-                                         ? index
-                                         : vd_object_links(&d->context->objects, index)->pool);
-    return true;
+    return vds_plan_recording(&d->plan, pool) || no_memory(d);
 }
 
 /* Whether the call only destroys what this id, the n-th of its member, names. */
 static bool is_victim(const struct vd_decoder *d, uint64_t id, uint64_t n)
 {
-    return vd_commands[d->opcode].flags & VD_COMMAND_DESTROYS && n < d->victim_count &&
-           d->victims[n] == id;
+    return vd_commands[d->opcode].flags & VD_COMMAND_DESTROYS && n < d->plan.death_count &&
+           d->plan.deaths[n] == id;
 }
 
 bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
 {
     const uint64_t id = *handle;
-    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
+    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
     if (!object) {
         return fail(d, vd_type_name(type), "no such object");
     }
-    /* A stream has its place in the lane. */
-    if (type == VD_TYPE_VkCommandBuffer && d->opcode != VD_OP_STREAM &&
-        !settle(d, id, vd_type_name(type))) {
+    /* A stream that is alone has its place in the lane. */
+    if (type == VD_TYPE_VkCommandBuffer && !d->alone &&
+        !touch_recording(d, id, vd_type_name(type))) {
         return false;
     }
     d->first = vd_id_index(id);
     d->owner_index = object->owner;
-    d->owner = object->owner ? vd_object_links(&d->context->objects, object->owner)->data : NULL;
-    d->device = d->owner ? &d->owner->dispatch : NULL;
-    if (object->handle == 0 || (object->owner && !d->owner)) {
-        d->tombstone = true;
+    if (object->handle == 0 ||
+        (object->owner && !vd_object_links(d->objects, object->owner)->data)) {
+        d->plan.notes |= VDS_PLAN_TOMBSTONE;
     }
     if (!remember(d, handle, id)) {
         return false;
@@ -347,15 +296,15 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
     if (id == 0) {
         return true;
     }
-    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
+    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
     uint64_t handle = 0;
     if (object && is_within(d, object)) {
         handle = object->handle;
         if (handle == 0 && !is_victim(d, id, n)) {
-            d->tombstone = true;
+            d->plan.notes |= VDS_PLAN_TOMBSTONE;
         }
         if ((type == VD_TYPE_VkCommandBuffer || type == VD_TYPE_VkCommandPool) &&
-            !settle(d, id, what)) {
+            !touch_recording(d, id, what)) {
             return false;
         }
         if (vd_objects[type].child) {
@@ -392,9 +341,11 @@ bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_
 bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t type, const char *what)
 {
     const uint64_t id = *handle;
-    const struct vd_object *object = vd_object_find_type(&d->context->objects, id, type);
+    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
     if (!object || object->handle == 0 || !is_within(d, object)) {
-        d->skip = vd_commands[d->opcode].flags & VD_COMMAND_FORGIVEN;
+        if (vd_commands[d->opcode].flags & VD_COMMAND_FORGIVEN) {
+            d->plan.notes |= VDS_PLAN_SKIP;
+        }
         *handle = 0;
         return remember(d, handle, id);
     }
@@ -412,22 +363,25 @@ bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32
     if (!*where) {
         return true;
     }
+    return vd_dec_births(d, (uint64_t *)*where, count, type, what);
+}
+
+bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
+                   const char *what)
+{
     if (vd_objects[type].pool == VD_TYPE_NONE) {
         d->pool = 0;
     } else if (d->pool == 0 && count != 0) {
         return fail(d, what, "no pool");
     }
-    uint64_t *places = (uint64_t *)*where;
     for (uint64_t i = 0; i < count; i++) {
-        if (!vd_object_addable(&d->context->objects, places[i], type)) {
+        const struct vds_birth birth = {.where = &places[i], .id = places[i], .pool = d->pool};
+        if (!vd_object_addable(d->objects, birth.id, type)) {
             return fail(d, what, "an id that can not be given");
         }
-        if (!room((void **)&d->pendings, &d->pending_capacity, d->pending_count,
-                  sizeof(*d->pendings))) {
-            return fail(d, "out of memory", "");
+        if (!vds_plan_birth(&d->plan, &birth)) {
+            return no_memory(d);
         }
-        d->pendings[d->pending_count++] =
-            (struct vd_pending){.where = &places[i], .id = places[i], .pool = d->pool};
         places[i] = 0;
     }
     return true;
@@ -435,23 +389,19 @@ bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32
 
 static bool add_victim(struct vd_decoder *d, uint64_t id)
 {
-    if (!room((void **)&d->victims, &d->victim_capacity, d->victim_count, sizeof(*d->victims))) {
-        return fail(d, "out of memory", "");
-    }
-    d->victims[d->victim_count++] = id;
-    return true;
+    return vds_plan_death(&d->plan, id) || no_memory(d);
 }
 
 void vd_dec_victim(struct vd_decoder *d, uint64_t id, uint32_t type)
 {
-    d->victim_type = type;
+    d->plan.death_type = type;
     add_victim(d, id);
 }
 
 bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
                     const char *what)
 {
-    d->victim_type = type;
+    d->plan.death_type = type;
     if (!offset) {
         return true;
     }
@@ -472,5 +422,5 @@ bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count
 
 void vd_dec_emptied(struct vd_decoder *d, uint64_t id)
 {
-    d->emptied = id;
+    d->plan.emptied = id;
 }

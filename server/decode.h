@@ -3,6 +3,9 @@
  * Checking records. Generated code walks a record in canonical order and calls these functions,
  * which patch it in place: ids become the host's handles, offsets become pointers. The record is a
  * private copy; nothing here looks at memory that the client can still write.
+ *
+ * Decoding is a function of the record's bytes and the object table. It neither waits nor calls the
+ * driver, and changes nothing but the record: what is to happen stands in a plan.
  */
 #ifndef VIADUCT_SERVER_DECODE_H
 #define VIADUCT_SERVER_DECODE_H
@@ -19,62 +22,41 @@
 #include "object.h"
 #include "objects.h"
 #include "opcodes.h"
+#include "plan.h"
 
-struct vd_context;
-struct vd_device;
-struct vd_instance_dispatch;
-struct vd_device_dispatch;
-struct vd_shm_region;
-
-/* A handle that is about to exist. */
-struct vd_pending {
-    uint64_t *where; /* its place in the record: the driver writes its handle there */
-    uint64_t id;
-    uint32_t pool; /* index of the pool it comes from, 0: none */
-    void *data;    /* for its entry in the table, from whoever serves the command */
+/* A place in what returns to the client, and what to put back there before it does. */
+struct vd_restore {
+    uint32_t offset; /* in the record */
+    uint64_t value;
 };
 
 struct vd_decoder {
-    struct vd_context *context;
-    const struct vd_object_table *objects;       /* the context's */
-    const struct vd_instance_dispatch *instance; /* NULL before vkCreateInstance */
-    const struct vd_device_dispatch *device;     /* NULL at instance level */
-    struct vd_device *owner;                     /* the device that everything must belong to */
-    uint32_t owner_index;                        /* its index in the object table */
-    uint32_t first;                              /* index of the first parameter's object */
-    VkCommandBuffer command_buffer;              /* of a stream */
-    bool alone;                                  /* which names no other one */
-
+    const struct vd_object_table *objects;
     uint8_t *record;
     uint32_t size;
-    uint32_t cursor; /* where the next pointee must lie */
-    uint8_t *out;    /* the output area, zeroed, private */
+    uint32_t cursor;      /* where the next pointee must lie */
+    uint32_t echo;        /* first byte that returns, 0: none */
+    uint32_t owner_index; /* in the object table: the device that everything must belong to */
+    uint32_t first;       /* index of the first parameter's object */
+    uint32_t pool;        /* index of the pool decoded last */
+    uint16_t opcode;
+    bool alone;  /* of a stream: it may name no other command buffer */
+    bool failed; /* malformed: the connection must end */
+    struct vds_plan plan;
+
+    uint8_t *out; /* the output area, zeroed, private */
     uint32_t out_size;
     uint32_t out_cursor;
-    uint32_t echo; /* first byte that returns, 0: none */
-    uint16_t opcode;
-
-    /* Places of pointers and new handles in what returns: restored before it does. */
     struct vd_restore *restores;
     uint32_t restore_count, restore_capacity;
-    struct vd_pending *pendings;
-    uint32_t pending_count, pending_capacity;
-    uint64_t *victims; /* ids that the call destroys */
-    uint32_t victim_count, victim_capacity;
-    uint32_t victim_type;
-    uint64_t emptied;              /* id of a pool whose children the call frees, 0: none */
-    struct vd_shm_region **shares; /* referenced until the command is over */
-    uint32_t share_count, share_capacity;
-    uint32_t pool;             /* index of the pool decoded last */
-    struct vd_shm_region *shm; /* referenced by vd_dec_shm, for the memory to take */
-
-    bool failed;    /* malformed: the connection must end */
-    bool tombstone; /* an object is used whose creation failed: VK_ERROR_DEVICE_LOST */
-    bool skip;      /* there is nothing to call for: VK_SUCCESS */
-
-    int32_t result; /* of the call: VkResult or VkBool32 */
-    uint64_t value;
 };
+
+void vd_decoder_init(struct vd_decoder *d, const struct vd_object_table *objects);
+/* Starts a record at instance level, without output; what the decoder allocated stays. */
+void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
+/* Takes out of the record what must not return. */
+void vd_decoder_restore(struct vd_decoder *d);
+void vd_decoder_finish(struct vd_decoder *d);
 
 enum vd_strictness {
     VD_STRICT,  /* an unknown handle is an error; 0 is VK_NULL_HANDLE */
@@ -84,7 +66,7 @@ enum vd_strictness {
 /* Says in the log what is wrong with the record, once; always returns false. */
 bool vd_dec_fail(struct vd_decoder *d, const char *what);
 
-/* The first parameter: sets owner and dispatch tables. Must not be NULL. */
+/* The first parameter: says which device everything must belong to. Must not be NULL. */
 bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type);
 
 /* What vd_dec_array and vd_dec_handle leave to them: errors, and records of which a part returns. */
@@ -119,15 +101,18 @@ bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const ch
 /* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */
 bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
                 bool required, const char *what);
-/* vd_shm_pointer() to an address. The size is checked by whoever knows it. */
+/* vd_shm_pointer() to memory that the call takes; its size is checked by whoever knows it. */
 bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
 /* An array of ids that the call gives to new objects. Remembers them, zeroes their places. */
 bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
                 bool required, const char *what);
+/* The same of ids that stand at `places`. */
+bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
+                   const char *what);
 
 /* An id to the host's handle: type, generation and device must match. vd_dec_handle_rare does as
- * much, and serves pools and command buffers, too: the last pool is remembered, and it returns when
- * all is replayed that was recorded into a command buffer, or from a command pool. */
+ * much, and serves pools and command buffers, too: the last pool is remembered, and what was recorded
+ * into a command buffer, or from a command pool, is to be replayed before the call. */
 static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
                                  enum vd_strictness strictness, const char *what)
 {

@@ -5,27 +5,11 @@
 #include "protocol/descriptor.h"
 
 #include "context_private.h"
-#include "device.h"
-#include "names.h"
+#include "execute.h"
+#include "own_records.h"
 #include "server_structs.h"
 
-#define BATCH 64
-
-struct batch {
-    struct vd_decoder *d;
-    VkDevice device;
-    PFN_vkUpdateDescriptorSets call;
-    uint32_t count;
-    VkWriteDescriptorSet writes[BATCH];
-};
-
-static void flush(struct batch *batch)
-{
-    if (batch->count) {
-        batch->call(batch->device, batch->count, batch->writes, 0, NULL);
-        batch->count = 0;
-    }
-}
+/* ---- Decoding */
 
 /* The next `size` bytes, NULL: there are fewer. */
 static void *take(struct vd_decoder *d, uint64_t size)
@@ -45,33 +29,14 @@ static bool take_set(struct vd_decoder *d, uint64_t *set)
                      : vd_dec_handle(d, set, VD_TYPE_VkDescriptorSet, VD_STRICT, "descriptor set");
 }
 
-static bool copy(struct batch *batch, const struct vd_descriptor_update *update)
+static bool decode_copy(struct vd_decoder *d)
 {
-    struct vd_decoder *d = batch->d;
     struct vd_descriptor_source *source = take(d, sizeof(*source));
-    if (!source || !take_set(d, &source->set)) {
-        return false;
-    }
-    flush(batch);
-    if (!d->tombstone) {
-        const VkCopyDescriptorSet copy = {
-            .sType = VK_STRUCTURE_TYPE_COPY_DESCRIPTOR_SET,
-            .srcSet = (VkDescriptorSet)source->set,
-            .srcBinding = source->binding,
-            .srcArrayElement = source->element,
-            .dstSet = (VkDescriptorSet)update->set,
-            .dstBinding = update->binding,
-            .dstArrayElement = update->element,
-            .descriptorCount = update->count,
-        };
-        batch->call(batch->device, 0, NULL, 1, &copy);
-    }
-    return true;
+    return source && take_set(d, &source->set);
 }
 
-static bool write(struct batch *batch, const struct vd_descriptor_update *update)
+static bool decode_write(struct vd_decoder *d, const struct vd_descriptor_update *update)
 {
-    struct vd_decoder *d = batch->d;
     const VkDescriptorType type = (VkDescriptorType)update->type;
     const uint32_t size = vd_descriptor_size(type);
     if (size == 0 || update->count == 0) {
@@ -81,6 +46,85 @@ static bool write(struct batch *batch, const struct vd_descriptor_update *update
     if (!descriptors) {
         return false;
     }
+    if (vd_descriptor_is_buffer(type)) {
+        VkDescriptorBufferInfo *info = descriptors;
+        for (uint32_t i = 0; i < update->count; i++) {
+            if (!vd_dec_VkDescriptorBufferInfo(d, &info[i])) {
+                return false;
+            }
+        }
+        return true;
+    }
+    if (vd_descriptor_is_image(type)) {
+        VkDescriptorImageInfo *info = descriptors;
+        for (uint32_t i = 0; i < update->count; i++) {
+            if (!vd_dec_VkDescriptorImageInfo(d, &info[i])) {
+                return false;
+            }
+        }
+        return true;
+    }
+    return vd_dec_handles(d, descriptors, update->count, VD_TYPE_VkBufferView, VD_LENIENT,
+                          "VkWriteDescriptorSet.pTexelBufferView");
+}
+
+bool vds_decode_update_descriptors(struct vd_decoder *d, void *body)
+{
+    if (!vd_dec_first(d, body, VD_TYPE_VkDevice)) {
+        return false;
+    }
+    while (d->cursor < d->size) {
+        struct vd_descriptor_update *update = take(d, sizeof(*update));
+        if (!update || !take_set(d, &update->set) ||
+            !(update->type == VD_DESCRIPTOR_COPY ? decode_copy(d) : decode_write(d, update))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Calling */
+
+#define BATCH 64
+
+struct batch {
+    VkDevice device;
+    PFN_vkUpdateDescriptorSets call;
+    uint32_t count;
+    VkWriteDescriptorSet writes[BATCH];
+};
+
+static void flush(struct batch *batch)
+{
+    if (batch->count) {
+        batch->call(batch->device, batch->count, batch->writes, 0, NULL);
+        batch->count = 0;
+    }
+}
+
+/* Both return how many bytes of descriptors they took. */
+static size_t copy(struct batch *batch, const struct vd_descriptor_update *update)
+{
+    const struct vd_descriptor_source *source = (const struct vd_descriptor_source *)(update + 1);
+    const VkCopyDescriptorSet copy = {
+        .sType = VK_STRUCTURE_TYPE_COPY_DESCRIPTOR_SET,
+        .srcSet = (VkDescriptorSet)source->set,
+        .srcBinding = source->binding,
+        .srcArrayElement = source->element,
+        .dstSet = (VkDescriptorSet)update->set,
+        .dstBinding = update->binding,
+        .dstArrayElement = update->element,
+        .descriptorCount = update->count,
+    };
+    flush(batch);
+    batch->call(batch->device, 0, NULL, 1, &copy);
+    return sizeof(*source);
+}
+
+static size_t write(struct batch *batch, const struct vd_descriptor_update *update)
+{
+    const void *descriptors = update + 1;
+    const VkDescriptorType type = (VkDescriptorType)update->type;
     VkWriteDescriptorSet *write = &batch->writes[batch->count];
     *write = (VkWriteDescriptorSet){
         .sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
@@ -91,61 +135,30 @@ static bool write(struct batch *batch, const struct vd_descriptor_update *update
         .descriptorType = type,
     };
     if (vd_descriptor_is_buffer(type)) {
-        VkDescriptorBufferInfo *info = descriptors;
-        write->pBufferInfo = info;
-        for (uint32_t i = 0; i < update->count; i++) {
-            if (!vd_dec_VkDescriptorBufferInfo(d, &info[i])) {
-                return false;
-            }
-        }
+        write->pBufferInfo = descriptors;
     } else if (vd_descriptor_is_image(type)) {
-        VkDescriptorImageInfo *info = descriptors;
-        write->pImageInfo = info;
-        for (uint32_t i = 0; i < update->count; i++) {
-            if (!vd_dec_VkDescriptorImageInfo(d, &info[i])) {
-                return false;
-            }
-        }
+        write->pImageInfo = descriptors;
     } else {
         write->pTexelBufferView = descriptors;
-        if (!vd_dec_handles(d, descriptors, update->count, VD_TYPE_VkBufferView, VD_LENIENT,
-                            "VkWriteDescriptorSet.pTexelBufferView")) {
-            return false;
-        }
     }
     if (++batch->count == BATCH) {
         flush(batch);
     }
-    return true;
+    return (size_t)vd_descriptor_size(type) * update->count;
 }
 
-bool vd_execute_update_descriptors(struct vd_context *context, uint8_t *bytes)
+void vds_call_update_descriptors(struct vds_execution *x, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    struct vd_decoder *d = &context->decoder;
-    uint64_t *device = (uint64_t *)(record + 1);
-    if (record->flags) {
-        return vd_malformed(record, "asks for a reply");
-    }
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
-    d->cursor = sizeof(*record);
-    if (!take(d, sizeof(*device)) || !vd_dec_first(d, device, VD_TYPE_VkDevice)) {
-        return false;
-    }
+    const uint8_t *at = (const uint8_t *)body + sizeof(uint64_t);
+    const uint8_t *end = x->decoder.record + x->decoder.size;
     struct batch batch;
-    batch.d = d;
-    batch.device = (VkDevice)(uintptr_t)*device;
-    batch.call = d->device ? d->device->vkUpdateDescriptorSets : NULL;
+    batch.device = (VkDevice)(uintptr_t) * (const uint64_t *)body;
+    batch.call = x->device->vkUpdateDescriptorSets;
     batch.count = 0;
-    while (d->cursor < d->size && !d->tombstone) {
-        struct vd_descriptor_update *update = take(d, sizeof(*update));
-        if (!update || !take_set(d, &update->set) ||
-            !(update->type == VD_DESCRIPTOR_COPY ? copy(&batch, update) : write(&batch, update))) {
-            return false;
-        }
+    while (at < end) {
+        const struct vd_descriptor_update *update = (const struct vd_descriptor_update *)at;
+        at += sizeof(*update);
+        at += update->type == VD_DESCRIPTOR_COPY ? copy(&batch, update) : write(&batch, update);
     }
-    if (!vd_context_lose_if_failed(d)) {
-        flush(&batch);
-    }
-    return true;
+    flush(&batch);
 }

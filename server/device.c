@@ -10,6 +10,7 @@
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
+#include "own_records.h"
 #include "queue.h"
 #include "replay.h"
 #include "wait.h"
@@ -102,26 +103,26 @@ static bool remember_queues(struct vd_device *device, const VkDeviceCreateInfo *
     return true;
 }
 
-void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
+void vd_replay_vkCreateDevice(struct vds_execution *x, void *body)
 {
     struct vd_args_vkCreateDevice *a = body;
-    struct vd_instance *instance = d->context->instance;
+    struct vd_instance *instance = x->context->instance;
     struct vd_device *device = calloc(1, sizeof(*device));
     if (!device) {
-        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
         return;
     }
     device->physical_device = vd_physical_device_find(instance, a->physicalDevice);
-    device->index = vd_id_index(d->pendings[0].id);
-    d->result = remember_queues(device, a->pCreateInfo) ? create(device, instance, a->pCreateInfo)
+    device->index = vd_id_index(x->decoder.plan.births[0].id);
+    x->result = remember_queues(device, a->pCreateInfo) ? create(device, instance, a->pCreateInfo)
                                                         : VK_ERROR_OUT_OF_HOST_MEMORY;
-    if (d->result != VK_SUCCESS) {
-        vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)d->result));
+    if (x->result != VK_SUCCESS) {
+        vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)x->result));
         free(device->ranges);
         free(device);
         return;
     }
-    const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)d->context->get_instance_proc_addr(
+    const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)x->context->get_instance_proc_addr(
         instance->handle, "vkGetDeviceProcAddr");
     vd_device_dispatch_load(&device->dispatch, device->handle, get);
     if (!instance->debug_utils) {
@@ -129,7 +130,7 @@ void vd_replay_vkCreateDevice(struct vd_decoder *d, void *body)
     }
     device->next = instance->devices;
     instance->devices = device;
-    d->pendings[0].data = device;
+    x->decoder.plan.births[0].data = device;
     *a->pDevice = device->handle;
 }
 
@@ -147,37 +148,22 @@ static bool has_queue(const struct vd_device *device, const struct vd_get_queue 
     return false;
 }
 
-bool vd_execute_get_queue(struct vd_context *context, uint8_t *bytes)
+bool vds_decode_get_queue(struct vd_decoder *d, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    struct vd_get_queue *args = (struct vd_get_queue *)(bytes + vd_record_body(record));
-    if (record->size != vd_record_body(record) + sizeof(*args)) {
-        return vd_malformed(record, "arguments of a wrong size");
+    struct vd_get_queue *args = body;
+    if (args->slot >= VD_QUEUE_MAX) {
+        return vd_dec_fail(d, "a slot that there is not");
     }
-    if (args->slot >= VD_QUEUE_MAX || context->queue_slots[args->slot] || !context->completion ||
-        !vd_object_addable(&context->objects, args->queue, VD_TYPE_VkQueue)) {
-        return vd_malformed(record, "a slot or id that can not be given");
-    }
-    struct vd_answer answer;
-    if (!vd_answer_begin(context, &answer, record)) {
-        return false;
-    }
-    struct vd_decoder *d = &context->decoder;
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
-    d->instance = NULL;
-    bool ok = false;
-    const uint64_t id = args->queue;
-    if (answer.request.out_size || answer.request.echo) {
-        vd_dec_fail(d, "asks for output");
-        goto end_answer;
-    }
-    if (!vd_dec_first(d, &args->device, VD_TYPE_VkDevice)) {
-        goto end_answer;
-    }
-    ok = true;
+    return vd_dec_first(d, &args->device, VD_TYPE_VkDevice) &&
+           vd_dec_births(d, &args->queue, 1, VD_TYPE_VkQueue, "queue");
+}
+
+/* NULL: the host has none. */
+static struct vd_queue *make_queue(struct vds_execution *x, const struct vd_get_queue *args)
+{
     VkQueue handle = VK_NULL_HANDLE;
-    if (d->tombstone || !has_queue(d->owner, args)) {
-        goto no_queue;
+    if (!has_queue(x->owner, args)) {
+        return NULL;
     }
     if (args->flags) {
         const VkDeviceQueueInfo2 info = {
@@ -186,34 +172,33 @@ bool vd_execute_get_queue(struct vd_context *context, uint8_t *bytes)
             .queueFamilyIndex = args->family,
             .queueIndex = args->index,
         };
-        d->device->vkGetDeviceQueue2(d->owner->handle, &info, &handle);
+        x->device->vkGetDeviceQueue2(x->owner->handle, &info, &handle);
     } else {
-        d->device->vkGetDeviceQueue(d->owner->handle, args->family, args->index, &handle);
+        x->device->vkGetDeviceQueue(x->owner->handle, args->family, args->index, &handle);
     }
-    if (!handle) {
-        goto no_queue;
-    }
-    struct vd_queue *queue = vd_queue_create(context, d->owner, handle, args->slot);
-    if (!queue) {
-        goto no_queue;
-    }
-    queue->next = d->owner->queues;
-    d->owner->queues = queue;
-    if (!vd_object_add(&context->objects, id, (uintptr_t)handle, d->owner_index, 0, queue)) {
-        ok = vd_dec_fail(d, "its queue can not be added");
-        goto end_answer;
-    }
-    vd_answer_send(context, &answer, d);
-    goto end_answer;
+    return handle ? vd_queue_create(x->context, x->owner, handle, args->slot) : NULL;
+}
 
-no_queue:
-    vd_context_lose(context, "the host has no queue %u of family %u", args->index, args->family);
-    d->result = VK_ERROR_DEVICE_LOST;
-    ok = vd_object_add(&context->objects, id, 0, d->owner_index, 0, NULL);
-    vd_answer_send(context, &answer, d);
-end_answer:
-    vd_answer_end(context, &answer);
-    return ok;
+void vds_call_get_queue(struct vds_execution *x, void *body)
+{
+    const struct vd_get_queue *args = body;
+    struct vd_context *context = x->context;
+    if (context->queue_slots[args->slot] || !context->completion) {
+        vd_dec_fail(&x->decoder, "a slot that can not be given");
+        return;
+    }
+    struct vd_queue *queue = make_queue(x, args);
+    if (!queue) {
+        vd_context_lose(context, "the host has no queue %u of family %u", args->index,
+                        args->family);
+        x->result = VK_ERROR_DEVICE_LOST;
+        return;
+    }
+    queue->next = x->owner->queues;
+    x->owner->queues = queue;
+    struct vds_birth *birth = &x->decoder.plan.births[0];
+    *birth->where = (uintptr_t)queue->handle;
+    birth->data = queue;
 }
 
 /* ---- The end */
@@ -330,8 +315,8 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
     free(device);
 }
 
-void vd_replay_vkDestroyDevice(struct vd_decoder *d, void *body)
+void vd_replay_vkDestroyDevice(struct vds_execution *x, void *body)
 {
     (void)body;
-    vd_device_destroy(d->context, d->owner);
+    vd_device_destroy(x->context, x->owner);
 }

@@ -8,6 +8,7 @@
 #include "context_private.h"
 #include "log.h"
 #include "opcodes.h"
+#include "own_records.h"
 #include "queue.h"
 #include "shm.h"
 
@@ -112,24 +113,29 @@ static bool add(struct vd_pending_fences *fences, const struct vd_pending_fence 
     return true;
 }
 
-bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
+/* A queue that there is not, for its creation failed, does not keep the fence from being marked. */
+bool vds_decode_signal_fence(struct vd_decoder *d, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    const struct vd_signal_fence *args = (const struct vd_signal_fence *)(record + 1);
-    if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
-        return vd_malformed(record, "flags, or arguments of a wrong size");
+    const struct vd_signal_fence *args = body;
+    if (!vd_object_find_type(d->objects, args->queue, VD_TYPE_VkQueue)) {
+        return vd_dec_fail(d, "no such queue");
     }
-    const struct vd_object *object =
-        vd_object_find_type(&context->objects, args->queue, VD_TYPE_VkQueue);
-    if (!object) {
-        return vd_malformed(record, "no such queue");
-    }
+    d->first = vd_id_index(args->queue);
+    return true;
+}
+
+void vds_call_signal_fence(struct vds_execution *x, void *body)
+{
+    const struct vd_signal_fence *args = body;
+    struct vd_context *context = x->context;
+    struct vd_decoder *d = &x->decoder;
     struct vd_pending_fence fence = {
-        .queue = vd_object_links(&context->objects, vd_id_index(args->queue))->data,
+        .queue = vd_object_links(d->objects, d->first)->data,
         .number = args->number,
     };
     if (fence.number && fence.queue && fence.number <= fence.queue->number) {
-        return vd_malformed(record, "for a batch that came before");
+        vd_dec_fail(d, "for a batch that came before");
+        return;
     }
     const uint64_t offset = vd_shm_pointer_offset(args->state);
     fence.region =
@@ -138,8 +144,10 @@ bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
             : NULL;
     if (!fence.region) {
         /* When the device is lost, fences are destroyed that the client has not seen signalled. */
-        return atomic_load_explicit(&context->lost, memory_order_relaxed) ||
-               vd_malformed(record, "no such word in shared memory");
+        if (!atomic_load_explicit(&context->lost, memory_order_relaxed)) {
+            vd_dec_fail(d, "no such word in shared memory");
+        }
+        return;
     }
     fence.state = (_Atomic uint32_t *)(fence.region->map + offset);
     if (fence.number == 0) {
@@ -150,5 +158,4 @@ bool vd_execute_signal_fence(struct vd_context *context, uint8_t *bytes)
         mark(fence.state);
         vd_shm_put(context->shm, fence.region);
     }
-    return true;
 }

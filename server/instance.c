@@ -210,20 +210,20 @@ void vd_context_warm(struct vd_context *context)
     }
 }
 
-void vd_replay_vkCreateInstance(struct vd_decoder *d, void *body)
+void vd_replay_vkCreateInstance(struct vds_execution *x, void *body)
 {
     struct vd_args_vkCreateInstance *a = body;
     VkResult result;
-    struct vd_instance *instance = vd_instance_create(d->context, a->pCreateInfo, &result);
-    d->result = result;
+    struct vd_instance *instance = vd_instance_create(x->context, a->pCreateInfo, &result);
+    x->result = result;
     if (instance) {
-        d->context->instance = instance;
+        x->context->instance = instance;
         *a->pInstance = instance->handle;
     }
 }
 
-void vd_replay_vkDestroyInstance(struct vd_decoder *d, void *body)
+void vd_replay_vkDestroyInstance(struct vds_execution *x, void *body)
 {
     (void)body;
-    vd_instance_destroy(d->context, d->context->instance);
+    vd_instance_destroy(x->context, x->context->instance);
 }

@@ -62,7 +62,7 @@ static void free_jobs(struct vd_job *job)
 {
     while (job) {
         struct vd_job *next = job->next;
-        vd_decoder_finish(&job->decoder);
+        vds_execution_finish(&job->execution);
         free(job->bytes);
         free(job);
         job = next;
@@ -233,7 +233,7 @@ struct vd_job *vd_lanes_take(struct vd_lanes *lanes)
     }
     job = calloc(1, sizeof(*job));
     if (job) {
-        vd_decoder_init(&job->decoder, lanes->context);
+        vds_execution_init(&job->execution, lanes->context);
     } else {
         vd_log(VD_LOG_ERROR, "out of memory for a stream");
     }

@@ -5,7 +5,7 @@
  * order, and different lanes have nothing to do with each other.
  *
  * The thread that executes the ring (the engine) posts streams, and waits for lanes before it does
- * something that recording must not see: see vd_dec_handle_rare and VD_COMMAND_SETTLES. It replays
+ * something that recording must not see: see vds_wait. It replays
  * streams itself when it has nothing else to do, and so alone for a client with one thread; others
  * help as soon as streams of different lanes are there at the same time.
  */
@@ -15,15 +15,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "decode.h"
+#include "execute.h"
 
-struct vd_context;
 struct vd_lane;
 struct vd_lanes;
 
 /* A stream to be replayed; kept, with its memory, for later ones. */
 struct vd_job {
-    struct vd_decoder decoder; /* set to the command buffer and its device */
+    struct vds_execution execution; /* set to the command buffer and its device */
     uint8_t *bytes;
     size_t capacity;
     uint32_t size;
@@ -35,6 +34,9 @@ struct vd_job {
     struct vd_job *next, *previous;
     bool running;
 };
+
+/* Replays it, by any thread (stream.c). False: malformed. */
+bool vd_stream_replay(struct vd_job *job);
 
 /* NULL: no memory. `threads` help the engine; 0: it does everything itself. */
 struct vd_lanes *vd_lanes_create(struct vd_context *context, uint32_t threads);

@@ -11,9 +11,17 @@
 #include "device.h"
 #include "log.h"
 #include "replay.h"
+#include "shm.h"
+
+/* The shared memory that the record names, NULL: it imports none. No record of these names more. */
+static struct vds_loan *import_of(const struct vds_execution *x)
+{
+    const struct vds_plan *plan = &x->decoder.plan;
+    return plan->loan_count ? &plan->loans[0] : NULL;
+}
 
 /* The part of shared memory that is imported, if any, must hold what is allocated. */
-static bool check_import(struct vd_decoder *d, const VkMemoryAllocateInfo *info)
+static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *info)
 {
     const VkImportMemoryHostPointerInfoEXT *import = NULL;
     for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
@@ -24,26 +32,27 @@ static bool check_import(struct vd_decoder *d, const VkMemoryAllocateInfo *info)
     if (!import) {
         return true;
     }
-    const uint32_t alignment = d->owner->physical_device->import_alignment;
+    const uint32_t alignment = x->owner->physical_device->import_alignment;
     if (alignment == 0) {
-        return vd_dec_fail(d, "imports memory where the host can not");
+        return vd_dec_fail(&x->decoder, "imports memory where the host can not");
     }
     if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT) {
-        return vd_dec_fail(d, "imports memory that is no host allocation");
+        return vd_dec_fail(&x->decoder, "imports memory that is no host allocation");
     }
-    const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - d->shm->map);
-    if (info->allocationSize > d->shm->size - offset) {
-        return vd_dec_fail(d, "imports memory beyond its shared memory");
+    const struct vd_shm_region *region = import_of(x)->region;
+    const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - region->map);
+    if (info->allocationSize > region->size - offset) {
+        return vd_dec_fail(&x->decoder, "imports memory beyond its shared memory");
     }
     if ((uintptr_t)import->pHostPointer % alignment != 0 || info->allocationSize % alignment != 0) {
-        d->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
+        x->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
         return false;
     }
     return true;
 }
 
 /* Puts the descriptor that is imported, if any, in the place of its id: *fd, or -1. */
-static bool take_import(struct vd_decoder *d, const VkMemoryAllocateInfo *info, int *fd)
+static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
 {
     *fd = -1;
     for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
@@ -53,68 +62,69 @@ static bool take_import(struct vd_decoder *d, const VkMemoryAllocateInfo *info, 
             continue;
         }
         if (*fd >= 0) {
-            return vd_dec_fail(d, "imports two descriptors");
+            return vd_dec_fail(&x->decoder, "imports two descriptors");
         }
-        *fd = import->fd = vd_shm_take_fd(d->context->shm, (uint32_t)import->fd);
+        *fd = import->fd = vd_shm_take_fd(x->context->shm, (uint32_t)import->fd);
         if (*fd < 0) {
-            return vd_dec_fail(d, "imports a descriptor that was not given");
+            return vd_dec_fail(&x->decoder, "imports a descriptor that was not given");
         }
     }
     return true;
 }
 
-void vd_replay_vkAllocateMemory(struct vd_decoder *d, void *body)
+void vd_replay_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
     int fd;
-    if (!check_import(d, a->pAllocateInfo) || !take_import(d, a->pAllocateInfo, &fd)) {
+    if (!check_import(x, a->pAllocateInfo) || !take_import(x, a->pAllocateInfo, &fd)) {
         return;
     }
-    d->result = d->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
-    if (d->result != VK_SUCCESS && fd >= 0) {
+    x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
+    if (x->result != VK_SUCCESS && fd >= 0) {
         close(fd); /* else the driver's */
     }
-    if (d->result == VK_SUCCESS && d->shm) {
-        d->pendings[0].data = d->shm;
-        d->shm = NULL;
+    struct vds_loan *import = import_of(x);
+    if (x->result == VK_SUCCESS && import) {
+        x->decoder.plan.births[0].data = import->region;
+        import->region = NULL;
     }
 }
 
-void vd_replay_vkFreeMemory(struct vd_decoder *d, void *body)
+void vd_replay_vkFreeMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkFreeMemory *a = body;
     /* The shared memory goes with the table's entry, after this. */
-    d->device->vkFreeMemory(a->device, a->memory, NULL);
+    x->device->vkFreeMemory(a->device, a->memory, NULL);
 }
 
-void vd_replay_vkGetMemoryFdKHR(struct vd_decoder *d, void *body)
+void vd_replay_vkGetMemoryFdKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetMemoryFdKHR *a = body;
-    if (!d->device->vkGetMemoryFdKHR) {
-        vd_dec_fail(d, "the host has no such command");
+    if (!x->device->vkGetMemoryFdKHR) {
+        vd_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     int fd;
-    d->result = d->device->vkGetMemoryFdKHR(a->device, a->pGetFdInfo, &fd);
-    if (d->result == VK_SUCCESS) {
-        *a->pFd = (int)vd_shm_add_fd(d->context->shm, fd);
-        d->result = *a->pFd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
+    x->result = x->device->vkGetMemoryFdKHR(a->device, a->pGetFdInfo, &fd);
+    if (x->result == VK_SUCCESS) {
+        *a->pFd = (int)vd_shm_add_fd(x->context->shm, fd);
+        x->result = *a->pFd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
 }
 
-void vd_replay_vkGetMemoryFdPropertiesKHR(struct vd_decoder *d, void *body)
+void vd_replay_vkGetMemoryFdPropertiesKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetMemoryFdPropertiesKHR *a = body;
-    const int fd = vd_shm_take_fd(d->context->shm, (uint32_t)a->fd);
+    const int fd = vd_shm_take_fd(x->context->shm, (uint32_t)a->fd);
     if (fd < 0) {
-        vd_dec_fail(d, "asks for a descriptor that was not given");
+        vd_dec_fail(&x->decoder, "asks for a descriptor that was not given");
         return;
     }
-    if (d->device->vkGetMemoryFdPropertiesKHR) {
-        d->result = d->device->vkGetMemoryFdPropertiesKHR(a->device, a->handleType, fd,
+    if (x->device->vkGetMemoryFdPropertiesKHR) {
+        x->result = x->device->vkGetMemoryFdPropertiesKHR(a->device, a->handleType, fd,
                                                           a->pMemoryFdProperties);
     } else {
-        vd_dec_fail(d, "the host has no such command");
+        vd_dec_fail(&x->decoder, "the host has no such command");
     }
     close(fd);
 }

@@ -439,87 +439,67 @@ static void append_device(struct vd_context *context, struct blob *blob,
     }
 }
 
-/* Gives ids to the first devices that have none. */
-static bool name_devices(struct vd_context *context, const struct vd_record *record,
-                         const uint64_t *ids, uint32_t count)
+/* Gives ids to the first devices that have none. False: malformed. */
+static bool name_devices(struct vds_execution *x, const uint64_t *ids, uint32_t count)
 {
-    struct vd_instance *instance = context->instance;
+    struct vd_instance *instance = x->context->instance;
     for (uint32_t i = 0; i < count; i++) {
         struct vd_physical_device *pd = &instance->physical_devices[i];
         if (pd->id) {
             continue;
         }
         if (vd_id_type(ids[i]) != VD_TYPE_VkPhysicalDevice ||
-            !vd_object_add(&context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
-            return vd_malformed(record, "an id that can not be given");
+            !vd_object_add(&x->context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
+            return vd_dec_fail(&x->decoder, "an id that can not be given");
         }
         pd->id = ids[i];
     }
     return true;
 }
 
-bool vd_execute_get_physical_devices(struct vd_context *context, uint8_t *bytes)
+bool vds_decode_get_physical_devices(struct vd_decoder *d, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    const struct vd_get_physical_devices *args =
-        (const struct vd_get_physical_devices *)(bytes + vd_record_body(record));
-    struct vd_answer answer;
-    if (!context->instance) {
-        return vd_malformed(record, "before vkCreateInstance");
+    const struct vd_get_physical_devices *args = body;
+    if (args->id_count > (d->size - d->cursor) / sizeof(uint64_t)) {
+        return vd_dec_fail(d, "a list of ids that does not fit");
     }
-    if (!vd_answer_begin(context, &answer, record)) {
-        return false;
-    }
-    bool ok = false;
-    struct blob blob = {0};
-    if (!answer.region || answer.request.echo) {
-        vd_malformed(record, "asks for no answer, or for an echo");
-        goto end_answer;
-    }
-    if (record->size < vd_record_body(record) + sizeof(*args) ||
-        record->size !=
-            vd_record_body(record) + sizeof(*args) + (uint64_t)args->id_count * sizeof(uint64_t)) {
-        vd_malformed(record, "a list of ids that does not fit");
-        goto end_answer;
-    }
-    if (vd_align(args->capacity) != answer.request.out_size ||
+    d->cursor += args->id_count * (uint32_t)sizeof(uint64_t);
+    if (vd_align(args->capacity) != d->out_size ||
         args->capacity < sizeof(struct vd_physical_devices)) {
-        vd_malformed(record, "a capacity that is not the output area's");
-        goto end_answer;
+        return vd_dec_fail(d, "a capacity that is not the output area's");
     }
+    d->out_cursor = d->out_size;
+    return true;
+}
 
-    const struct vd_instance *instance = context->instance;
+void vds_call_get_physical_devices(struct vds_execution *x, void *body)
+{
+    const struct vd_get_physical_devices *args = body;
+    const struct vd_instance *instance = x->context->instance;
+    if (!instance) {
+        vd_dec_fail(&x->decoder, "before vkCreateInstance");
+        return;
+    }
     const uint32_t named = args->id_count < instance->physical_device_count
                                ? args->id_count
                                : instance->physical_device_count;
-    if (!name_devices(context, record, (const uint64_t *)(args + 1), named)) {
-        goto end_answer;
+    if (!name_devices(x, (const uint64_t *)(args + 1), named)) {
+        return;
     }
+    struct blob blob = {0};
     append(&blob, sizeof(struct vd_physical_devices));
     for (uint32_t i = 0; i < named; i++) {
-        append_device(context, &blob, &instance->physical_devices[i]);
+        append_device(x->context, &blob, &instance->physical_devices[i]);
     }
-    struct vd_decoder *d = &context->decoder;
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
-    if (blob.failed ||
-        !vd_buffer_reserve(&context->out, &context->out_capacity, answer.request.out_size)) {
-        vd_log(VD_LOG_ERROR, "out of memory for the properties of %u devices", named);
-        goto free_blob;
+    if (blob.failed) {
+        vd_dec_fail(&x->decoder, "no memory for the properties of the devices");
+    } else {
+        const struct vd_physical_devices head = {
+            .count = instance->physical_device_count,
+            .size = (uint32_t)blob.size,
+        };
+        memcpy(blob.bytes, &head, sizeof(head));
+        memcpy(x->decoder.out, blob.bytes, blob.size <= args->capacity ? blob.size : sizeof(head));
     }
-    const struct vd_physical_devices head = {
-        .count = instance->physical_device_count,
-        .size = (uint32_t)blob.size,
-    };
-    memcpy(blob.bytes, &head, sizeof(head));
-    memset(context->out, 0, answer.request.out_size);
-    memcpy(context->out, blob.bytes, blob.size <= args->capacity ? blob.size : sizeof(head));
-    d->out = context->out;
-    vd_answer_send(context, &answer, d);
-    ok = true;
-
-free_blob:
     free(blob.bytes);
-end_answer:
-    vd_answer_end(context, &answer);
-    return ok;
 }

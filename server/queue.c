@@ -11,6 +11,7 @@
 #include "common/chain.h"
 
 #include "args.h"
+#include "buffer.h"
 #include "context_private.h"
 #include "device.h"
 #include "log.h"
@@ -18,9 +19,9 @@
 #include "replay.h"
 
 /* The decoder has checked that the first parameter is a queue, and no tombstone. */
-static struct vd_queue *queue_of(const struct vd_decoder *d)
+static struct vd_queue *queue_of(const struct vds_execution *x)
 {
-    return vd_object_links(&d->context->objects, d->first)->data;
+    return vd_object_links(&x->context->objects, x->decoder.first)->data;
 }
 
 /* ---- Scratch memory of a submission */
@@ -196,20 +197,20 @@ static void drop_signalled2(struct vd_device *device, VkSubmitInfo2 *submit)
 
 /* ---- All three */
 
-/* False: nothing is to be submitted, and d->result says why. */
-static bool begin(struct vd_decoder *d, struct vd_queue *queue, uint64_t fence, size_t scratch_size,
-                  struct scratch *scratch)
+/* False: nothing is to be submitted, and x->result says why. */
+static bool begin(struct vds_execution *x, struct vd_queue *queue, uint64_t fence,
+                  size_t scratch_size, struct scratch *scratch)
 {
     if (fence) {
-        return vd_dec_fail(d, "a fence, which is the client's business");
+        return vd_dec_fail(&x->decoder, "a fence, which is the client's business");
     }
-    if (atomic_load_explicit(&d->context->lost, memory_order_relaxed)) {
-        d->result = VK_ERROR_DEVICE_LOST;
+    if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
+        x->result = VK_ERROR_DEVICE_LOST;
         return false;
     }
     if (!vd_buffer_reserve(&queue->scratch, &queue->scratch_capacity, scratch_size)) {
-        d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-        vd_context_lose(d->context, "no memory for a submission");
+        x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        vd_context_lose(x->context, "no memory for a submission");
         return false;
     }
     scratch->at = queue->scratch;
@@ -217,29 +218,29 @@ static bool begin(struct vd_decoder *d, struct vd_queue *queue, uint64_t fence, 
 }
 
 /* The numbers are taken either way: the client counts without asking. */
-static void end(struct vd_decoder *d, struct vd_queue *queue, uint32_t batches, bool sparse)
+static void end(struct vds_execution *x, struct vd_queue *queue, uint32_t batches, bool sparse)
 {
     queue->number += batches;
     queue->sparse = sparse;
-    if (d->result == VK_SUCCESS) {
+    if (x->result == VK_SUCCESS) {
         vd_queue_expect(queue, queue->number);
     } else {
-        vd_context_lose(d->context, "%s: %s", vd_opcode_name(d->opcode),
-                        vd_result_name((VkResult)d->result));
+        vd_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
+                        vd_result_name((VkResult)x->result));
     }
 }
 
-void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
+void vd_replay_vkQueueSubmit(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit *a = body;
-    struct vd_queue *queue = queue_of(d);
+    struct vd_queue *queue = queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {
         size += old_size(a->pSubmits[i].waitSemaphoreCount, a->pSubmits[i].signalSemaphoreCount);
     }
     struct scratch scratch = {0};
-    if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
         return;
     }
 
@@ -260,21 +261,21 @@ void vd_replay_vkQueueSubmit(struct vd_decoder *d, void *body)
         drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, queue->number + 1 + i, i == 0 && queue->sparse);
     }
-    d->result = d->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
-    end(d, queue, count, false);
+    x->result = x->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
+    end(x, queue, count, false);
 }
 
-void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
+void vd_replay_vkQueueBindSparse(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueBindSparse *a = body;
-    struct vd_queue *queue = queue_of(d);
+    struct vd_queue *queue = queue_of(x);
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
     for (uint32_t i = 0; i < a->bindInfoCount; i++) {
         size += old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
     }
     struct scratch scratch = {0};
-    if (!begin(d, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
         return;
     }
 
@@ -295,14 +296,14 @@ void vd_replay_vkQueueBindSparse(struct vd_decoder *d, void *body)
         drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, number, number > 1);
     }
-    d->result = d->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
-    end(d, queue, count, true);
+    x->result = x->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
+    end(x, queue, count, true);
 }
 
-void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
+void vd_replay_vkQueueSubmit2(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit2 *a = body;
-    struct vd_queue *queue = queue_of(d);
+    struct vd_queue *queue = queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo2) + sizeof(VkSemaphoreSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {
@@ -311,7 +312,7 @@ void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
                 sizeof(VkSemaphoreSubmitInfo);
     }
     struct scratch scratch = {0};
-    if (!begin(d, queue, (uintptr_t)a->fence, size, &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size, &scratch)) {
         return;
     }
 
@@ -341,6 +342,6 @@ void vd_replay_vkQueueSubmit2(struct vd_decoder *d, void *body)
             submit->pWaitSemaphoreInfos = waits;
         }
     }
-    d->result = d->device->vkQueueSubmit2(a->queue, count, submits, VK_NULL_HANDLE);
-    end(d, queue, count, false);
+    x->result = x->device->vkQueueSubmit2(a->queue, count, submits, VK_NULL_HANDLE);
+    end(x, queue, count, false);
 }

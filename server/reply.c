@@ -2,33 +2,43 @@
 #include <stdatomic.h>
 
 #include "context_private.h"
+#include "execute.h"
+#include "shm.h"
 
-bool vd_answer_begin(struct vd_context *context, struct vd_answer *answer,
-                     const struct vd_record *record)
+bool vd_answer_read(struct vds_execution *x)
 {
-    *answer = (struct vd_answer){0};
+    struct vd_decoder *d = &x->decoder;
+    const struct vd_record *record = (const struct vd_record *)d->record;
     if (!(record->flags & VD_RECORD_REPLY)) {
         return true;
     }
     const uint32_t body = vd_record_body(record);
     if (record->size < body) {
-        return vd_malformed(record, "a reply request that is cut short");
+        return vd_dec_fail(d, "a reply request that is cut short");
     }
-    memcpy(&answer->request, record + 1, sizeof(answer->request));
-    const struct vd_reply_request *request = &answer->request;
+    struct vd_reply_request *request = &x->answer.request;
+    memcpy(request, record + 1, sizeof(*request));
     if (request->out_size % VD_ALIGN != 0 || request->out_size > VD_RECORD_MAX ||
         request->offset % VD_ALIGN != 0 ||
         (request->echo &&
          (request->echo < body || request->echo > record->size || request->echo % VD_ALIGN != 0))) {
-        return vd_malformed(record, "a reply request that makes no sense");
+        return vd_dec_fail(d, "a reply request that makes no sense");
     }
-    const uint32_t echo_size = request->echo ? record->size - request->echo : 0;
-    answer->region = vd_shm_get(context->shm, request->shm, request->offset,
-                                sizeof(struct vd_reply) + (uint64_t)request->out_size + echo_size);
-    if (!answer->region) {
-        return vd_malformed(record, "a reply outside of shared memory");
-    }
+    x->answer.asked = true;
     return true;
+}
+
+bool vd_answer_hold(struct vds_execution *x)
+{
+    struct vd_answer *answer = &x->answer;
+    const struct vd_reply_request *request = &answer->request;
+    if (!answer->asked) {
+        return true;
+    }
+    const uint32_t echo_size = request->echo ? x->decoder.size - request->echo : 0;
+    answer->region = vd_shm_get(x->context->shm, request->shm, request->offset,
+                                sizeof(struct vd_reply) + (uint64_t)request->out_size + echo_size);
+    return answer->region || vd_dec_fail(&x->decoder, "a reply outside of shared memory");
 }
 
 static void publish(struct vd_reply *reply)
@@ -41,13 +51,14 @@ static void publish(struct vd_reply *reply)
     }
 }
 
-void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct vd_decoder *d)
+void vd_answer_send(struct vds_execution *x)
 {
-    if (!answer->region) {
+    struct vd_decoder *d = &x->decoder;
+    if (!x->answer.region) {
         return;
     }
-    const struct vd_reply_request *request = &answer->request;
-    struct vd_reply *reply = (struct vd_reply *)(answer->region->map + request->offset);
+    const struct vd_reply_request *request = &x->answer.request;
+    struct vd_reply *reply = (struct vd_reply *)(x->answer.region->map + request->offset);
     uint8_t *to = (uint8_t *)(reply + 1);
     if (request->out_size) {
         memcpy(to, d->out, request->out_size);
@@ -56,10 +67,10 @@ void vd_answer_send(struct vd_context *context, struct vd_answer *answer, struct
         vd_decoder_restore(d);
         memcpy(to + request->out_size, d->record + request->echo, d->size - request->echo);
     }
-    reply->result = d->result;
-    reply->value = d->value;
+    reply->result = x->result;
+    reply->value = x->value;
     publish(reply);
-    vd_answer_end(context, answer);
+    vd_answer_end(x->context, &x->answer);
 }
 
 void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer)

@@ -14,6 +14,7 @@
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
+#include "own_records.h"
 #include "queue.h"
 #include "replay.h"
 
@@ -71,10 +72,10 @@ static void advance(struct vd_device *device)
     }
 }
 
-void vd_replay_vkDestroySemaphore(struct vd_decoder *d, void *body)
+void vd_replay_vkDestroySemaphore(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkDestroySemaphore *a = body;
-    struct vd_device *device = d->owner;
+    struct vd_device *device = x->owner;
     if (!a->semaphore) {
         return;
     }
@@ -127,78 +128,69 @@ static void submit_signal(struct vd_context *context, struct vd_device *device,
     }
 }
 
-bool vd_execute_signal_semaphore(struct vd_context *context, uint8_t *bytes)
+bool vds_decode_signal_semaphore(struct vd_decoder *d, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    const struct vd_signal_semaphore *args = (const struct vd_signal_semaphore *)(record + 1);
-    if (record->flags || record->size != sizeof(*record) + sizeof(*args)) {
-        return vd_malformed(record, "flags, or arguments of a wrong size");
+    struct vd_signal_semaphore *args = body;
+    return vd_dec_first(d, &args->semaphore, VD_TYPE_VkSemaphore);
+}
+
+void vds_call_signal_semaphore(struct vds_execution *x, void *body)
+{
+    const struct vd_signal_semaphore *args = body;
+    const VkSemaphore semaphore = (VkSemaphore)args->semaphore;
+    vd_semaphore_take_signalled(x->owner, semaphore); /* twice is no more than once */
+    if (!append(&x->owner->signalled, semaphore)) {
+        submit_signal(x->context, x->owner, semaphore);
     }
-    const struct vd_object *object =
-        vd_object_find_type(&context->objects, args->semaphore, VD_TYPE_VkSemaphore);
-    if (!object) {
-        return vd_malformed(record, "no such semaphore");
-    }
-    struct vd_device *device = vd_object_links(&context->objects, object->owner)->data;
-    const VkSemaphore handle = (VkSemaphore)(uintptr_t)object->handle;
-    if (!handle || !device) {
-        vd_context_lose(context, "a semaphore is signalled whose creation failed");
-        return true;
-    }
-    vd_semaphore_take_signalled(device, handle); /* twice is no more than once */
-    if (!append(&device->signalled, handle)) {
-        submit_signal(context, device, handle);
-    }
-    return true;
 }
 
 /* Before its payload leaves, or another one hides it. */
-static void settle_signal(const struct vd_decoder *d, VkSemaphore semaphore)
+static void settle_signal(const struct vds_execution *x, VkSemaphore semaphore)
 {
-    if (vd_semaphore_take_signalled(d->owner, semaphore)) {
-        submit_signal(d->context, d->owner, semaphore);
+    if (vd_semaphore_take_signalled(x->owner, semaphore)) {
+        submit_signal(x->context, x->owner, semaphore);
     }
 }
 
 /* ---- Descriptors, which the host's driver makes and takes, stand in records as ids */
 
-void vd_replay_vkImportSemaphoreFdKHR(struct vd_decoder *d, void *body)
+void vd_replay_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkImportSemaphoreFdKHR *a = body;
-    if (!d->device->vkImportSemaphoreFdKHR) {
-        vd_dec_fail(d, "the host has no such command");
+    if (!x->device->vkImportSemaphoreFdKHR) {
+        vd_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     VkImportSemaphoreFdInfoKHR info = *a->pImportSemaphoreFdInfo;
     const bool is_signalled =
         info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT && info.fd == -1;
     if (!is_signalled) {
-        info.fd = vd_shm_take_fd(d->context->shm, (uint32_t)info.fd);
+        info.fd = vd_shm_take_fd(x->context->shm, (uint32_t)info.fd);
         if (info.fd < 0) {
-            vd_dec_fail(d, "imports a descriptor that was not given");
+            vd_dec_fail(&x->decoder, "imports a descriptor that was not given");
             return;
         }
     }
-    settle_signal(d, info.semaphore);
-    d->result = d->device->vkImportSemaphoreFdKHR(a->device, &info);
-    if (d->result != VK_SUCCESS && info.fd >= 0) {
+    settle_signal(x, info.semaphore);
+    x->result = x->device->vkImportSemaphoreFdKHR(a->device, &info);
+    if (x->result != VK_SUCCESS && info.fd >= 0) {
         close(info.fd); /* else the driver's */
     }
 }
 
-void vd_replay_vkGetSemaphoreFdKHR(struct vd_decoder *d, void *body)
+void vd_replay_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetSemaphoreFdKHR *a = body;
-    if (!d->device->vkGetSemaphoreFdKHR) {
-        vd_dec_fail(d, "the host has no such command");
+    if (!x->device->vkGetSemaphoreFdKHR) {
+        vd_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     int fd = -1;
-    settle_signal(d, a->pGetFdInfo->semaphore);
-    d->result = d->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
-    if (d->result == VK_SUCCESS && fd >= 0) {
-        fd = (int)vd_shm_add_fd(d->context->shm, fd);
-        d->result = fd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
+    settle_signal(x, a->pGetFdInfo->semaphore);
+    x->result = x->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
+    if (x->result == VK_SUCCESS && fd >= 0) {
+        fd = (int)vd_shm_add_fd(x->context->shm, fd);
+        x->result = fd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
     *a->pFd = fd;
 }

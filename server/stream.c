@@ -3,190 +3,205 @@
  * VD_OP_STREAM: what was recorded into a command buffer, replayed in one go from a private copy, at
  * its place in the ring or on its pool's lane.
  */
-#include "args.h"
+#include "buffer.h"
 #include "context_private.h"
 #include "device.h"
+#include "execute.h"
 #include "lanes.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
-#include "replay.h"
+#include "own_records.h"
+#include "shm.h"
 
-/* Copies the chunks, one after another, into the job. False: malformed. */
-static bool gather(struct vd_context *context, const struct vd_record *record,
-                   const struct vd_stream_chunk *chunks, uint32_t count, struct vd_job *job)
+/* ---- The records of a stream, by any thread */
+
+enum vds_next vds_stream_next_rare(struct vds_execution *x)
 {
-    uint64_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0) {
-            return vd_malformed(record, "a chunk that is not aligned");
-        }
-        total += chunks[i].size;
+    struct vd_decoder *d = &x->decoder;
+    if (d->cursor != d->size) {
+        vd_dec_fail(d, "more bytes than its arguments need");
+        return VDS_STOP;
     }
-    if (total > VD_RECORD_MAX) {
-        return vd_malformed(record, "too many bytes");
+    if (vds_lose_if_tombstone(x)) {
+        return VDS_STOP;
     }
-    if (!vd_buffer_reserve(&job->bytes, &job->capacity, total)) {
-        return false;
-    }
-    uint8_t *to = job->bytes;
-    for (uint32_t i = 0; i < count; i++) {
-        struct vd_shm_region *region =
-            vd_shm_get(context->shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
-        if (!region) {
-            return vd_malformed(record, "a chunk outside of shared memory");
-        }
-        memcpy(to, region->map + chunks[i].offset, chunks[i].size);
-        vd_shm_put(context->shm, region);
-        to += chunks[i].size;
-    }
-    job->size = (uint32_t)total;
-    return true;
+    vds_wait_for_recordings(x); /* not alone, and so the ring's thread */
+    return d->plan.notes & VDS_PLAN_SKIP ? VDS_PASS : VDS_CALL;
 }
 
-/* Finds the command buffer and sets the decoder to its device. */
-static bool target(struct vd_context *context, struct vd_decoder *d, uint8_t *record, uint64_t id)
+bool vds_stream_result(struct vds_execution *x, VkResult result)
 {
-    vd_decoder_begin(d, record, ((struct vd_record *)record)->size, VD_OP_STREAM);
-    d->instance = context->instance ? &context->instance->dispatch : NULL;
-    uint64_t handle = id;
-    if (!vd_dec_first(d, &handle, VD_TYPE_VkCommandBuffer)) {
-        return false;
+    if (result < 0) {
+        vd_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
+                        vd_result_name(result));
     }
-    d->command_buffer = (VkCommandBuffer)(uintptr_t)handle;
-    return true;
+    return result >= 0;
 }
 
-static bool replay(struct vd_decoder *d, uint8_t *bytes, bool first, bool goes_on)
+/* No record of it, but the stream itself is malformed. */
+static bool fail(struct vd_decoder *d, const char *what)
 {
+    d->opcode = VD_OP_STREAM;
+    return vd_dec_fail(d, what);
+}
+
+/* One of the records; `first`: of this stream. False: malformed (the decoder has failed), or the device
+ * is lost. */
+static inline bool replay(struct vd_job *job, uint8_t *bytes, bool first)
+{
+    struct vd_decoder *d = &job->execution.decoder;
     const struct vd_record *record = (const struct vd_record *)bytes;
-    const struct vd_command *command = &vd_commands[record->opcode];
-
-    /* What else vd_decoder_begin resets stays as it is throughout a stream: nothing returns, is
-     * created or destroyed here, and the first failure is the last record. */
+    const uint16_t opcode = record->opcode;
+    const struct vd_command *command = opcode < VD_OP_COUNT ? &vd_commands[opcode] : NULL;
+    /* The rest of the plan stays empty: nothing returns, is created or destroyed here. */
+    d->plan.notes = 0;
+    d->opcode = opcode;
     d->record = bytes;
     d->size = record->size;
-    d->opcode = record->opcode;
-    d->skip = false;
+    if (!command || !command->replay) {
+        return vd_dec_fail(d, "inside a stream");
+    }
     if (record->flags) {
         return vd_dec_fail(d, "asks for a reply inside a stream");
     }
-    const bool begins = record->opcode == VD_OP_vkBeginCommandBuffer;
-    if (begins ? !first : first && !goes_on) {
+    if (opcode == VD_OP_vkBeginCommandBuffer ? !first : first && !job->goes_on) {
         return vd_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
     }
-    d->cursor = (uint32_t)(sizeof(*record) + vd_align(command->size));
-    if (record->size < d->cursor) {
+    d->cursor = (uint32_t)sizeof(*record) + command->size;
+    if (d->size < d->cursor) {
         return vd_dec_fail(d, "arguments that are cut short");
     }
-    if (!command->decode(d, bytes + sizeof(*record))) {
-        return false;
-    }
-    if (d->cursor != d->size) {
-        return vd_dec_fail(d, "more bytes than its arguments need");
-    }
-    if (vd_context_lose_if_failed(d) || d->skip) {
-        return true;
-    }
-    command->call(d, bytes + sizeof(*record));
-    if (d->result < 0) {
-        vd_context_lose(d->context, "%s: %s", vd_opcode_name(d->opcode),
-                        vd_result_name((VkResult)d->result));
-    }
-    return !d->failed;
+    return command->replay(&job->execution, bytes + sizeof(*record));
 }
 
 /* Stops early, with success, when the device is lost: a command buffer that is incomplete must not
  * be executed, nor anything else. */
 bool vd_stream_replay(struct vd_job *job)
 {
-    struct vd_decoder *d = &job->decoder;
-    struct vd_context *context = d->context;
-    uint8_t *records = job->bytes;
-    uint32_t size = job->size;
-    if (atomic_load_explicit(&context->lost, memory_order_relaxed)) {
+    struct vds_execution *x = &job->execution;
+    struct vd_decoder *d = &x->decoder;
+    uint8_t *at = job->bytes;
+    uint32_t left = job->size;
+    if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
         return true;
     }
     bool first = true;
-    while (size) {
-        const struct vd_record *record = (const struct vd_record *)records;
-        if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 || record->size > size) {
-            vd_log(VD_LOG_WARNING, "protocol error: a record in a stream is cut short");
-            return false;
+    while (left) {
+        const struct vd_record *record = (const struct vd_record *)at;
+        const uint32_t size = record->size;
+        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > left) {
+            return fail(d, "a record that is cut short");
         }
-        const uint32_t step = record->size;
         if (record->opcode != VD_OP_NOP) {
-            if (record->opcode >= VD_OP_COUNT ||
-                !(vd_commands[record->opcode].flags & VD_COMMAND_STREAMED)) {
-                return vd_malformed(record, "inside a stream");
-            }
-            if (!replay(d, records, first, job->goes_on)) {
-                return false;
+            if (!replay(job, at, first)) {
+                return !d->failed;
             }
             first = false;
-            if (d->tombstone || d->result < 0) {
-                return true;
-            }
         }
-        records += step;
-        size -= step;
+        at += size;
+        left -= size;
     }
     if (first && !job->goes_on) {
-        vd_log(VD_LOG_WARNING, "protocol error: an empty stream");
-        return false;
+        return fail(d, "empty");
     }
-    if (job->open) {
-        return true;
-    }
-    const VkResult result = d->device->vkEndCommandBuffer(d->command_buffer);
-    if (result < 0) {
-        vd_context_lose(context, "vkEndCommandBuffer: %s", vd_result_name(result));
+    if (!job->open) {
+        d->opcode = VD_OP_vkEndCommandBuffer;
+        vds_stream_result(x, x->device->vkEndCommandBuffer(x->command_buffer));
     }
     return true;
 }
 
-bool vd_execute_stream(struct vd_context *context, uint8_t *bytes)
+/* ---- The record in the ring */
+
+bool vds_decode_stream(struct vd_decoder *d, void *body)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    const struct vd_stream *stream = (const struct vd_stream *)(record + 1);
-    if (record->flags) {
-        return vd_malformed(record, "asks for a reply");
-    }
-    if (record->size < sizeof(*record) + sizeof(*stream) ||
-        record->size != sizeof(*record) + sizeof(*stream) +
-                            (uint64_t)stream->chunk_count * sizeof(struct vd_stream_chunk)) {
-        return vd_malformed(record, "a list of chunks that does not fit");
-    }
-    struct vd_job *job = vd_lanes_take(context->lanes);
-    if (!job) {
+    struct vd_stream *stream = body;
+    const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
+    d->alone = stream->flags & VD_STREAM_ALONE;
+    if (!vd_dec_first(d, &stream->command_buffer, VD_TYPE_VkCommandBuffer)) {
         return false;
     }
-    struct vd_decoder *d = &job->decoder;
-    bool ok = target(context, d, bytes, stream->command_buffer) &&
-              gather(context, record, (const struct vd_stream_chunk *)(stream + 1),
-                     stream->chunk_count, job);
-    if (!ok) {
-        goto give_back;
+    if (stream->chunk_count > (d->size - d->cursor) / sizeof(*chunks)) {
+        return vd_dec_fail(d, "a list of chunks that does not fit");
     }
-    if (d->tombstone) {
-        vd_context_lose(context, "a command buffer is recorded whose creation failed");
-        goto give_back;
+    d->cursor += stream->chunk_count * (uint32_t)sizeof(*chunks);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < stream->chunk_count; i++) {
+        if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0) {
+            return vd_dec_fail(d, "a chunk that is not aligned");
+        }
+        total += chunks[i].size;
     }
+    return total <= VD_RECORD_MAX || vd_dec_fail(d, "too many bytes");
+}
 
-    struct vd_object_links *links = vd_object_links(&context->objects, d->first);
+/* Copies the chunks, one after another, into the job. False: malformed. */
+static bool gather(struct vds_execution *x, const struct vd_stream *stream, struct vd_job *job)
+{
+    const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
+    struct vd_shm_table *shm = x->context->shm;
+    size_t total = 0;
+    for (uint32_t i = 0; i < stream->chunk_count; i++) {
+        total += chunks[i].size;
+    }
+    if (!vd_buffer_reserve(&job->bytes, &job->capacity, total)) {
+        return vd_dec_fail(&x->decoder, "no memory for its records");
+    }
+    uint8_t *to = job->bytes;
+    for (uint32_t i = 0; i < stream->chunk_count; i++) {
+        struct vd_shm_region *region =
+            vd_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
+        if (!region) {
+            return vd_dec_fail(&x->decoder, "a chunk outside of shared memory");
+        }
+        memcpy(to, region->map + chunks[i].offset, chunks[i].size);
+        vd_shm_put(shm, region);
+        to += chunks[i].size;
+    }
+    job->size = (uint32_t)total;
+    return true;
+}
+
+/* Sets a job to the command buffer and the device that `from` was decoded to. */
+static void aim(struct vds_execution *x, const struct vds_execution *from, VkCommandBuffer handle)
+{
+    struct vd_decoder *d = &x->decoder;
+    vd_decoder_begin(d, NULL, 0, VD_OP_STREAM);
+    d->first = from->decoder.first;
+    d->owner_index = from->decoder.owner_index;
+    d->alone = from->decoder.alone;
+    x->instance = from->instance;
+    x->owner = from->owner;
+    x->device = from->device;
+    x->command_buffer = handle;
+}
+
+void vds_call_stream(struct vds_execution *x, void *body)
+{
+    const struct vd_stream *stream = body;
+    struct vd_decoder *d = &x->decoder;
+    struct vd_lanes *lanes = x->context->lanes;
+    struct vd_job *job = vd_lanes_take(lanes);
+    if (!job) {
+        vd_dec_fail(d, "no memory for a stream");
+        return;
+    }
+    if (!gather(x, stream, job)) {
+        vd_lanes_give_back(lanes, job);
+        return;
+    }
+    aim(&job->execution, x, (VkCommandBuffer)(uintptr_t)stream->command_buffer);
+    struct vd_object_links *links = vd_object_links(d->objects, d->first);
     job->goes_on = links->open;
     job->open = links->open = stream->flags & VD_STREAM_OPEN;
-    const uint32_t pool = links->pool;
-    d->alone = stream->flags & VD_STREAM_ALONE;
-    struct vd_lane *lane = d->alone ? vd_lanes_of(context->lanes, pool) : NULL;
+    /* Without a lane nothing of the pool can be on its way. */
+    struct vd_lane *lane = d->alone ? vd_lanes_of(lanes, links->pool) : NULL;
     if (lane) {
-        vd_lanes_post(context->lanes, lane, job);
-        return !vd_lanes_failed(context->lanes);
+        vd_lanes_post(lanes, lane, job);
+        d->failed = vd_lanes_failed(lanes);
+        return;
     }
-    vd_lanes_wait(context->lanes, pool);
-    ok = vd_stream_replay(job);
-
-give_back:
-    vd_lanes_give_back(context->lanes, job);
-    return ok;
+    d->failed = !vd_stream_replay(job);
+    vd_lanes_give_back(lanes, job);
 }

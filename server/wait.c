@@ -7,6 +7,7 @@
 #include "common/clock.h"
 
 #include "args.h"
+#include "buffer.h"
 #include "context_private.h"
 #include "device.h"
 #include "log.h"
@@ -31,8 +32,7 @@ struct wait {
     pthread_cond_t given;
     bool busy;                      /* the thread has a call */
     const struct vd_device *device; /* of the call */
-    struct vd_decoder decoder;
-    struct vd_answer answer;
+    struct vds_execution execution;
     uint8_t *record;
     size_t record_capacity;
 };
@@ -53,7 +53,7 @@ static struct wait *wait_create(struct vd_waits *waits)
     struct wait *wait = calloc(1, sizeof(*wait));
     if (wait) {
         wait->waits = waits;
-        vd_decoder_init(&wait->decoder, waits->context);
+        vds_execution_init(&wait->execution, waits->context);
         pthread_cond_init(&wait->given, NULL);
     }
     return wait;
@@ -62,7 +62,7 @@ static struct wait *wait_create(struct vd_waits *waits)
 static void wait_destroy(struct wait *wait)
 {
     pthread_cond_destroy(&wait->given);
-    vd_decoder_finish(&wait->decoder);
+    vds_execution_finish(&wait->execution);
     free(wait->record);
     free(wait);
 }
@@ -166,7 +166,7 @@ static void answer_lost(struct vd_waits *waits)
 {
     for (struct wait *wait = waits->all; wait; wait = wait->next) {
         if (wait->busy) {
-            vd_answer_send_lost(waits->context, &wait->answer);
+            vd_answer_send_lost(waits->context, &wait->execution.answer);
         }
     }
 }
@@ -182,7 +182,7 @@ static void *wait_main(void *data)
 {
     struct wait *wait = data;
     struct vd_waits *waits = wait->waits;
-    struct vd_decoder *d = &wait->decoder;
+    struct vds_execution *x = &wait->execution;
     pthread_mutex_lock(&waits->lock);
     for (;;) {
         while (!wait->busy && !waits->stop) {
@@ -192,19 +192,19 @@ static void *wait_main(void *data)
             break;
         }
         pthread_mutex_unlock(&waits->lock);
-        vd_commands[d->opcode].call(d, d->record +
-                                           vd_record_body((const struct vd_record *)d->record));
+        vds_call_driver(x);
         pthread_mutex_lock(&waits->lock);
         if (waits->abandoned) {
             break;
         }
-        if (d->result == VK_ERROR_DEVICE_LOST) {
+        if (x->result == VK_ERROR_DEVICE_LOST) {
             vd_context_mark_lost(waits->context,
                                  "the host's driver says so to a client that waits");
             answer_lost(waits);
         }
         /* Nothing happens here if it was answered as lost before. */
-        vd_answer_send(waits->context, &wait->answer, d);
+        vd_answer_send(x);
+        vds_end(x);
         wait->busy = false;
         make_idle(wait);
         pthread_cond_broadcast(&waits->returned);
@@ -219,7 +219,7 @@ static VkResult hand_over(struct wait *wait)
     struct vd_waits *waits = wait->waits;
     VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&waits->lock);
-    wait->device = wait->decoder.owner;
+    wait->device = wait->execution.owner;
     wait->busy = true;
     if (atomic_load(&waits->context->lost)) {
         result = VK_ERROR_DEVICE_LOST; /* vd_waits_lose may have passed already */
@@ -261,102 +261,91 @@ static void wait_put(struct wait *wait)
     pthread_mutex_unlock(&wait->waits->lock);
 }
 
-/* Makes the call without waiting. False: it would have to wait. */
-static bool call_now(struct vd_decoder *d, void *body)
+/* Makes the call without waiting. False: malformed. *done: it need not wait. */
+static bool call_now(struct vds_execution *x, bool *done)
 {
-    if (d->tombstone || d->skip) {
-        vd_command_call(d);
-        return true;
+    struct vd_decoder *d = &x->decoder;
+    void *body = d->record + vd_record_body((const struct vd_record *)d->record);
+    bool ok = true;
+    *done = d->plan.notes != 0;
+    if (*done) {
+        return vds_call(x);
     }
     switch (d->opcode) {
     case VD_OP_vkWaitSemaphores: {
         struct vd_args_vkWaitSemaphores *a = body;
         const uint64_t timeout = a->timeout;
         a->timeout = 0;
-        vd_command_call(d);
+        ok = vds_call(x);
         a->timeout = timeout;
-        return d->result != VK_TIMEOUT || timeout == 0;
+        *done = x->result != VK_TIMEOUT || timeout == 0;
+        break;
     }
     case VD_OP_vkGetQueryPoolResults: {
         struct vd_args_vkGetQueryPoolResults *a = body;
         const VkQueryResultFlags flags = a->flags;
         if (a->queryCount > 1 && a->stride > a->dataSize / (a->queryCount - 1)) {
-            vd_dec_fail(d, "query results reach beyond their array");
-            return true;
+            return vd_dec_fail(d, "query results reach beyond their array");
         }
         a->flags &= ~(VkQueryResultFlags)VK_QUERY_RESULT_WAIT_BIT;
-        vd_command_call(d);
+        ok = vds_call(x);
         a->flags = flags;
-        return d->result != VK_NOT_READY || !(flags & VK_QUERY_RESULT_WAIT_BIT);
+        *done = x->result != VK_NOT_READY || !(flags & VK_QUERY_RESULT_WAIT_BIT);
+        break;
     }
     }
-    return false;
+    return ok;
 }
 
-/* Both commands write into what they echo; none has an output area. */
-static bool begin(struct vd_context *context, struct vd_answer *answer,
-                  const struct vd_record *record)
+/* Decodes and calls, leaving a call that has to wait to the thread: *left. False: malformed. */
+static bool begin(struct wait *wait, bool *left)
 {
-    if (!vd_answer_begin(context, answer, record)) {
+    struct vds_execution *x = &wait->execution;
+    bool done;
+    if (!vds_decode(x, wait->record) || !vds_wait(x) || !call_now(x, &done)) {
         return false;
     }
-    if (!answer->region || answer->request.out_size) {
-        vd_answer_end(context, answer);
-        return vd_malformed(record, "asks for no answer, or for output");
+    if (!done) {
+        const VkResult result = hand_over(wait);
+        *left = result == VK_SUCCESS;
+        if (*left) {
+            return true; /* all of this is the thread's now */
+        }
+        x->result = result;
     }
+    vd_answer_send(x);
     return true;
 }
 
-static bool refuse(struct vd_context *context, uint8_t *bytes)
+static bool refuse(struct vds_execution *x, uint8_t *record)
 {
-    const struct vd_record *record = (const struct vd_record *)bytes;
-    struct vd_decoder *d = &context->decoder;
-    struct vd_answer answer;
-    if (!begin(context, &answer, record)) {
-        return false;
-    }
     vd_log(VD_LOG_WARNING, "more than %d calls wait at the same time", WAITS_MAX);
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
-    d->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-    vd_answer_send(context, &answer, d);
-    return true;
+    const bool ok = vds_decode(x, record) && vds_wait(x);
+    if (ok) {
+        x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        vd_answer_send(x);
+    }
+    vds_end(x);
+    return ok;
 }
 
 bool vd_waits_execute(struct vd_waits *waits, uint8_t *bytes)
 {
-    struct vd_context *context = waits->context;
-    const struct vd_record *record = (const struct vd_record *)bytes;
+    const uint32_t size = ((const struct vd_record *)bytes)->size;
     struct wait *wait = wait_get(waits);
     if (!wait) {
-        return refuse(context, bytes);
+        return refuse(&waits->context->execution, bytes);
     }
-    if (!begin(context, &wait->answer, record)) {
-        wait_put(wait);
-        return false;
-    }
-    bool ok = false;
-    struct vd_decoder *d = &wait->decoder;
-    if (!vd_buffer_reserve(&wait->record, &wait->record_capacity, record->size + SLACK)) {
-        goto end_answer;
-    }
-    memcpy(wait->record, bytes, record->size);
-    if (!vd_command_decode(d, wait->record, &wait->answer, NULL)) {
-        goto end_answer;
-    }
-    if (!call_now(d, wait->record + vd_record_body(record))) {
-        const VkResult result = hand_over(wait);
-        if (result == VK_SUCCESS) {
-            return true; /* all of this is the thread's now */
+    bool ok = false, left = false;
+    if (vd_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
+        memcpy(wait->record, bytes, size);
+        ok = begin(wait, &left);
+        if (!left) {
+            vds_end(&wait->execution);
         }
-        d->result = result;
     }
-    ok = !d->failed;
-    if (ok) {
-        vd_answer_send(context, &wait->answer, d);
+    if (!left) {
+        wait_put(wait);
     }
-
-end_answer:
-    vd_answer_end(context, &wait->answer);
-    wait_put(wait);
     return ok;
 }

@@ -7,10 +7,16 @@
 const struct vd_command vd_commands[VD_OP_COUNT] = {
 % for plan in g.plans:
 <%
-flags = [f for f, on in (("STREAMED", plan.streamed), ("BLOCKING", plan.blocking), ("DESTROYS", plan.victim), ("RESULT", plan.c.ret == "VkResult"), ("SETTLES", plan.settles), ("SOME", plan.creates_some), ("FORGIVEN", plan.forgiven), ("WAITED", plan.waited)) if on]
+flags = [f for f, on in (("BLOCKING", plan.blocking), ("ANSWERED", plan.blocking), ("DESTROYS", plan.victim), ("RESULT", plan.c.ret == "VkResult"), ("SETTLES", plan.settles), ("SOME", plan.creates_some), ("FORGIVEN", plan.forgiven), ("WAITED", plan.waited)) if on]
 flags = " | ".join("VD_COMMAND_" + f for f in flags) or "0"
 %>\
-    [VD_OP_${plan.c.name}] = {vd_decode_${plan.c.name}, vd_replay_${plan.c.name},
-        ${"sizeof(struct vd_args_" + plan.c.name + ")" if plan.wire else "0"}, ${flags}},
+<%
+if plan.streamed:
+    functions = f".replay = vds_replay_{plan.c.name}"
+else:
+    functions = f".decode = vd_decode_{plan.c.name}, .call = vd_replay_{plan.c.name}"
+%>\
+    [VD_OP_${plan.c.name}] = {${functions},
+        .size = ${g.server.args_size(plan)}, .flags = ${flags}},
 % endfor
 };

@@ -192,6 +192,20 @@ static void make_updates(struct test_record *r, struct input *input)
     }
 }
 
+/* Whether it decodes, which must change nothing, so that executing it comes to the same. */
+static bool decodes(struct test_client *client, const struct test_record *r)
+{
+    struct vds_execution x;
+    uint8_t *copy = malloc(r->size); /* exact, so that a sanitizer sees what reaches beyond it */
+    memcpy(copy, r->bytes, r->size);
+    vds_execution_init(&x, client->context);
+    const bool ok = vds_decode(&x, copy);
+    vds_end(&x);
+    vds_execution_finish(&x);
+    free(copy);
+    return ok;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int samples;
@@ -230,7 +244,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
         change(&r, &input);
-        client_send(&client, &r, client.replies->id);
+        const uint16_t opcode = ((const struct vd_record *)r.bytes)->opcode;
+        const bool expected = opcode == VD_OP_NOP || decodes(&client, &r);
+        if (client_send(&client, &r, client.replies->id) && !expected) {
+            abort();
+        }
     }
     finish(&client);
     return 0;

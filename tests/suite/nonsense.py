@@ -479,10 +479,10 @@ COMMANDS = {
     # Records of Viaduct's own.
     "a queue's place that is taken": (
         sent("open_device", lambda c: c.get_queue(c.new("VkQueue"))),
-        r"protocol error: GET_QUEUE: a slot or id that can not be given"),
+        r"protocol error: GET_QUEUE: a slot that can not be given"),
     "a queue's place that there is not": (
         sent("open_device", lambda c: c.get_queue(c.new("VkQueue"), slot=number("VD_QUEUE_MAX"))),
-        r"protocol error: GET_QUEUE: a slot or id that can not be given"),
+        r"protocol error: GET_QUEUE: a slot that there is not"),
     "a fence of no queue": (
         sent("open_device", lambda c: wire.record(
             OPCODES["SIGNAL_FENCE"], layout("vd_signal_fence").pack(queue=c.device, number=1))),
@@ -490,7 +490,7 @@ COMMANDS = {
     "no semaphore": (
         sent("open_device", lambda c: wire.record(
             OPCODES["SIGNAL_SEMAPHORE"], layout("vd_signal_semaphore").pack(semaphore=c.device))),
-        r"protocol error: SIGNAL_SEMAPHORE: no such semaphore"),
+        r"protocol error: SIGNAL_SEMAPHORE: VkSemaphore: no such object"),
     "an update that is cut short": (
         sent("open_device", lambda c: wire.record(
             OPCODES["UPDATE_DESCRIPTORS"], struct.pack("<QQ", c.device, 0))),
@@ -500,7 +500,7 @@ COMMANDS = {
         sent("open_command_buffer", lambda c: c.stream(c.begin_recording(), command_buffer=c.pool)),
         r"protocol error: STREAM: VkCommandBuffer: no such object"),
     "a stream that is empty": (
-        sent("open_command_buffer", lambda c: c.stream()), r"protocol error: an empty stream"),
+        sent("open_command_buffer", lambda c: c.stream()), r"protocol error: STREAM: empty"),
     "a stream without beginning": (
         sent("open_command_buffer", lambda c: c.stream(draw())),
         r"protocol error: vkCmdDraw: does not begin the stream"),
@@ -518,7 +518,7 @@ COMMANDS = {
     "a record of a stream that is cut short": (
         sent("open_command_buffer", lambda c: c.stream(c.begin_recording(), wire.record(
             OPCODES["vkCmdDraw"], bytes(16), size=4096))),
-        r"protocol error: a record in a stream is cut short"),
+        r"protocol error: STREAM: a record that is cut short"),
     "arguments of a stream that are cut short": (
         sent("open_command_buffer", lambda c: c.stream(c.begin_recording(), cut(draw()))),
         r"protocol error: vkCmdDraw: arguments that are cut short"),

@@ -36,6 +36,35 @@ static void every_truncation_is_refused(void **state)
     refused(client, &nothing);
 }
 
+static void decoding_changes_nothing_but_the_record(void **state)
+{
+    struct test_client *client = *state;
+    struct vds_execution x;
+    struct test_record r;
+    prepare_samples(client);
+    vds_execution_init(&x, client->context);
+    for (int n = 0; make_sample(&r, n, client->replies->id); n++) {
+        const uint32_t objects = fake_driver.objects, devices = fake_driver.devices;
+        const uint32_t submits = fake_driver.submits, updates = fake_driver.updates;
+        struct test_record first = r, second = r;
+        assert_true(vds_decode(&x, first.bytes));
+        const uint32_t births = x.decoder.plan.birth_count;
+        assert_null(x.answer.region);
+        assert_true(vds_decode(&x, second.bytes));
+        assert_int_equal(x.decoder.plan.birth_count, births);
+        for (uint32_t i = 0; i < births; i++) {
+            assert_int_equal(client_host_handle(client, x.decoder.plan.births[i].id), 0);
+        }
+        vds_end(&x);
+        assert_int_equal(fake_driver.objects, objects);
+        assert_int_equal(fake_driver.devices, devices);
+        assert_int_equal(fake_driver.submits, submits);
+        assert_int_equal(fake_driver.updates, updates);
+        accepted(client, &r);
+    }
+    vds_execution_finish(&x);
+}
+
 static void pointers_are_canonical(void **state)
 {
     struct test_client *client = *state;
@@ -365,6 +394,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_truncation_is_refused, open_device),
+        TEST(decoding_changes_nothing_but_the_record, open_device),
         TEST(pointers_are_canonical, open_device),
         TEST(changed_bytes_do_no_harm, open_device),
         TEST(foreign_structs_are_refused, open_device),

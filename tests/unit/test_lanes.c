@@ -108,6 +108,28 @@ static void a_lane_keeps_its_order(void **state)
     assert_int_equal(fake_driver.draws, 22 * LANE_DRAWS);
 }
 
+/* That a record has to wait stands in its plan. */
+static void decoding_does_not_wait(void **state)
+{
+    struct test_client *client = *state;
+    struct vds_execution x;
+    struct test_record r;
+    fake_driver.blocked = true;
+    assert_true(record(client, 0, FAKE_BLOCKED));
+    assert_true(record(client, 1, FAKE_BLOCKED));
+    vds_execution_init(&x, client->context);
+    make_simple(&r, VD_OP_vkResetCommandBuffer, LANE_BUFFER(1), false);
+    assert_true(vds_decode(&x, r.bytes));
+    const struct vds_plan *plan = &x.decoder.plan;
+    assert_int_equal(plan->recording_count, 1);
+    assert_int_equal(plan->recordings[0], vd_id_index(LANE_POOL(1)));
+    vds_end(&x);
+    vds_execution_finish(&x);
+    assert_int_equal(fake_driver.draws, 0);
+    fake_driver.blocked = false;
+    settle(client);
+}
+
 static void submissions_wait_for_their_lanes_only(void **state)
 {
     struct test_client *client = *state;
@@ -186,6 +208,7 @@ int main(void)
         TEST(lanes_are_replayed_at_the_same_time, open_lanes),
         TEST(one_lane_alone_is_put_off, open_lanes),
         TEST(a_lane_keeps_its_order, open_lanes),
+        TEST(decoding_does_not_wait, open_lanes),
         TEST(submissions_wait_for_their_lanes_only, open_lanes),
         TEST(streams_of_several_command_buffers_keep_their_place, open_lanes),
         TEST(what_is_malformed_on_a_lane_is_told, open_lanes),

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "execute.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "common/trace.h"
+
+#include "buffer.h"
+#include "context_private.h"
+#include "device.h"
+#include "lanes.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "own_records.h"
+#include "replay.h"
+#include "shm.h"
+#include "wait.h"
+
+/* Later ones are not news. */
+#define FAILURES_LOGGED 100
+
+void vds_execution_init(struct vds_execution *x, struct vd_context *context)
+{
+    *x = (struct vds_execution){.context = context};
+    vd_decoder_init(&x->decoder, &context->objects);
+}
+
+void vds_execution_finish(struct vds_execution *x)
+{
+    vd_decoder_finish(&x->decoder);
+    free(x->out);
+    *x = (struct vds_execution){0};
+}
+
+static uint8_t *arguments(const struct vds_execution *x)
+{
+    uint8_t *record = x->decoder.record;
+    return record + vd_record_body((const struct vd_record *)record);
+}
+
+/* ---- Decode */
+
+/* NULL: there is no such record. */
+static const struct vd_command *command_of(uint16_t opcode)
+{
+    const struct vd_command *command = NULL;
+    if (opcode < VDS_OWN_RECORDS) {
+        command = &vds_own_records[opcode];
+    } else if (opcode < VD_OP_COUNT) {
+        command = &vd_commands[opcode];
+    }
+    return command && (command->decode || command->replay) ? command : NULL;
+}
+
+/* Whether such a record may stand in the ring, at this time. */
+static bool is_in_place(struct vds_execution *x)
+{
+    struct vd_decoder *d = &x->decoder;
+    const bool creates = d->opcode == VD_OP_vkCreateInstance;
+    if (x->command->replay || d->opcode == VD_OP_vkEndCommandBuffer) {
+        return vd_dec_fail(d, "outside of a stream");
+    }
+    if (!x->context->instance && d->opcode >= VDS_OWN_RECORDS && !creates) {
+        return vd_dec_fail(d, "before vkCreateInstance");
+    }
+    if (x->context->instance && creates) {
+        return vd_dec_fail(d, "a second instance");
+    }
+    if (x->command->flags & VD_COMMAND_SILENT && ((struct vd_record *)d->record)->flags) {
+        return vd_dec_fail(d, "asks for a reply");
+    }
+    return true;
+}
+
+/* Memory for the output area, which is where pointers into it will lead. */
+static bool reserve_output(struct vds_execution *x)
+{
+    struct vd_decoder *d = &x->decoder;
+    const uint32_t size = x->answer.request.out_size;
+    if (size) {
+        if (!vd_buffer_reserve(&x->out, &x->out_capacity, size)) {
+            return vd_dec_fail(d, "no memory for its output");
+        }
+        memset(x->out, 0, size);
+    }
+    d->out = x->out;
+    d->out_size = size;
+    d->echo = x->answer.request.echo;
+    return true;
+}
+
+bool vds_decode(struct vds_execution *x, uint8_t *bytes)
+{
+    const struct vd_record *record = (const struct vd_record *)bytes;
+    struct vd_decoder *d = &x->decoder;
+    vd_decoder_begin(d, bytes, record->size, record->opcode);
+    x->answer = (struct vd_answer){0};
+    x->result = 0;
+    x->value = 0;
+    x->command = command_of(record->opcode);
+    if (!x->command) {
+        vd_log(VD_LOG_WARNING, "protocol error: no command has the number %u", record->opcode);
+        return false;
+    }
+    if (!is_in_place(x) || !vd_answer_read(x) || !reserve_output(x)) {
+        return false;
+    }
+    const uint32_t body = vd_record_body(record);
+    if (record->size < body + x->command->size) {
+        return vd_dec_fail(d, "arguments that are cut short");
+    }
+    d->cursor = body + x->command->size;
+    if (!x->command->decode(d, bytes + body) || d->failed) {
+        return false;
+    }
+    if (d->cursor != d->size) {
+        return vd_dec_fail(d, "more bytes than its arguments need");
+    }
+    if (d->out_cursor != d->out_size) {
+        return vd_dec_fail(d, "more output area than its arguments need");
+    }
+    if (x->command->flags & VD_COMMAND_ANSWERED && !x->answer.asked) {
+        return vd_dec_fail(d, "asks for no answer");
+    }
+    x->instance = x->context->instance ? &x->context->instance->dispatch : NULL;
+    x->owner = d->owner_index ? vd_object_links(d->objects, d->owner_index)->data : NULL;
+    x->device = x->owner ? &x->owner->dispatch : NULL;
+    return true;
+}
+
+/* ---- Wait */
+
+void vds_wait_for_recordings(struct vds_execution *x)
+{
+    struct vds_plan *plan = &x->decoder.plan;
+    for (uint32_t i = 0; i < plan->recording_count; i++) {
+        vd_lanes_wait(x->context->lanes, plan->recordings[i]);
+    }
+    plan->recording_count = 0;
+}
+
+static bool hold_loans(struct vds_execution *x)
+{
+    struct vds_plan *plan = &x->decoder.plan;
+    for (uint32_t i = 0; i < plan->loan_count; i++) {
+        struct vds_loan *loan = &plan->loans[i];
+        const uint64_t offset = vd_shm_pointer_offset(loan->pointer);
+        loan->region =
+            vd_shm_get(x->context->shm, vd_shm_pointer_id(loan->pointer), offset, loan->size);
+        if (!loan->region) {
+            vd_log(VD_LOG_WARNING, "protocol error: %s: %s: outside of shared memory",
+                   vd_opcode_name(x->decoder.opcode), loan->what);
+            return false;
+        }
+        *loan->where = loan->region->map + offset;
+    }
+    return true;
+}
+
+bool vds_wait(struct vds_execution *x)
+{
+    vds_wait_for_recordings(x);
+    if (x->command->flags & VD_COMMAND_SETTLES) {
+        vd_lanes_wait_all(x->context->lanes);
+    }
+    return vd_answer_hold(x) && hold_loans(x) && vds_doom(x);
+}
+
+/* ---- Call */
+
+bool vds_lose_if_tombstone(struct vds_execution *x)
+{
+    const bool is_tombstone = x->decoder.plan.notes & VDS_PLAN_TOMBSTONE;
+    if (is_tombstone) {
+        vd_context_lose(x->context, "%s uses an object whose creation failed",
+                        vd_opcode_name(x->decoder.opcode));
+    }
+    return is_tombstone;
+}
+
+/* A call that waits was answered when the device was lost, but may still be in the driver; what it
+ * waits for must stay. */
+static bool must_stay(const struct vds_execution *x)
+{
+    return x->command->flags & VD_COMMAND_WAITED &&
+           atomic_load_explicit(&x->context->lost, memory_order_relaxed) &&
+           vd_waits_use(x->context->waits, x->owner);
+}
+
+void vds_call_driver(struct vds_execution *x)
+{
+    x->command->call(x, arguments(x));
+}
+
+bool vds_call(struct vds_execution *x)
+{
+    struct vd_decoder *d = &x->decoder;
+    if (vds_lose_if_tombstone(x)) {
+        if (x->command->flags & VD_COMMAND_RESULT) {
+            x->result = VK_ERROR_DEVICE_LOST;
+        }
+        return true;
+    }
+    if (d->plan.notes & VDS_PLAN_SKIP || must_stay(x)) {
+        return true;
+    }
+    vds_call_driver(x);
+    if (x->command->flags & VD_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST) {
+        vd_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
+    }
+    return !d->failed;
+}
+
+/* ---- The end */
+
+/* The client went on without waiting for this result. */
+static void note_failure(struct vds_execution *x)
+{
+    const uint32_t flags = x->command->flags;
+    const struct vd_decoder *d = &x->decoder;
+    struct vd_context *context = x->context;
+    if (!(flags & VD_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_TOMBSTONE) {
+        return;
+    }
+    if (context->failures < FAILURES_LOGGED) {
+        context->failures++;
+        vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
+               vd_result_name((VkResult)x->result));
+    }
+    if (d->plan.birth_count == 0 && !(flags & VD_COMMAND_FORGIVEN)) {
+        vd_context_lose(context, "%s failed, and nobody waited for its result",
+                        vd_opcode_name(d->opcode));
+    }
+}
+
+void vds_end(struct vds_execution *x)
+{
+    struct vds_plan *plan = &x->decoder.plan;
+    vd_answer_end(x->context, &x->answer);
+    for (uint32_t i = 0; i < plan->loan_count; i++) {
+        vd_shm_put(x->context->shm, plan->loans[i].region);
+    }
+    plan->loan_count = 0;
+}
+
+static bool execute(struct vds_execution *x, uint8_t *record)
+{
+    const bool ok = vds_decode(x, record) && vds_wait(x) && vds_call(x) && vds_commit(x);
+    if (ok) {
+        if (!x->answer.asked) {
+            note_failure(x);
+        }
+        vd_answer_send(x);
+    }
+    vds_end(x);
+    return ok;
+}
+
+bool vds_execute(struct vd_context *context, uint8_t *bytes)
+{
+    const struct vd_record record = *(const struct vd_record *)bytes;
+    if (record.opcode == VD_OP_NOP) {
+        return true;
+    }
+    const struct vd_command *command = command_of(record.opcode);
+    const uint64_t traced = vd_trace_begin();
+    const bool ok = command && command->flags & VD_COMMAND_BLOCKING
+                        ? vd_waits_execute(context->waits, bytes)
+                        : execute(&context->execution, bytes);
+    vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
+    return ok;
+}

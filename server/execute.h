@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Executing records: decode, wait, call, commit, answer. The ring's thread takes one record after
+ * another through all of it. A call that waits for the GPU (wait.h) is made by another thread, and
+ * what stands in a stream (stream.c), which creates, destroys and answers nothing, is decoded and
+ * called in one go, on any thread.
+ */
+#ifndef VIADUCT_SERVER_EXECUTE_H
+#define VIADUCT_SERVER_EXECUTE_H
+
+#include "protocol/record.h"
+
+#include "decode.h"
+#include "dispatch.h"
+
+struct vd_context;
+struct vd_device;
+struct vd_shm_region;
+struct vd_waits;
+
+/* Where an answer goes. */
+struct vd_answer {
+    struct vd_reply_request request; /* zeroes: nobody asked */
+    bool asked;
+    struct vd_shm_region *region; /* referenced from vds_wait on, until the answer is sent */
+};
+
+/* A record on its way, and what is kept from one to the next. */
+struct vds_execution {
+    struct vd_decoder decoder;
+    struct vd_context *context;
+    const struct vd_command *command;
+
+    /* Set when the record is decoded. */
+    const struct vd_instance_dispatch *instance; /* NULL before vkCreateInstance */
+    const struct vd_device_dispatch *device;     /* NULL at instance level */
+    struct vd_device *owner;                     /* NULL at instance level */
+    VkCommandBuffer command_buffer;              /* of a stream */
+    struct vd_answer answer;
+    uint8_t *out;
+    size_t out_capacity;
+
+    /* By the call. */
+    int32_t result; /* VkResult or VkBool32 */
+    uint64_t value;
+};
+
+void vds_execution_init(struct vds_execution *x, struct vd_context *context);
+void vds_execution_finish(struct vds_execution *x);
+
+/* A record of the ring, in a private copy, which is modified. False: malformed, with a line in the
+ * log: the connection must end. By the ring's thread. */
+bool vds_execute(struct vd_context *context, uint8_t *record);
+
+/* ---- The steps of vds_execute, for whoever makes the call elsewhere. False: malformed. */
+
+/* Checks and patches the record, which must stay until vds_end, and finds out what it touches. */
+bool vds_decode(struct vds_execution *x, uint8_t *record);
+/* Returns when it may touch that, and holds on to it. */
+bool vds_wait(struct vds_execution *x);
+/* Calls the driver, or does not where there is no sense in it. */
+bool vds_call(struct vds_execution *x);
+/* The call and nothing else: touches only this execution and the driver. */
+void vds_call_driver(struct vds_execution *x);
+/* Adds to the object table what was created, and removes what was destroyed (commit.c). */
+bool vds_commit(struct vds_execution *x);
+/* Lets go of everything. Follows vds_decode, whatever came between. */
+void vds_end(struct vds_execution *x);
+
+/* Marks what the call will destroy, and checks that it can (commit.c). */
+bool vds_doom(struct vds_execution *x);
+
+/* ---- Answers (reply.c) */
+
+/* Reads a record's reply request, if it has one. False: malformed. */
+bool vd_answer_read(struct vds_execution *x);
+/* Holds on to the place. False: malformed. */
+bool vd_answer_hold(struct vds_execution *x);
+/* Writes result, output area and echo, restoring the record; then wakes the client. */
+void vd_answer_send(struct vds_execution *x);
+/* Writes VK_ERROR_DEVICE_LOST instead of anything else. */
+void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer);
+/* Lets go of the place; may follow vd_answer_send or not. */
+void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
+
+/* ---- Streams (stream.c) */
+
+/* What is to be done with a record of a stream that has been decoded. */
+enum vds_next {
+    VDS_CALL,
+    VDS_PASS, /* leave it out */
+    VDS_STOP, /* it is malformed, or the device is lost */
+};
+
+enum vds_next vds_stream_next_rare(struct vds_execution *x);
+static inline enum vds_next vds_stream_next(struct vds_execution *x)
+{
+    const struct vd_decoder *d = &x->decoder;
+    return d->cursor == d->size && d->plan.notes == 0 ? VDS_CALL : vds_stream_next_rare(x);
+}
+/* What the driver says to something recorded. False: the device is lost. */
+bool vds_stream_result(struct vds_execution *x, VkResult result);
+
+/* Until all is replayed that was recorded into what the record names. */
+void vds_wait_for_recordings(struct vds_execution *x);
+/* Whether it uses an object whose creation failed: the context is lost then. */
+bool vds_lose_if_tombstone(struct vds_execution *x);
+
+#endif
