@@ -251,8 +251,8 @@ static bool destroy_leftovers(struct vd_context *context, struct vd_device *devi
     vd_object_visit_owned(&context->objects, device->index, collect, &left);
     if (left.count) {
         vd_log(VD_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
+        qsort(left.items, left.count, sizeof(*left.items), youngest_first);
     }
-    qsort(left.items, left.count, sizeof(*left.items), youngest_first);
     bool all = !left.incomplete;
     for (size_t i = 0; i < left.count; i++) {
         if (!vd_destroy_object(&device->dispatch, device->handle, left.items[i].type,
