@@ -30,7 +30,7 @@ class Member:
     selector: str = None
     selection: list = field(default_factory=list)
     values: str = None           # of sType
-    exclusive: bool = False      # no other thread may use it, or what it names, meanwhile
+    exclusive: str = None        # "true", or a path to what no other thread may use meanwhile
     object_type: str = None      # of an object in a u64: the sibling that says of which type it is
     declaration: str = ""
 
@@ -198,6 +198,7 @@ class Registry:
         dims = [self.constant(d) for d in re.findall(r"\[(\w+)\]", tail)]
         bits = re.match(r"\s*:\s*(\d+)", tail)
         lens = (node.get("altlen") or node.get("len") or "").split(",")
+        sync = node.get("externsync") or "maybe"
         # An alternative length replaces only the unreadable LaTeX one.
         m = Member(
             name=name, type=typ, const="const " in text.split(name)[0] or text.startswith("const"),
@@ -210,7 +211,7 @@ class Registry:
             selection=[s for s in (node.get("selection") or "").split(",") if s],
             values=node.get("values"), object_type=node.get("objecttype"), declaration=text,
             # "maybe": only with a flag by which the application promises it.
-            exclusive=not (node.get("externsync") or "maybe").startswith("maybe"))
+            exclusive=None if sync.startswith("maybe") else sync)
         return m
 
     def _read_types(self, root):

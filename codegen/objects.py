@@ -45,15 +45,47 @@ def pool_member(registry, command):
 
 
 def named_in(registry, roots):
-    """The types of the handles in parameters or members, and in what these point to."""
-    found, waiting = set(), list(roots)
+    """The types of the handles in parameters or members, and in what these point to, with chains."""
+    found, seen, waiting = set(), set(), list(roots)
     while waiting:
         name = waiting.pop().type
         if name in registry.handles:
             found.add(name)
-        elif name in registry.structs:
-            waiting += registry.structs[name].members
+        elif name in registry.structs and name not in seen:
+            seen.add(name)
+            for s in [registry.structs[name], *registry.extending.get(name, [])]:
+                waiting += s.members
     return found
+
+
+def recorded(registry):
+    """The types of objects that recording may look at: what commands of command buffers name, what
+    such objects are made of, and what is bound to them. Pools it does not look at itself, but at what
+    is allocated from them."""
+    found = named_in(registry, (p for c in registry.commands.values()
+                                if c.level == "VkCommandBuffer" for p in c.params))
+    count = 0
+    while len(found) > count:
+        count = len(found)
+        for c in registry.commands.values():
+            if c.level == "VkDevice" and (c.name.startswith("vkBind") or
+                                          found.intersection(t for t, _ in made_by(registry, c))):
+                found |= named_in(registry, c.params[1:])
+    return found - {h.pool for h in registry.handles.values()}
+
+
+def alone_with(registry, command):
+    """The types of what a command demands to be alone with, and of what it ends with that."""
+    found = set()
+    for p in command.params:
+        if p.exclusive == "true":
+            found.add(p.type)
+        # Registries differ in whether a struct's parameter says so, or its member.
+        path = re.findall(r"\w+", p.exclusive or "")[-1:]
+        found |= {m.type for m in registry.structs[p.type].members
+                  if m.exclusive or m.name in path} if p.type in registry.structs else set()
+    ended = ended_by(registry, command)
+    return found | (registry.handles[ended.type].below if ended else set())
 
 
 def gather(registry):

@@ -106,6 +106,7 @@ class Planner:
         self.queries = self._queries()
         self.client |= {n for n, q in self.queries.items() if q.later.name in self.client}
         self.pools = {h.pool for h in registry.handles.values()}
+        self.recorded = objects.recorded(registry) - {"VkCommandBuffer"}
         self.waited = objects.named_in(registry, (p for n in self.policy["blocking"]
                                                   for p in registry.commands[n].params[1:]))
         self.client_handles = {h.name for h in registry.handles.values()
@@ -411,10 +412,16 @@ class Planner:
         steps = [s for p in wire for s in self.member_steps(c.name, p, wire)]
         return wire, steps, self._news(steps, wire)
 
-    def _exclusive(self, m):
-        """Registries differ in whether a struct's parameter says so, or its member."""
-        struct = self.r.structs.get(m.type)
-        return m.exclusive or struct is not None and any(x.exclusive for x in struct.members)
+    def _settles(self, c):
+        """Whether a command demands to be alone with what recording may look at. Command buffers and
+        their pools are waited for where they are named; an object in a u64 may be of any type."""
+        if self._streamed(c) or c.name in self.policy["beside_recording"]:
+            return False
+        alone = objects.alone_with(self.r, c)
+        if c.name in self.policy["empties_pool"]:
+            alone |= {t for p in c.params if p.type in self.pools
+                      for t in self.r.handles[p.type].below}
+        return bool(alone & self.recorded) or "uint64_t" in alone
 
     def command_plan(self, name):
         c = self.wire_commands[name]
@@ -428,10 +435,8 @@ class Planner:
                 (c.ret not in ("void", "VkResult")) or
                 (c.ret == "VkResult" and [x for x in c.success if x != "VK_SUCCESS"] != [] and
                  not streamed) or name in self.policy["blocking"])
-        settles = (any(self._exclusive(p) for p in c.params) and not streamed and
-                   name not in self.policy["beside_recording"])
         names = [s for s in steps if s.elem in self.r.structs and self.named_object(s)]
-        plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, settles=settles,
+        plan = CommandPlan(c=c, steps=steps, wire=wire, streamed=streamed, settles=self._settles(c),
                            sync=sync and not streamed,
                            blocking=name in self.policy["blocking"],
                            names_buffers=streamed and any(p.type == "VkCommandBuffer" for p in wire),

@@ -360,6 +360,17 @@ class Model(unittest.TestCase):
                      "vkResetCommandPool", "vkCmdDraw"):
             self.assertFalse(self.p.command_plan(name).settles, name)
 
+    def test_what_recording_looks_at(self):
+        self.assertLessEqual({"VkBuffer", "VkDescriptorSet", "VkDeviceMemory", "VkPipeline",
+                              "VkSamplerYcbcrConversion"}, self.p.recorded)
+        self.assertFalse({"VkQueue", "VkSemaphore", "VkFence", "VkDevice", "VkDescriptorPool",
+                          "VkCommandPool", "VkCommandBuffer"} & self.p.recorded)
+        for name in ("vkQueueSubmit2", "vkAllocateDescriptorSets", "vkFreeCommandBuffers",
+                     "vkDestroyCommandPool", "vkDestroySemaphore"):
+            self.assertFalse(self.p.command_plan(name).settles, name)
+            self.assertNotIn(name, self.p.policy["beside_recording"])
+        self.assertTrue(self.p.command_plan("vkDestroyDescriptorPool").settles)
+
     def test_streams_of_several_command_buffers(self):
         names = [name for name in self.p.wire_commands if self.p.command_plan(name).names_buffers]
         self.assertEqual(sorted(names), ["vkCmdExecuteCommands",
