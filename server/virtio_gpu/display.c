@@ -177,15 +177,15 @@ static void fill(void *data)
 
 static void answer_info(struct vg_command *command, const void *bytes)
 {
-    struct virtio_gpu_resp_display_info info = {.hdr.type = VIRTIO_GPU_RESP_OK_DISPLAY_INFO};
+    struct virtio_gpu_resp_display_info info = {0};
     if (bytes) {
-        const struct virtio_gpu_resp_display_info *theirs = bytes;
-        memcpy(info.pmodes, theirs->pmodes, sizeof(info.pmodes));
+        memcpy(&info, bytes, sizeof(info));
     } else {
         info.pmodes[0].enabled = 1;
         info.pmodes[0].r.width = 1280;
         info.pmodes[0].r.height = 800;
     }
+    info.hdr = (struct virtio_gpu_ctrl_hdr){.type = VIRTIO_GPU_RESP_OK_DISPLAY_INFO};
     vg_command_respond(command, &info, sizeof(info));
 }
 
