@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The man pages against the programs: what a program takes stands in its page, and nothing else."""
+"""Documents against what they are about: man pages and programs, TRAPS.md and the tests."""
 
 import re
 
-from harness import build_path, clean_environment, root_path, test
+from harness import build_path, clean_environment, framework, root_path, test
 
 # What libvirt says to any GPU backend and means nothing here: in the page, not in --help.
 UNMENTIONED = {"--virgl", "--render-node"}
@@ -86,3 +86,21 @@ def icd_page(context):
     context.check("VTEST_SOCKET_NAME" in read, f"only these are read: {sorted(read)}")
     described = {name for name in macro_words(text, "Ev") if not name.startswith("VK_")}
     compare(context, "variables", read, described)
+
+
+@test("docs/traps")
+def traps(context):
+    """TRAPS.md names tests that there are"""
+    text = (root_path() / "tests" / "TRAPS.md").read_text(encoding="utf-8")
+    known = {test.name for test in framework.registered()}
+    functions = {name for path in (root_path() / "tests" / "unit").glob("*.c")
+                 for name in re.findall(r"^static void (\w+)\(", path.read_text(encoding="utf-8"),
+                                        re.MULTILINE)}
+    suites = {name.split("/")[0] for name in known}
+    named = re.findall(r"`([a-z]+/[\w/-]+)(?:: ([\w, ]+))?`", text)
+    context.check(len(named) > 50, f"only {len(named)} tests are found there")
+    wrong = [name for name, _ in named if name.split("/")[0] in suites and name not in known
+             and not name.endswith("/X")]
+    wrong += [f"{name}: {part}" for name, parts in named for part in parts.split(", ")
+              if part and part not in functions]
+    context.check(not wrong, f"there is no {', '.join(sorted(set(wrong)))}")
