@@ -2,17 +2,15 @@
 #include "libraries.h"
 
 #include "drm_library.h"
-#include "x11_library.h"
+#include "x11_available.h"
 
 bool vdc_wsi_has_libraries(enum vd_extension_index extension)
 {
     switch ((int)extension) {
     case VD_EXT_KHR_xcb_surface:
-        vdc_xcb_shm(); /* used where it is there */
-        return vdc_xcb();
+        return vdc_x11_available(false);
     case VD_EXT_KHR_xlib_surface:
-        vdc_xcb_shm();
-        return vdc_xcb() && vdc_x11_xcb();
+        return vdc_x11_available(true);
     case VD_EXT_KHR_display:
     case VD_EXT_KHR_get_display_properties2:
     case VD_EXT_EXT_acquire_drm_display:

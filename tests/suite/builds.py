@@ -29,6 +29,8 @@ BUILDS = {
              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct",
               *CORE,
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
+    "minimal": ("gcc", ["--buildtype=debug", "--werror", "-Dx11=disabled", "-Dprograms=disabled",
+                        "-Dtests=disabled", "-Dbench=disabled", "-Dmimalloc=disabled"], []),
     # musl's own headers come first, then those of the kernel, of libdrm and of xcb.
     "musl": ("musl-gcc", ["--buildtype=release", "--werror",
                           "-Dc_args=-idirafter /usr/include "
@@ -88,6 +90,19 @@ def clang(context):
     path = built(context, "clang")
     check_flags(context, path)
     context.succeed(through([path / "tests" / "compute"], build=path), clean_environment())
+
+
+@test("build/minimal", seconds=BUILD_SECONDS, late=True)
+def minimal(context):
+    """Builds without anything optional, and works: an instance then has no windows of X11"""
+    path = built(context, "minimal")
+    context.succeed(through([setting.build_path() / "tests" / "compute"], build=path),
+                    clean_environment())
+    for build, offered in ((path, False), (None, True)):
+        shown = context.succeed(through([setting.tool("vulkaninfo")], build=build),
+                                clean_environment()).out
+        context.check(("VK_KHR_xcb_surface" in shown) == offered,
+                      f"VK_KHR_xcb_surface is {'missing' if offered else 'offered'}")
 
 
 def generate(context, directory, seed):

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stands in for X11 windows where the driver was built without (-Dx11=disabled): the extensions are
+ * not offered, and there is no surface that these functions could be called with.
+ */
+#include "entrypoints.h"
+#include "surface.h"
+#include "x11_available.h"
+
+const struct vd_surface_ops vd_surface_x11_ops;
+
+bool vdc_x11_available(bool xlib)
+{
+    (void)xlib;
+    return false;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
+                         const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
+{
+    (void)instance, (void)pCreateInfo, (void)pAllocator, (void)pSurface;
+    return VK_ERROR_EXTENSION_NOT_PRESENT;
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL
+vd_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR *pCreateInfo,
+                          const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
+{
+    (void)instance, (void)pCreateInfo, (void)pAllocator, (void)pSurface;
+    return VK_ERROR_EXTENSION_NOT_PRESENT;
+}
+
+VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXcbPresentationSupportKHR(
+    VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, xcb_connection_t *connection,
+    xcb_visualid_t visual_id)
+{
+    (void)physicalDevice, (void)queueFamilyIndex, (void)connection, (void)visual_id;
+    return VK_FALSE;
+}
+
+VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXlibPresentationSupportKHR(
+    VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, Display *dpy, VisualID visualID)
+{
+    (void)physicalDevice, (void)queueFamilyIndex, (void)dpy, (void)visualID;
+    return VK_FALSE;
+}
