@@ -154,7 +154,7 @@ class Generator:
         declarations, definitions = self._client_functions(group)
         out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "call.h"',
                '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"',
-               '#include "requirements.h"', ""]
+               '#include "requirements.h"', '#include "stream.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]
         out += [self.client.command(p) for p in self.plans if p.group == group]

@@ -9,7 +9,6 @@
 
 #include "log.h"
 #include "names.h"
-#include "physical_device.h"
 #include "profile.h"
 
 /* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */

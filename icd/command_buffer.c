@@ -104,7 +104,7 @@ static void drop_stream(struct vd_command_buffer *cb)
 static void discard(struct vd_command_buffer *cb)
 {
     drop_stream(cb);
-    vd_recording_end(cb->base.device, &cb->recording);
+    vd_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
 }
 
 /* The records of the last chunk end where the encoder stands. */
@@ -294,7 +294,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBeginCommandBuffer(VkCommandBuffer commandBu
     struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
     discard(cb);
     cb->error = VK_SUCCESS;
-    vd_recording_begin(cb->base.device, &cb->recording);
+    vd_recording_begin(&cb->base.device->recordings, &cb->recording);
     VkCommandBufferBeginInfo info = *pBeginInfo;
     if (cb->level == VK_COMMAND_BUFFER_LEVEL_PRIMARY)
         info.pInheritanceInfo = NULL; /* may be anything in a primary */
@@ -369,6 +369,6 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuff
 {
     struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
     const VkResult result = cb->error == VK_SUCCESS ? send_stream(cb, 0) : cb->error;
-    vd_recording_end(cb->base.device, &cb->recording);
+    vd_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
     return result;
 }

@@ -8,7 +8,7 @@
 
 #include "encoder.h"
 #include "object.h"
-#include "pipeline_layout.h"
+#include "recordings.h"
 
 struct vd_chunk;
 struct vd_command_pool;

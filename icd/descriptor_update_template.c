@@ -7,6 +7,7 @@
 
 #include "call.h"
 #include "calls.h"
+#include "command_buffer.h"
 #include "descriptor_set.h"
 #include "device.h"
 #include "entrypoints.h"

@@ -5,17 +5,9 @@
 #include "instance.h"
 #include "memo.h"
 #include "physical_device.h"
-#include "pipeline_layout.h"
+#include "recordings.h"
 
-/* A queue numbers its batches; the completion page says which are done. */
-struct vd_queue {
-    struct vd_dispatchable base;
-    VkDeviceQueueCreateFlags flags;
-    uint32_t family, index;
-    uint32_t slot;        /* on the completion page */
-    pthread_mutex_t lock; /* numbers are given in the order of the ring */
-    uint64_t number;      /* of the last batch submitted, under the lock */
-};
+struct vd_queue;
 
 struct vd_device {
     struct vd_dispatchable base;
@@ -29,16 +21,11 @@ struct vd_device {
     struct vd_recordings recordings;
 };
 
-/* Submits one batch that waits and signals, also fences. *number, if not NULL, receives its number. Any
- * thread. */
-VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
-                               uint32_t fence_count, const VkFence *fences, uint64_t *number);
-/* VK_SUCCESS, VK_TIMEOUT or VK_ERROR_DEVICE_LOST. */
-VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns);
-
-bool vd_queue_done(const struct vd_queue *queue, uint64_t number);
-
 /* VK_ERROR_DEVICE_LOST once the connection or the host's device is lost, else VK_SUCCESS. */
-VkResult vd_device_status(const struct vd_device *device);
+static inline VkResult vd_device_status(const struct vd_device *device)
+{
+    return vd_connection_lost(device->base.instance->connection) ? VK_ERROR_DEVICE_LOST
+                                                                 : VK_SUCCESS;
+}
 
 #endif

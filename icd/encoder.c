@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "encoder.h"
 
+#include "instance.h"
+
 uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
                        uint64_t count, size_t stride)
 {

@@ -5,15 +5,14 @@
 #include <stdlib.h>
 
 #include "chain.h"
+#include "device.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "fence_payload.h"
-#include "physical_device.h"
 
 struct vd_fence {
     bool signaled;
-    struct vd_queue *queue; /* NULL: nothing pending */
-    uint64_t number;
+    struct vdc_point point; /* number 0: nothing pending */
 
     struct vd_fence_payload *shared; /* counts instead of the above; NULL: none */
     struct vd_fence_payload *hidden; /* what was shared before `shared` was borrowed */
@@ -29,44 +28,43 @@ static struct vd_fence *fence_of(VkFence handle)
     return (struct vd_fence *)handle;
 }
 
-static bool is_signaled(VkFence handle)
+static bool is_signaled(const struct vdc_waiter *waiter, VkFence handle)
 {
     pthread_mutex_lock(&lock);
     const struct vd_fence fence = *fence_of(handle);
     pthread_mutex_unlock(&lock);
     if (fence.shared)
         return vd_fence_payload_is_signaled(fence.shared);
-    return fence.signaled || (fence.queue && vd_queue_done(fence.queue, fence.number));
+    return fence.signaled || (fence.point.number && vdc_point_done(waiter, fence.point));
 }
 
 /* -- what is going to signal them ------------------------------------------------------------- */
 
-void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vd_queue *queue,
-                     uint64_t number)
+void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vdc_point point)
 {
     struct vd_fence *fence = fence_of(handle);
     if (!fence)
         return;
     if (fence->shared) {
-        if (!queue)
+        if (point.number == 0)
             vd_fence_payload_signal(fence->shared);
         return;
     }
     pthread_mutex_lock(&lock);
-    *fence = (struct vd_fence){.signaled = !queue, .queue = queue, .number = number};
+    *fence = (struct vd_fence){.signaled = point.number == 0, .point = point};
     pthread_mutex_unlock(&lock);
     /* Somebody may wait for it already. */
     vdc_waiter_changed(instance->connection->waiter);
 }
 
-void vd_fence_expect(VkFence handle, struct vd_queue *queue, uint64_t number)
+void vd_fence_expect(VkFence handle, uint64_t queue, uint64_t number)
 {
     const struct vd_fence *fence = fence_of(handle);
     if (fence && fence->shared)
         vd_fence_payload_expect(fence->shared, queue, number);
 }
 
-bool vd_fence_withdraw(VkFence handle, struct vd_queue *queue)
+bool vd_fence_withdraw(VkFence handle, uint64_t queue)
 {
     const struct vd_fence *fence = fence_of(handle);
     if (!fence || !fence->shared)
@@ -182,6 +180,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetFences(VkDevice device, uint32_t fenceC
 }
 
 struct wait {
+    const struct vdc_waiter *waiter;
     const VkFence *fences;
     uint32_t count;
     bool all;
@@ -191,7 +190,7 @@ static bool is_over(const void *data)
 {
     const struct wait *wait = data;
     for (uint32_t i = 0; i < wait->count; i++)
-        if (is_signaled(wait->fences[i]) != wait->all)
+        if (is_signaled(wait->waiter, wait->fences[i]) != wait->all)
             return !wait->all;
     return wait->all;
 }
@@ -216,9 +215,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForFences(VkDevice device, uint32_t fenc
                                                   const VkFence *pFences, VkBool32 waitAll,
                                                   uint64_t timeout)
 {
-    const struct wait wait = {pFences, fenceCount, waitAll || fenceCount == 1};
-    return vdc_wait_words(vd_instance_of(device)->connection->waiter, is_over, shared_words, &wait,
-                          timeout);
+    struct vdc_waiter *waiter = vd_instance_of(device)->connection->waiter;
+    const struct wait wait = {waiter, pFences, fenceCount, waitAll || fenceCount == 1};
+    return vdc_wait_words(waiter, is_over, shared_words, &wait, timeout);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceStatus(VkDevice device, VkFence fence)

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * A fence is a queue and the number of a batch: it is signalled once the completion page has
- * reached the number. Nothing of it exists on the server. One that is shared by descriptor has a
+ * A fence is a point: it is signalled once the completion page has reached that. Nothing of it exists on the server. One that is shared by descriptor has a
  * payload (fence_payload.h) in place of these.
  */
 #ifndef VIADUCT_ICD_FENCE_H
 #define VIADUCT_ICD_FENCE_H
 
-#include "device.h"
+#include "connection/waiter.h"
 
-/* The fence will be signalled when batch `number` of `queue` is done; a NULL queue: now. */
-void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vd_queue *queue,
-                     uint64_t number);
+struct vd_instance;
+
+/* The fence will be signalled at this point; number 0: now. NULL is fine. */
+void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vdc_point point);
 
 /* The server must know of a shared fence before it is told of the batch that signals it, for nobody
- * may see that done and the fence not. Nothing happens to other fences. */
-void vd_fence_expect(VkFence fence, struct vd_queue *queue, uint64_t number);
+ * may see that done and the fence not: batch `number` of the queue with this id. Nothing happens to
+ * other fences. */
+void vd_fence_expect(VkFence fence, uint64_t queue, uint64_t number);
 /* The batch could not be submitted. True: the server has been told so. */
-bool vd_fence_withdraw(VkFence fence, struct vd_queue *queue);
+bool vd_fence_withdraw(VkFence fence, uint64_t queue);
 
 #endif

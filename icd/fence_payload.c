@@ -114,7 +114,7 @@ void vd_fence_payload_signal(struct vd_fence_payload *payload)
 }
 
 /* If this cannot be sent, neither can the submission that follows: the connection is lost. */
-static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint64_t number)
+static void send(struct vd_fence_payload *payload, uint64_t queue, uint64_t number)
 {
     const struct {
         struct vd_record record;
@@ -123,7 +123,7 @@ static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint6
         .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_FENCE},
         .args =
             {
-                .queue = queue->base.id,
+                .queue = queue,
                 .number = number,
                 .state = vd_shm_pointer(payload->shm.id, offsetof(struct vd_fence_file, state)),
             },
@@ -131,14 +131,13 @@ static void send(struct vd_fence_payload *payload, struct vd_queue *queue, uint6
     vdc_ring_post(payload->connection->ring, &command.record);
 }
 
-void vd_fence_payload_expect(struct vd_fence_payload *payload, struct vd_queue *queue,
-                             uint64_t number)
+void vd_fence_payload_expect(struct vd_fence_payload *payload, uint64_t queue, uint64_t number)
 {
     vdc_pending_signal_add(payload->connection->pending_signals, &payload->pending);
     send(payload, queue, number);
 }
 
-void vd_fence_payload_withdraw(struct vd_fence_payload *payload, struct vd_queue *queue)
+void vd_fence_payload_withdraw(struct vd_fence_payload *payload, uint64_t queue)
 {
     atomic_store(&payload->file->signaler, 0);
     send(payload, queue, 0);

@@ -6,7 +6,7 @@
 #ifndef VIADUCT_ICD_FENCE_PAYLOAD_H
 #define VIADUCT_ICD_FENCE_PAYLOAD_H
 
-#include "device.h"
+#include "connection/connection.h"
 
 struct vd_fence_payload;
 
@@ -24,11 +24,10 @@ int vd_fence_payload_export(const struct vd_fence_payload *payload);
 bool vd_fence_payload_is_signaled(const struct vd_fence_payload *payload);
 void vd_fence_payload_reset(struct vd_fence_payload *payload);
 void vd_fence_payload_signal(struct vd_fence_payload *payload);
-/* It is going to be signalled when batch `number` of the queue is done, which comes next; or is not,
- * for that batch could not be submitted. */
-void vd_fence_payload_expect(struct vd_fence_payload *payload, struct vd_queue *queue,
-                             uint64_t number);
-void vd_fence_payload_withdraw(struct vd_fence_payload *payload, struct vd_queue *queue);
+/* It is going to be signalled when batch `number` of the queue with this id is done, which comes
+ * next; or is not, for that batch could not be submitted. */
+void vd_fence_payload_expect(struct vd_fence_payload *payload, uint64_t queue, uint64_t number);
+void vd_fence_payload_withdraw(struct vd_fence_payload *payload, uint64_t queue);
 
 /* What to sleep on while it is not signalled; who signals it is told to wake. */
 struct vd_futex_word vd_fence_payload_await(struct vd_fence_payload *payload);

@@ -99,7 +99,7 @@ static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCrea
     return info->pNext ? NULL : vd_memo_find(&device->images, key, sizeof(key));
 }
 
-VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *asked, VkImage *handle)
+static VkResult create(struct vd_device *device, const VkImageCreateInfo *asked, VkImage *handle)
 {
     struct vd_image *image = calloc(1, sizeof(*image));
     if (!image)
@@ -135,7 +135,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateImage(VkDevice handle,
         vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_SWAPCHAIN_CREATE_INFO_KHR);
     if (swapchain && swapchain->swapchain)
         return vd_swapchain_create_alias(device, swapchain->swapchain, pImage);
-    return vd_image_create(device, pCreateInfo, pImage);
+    return create(device, pCreateInfo, pImage);
 }
 
 VKAPI_ATTR void VKAPI_CALL vd_vkDestroyImage(VkDevice device, VkImage image,

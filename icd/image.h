@@ -14,7 +14,4 @@ struct vd_image {
     struct vd_memo_entry *memo; /* of its requirements, NULL: not kept */
 };
 
-/* vkCreateImage without the swapchain special case. */
-VkResult vd_image_create(struct vd_device *device, const VkImageCreateInfo *info, VkImage *image);
-
 #endif

@@ -34,4 +34,35 @@ struct vd_instance {
     bool enumerated;
 };
 
+/* The ids of an instance's objects, see object.h. */
+static inline uint64_t vd_id_new(struct vd_instance *instance, uint8_t type, uint64_t pool)
+{
+    return vdc_id_new(instance->ids, type, pool);
+}
+
+static inline void vd_ids_free(struct vd_instance *instance, const uint64_t *list, uint64_t count)
+{
+    vdc_ids_free(instance->ids, list, count);
+}
+
+static inline void vd_id_free(struct vd_instance *instance, uint64_t id)
+{
+    vdc_ids_free(instance->ids, &id, 1);
+}
+
+static inline void vd_ids_free_children(struct vd_instance *instance, uint64_t pool)
+{
+    vdc_ids_free_children(instance->ids, pool);
+}
+
+static inline void vd_id_set_object(struct vd_instance *instance, uint64_t id, void *object)
+{
+    vdc_id_set_object(instance->ids, id, object);
+}
+
+static inline void *vd_id_object(struct vd_instance *instance, uint64_t id)
+{
+    return vdc_id_object(instance->ids, id);
+}
+
 #endif

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "instance.h"
 #include "objects.h"
 
 #define PAGE_SLOTS 4096u
@@ -83,9 +82,8 @@ static uint32_t take_index(struct vd_ids *ids)
     return index;
 }
 
-uint64_t vd_id_new(struct vd_instance *instance, uint8_t type, uint64_t pool)
+uint64_t vdc_id_new(struct vd_ids *ids, uint8_t type, uint64_t pool)
 {
-    struct vd_ids *ids = instance->ids;
     uint64_t id = 0;
     pthread_mutex_lock(&ids->lock);
     const uint32_t index = take_index(ids);
@@ -131,23 +129,16 @@ static void free_locked(struct vd_ids *ids, uint64_t id)
     ids->free = vd_id_index(id);
 }
 
-void vd_id_free(struct vd_instance *instance, uint64_t id)
+void vdc_ids_free(struct vd_ids *ids, const uint64_t *list, uint64_t count)
 {
-    vd_ids_free(instance, &id, 1);
-}
-
-void vd_ids_free(struct vd_instance *instance, const uint64_t *list, uint64_t count)
-{
-    struct vd_ids *ids = instance->ids;
     pthread_mutex_lock(&ids->lock);
     for (uint64_t i = 0; i < count; i++)
         free_locked(ids, list[i]);
     pthread_mutex_unlock(&ids->lock);
 }
 
-void vd_ids_free_children(struct vd_instance *instance, uint64_t pool)
+void vdc_ids_free_children(struct vd_ids *ids, uint64_t pool)
 {
-    struct vd_ids *ids = instance->ids;
     pthread_mutex_lock(&ids->lock);
     struct slot *parent = slot_of(ids, pool);
     /* A pool that is already gone took its children along: ids are freed children first. */
@@ -156,16 +147,16 @@ void vd_ids_free_children(struct vd_instance *instance, uint64_t pool)
     pthread_mutex_unlock(&ids->lock);
 }
 
-void vd_id_set_object(struct vd_instance *instance, uint64_t id, void *object)
+void vdc_id_set_object(struct vd_ids *ids, uint64_t id, void *object)
 {
-    struct slot *slot = slot_of(instance->ids, id);
+    struct slot *slot = slot_of(ids, id);
     if (slot)
         slot->object = object;
 }
 
-void *vd_id_object(struct vd_instance *instance, uint64_t id)
+void *vdc_id_object(struct vd_ids *ids, uint64_t id)
 {
-    struct slot *slot = slot_of(instance->ids, id);
+    struct slot *slot = slot_of(ids, id);
     return slot ? slot->object : NULL;
 }
 

@@ -55,14 +55,13 @@ void vd_ids_destroy(struct vd_ids *ids);
 
 /* A new id of this type (enum vd_type), or 0 when there is no memory or no index left. `pool`, an
  * id or 0, is freed with all its children by vd_ids_free_children. Thread-safe. */
-uint64_t vd_id_new(struct vd_instance *instance, uint8_t type, uint64_t pool);
+uint64_t vdc_id_new(struct vd_ids *ids, uint8_t type, uint64_t pool);
 /* 0 and ids that are already free are fine. */
-void vd_id_free(struct vd_instance *instance, uint64_t id);
-void vd_ids_free(struct vd_instance *instance, const uint64_t *list, uint64_t count);
-void vd_ids_free_children(struct vd_instance *instance, uint64_t pool);
+void vdc_ids_free(struct vd_ids *ids, const uint64_t *list, uint64_t count);
+void vdc_ids_free_children(struct vd_ids *ids, uint64_t pool);
 
 /* The client's own object behind a non-dispatchable handle, where it has one. */
-void vd_id_set_object(struct vd_instance *instance, uint64_t id, void *object);
-void *vd_id_object(struct vd_instance *instance, uint64_t id);
+void vdc_id_set_object(struct vd_ids *ids, uint64_t id, void *object);
+void *vdc_id_object(struct vd_ids *ids, uint64_t id);
 
 #endif

@@ -4,9 +4,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "device.h"
-#include "entrypoints.h"
-
 /* Open addressing with linear probing; a value of 0 is the same as none, so nothing is removed
  * before its slot dies: entries are only ever overwritten. */
 struct entry {
@@ -71,26 +68,16 @@ static bool resize(struct vd_private_data *data, size_t capacity)
     return true;
 }
 
-/* Slots are numbers, never reused, so that data of a destroyed slot is never found again. */
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreatePrivateDataSlot(VkDevice device, const VkPrivateDataSlotCreateInfo *pCreateInfo,
-                           const VkAllocationCallbacks *pAllocator, VkPrivateDataSlot *pSlot)
+uint64_t vdc_private_data_add_slot(struct vd_private_data *data)
 {
-    (void)pCreateInfo;
-    (void)pAllocator;
-    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
     pthread_mutex_lock(&data->lock);
-    *pSlot = (VkPrivateDataSlot)(uintptr_t)++data->last_slot;
+    const uint64_t slot = ++data->last_slot;
     pthread_mutex_unlock(&data->lock);
-    return VK_SUCCESS;
+    return slot;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyPrivateDataSlot(VkDevice device, VkPrivateDataSlot handle,
-                                                       const VkAllocationCallbacks *pAllocator)
+void vdc_private_data_remove_slot(struct vd_private_data *data, uint64_t slot)
 {
-    (void)pAllocator;
-    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
-    const uint64_t slot = (uint64_t)(uintptr_t)handle;
     pthread_mutex_lock(&data->lock);
     for (size_t i = 0; i < data->capacity; i++)
         if (data->entries[i].slot == slot)
@@ -98,34 +85,25 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyPrivateDataSlot(VkDevice device, VkPrivat
     pthread_mutex_unlock(&data->lock);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkSetPrivateData(VkDevice device, VkObjectType objectType,
-                                                   uint64_t objectHandle, VkPrivateDataSlot handle,
-                                                   uint64_t value)
+bool vdc_private_data_set(struct vd_private_data *data, uint64_t slot, uint64_t object,
+                          uint64_t value)
 {
-    (void)objectType; /* handles of all types are distinct */
-    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
-    const uint64_t slot = (uint64_t)(uintptr_t)handle;
-    VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&data->lock);
-    if (2 * (data->used + 1) > data->capacity &&
-        !resize(data, data->capacity ? 2 * data->capacity : 64)) {
-        result = VK_ERROR_OUT_OF_HOST_MEMORY;
-    } else {
-        struct entry *entry = find(data, slot, objectHandle);
+    const bool room = 2 * (data->used + 1) <= data->capacity ||
+                      resize(data, data->capacity ? 2 * data->capacity : 64);
+    if (room) {
+        struct entry *entry = find(data, slot, object);
         data->used += !entry->slot;
-        *entry = (struct entry){.slot = slot, .object = objectHandle, .value = value};
+        *entry = (struct entry){.slot = slot, .object = object, .value = value};
     }
     pthread_mutex_unlock(&data->lock);
-    return result;
+    return room;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPrivateData(VkDevice device, VkObjectType objectType,
-                                               uint64_t objectHandle, VkPrivateDataSlot handle,
-                                               uint64_t *pData)
+uint64_t vdc_private_data_get(struct vd_private_data *data, uint64_t slot, uint64_t object)
 {
-    (void)objectType;
-    struct vd_private_data *data = ((struct vd_device *)device)->private_data;
     pthread_mutex_lock(&data->lock);
-    *pData = data->capacity ? find(data, (uint64_t)(uintptr_t)handle, objectHandle)->value : 0;
+    const uint64_t value = data->capacity ? find(data, slot, object)->value : 0;
     pthread_mutex_unlock(&data->lock);
+    return value;
 }

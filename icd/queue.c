@@ -1,28 +1,101 @@
 /* SPDX-License-Identifier: MIT */
+#include "queue.h"
+
 #include "call.h"
 #include "calls.h"
 #include "chain.h"
-#include "device.h"
 #include "entrypoints.h"
 #include "fence.h"
+#include "instance.h"
 #include "opcodes.h"
 #include "semaphore.h"
 
-VkResult vd_device_status(const struct vd_device *device)
+/* -- creation ---------------------------------------------------------------------------------- */
+
+/* A free place on the completion page, or -1. */
+static int slot_take(struct vd_instance *instance)
 {
-    return vd_connection_lost(device->base.instance->connection) ? VK_ERROR_DEVICE_LOST
-                                                                 : VK_SUCCESS;
+    int slot = -1;
+    pthread_mutex_lock(&instance->lock);
+    for (int i = 0; i < VD_QUEUE_MAX && slot < 0; i++) {
+        if (!(instance->queue_slots & (UINT64_C(1) << i))) {
+            instance->queue_slots |= UINT64_C(1) << i;
+            slot = i;
+        }
+    }
+    pthread_mutex_unlock(&instance->lock);
+    return slot;
 }
 
-VkResult vd_queue_wait(struct vd_queue *queue, uint64_t number, uint64_t timeout_ns)
+static void slot_give(struct vd_instance *instance, uint32_t slot)
 {
-    return vdc_wait_batch(queue->base.instance->connection->waiter, queue->slot, number,
-                          timeout_ns);
+    pthread_mutex_lock(&instance->lock);
+    instance->queue_slots &= ~(UINT64_C(1) << slot);
+    pthread_mutex_unlock(&instance->lock);
 }
 
-bool vd_queue_done(const struct vd_queue *queue, uint64_t number)
+VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
+                        const VkDeviceQueueCreateInfo *info, uint32_t index)
 {
-    return vdc_batch_done(queue->base.instance->connection->waiter, queue->slot, number);
+    struct vd_instance *instance = vd_instance_of(device);
+    const int slot = slot_take(instance);
+    if (slot < 0)
+        return VK_ERROR_TOO_MANY_OBJECTS;
+    queue->slot = (uint32_t)slot;
+    queue->flags = info->flags;
+    queue->family = info->queueFamilyIndex;
+    queue->index = index;
+    pthread_mutex_init(&queue->lock, NULL);
+    const uint64_t id = vd_id_new(instance, VD_TYPE_VkQueue, 0);
+    vd_dispatchable_init(&queue->base, id, instance, device);
+    VkResult result = id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (result != VK_SUCCESS)
+        goto fail;
+
+    /* The slot may have served another device before. */
+    struct vd_completion *page = instance->connection->link.completion;
+    atomic_store(&page->queues[slot].done, 0);
+
+    struct vd_call call;
+    result =
+        vd_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue), VD_CALL_PROMPT);
+    if (result != VK_SUCCESS)
+        goto fail;
+    const struct vd_get_queue args = {
+        .device = vd_id_of(device),
+        .queue = id,
+        .flags = info->flags,
+        .family = info->queueFamilyIndex,
+        .index = index,
+        .slot = (uint32_t)slot,
+    };
+    memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
+    result = vd_call_send(&call);
+    vd_call_end(&call);
+    if (result == VK_SUCCESS)
+        return VK_SUCCESS;
+fail:
+    vdc_queue_finish(queue);
+    return result;
+}
+
+void vdc_queue_finish(struct vd_queue *queue)
+{
+    vd_id_free(queue->base.instance, queue->base.id);
+    slot_give(queue->base.instance, queue->slot);
+    pthread_mutex_destroy(&queue->lock);
+}
+
+/* -- batches ---------------------------------------------------------------------------------- */
+
+static VkResult status(const struct vd_queue *queue)
+{
+    return vd_connection_lost(queue->base.instance->connection) ? VK_ERROR_DEVICE_LOST : VK_SUCCESS;
+}
+
+static struct vdc_point point_of(const struct vd_queue *queue, uint64_t number)
+{
+    return (struct vdc_point){queue->slot, number};
 }
 
 /* Batches are numbered alike on both sides; a call without any takes one number, so that its fence
@@ -34,7 +107,7 @@ static uint64_t last_number(const struct vd_queue *queue, uint32_t count)
 
 static void begin_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
 {
-    vd_fence_expect(fence, queue, last_number(queue, count));
+    vd_fence_expect(fence, queue->base.id, last_number(queue, count));
 }
 
 /* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
@@ -48,14 +121,14 @@ static VkResult deliver(struct vd_queue *queue)
         return result;
     result = vd_call_wait(&call);
     vd_call_end(&call);
-    return result == VK_SUCCESS ? vd_device_status(queue->base.device) : result;
+    return result == VK_SUCCESS ? status(queue) : result;
 }
 
 static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)
 {
     if (result == VK_SUCCESS)
-        vd_fence_attach(queue->base.instance, fence, queue, queue->number);
-    else if (vd_fence_withdraw(fence, queue))
+        vd_fence_attach(queue->base.instance, fence, point_of(queue, queue->number));
+    else if (vd_fence_withdraw(fence, queue->base.id))
         deliver(queue); /* it may be destroyed now, but not before the server has read its name */
 }
 
@@ -83,7 +156,7 @@ static bool expect_signals(struct vd_queue *queue, const void *chain, uint32_t c
     if (values && values->pSignalSemaphoreValues)
         for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
             vd_semaphore_expect(queue->base.instance, semaphores[i],
-                                values->pSignalSemaphoreValues[i], queue, number);
+                                values->pSignalSemaphoreValues[i], point_of(queue, number));
     return any_shared(queue, count, semaphores);
 }
 
@@ -92,7 +165,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
 {
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!submitCount && !fence)
-        return vd_device_status(queue->base.device);
+        return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
@@ -110,7 +183,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
 {
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!submitCount && !fence)
-        return vd_device_status(queue->base.device);
+        return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
@@ -118,8 +191,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
         for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++) {
             const VkSemaphoreSubmitInfo *signal = &pSubmits[i].pSignalSemaphoreInfos[j];
-            vd_semaphore_expect(queue->base.instance, signal->semaphore, signal->value, queue,
-                                queue->number + 1 + i);
+            vd_semaphore_expect(queue->base.instance, signal->semaphore, signal->value,
+                                point_of(queue, queue->number + 1 + i));
             shared |= any_shared(queue, 1, &signal->semaphore);
         }
     }
@@ -134,7 +207,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
 {
     struct vd_queue *queue = (struct vd_queue *)handle;
     if (!bindInfoCount && !fence)
-        return vd_device_status(queue->base.device);
+        return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, bindInfoCount, fence);
@@ -149,7 +222,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
 }
 
 VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
-                               uint32_t fence_count, const VkFence *fences, uint64_t *number)
+                               uint32_t fence_count, const VkFence *fences, struct vdc_point *point)
 {
     pthread_mutex_lock(&queue->lock);
     for (uint32_t i = 0; i < fence_count; i++)
@@ -159,8 +232,8 @@ VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
         queue->number++;
     for (uint32_t i = 0; i < fence_count; i++)
         end_fence(queue, fences[i], result);
-    if (number)
-        *number = queue->number;
+    if (point)
+        *point = point_of(queue, queue->number);
     pthread_mutex_unlock(&queue->lock);
     return result == VK_SUCCESS &&
                    any_shared(queue, info->signalSemaphoreCount, info->pSignalSemaphores)
@@ -168,21 +241,35 @@ VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
                : result;
 }
 
+/* If possible not by the queue, which would do so behind all that was submitted to it, even behind what waits for
+ * those who wait for the semaphore. But others can only see what the host's driver was told. */
+VkResult vdc_queue_signal(struct vd_queue *queue, VkSemaphore semaphore)
+{
+    if (vd_semaphore_is_shared(queue->base.instance, semaphore))
+        return vd_queue_submit_batch(queue,
+                                     &(const VkSubmitInfo){
+                                         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                         .signalSemaphoreCount = 1,
+                                         .pSignalSemaphores = &semaphore,
+                                     },
+                                     0, NULL, NULL);
+    const struct {
+        struct vd_record record;
+        struct vd_signal_semaphore args;
+    } command = {
+        .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_SEMAPHORE},
+        .args = {.semaphore = (uint64_t)semaphore},
+    };
+    return vdc_ring_post(queue->base.instance->connection->ring, &command.record);
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueWaitIdle(VkQueue handle)
 {
     struct vd_queue *queue = (struct vd_queue *)handle;
     pthread_mutex_lock(&queue->lock);
-    const uint64_t number = queue->number;
+    const struct vdc_point point = point_of(queue, queue->number);
     pthread_mutex_unlock(&queue->lock);
-    const VkResult result = vd_queue_wait(queue, number, UINT64_MAX);
-    return result == VK_SUCCESS ? vd_device_status(queue->base.device) : result;
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeviceWaitIdle(VkDevice handle)
-{
-    struct vd_device *device = (struct vd_device *)handle;
-    VkResult result = vd_device_status(device);
-    for (uint32_t i = 0; i < device->queue_count && result == VK_SUCCESS; i++)
-        result = vd_vkQueueWaitIdle((VkQueue)&device->queues[i]);
-    return result;
+    const VkResult result =
+        vdc_wait_point(queue->base.instance->connection->waiter, point, UINT64_MAX);
+    return result == VK_SUCCESS ? status(queue) : result;
 }

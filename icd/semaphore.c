@@ -5,16 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "calls.h"
+#include "device.h"
 #include "entrypoints.h"
-#include "opcodes.h"
 
 /* A value on its way. */
 struct pending {
     uint64_t value;
-    struct vd_queue *queue;
-    uint64_t number;
+    struct vdc_point point;
 };
 
 /* Of a timeline semaphore that only this client signals. For others the host is asked. */
@@ -37,28 +35,6 @@ static struct vd_semaphore *semaphore_of(struct vd_instance *instance, VkSemapho
 {
     struct vd_semaphore *known = vd_id_object(instance, (uint64_t)semaphore);
     return known == &shared ? NULL : known;
-}
-
-/* Not by a queue, which would do so behind all that was submitted to it, even behind what waits for
- * those who wait for the semaphore. But others can only see what the host's driver was told. */
-VkResult vd_semaphore_signal(struct vd_device *device, VkSemaphore semaphore)
-{
-    if (vd_semaphore_is_shared(device->base.instance, semaphore))
-        return vd_queue_submit_batch(&device->queues[0],
-                                     &(const VkSubmitInfo){
-                                         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                         .signalSemaphoreCount = 1,
-                                         .pSignalSemaphores = &semaphore,
-                                     },
-                                     0, NULL, NULL);
-    const struct {
-        struct vd_record record;
-        struct vd_signal_semaphore args;
-    } command = {
-        .record = {.size = sizeof(command), .opcode = VD_OP_SIGNAL_SEMAPHORE},
-        .args = {.semaphore = (uint64_t)semaphore},
-    };
-    return vdc_ring_post(device->base.instance->connection->ring, &command.record);
 }
 
 static void destroy(struct vd_semaphore *semaphore)
@@ -109,12 +85,12 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroySemaphore(VkDevice device, VkSemaphore ha
 }
 
 /* The value now; forgets what has been reached. Under the lock. */
-static uint64_t settle(struct vd_semaphore *semaphore)
+static uint64_t settle(struct vd_semaphore *semaphore, const struct vdc_waiter *waiter)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < semaphore->count; i++) {
         const struct pending *pending = &semaphore->pending[i];
-        if (!vd_queue_done(pending->queue, pending->number))
+        if (!vdc_point_done(waiter, pending->point))
             semaphore->pending[kept++] = *pending;
         else if (pending->value > semaphore->value)
             semaphore->value = pending->value;
@@ -123,23 +99,24 @@ static uint64_t settle(struct vd_semaphore *semaphore)
     return semaphore->value;
 }
 
-static uint64_t value_of(struct vd_semaphore *semaphore)
+static uint64_t value_of(struct vd_semaphore *semaphore, const struct vdc_waiter *waiter)
 {
     pthread_mutex_lock(&semaphore->lock);
-    const uint64_t value = settle(semaphore);
+    const uint64_t value = settle(semaphore, waiter);
     pthread_mutex_unlock(&semaphore->lock);
     return value;
 }
 
 void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint64_t value,
-                         struct vd_queue *queue, uint64_t number)
+                         struct vdc_point point)
 {
+    struct vdc_waiter *waiter = instance->connection->waiter;
     struct vd_semaphore *semaphore = semaphore_of(instance, handle);
     if (!semaphore)
         return;
     pthread_mutex_lock(&semaphore->lock);
     if (semaphore->count == semaphore->capacity)
-        settle(semaphore);
+        settle(semaphore, waiter);
     if (semaphore->count == semaphore->capacity) {
         const uint32_t larger = semaphore->capacity ? 2 * semaphore->capacity : 8;
         struct pending *moved = realloc(semaphore->pending, larger * sizeof(*moved));
@@ -148,14 +125,14 @@ void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint6
             semaphore->capacity = larger;
         } else {
             /* No memory to remember another: the oldest must be over before it is forgotten. */
-            vd_queue_wait(semaphore->pending[0].queue, semaphore->pending[0].number, UINT64_MAX);
-            settle(semaphore);
+            vdc_wait_point(waiter, semaphore->pending[0].point, UINT64_MAX);
+            settle(semaphore, waiter);
         }
     }
     if (semaphore->count < semaphore->capacity)
-        semaphore->pending[semaphore->count++] = (struct pending){value, queue, number};
+        semaphore->pending[semaphore->count++] = (struct pending){value, point};
     pthread_mutex_unlock(&semaphore->lock);
-    vdc_waiter_changed(instance->connection->waiter);
+    vdc_waiter_changed(waiter);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
@@ -180,7 +157,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreCounterValue(VkDevice device, Vk
     struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
     if (!semaphore)
         return vd_call_vkGetSemaphoreCounterValue(device, handle, pValue);
-    *pValue = value_of(semaphore);
+    *pValue = value_of(semaphore, vd_instance_of(device)->connection->waiter);
     return vd_device_status((struct vd_device *)device);
 }
 
@@ -193,10 +170,11 @@ static bool is_over(const void *data)
 {
     const struct wait *wait = data;
     const VkSemaphoreWaitInfo *info = wait->info;
+    const struct vdc_waiter *waiter = wait->instance->connection->waiter;
     const bool all = !(info->flags & VK_SEMAPHORE_WAIT_ANY_BIT);
     for (uint32_t i = 0; i < info->semaphoreCount; i++) {
         struct vd_semaphore *semaphore = semaphore_of(wait->instance, info->pSemaphores[i]);
-        if ((value_of(semaphore) >= info->pValues[i]) != all)
+        if ((value_of(semaphore, waiter) >= info->pValues[i]) != all)
             return !all;
     }
     return all;

@@ -7,14 +7,14 @@
 #ifndef VIADUCT_ICD_SEMAPHORE_H
 #define VIADUCT_ICD_SEMAPHORE_H
 
-#include "device.h"
+#include "connection/waiter.h"
 
-/* Batch `number` of the queue is going to set the semaphore to `value`. Nothing happens for
- * semaphores that the host is asked about. */
+struct vd_instance;
+
+/* At this point the semaphore is going to be set to `value`. Nothing happens for semaphores that the
+ * host is asked about. */
 void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore semaphore, uint64_t value,
-                         struct vd_queue *queue, uint64_t number);
-/* Signals a binary semaphore, as an acquired image does. */
-VkResult vd_semaphore_signal(struct vd_device *device, VkSemaphore semaphore);
+                         struct vdc_point point);
 /* Whether others may wait for it by way of the host. */
 bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore);
 

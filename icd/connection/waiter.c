@@ -132,30 +132,34 @@ void vdc_waiter_changed(struct vdc_waiter *waiter)
     }
 }
 
-/* ---- Batches */
+/* ---- Points */
 
-struct batch {
+struct awaited {
     const struct vd_completion_queue *queue;
     uint64_t number;
 };
 
-static bool batch_done(const void *data)
+static bool has_come(const void *data)
 {
-    const struct batch *batch = data;
+    const struct awaited *awaited = data;
     /* acquire: what the host wrote before it stored `done`. */
-    return atomic_load_explicit(&batch->queue->done, memory_order_acquire) >= batch->number;
+    return atomic_load_explicit(&awaited->queue->done, memory_order_acquire) >= awaited->number;
 }
 
-bool vdc_batch_done(const struct vdc_waiter *waiter, uint32_t slot, uint64_t number)
+static struct awaited await(const struct vdc_waiter *waiter, struct vdc_point point)
 {
-    assert(slot < VD_QUEUE_MAX);
-    return batch_done(&(struct batch){&waiter->link->completion->queues[slot], number});
+    assert(point.slot < VD_QUEUE_MAX);
+    return (struct awaited){&waiter->link->completion->queues[point.slot], point.number};
 }
 
-VkResult vdc_wait_batch(struct vdc_waiter *waiter, uint32_t slot, uint64_t number,
-                        uint64_t timeout_ns)
+bool vdc_point_done(const struct vdc_waiter *waiter, struct vdc_point point)
 {
-    assert(slot < VD_QUEUE_MAX);
-    const struct batch batch = {&waiter->link->completion->queues[slot], number};
-    return vdc_wait_until(waiter, batch_done, &batch, timeout_ns);
+    const struct awaited awaited = await(waiter, point);
+    return has_come(&awaited);
+}
+
+VkResult vdc_wait_point(struct vdc_waiter *waiter, struct vdc_point point, uint64_t timeout_ns)
+{
+    const struct awaited awaited = await(waiter, point);
+    return vdc_wait_until(waiter, has_come, &awaited, timeout_ns);
 }

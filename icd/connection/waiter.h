@@ -32,12 +32,16 @@ VkResult vdc_wait_words(struct vdc_waiter *waiter, bool (*ready)(const void *dat
 /* Something that a ready() looks at has changed on this side. */
 void vdc_waiter_changed(struct vdc_waiter *waiter);
 
-/* Whether batch `number` is done on the queue with this slot. Acquire: what the host wrote is
- * visible. */
-bool vdc_batch_done(const struct vdc_waiter *waiter, uint32_t slot, uint64_t number);
-/* Waits until it is. */
-VkResult vdc_wait_batch(struct vdc_waiter *waiter, uint32_t slot, uint64_t number,
-                        uint64_t timeout_ns);
+/* A point in time: when a batch is done. Whoever waits for it needs to know no queue. */
+struct vdc_point {
+    uint32_t slot;   /* of the queue, on the completion page */
+    uint64_t number; /* of the batch; the first one is 1, and 0 has always been done */
+};
+
+/* Whether it has come. Acquire: what the host wrote is visible. */
+bool vdc_point_done(const struct vdc_waiter *waiter, struct vdc_point point);
+/* Waits until it has. */
+VkResult vdc_wait_point(struct vdc_waiter *waiter, struct vdc_point point, uint64_t timeout_ns);
 
 /* How many waits did not find what they waited for, and how long they took. */
 void vdc_waiter_stats(const struct vdc_waiter *waiter, uint64_t *waits, uint64_t *wait_ns);

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "entrypoints.h"
 #include "icd/fence.h"
-#include "icd/semaphore.h"
+#include "icd/queue.h"
 
 void vd_swapchain_give_back(struct vd_swapchain *s, uint32_t image)
 {
@@ -64,7 +64,7 @@ static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64
     if (result != VK_SUCCESS && result != VK_SUBOPTIMAL_KHR)
         return result;
     if (semaphore) {
-        const VkResult signalled = vd_semaphore_signal(device, semaphore);
+        const VkResult signalled = vdc_queue_signal(&device->queues[0], semaphore);
         if (signalled != VK_SUCCESS) {
             pthread_mutex_lock(&s->lock);
             vd_swapchain_give_back(s, image);
@@ -73,7 +73,7 @@ static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64
         }
     }
     if (fence)
-        vd_fence_attach(device->base.instance, fence, NULL, 0);
+        vd_fence_attach(device->base.instance, fence, (struct vdc_point){0});
     *index = image;
     return result;
 }

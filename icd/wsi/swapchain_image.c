@@ -8,7 +8,6 @@
 #include "entrypoints.h"
 #include "icd/chain.h"
 #include "icd/device_memory.h"
-#include "icd/image.h"
 #include "icd/shm_pool.h"
 #include "options.h"
 
@@ -145,7 +144,7 @@ static VkResult image_init(const struct vd_swapchain_images *images,
     struct vd_device *device = images->device;
     const struct vd_physical_device *pd = device->physical_device;
     const bool direct = images->way == VD_IMAGE_DIRECT;
-    VkResult result = vd_image_create(device, &images->info, &image->image);
+    VkResult result = vd_vkCreateImage((VkDevice)device, &images->info, NULL, &image->image);
     if (result != VK_SUCCESS)
         return result;
     VkMemoryRequirements needs;
@@ -309,7 +308,7 @@ void vd_swapchain_images_finish(struct vd_swapchain_images *images)
 
 VkResult vd_swapchain_images_alias(const struct vd_swapchain_images *images, VkImage *image)
 {
-    return vd_image_create(images->device, &images->info, image);
+    return vd_vkCreateImage((VkDevice)images->device, &images->info, NULL, image);
 }
 
 static void barrier(VkCommandBuffer commands, VkImage image, VkImageLayout from, VkImageLayout to,

@@ -12,6 +12,7 @@
 #include "entrypoints.h"
 #include "icd/chain.h"
 #include "icd/log.h"
+#include "icd/queue.h"
 
 /* -- the ring of queued images, under the lock -------------------------------------------------- */
 
@@ -26,6 +27,11 @@ static struct vd_presented dequeue(struct vd_swapchain *s)
     s->queued_first = (s->queued_first + 1) % s->images.count;
     s->queued_count--;
     return presented;
+}
+
+static struct vdc_waiter *waiter_of(const struct vd_swapchain *s)
+{
+    return s->device->base.instance->connection->waiter;
 }
 
 /* -- the thread ------------------------------------------------------------------------------- */
@@ -49,7 +55,7 @@ static struct vd_presented newest(struct vd_swapchain *s, struct vd_presented pr
     pthread_mutex_lock(&s->lock);
     while (s->queued_count) {
         const struct vd_presented *next = &s->queued[s->queued_first];
-        if (!next->overtakes || vd_queue_wait(next->queue, next->batch, 0) != VK_SUCCESS)
+        if (!next->overtakes || vdc_wait_point(waiter_of(s), next->point, 0) != VK_SUCCESS)
             break;
         vd_swapchain_give_back(s, presented.image);
         pthread_cond_broadcast(&s->changed);
@@ -88,7 +94,7 @@ static void *present(void *data)
         pthread_mutex_unlock(&s->lock);
 
         /* Also after an error: an image that returns must be at rest. */
-        const VkResult done = vd_queue_wait(presented.queue, presented.batch, UINT64_MAX);
+        const VkResult done = vdc_wait_point(waiter_of(s), presented.point, UINT64_MAX);
         if (status >= 0)
             status = done;
         if (status >= 0) {
@@ -106,7 +112,7 @@ static void *present(void *data)
             s->shown_id = presented.id;
         give_back_rested(s, presented.image);
         pthread_cond_broadcast(&s->changed);
-        vdc_waiter_changed(s->device->base.instance->connection->waiter);
+        vdc_waiter_changed(waiter_of(s));
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -163,7 +169,7 @@ static void fail(struct vd_swapchain *s, VkResult error)
         s->status = error;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    vdc_waiter_changed(s->device->base.instance->connection->waiter);
+    vdc_waiter_changed(waiter_of(s));
 }
 
 /* Of several results, an error counts most, and success least. */
@@ -175,7 +181,8 @@ static VkResult worse(VkResult a, VkResult b)
 /* One batch that waits, and makes the pixels of all swapchains readable. When it is done, nothing of
  * the application's is needed any more, and so it signals the fences: destroying a swapchain waits
  * for its thread. */
-static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uint64_t *batch)
+static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info,
+                       struct vdc_point *point)
 {
     const VkSwapchainPresentFenceInfoEXT *fences =
         vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_FENCE_INFO_EXT);
@@ -204,7 +211,7 @@ static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info, uin
                                            .pCommandBuffers = copies,
                                        },
                                        fences ? fences->swapchainCount : 0,
-                                       fences ? fences->pFences : NULL, batch);
+                                       fences ? fences->pFences : NULL, point);
     free(copies);
     free(stages);
     return result;
@@ -231,8 +238,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
     const void *chain = pPresentInfo->pNext;
     const VkSwapchainPresentModeInfoEXT *modes =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_MODE_INFO_EXT);
-    uint64_t batch = 0;
-    const VkResult submitted = submit(queue, pPresentInfo, &batch);
+    struct vdc_point point = {0};
+    const VkResult submitted = submit(queue, pPresentInfo, &point);
     VkResult result = submitted;
     for (uint32_t i = 0; i < pPresentInfo->swapchainCount; i++) {
         struct vd_swapchain *s = vd_swapchain_of(pPresentInfo->pSwapchains[i]);
@@ -240,8 +247,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
         if (submitted == VK_SUCCESS) {
             const struct vd_presented presented = {
                 .image = pPresentInfo->pImageIndices[i],
-                .queue = queue,
-                .batch = batch,
+                .point = point,
                 .id = present_id(chain, i),
             };
             status = hand_over(s, presented, modes ? &modes->pPresentModes[i] : NULL);
@@ -289,8 +295,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresentKHR(VkDevice device, VkSwapcha
 }
 
 #ifdef VK_KHR_present_wait2
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresent2KHR(VkDevice device, VkSwapchainKHR swapchain,
-                                                       const VkPresentWait2InfoKHR *pPresentWait2Info)
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresent2KHR(
+    VkDevice device, VkSwapchainKHR swapchain, const VkPresentWait2InfoKHR *pPresentWait2Info)
 {
     return vd_vkWaitForPresentKHR(device, swapchain, pPresentWait2Info->presentId,
                                   pPresentWait2Info->timeout);

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "swapchain.h"
+#include "icd/connection/waiter.h"
 #include "swapchain_image.h"
 
 /* Which of the swapchains that replaced each other on a surface was the last to show a picture: one
@@ -25,12 +25,11 @@ struct vd_succession {
 
 #define VD_NO_IMAGE UINT32_MAX
 
-/* A presented image, ready once this batch is done. */
+/* A presented image, ready at this point. */
 struct vd_presented {
     uint32_t image;
     bool overtakes; /* what is still queued before it, once it is ready */
-    struct vd_queue *queue;
-    uint64_t batch;
+    struct vdc_point point;
     uint64_t id; /* the application's, which only grows; 0: none */
 };
 

@@ -235,7 +235,8 @@ static void send_simple(struct vd_connection *connection, uint16_t opcode, uint6
 static void assert_lost_soon(struct vd_connection *connection)
 {
     const uint64_t before = vd_clock_ms();
-    assert_int_equal(vdc_wait_batch(connection->waiter, 3, 1, UINT64_MAX), VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){3, 1}, UINT64_MAX),
+                     VK_ERROR_DEVICE_LOST);
     assert_true(vd_clock_ms() - before < 1000);
     assert_true(vd_connection_lost(connection));
 }
@@ -267,9 +268,13 @@ static void records_and_replies(void **state)
             assert_int_equal(echo(connection, ++number, 2 << 20), VK_SUCCESS);
         }
         send_simple(connection, FAKE_COMPLETE, ++number);
-        assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
+        assert_int_equal(
+            vdc_wait_point(connection->waiter, (struct vdc_point){0, number}, UINT64_MAX),
+            VK_SUCCESS);
     }
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, number + 1, 20000000), VK_TIMEOUT);
+    assert_int_equal(
+        vdc_wait_point(connection->waiter, (struct vdc_point){0, number + 1}, 20000000),
+        VK_TIMEOUT);
     vd_connection_destroy(connection);
 }
 

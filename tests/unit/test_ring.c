@@ -574,16 +574,21 @@ static void queues_are_waited_for(void **state)
     for (uint64_t number = 1; number <= 2000; number++) {
         send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
         if (number % 3) {
-            assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
+            assert_int_equal(
+                vdc_wait_point(connection->waiter, (struct vdc_point){0, number}, UINT64_MAX),
+                VK_SUCCESS);
         }
     }
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2000, UINT64_MAX), VK_SUCCESS);
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 1, 0), VK_SUCCESS);
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2001, 0), VK_TIMEOUT);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 2000}, UINT64_MAX),
+                     VK_SUCCESS);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 1}, 0), VK_SUCCESS);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 2001}, 0),
+                     VK_TIMEOUT);
     const uint64_t before = vd_clock_ms();
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 2001, 50000000), VK_TIMEOUT);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 2001}, 50000000),
+                     VK_TIMEOUT);
     assert_true(vd_clock_ms() - before >= 49);
-    assert_int_equal(vdc_wait_batch(connection->waiter, 1, 0, 0), VK_SUCCESS);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){1, 0}, 0), VK_SUCCESS);
     assert_int_equal(connection->link.completion->waiters, 0);
 }
 
@@ -591,7 +596,9 @@ static void *wait_for_queue(void *data)
 {
     struct vd_connection *connection = data;
     for (uint64_t number = 1; number <= 1000; number++) {
-        assert_int_equal(vdc_wait_batch(connection->waiter, 0, number, UINT64_MAX), VK_SUCCESS);
+        assert_int_equal(
+            vdc_wait_point(connection->waiter, (struct vdc_point){0, number}, UINT64_MAX),
+            VK_SUCCESS);
     }
     return NULL;
 }
@@ -632,13 +639,15 @@ static void *wait_for_large_reply(void *data)
 static void *wait_for_ever(void *data)
 {
     struct vd_connection *connection = data;
-    return (void *)(intptr_t)vdc_wait_batch(connection->waiter, 7, 1, UINT64_MAX);
+    return (void *)(intptr_t)vdc_wait_point(connection->waiter, (struct vdc_point){7, 1},
+                                            UINT64_MAX);
 }
 
 static void *wait_for_long(void *data)
 {
     struct vd_connection *connection = data;
-    return (void *)(intptr_t)vdc_wait_batch(connection->waiter, 8, 1, UINT64_C(60000000000));
+    return (void *)(intptr_t)vdc_wait_point(connection->waiter, (struct vdc_point){8, 1},
+                                            UINT64_C(60000000000));
 }
 
 static void *send_until_lost(void *data)
@@ -688,8 +697,9 @@ static void every_waiter_learns_of_a_dead_server(void **state)
     assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_ERROR_DEVICE_LOST);
     assert_int_equal(vdc_reply_begin(connection->replies, 8, &space), VK_ERROR_DEVICE_LOST);
     assert_int_equal(vdc_link_shm_create(&connection->link, 8, &shm), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 1, 0), VK_ERROR_DEVICE_LOST);
-    assert_int_equal(vdc_wait_batch(connection->waiter, 0, 0, 0), VK_SUCCESS);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 1}, 0),
+                     VK_ERROR_DEVICE_LOST);
+    assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){0, 0}, 0), VK_SUCCESS);
 }
 
 static void *round_trips_until_lost(void *data)
@@ -744,7 +754,8 @@ static void a_fork_does_not_touch_its_parents_connection(void **state)
             vd_connection_lost(connection) &&
             vdc_ring_send(connection->ring, record, NULL) == VK_ERROR_DEVICE_LOST &&
             vdc_reply_begin(connection->replies, 8, &space) == VK_ERROR_DEVICE_LOST &&
-            vdc_wait_batch(connection->waiter, 0, 99, UINT64_MAX) == VK_ERROR_DEVICE_LOST;
+            vdc_wait_point(connection->waiter, (struct vdc_point){0, 99}, UINT64_MAX) ==
+                VK_ERROR_DEVICE_LOST;
         _exit(right ? 0 : 1);
     }
     int status;

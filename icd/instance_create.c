@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loader's interface, and instances. An instance owns a connection: one worker process on the
- * other side, which ends with it.
+ * Instances: what they offer, how they are made and how they end. An instance owns a connection: one
+ * worker process on the other side, which ends with it.
  */
 #include "instance.h"
 
@@ -10,7 +10,6 @@
 
 #include "call.h"
 #include "calls.h"
-#include "device.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "log.h"
@@ -19,89 +18,6 @@
 #include "profile.h"
 #include "wsi/display.h"
 #include "wsi/libraries.h"
-
-#define EXPORT __attribute__((visibility("default")))
-
-EXPORT VKAPI_ATTR VkResult VKAPI_CALL
-vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion);
-EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance instance,
-                                                                          const char *pName);
-EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
-                                                                                const char *pName);
-
-/* Version 5: the ICD handles any apiVersion; physical-device commands that the loader does not know
- * come through vk_icdGetPhysicalDeviceProcAddr (4); surfaces are ours to create (3). */
-VKAPI_ATTR VkResult VKAPI_CALL vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion)
-{
-    if (*pSupportedVersion < 3)
-        return VK_ERROR_INCOMPATIBLE_DRIVER;
-    if (*pSupportedVersion > 5)
-        *pSupportedVersion = 5;
-    return VK_SUCCESS;
-}
-
-/* Whether any of the extensions is enabled. */
-static bool any_enabled(const int *extensions, const bool *enabled)
-{
-    for (; *extensions >= 0; extensions++)
-        if (enabled[*extensions])
-            return true;
-    return false;
-}
-
-static bool all_of_device(const int *extensions)
-{
-    for (; *extensions >= 0; extensions++)
-        if (vd_extensions[*extensions].device)
-            return true;
-    return false;
-}
-
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance handle,
-                                                                   const char *pName)
-{
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    const struct vd_instance *instance = (const struct vd_instance *)handle;
-    if (!entry)
-        return NULL;
-    if (!instance)
-        return entry->level == VD_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
-                   ? entry->function
-                   : NULL;
-    /* Core commands, and those of device extensions, which some device may offer. */
-    if (entry->version || all_of_device(entry->extensions) ||
-        any_enabled(entry->extensions, instance->extensions))
-        return entry->function;
-    return NULL;
-}
-
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
-                                                                         const char *pName)
-{
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    if (!entry || entry->level != VD_LEVEL_PHYSICAL_DEVICE)
-        return NULL;
-    return vk_icdGetInstanceProcAddr(instance, pName);
-}
-
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetInstanceProcAddr(VkInstance instance,
-                                                                  const char *pName)
-{
-    return vk_icdGetInstanceProcAddr(instance, pName);
-}
-
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetDeviceProcAddr(VkDevice handle, const char *pName)
-{
-    const struct vd_device *device = (const struct vd_device *)handle;
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    if (!entry || entry->level != VD_LEVEL_DEVICE)
-        return NULL;
-    if ((entry->version && entry->version <= device->api_version) ||
-        any_enabled(entry->extensions, device->extensions) ||
-        any_enabled(entry->extensions, device->base.instance->extensions))
-        return entry->function;
-    return NULL;
-}
 
 VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceVersion(uint32_t *pApiVersion)
 {

@@ -4,84 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "opcodes.h"
 #include "private_data.h"
-
-/* A free place on the completion page, or -1. */
-static int slot_take(struct vd_instance *instance)
-{
-    int slot = -1;
-    pthread_mutex_lock(&instance->lock);
-    for (int i = 0; i < VD_QUEUE_MAX && slot < 0; i++) {
-        if (!(instance->queue_slots & (UINT64_C(1) << i))) {
-            instance->queue_slots |= UINT64_C(1) << i;
-            slot = i;
-        }
-    }
-    pthread_mutex_unlock(&instance->lock);
-    return slot;
-}
-
-static void slot_give(struct vd_instance *instance, uint32_t slot)
-{
-    pthread_mutex_lock(&instance->lock);
-    instance->queue_slots &= ~(UINT64_C(1) << slot);
-    pthread_mutex_unlock(&instance->lock);
-}
-
-static VkResult queue_init(struct vd_queue *queue, struct vd_device *device,
-                           const VkDeviceQueueCreateInfo *info, uint32_t index)
-{
-    struct vd_instance *instance = device->base.instance;
-    const int slot = slot_take(instance);
-    if (slot < 0)
-        return VK_ERROR_TOO_MANY_OBJECTS;
-    queue->slot = (uint32_t)slot;
-    queue->flags = info->flags;
-    queue->family = info->queueFamilyIndex;
-    queue->index = index;
-    pthread_mutex_init(&queue->lock, NULL);
-    device->queue_count++; /* from here on device_destroy cleans up */
-    const uint64_t id = vd_id_new(instance, VD_TYPE_VkQueue, 0);
-    vd_dispatchable_init(&queue->base, id, instance, device);
-    if (!id)
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-
-    /* The slot may have served another device before. */
-    struct vd_completion *page = instance->connection->link.completion;
-    atomic_store(&page->queues[slot].done, 0);
-
-    struct vd_call call;
-    VkResult result =
-        vd_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue), VD_CALL_PROMPT);
-    if (result != VK_SUCCESS)
-        return result;
-    const struct vd_get_queue args = {
-        .device = device->base.id,
-        .queue = id,
-        .flags = info->flags,
-        .family = info->queueFamilyIndex,
-        .index = index,
-        .slot = (uint32_t)slot,
-    };
-    memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
-    result = vd_call_send(&call);
-    vd_call_end(&call);
-    return result;
-}
+#include "queue.h"
 
 static void device_destroy(struct vd_device *device)
 {
     struct vd_instance *instance = device->base.instance;
-    for (uint32_t i = 0; i < device->queue_count; i++) {
-        vd_id_free(instance, device->queues[i].base.id);
-        slot_give(instance, device->queues[i].slot);
-        pthread_mutex_destroy(&device->queues[i].lock);
-    }
+    for (uint32_t i = 0; i < device->queue_count; i++)
+        vdc_queue_finish(&device->queues[i]);
     vd_id_free(instance, device->base.id);
     vd_private_data_destroy(device->private_data);
     vd_memo_finish(&device->buffers);
@@ -153,9 +87,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
     for (uint32_t i = 0; i < pCreateInfo->queueCreateInfoCount; i++) {
         const VkDeviceQueueCreateInfo *queues = &pCreateInfo->pQueueCreateInfos[i];
         for (uint32_t j = 0; j < queues->queueCount; j++) {
-            result = queue_init(&device->queues[device->queue_count], device, queues, j);
+            result = vdc_queue_init(&device->queues[device->queue_count], device, queues, j);
             if (result != VK_SUCCESS)
                 goto fail;
+            device->queue_count++;
         }
     }
     free(names);
@@ -200,4 +135,13 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceQueue(VkDevice device, uint32_t queueFa
         .queueIndex = queueIndex,
     };
     vd_vkGetDeviceQueue2(device, &info, pQueue);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeviceWaitIdle(VkDevice handle)
+{
+    struct vd_device *device = (struct vd_device *)handle;
+    VkResult result = vd_device_status(device);
+    for (uint32_t i = 0; i < device->queue_count && result == VK_SUCCESS; i++)
+        result = vd_vkQueueWaitIdle((VkQueue)&device->queues[i]);
+    return result;
 }

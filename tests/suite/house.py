@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""How the source is put together."""
+
+import re
+
+from harness import root_path, test
+
+FOLDERS = ("icd", "server", "protocol", "common")
+
+# Circles that are still there, and why. A part leaves the list when it leaves the circle.
+CIRCLES = {
+}
+
+
+def parts():
+    """name -> files. A part is what lies behind a name: NAME.h, NAME.c or both."""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((root_path() / folder).rglob("*.[ch]")):
+            found.setdefault(str(path.relative_to(root_path()).with_suffix("")), []).append(path)
+    return found
+
+
+def includes(found):
+    """name -> names of the parts whose headers it includes."""
+    edges = {}
+    for name, files in found.items():
+        edges[name] = set()
+        for path in files:
+            for header in re.findall(r'^#include "(.*)\.h"', path.read_text(encoding="utf-8"),
+                                     re.MULTILINE):
+                for folder in (path.parent, root_path()):
+                    target = (folder / header).resolve()
+                    if target.is_relative_to(root_path()):
+                        other = str(target.relative_to(root_path()))
+                        if other in found and other != name:
+                            edges[name].add(other)
+                            break
+    return edges
+
+
+def circles(edges):
+    """Sets of parts from each of which one comes to each other one (Kosaraju's algorithm)."""
+    order, seen = [], set()
+
+    def finish(name):
+        if name not in seen:
+            seen.add(name)
+            for other in edges[name]:
+                finish(other)
+            order.append(name)
+
+    for name in edges:
+        finish(name)
+    back = {name: [other for other in edges if name in edges[other]] for name in edges}
+    found, seen = [], set()
+    for name in reversed(order):
+        reached, ahead = set(), [name]
+        while ahead:
+            at = ahead.pop()
+            if at not in seen:
+                seen.add(at)
+                reached.add(at)
+                ahead += back[at]
+        if len(reached) > 1:
+            found.append(reached)
+    return found
+
+
+@test("house/includes")
+def includes_without_circles(context):
+    """Whatever includes another part is not included by it in turn, however far around"""
+    found = parts()
+    context.check(len(found) > 80, f"only {len(found)} parts")
+    edges = includes(found)
+    context.check(sum(map(len, edges.values())) > 300, "they include too little to be true")
+    there = circles(edges)
+    for circle in there:
+        ways = "\n".join(f"{name} includes {', '.join(sorted(edges[name] & circle))}"
+                         for name in sorted(circle))
+        context.note(ways)
+        context.check(any(circle <= allowed for allowed in CIRCLES),
+                      f"a circle: {', '.join(sorted(circle))}")
+    for allowed in CIRCLES:
+        left = allowed - set().union(*there)
+        context.check(not left, f"no longer in a circle, nor needed in the list: {sorted(left)}")
