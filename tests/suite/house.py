@@ -7,8 +7,13 @@ from harness import root_path, test
 
 FOLDERS = ("icd", "server", "protocol", "common")
 
-# Circles that are still there, and why. A part leaves the list when it leaves the circle.
+# Circles that are still there, and why. The list can only shrink: a part that has left a circle has to
+# be taken out of it.
 CIRCLES = {
+    frozenset({
+        "server/context", "server/context_private", "server/device", "server/execute", "server/fence",
+        "server/instance", "server/lanes", "server/queue", "server/semaphore", "server/wait",
+    }): "the struct of a context holds its parts by value, and they are given all of it",
 }
 
 
