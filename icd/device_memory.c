@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -21,6 +22,10 @@
 #include "host_pages.h"
 #include "log.h"
 #include "memory_types.h"
+
+#ifndef VK_EXT_zero_initialize_device_memory
+#define VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT 8 /* headers before 1.4.363 do not know it */
+#endif
 
 struct vd_device_memory {
     struct vd_shm_part part;
@@ -74,6 +79,15 @@ static const void *undedicate(struct undedicated *copy, const void *chain)
         }
     }
     return head;
+}
+
+/* Whether memory has to be zero. What is imported can not be asked of the host, so the client sees to
+ * it for memory of its own. */
+static bool wants_zeroes(const void *chain)
+{
+    const VkMemoryAllocateFlagsInfo *info =
+        vd_chain_find(chain, VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO);
+    return info && info->flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
 }
 
 /* Where an allocation's memory comes from, or may go to. */
@@ -223,8 +237,14 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
         memory->size = pAllocateInfo->allocationSize;
         memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
         struct undedicated copy;
-        if (info.allocationSize != pAllocateInfo->allocationSize || sharing.host || sharing.types)
+        const bool zero = wants_zeroes(info.pNext);
+        if (zero && !sharing.fd && !sharing.host)
+            memset(memory->part.map, 0, memory->part.size);
+        if (zero || info.allocationSize != pAllocateInfo->allocationSize || sharing.host ||
+            sharing.types)
             info.pNext = undedicate(&copy, info.pNext);
+        if (zero)
+            copy.flags.flags &= ~(VkMemoryAllocateFlags)VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
         const VkImportMemoryHostPointerInfoEXT import = {
             .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
             .pNext = info.pNext,

@@ -764,6 +764,64 @@ static void test_sparse(void)
     buffer_finish(&gpu, &plain);
 }
 
+static bool zeroing; /* whether the device gives out zeroed memory */
+
+#ifdef VK_EXT_zero_initialize_device_memory
+static void ask_for_zeroes(VkPhysicalDevice physical, struct gpu_options *options)
+{
+    static const char *const extension = VK_EXT_ZERO_INITIALIZE_DEVICE_MEMORY_EXTENSION_NAME;
+    static VkPhysicalDeviceZeroInitializeDeviceMemoryFeaturesEXT features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ZERO_INITIALIZE_DEVICE_MEMORY_FEATURES_EXT,
+        .zeroInitializeDeviceMemory = VK_TRUE,
+    };
+    zeroing = gpu_has_extension(physical, extension);
+    if (!zeroing)
+        return;
+    features.pNext = (void *)options->features;
+    options->features = &features;
+    options->device_extensions = &extension;
+    options->device_extension_count = 1;
+}
+
+/* Memory that was written and freed before comes back zero where that is asked for. */
+static void test_zeroed(void)
+{
+    enum {
+        SIZE = 1 << 20
+    };
+    const VkMemoryAllocateFlagsInfo flags = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+        .flags = VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT,
+    };
+    const VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .pNext = &flags,
+        .allocationSize = SIZE,
+        .memoryTypeIndex = host_type(),
+    };
+    for (int i = 0; zeroing && i < 4; i++) {
+        VkDeviceMemory memory;
+        must(vkAllocateMemory(gpu.device, &info, NULL, &memory));
+        uint8_t *bytes = map(memory, 0, VK_WHOLE_SIZE);
+        for (size_t j = 0; j < SIZE; j++)
+            expect(bytes[j] == 0, "byte %zu of memory %d is %u", j, i, bytes[j]);
+        memset(bytes, 0xa5, SIZE);
+        vkFreeMemory(gpu.device, memory, NULL);
+    }
+}
+#else
+static void ask_for_zeroes(VkPhysicalDevice physical, struct gpu_options *options)
+{
+    (void)physical;
+    (void)options;
+}
+
+static void test_zeroed(void)
+{
+    expect(!zeroing, "asked for what the headers do not know");
+}
+#endif
+
 static const struct test {
     const char *name;
     void (*run)(void);
@@ -780,6 +838,7 @@ static const struct test {
     {"dedicated allocations", test_dedicated},
     {"images", test_images},
     {"sparse buffers", test_sparse},
+    {"zeroed memory", test_zeroed},
     {"order of destruction", test_order_of_destruction},
 };
 
@@ -806,7 +865,7 @@ static int run_map2(const struct gpu_options *options)
  * and crashes. */
 int main(int argc, char **argv)
 {
-    const struct gpu_options options = {
+    struct gpu_options options = {
         .name = "memory",
         .features =
             &(VkPhysicalDeviceVulkan13Features){
@@ -825,6 +884,7 @@ int main(int argc, char **argv)
     core_features.sparseBinding = offered.sparseBinding;
     if (argc == 2 && strcmp(argv[1], "--map2") == 0)
         return run_map2(&options);
+    ask_for_zeroes(physical, &options);
     gpu_init_device(&gpu, &options);
     printf("memory:\n");
     for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
