@@ -10,6 +10,8 @@ from harness import Failure, Xvfb, clean_environment, native_environment, settin
 NOT_SHOWN = {
     "VK_KHR_wayland_surface": "presentation to Wayland is not written yet",
     "VK_AMDX_shader_enqueue": "provisional: its numbers and structs may still change",
+    "VK_EXT_hdr_metadata": "the client's window systems show no metadata",
+    "VK_EXT_multisampled_render_to_swapchain": "the client's swapchains cannot do it yet",
     "VK_ANDROID_external_memory_android_hardware_buffer": "means nothing on Linux",
 }
 
@@ -23,12 +25,14 @@ ADDED = {
     "VK_KHR_external_fence_fd": "fences are shared among clients, not with the host's driver",
     "VK_KHR_present_id": "the client knows when it has shown a picture",
     "VK_KHR_present_wait": "the client knows when it has shown a picture",
+    "VK_KHR_present_id2": "the client knows when it has shown a picture",
+    "VK_KHR_present_wait2": "the client knows when it has shown a picture",
 }
 
 # Structs of what Viaduct adds.
 STRUCTS_ADDED = [
-    r"VkPhysicalDevicePresentIdFeaturesKHR",
-    r"VkPhysicalDevicePresentWaitFeaturesKHR",
+    r"VkPhysicalDevicePresentId2?FeaturesKHR",
+    r"VkPhysicalDevicePresentWait2?FeaturesKHR",
 ]
 
 # Lines ("section > line", blanks collapsed) that may differ, each with its reason.
