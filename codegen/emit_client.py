@@ -117,6 +117,8 @@ class ClientEmitter:
             if links:
                 w("for (const VkBaseInStructure *in = chain; in; in = in->pNext) {")
                 w("uint32_t next;")
+                w("if (!vdc_enc_crosses(e, in->sType))")
+                w("    continue;")
                 w("switch ((int)in->sType) {")
                 for s in links:
                     w(f"case {s.stype}:")

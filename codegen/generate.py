@@ -10,11 +10,13 @@
 
 import argparse
 import pathlib
+import re
 import sys
 
 from mako.lookup import TemplateLookup
 
 import queries
+from depends import c_expression
 from emit import args_members
 from emit_client import ClientEmitter
 from emit_server import ServerEmitter
@@ -182,6 +184,22 @@ class Generator:
             version = f"VK_MAKE_API_VERSION(0, {major}, {minor}, 0)"
         return version, extensions
 
+    def depends_c(self, extension):
+        """C of whether `set` and `version` have what an extension depends on."""
+        def atom(name):
+            version = re.match(r"VK_(?:[A-Z]+_)?VERSION_(\d+)_(\d+)$", name)
+            if version:
+                return f"version >= VK_MAKE_API_VERSION(0, {version[1]}, {version[2]}, 0)"
+            return f"set[VD_EXT_{name[3:]}]" if name in self.r.extensions else "false"
+        return c_expression(extension.depends, atom)
+
+    def stypes(self):
+        """Names of the sTypes of all structs that cross, by number."""
+        numbers = self.r.enums["VkStructureType"]
+        found = {numbers[s.stype]: s.stype for s in self.p.structs.values()
+                 if s.stype in numbers}
+        return [found[n] for n in sorted(found)]
+
     def known_handles(self):
         """Types of objects that have a number."""
         return [h for h in self.r.handles.values() if h.name in self.types]
@@ -212,7 +230,7 @@ class Generator:
                 and (c.level in ("VkInstance", "VkPhysicalDevice")) == (level == "instance")]
 
     def entry_points(self):
-        """(name, implementation or None, level, version, extensions), sorted by name."""
+        """(name, implementation, level, version, extensions, opcode), sorted by name."""
         out = []
         for c in self.p.commands.values():
             if any(m.type == "wl_display" for m in c.params):
@@ -226,7 +244,8 @@ class Generator:
                 version, extensions = self.providers_c(providers)
                 level = {None: 0, "VkInstance": 1, "VkPhysicalDevice": 2}.get(c.level, 3)
                 out.append((name, ("vd_" if hand else "vd_call_") + c.name, level, version,
-                            extensions))
+                            extensions,
+                            "0" if c.name in self.p.client else f"VD_OP_{c.name}"))
         return sorted(out)
 
 

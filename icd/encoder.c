@@ -3,6 +3,11 @@
 
 #include "instance.h"
 
+bool vdc_enc_crosses(const struct vd_encoder *e, VkStructureType type)
+{
+    return vdc_peer_knows_struct(&e->instance->peer, type);
+}
+
 uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
                        uint64_t count, size_t stride)
 {

@@ -61,6 +61,9 @@ static inline void vd_enc_zero(struct vd_encoder *e, uint32_t at, size_t size)
     memset(e->base + at, 0, size);
 }
 
+/* Whether a struct of a chain is one that the server knows, too; else it stays here. */
+bool vdc_enc_crosses(const struct vd_encoder *e, VkStructureType type);
+
 /* Appends `size` bytes; returns their offset, or 0. Only the padding behind them is zeroed. */
 static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
 {

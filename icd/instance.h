@@ -7,6 +7,7 @@
 
 #include "connection/connection.h"
 #include "object.h"
+#include "peer.h"
 #include "shm_pool.h"
 
 struct vd_displays;
@@ -18,6 +19,7 @@ struct vd_scratch;
 struct vd_instance {
     struct vd_dispatchable base;
     struct vd_connection *connection;
+    struct vdc_peer peer; /* what the server knows */
     struct vd_ids *ids;
     struct vd_shm_pool *memory;       /* for VkDeviceMemory and streams */
     uint32_t api_version;             /* what the application asked for */

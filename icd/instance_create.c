@@ -74,6 +74,7 @@ static void instance_destroy(struct vd_instance *instance)
     vd_displays_destroy(instance->displays);
     vdc_physical_devices_finish(instance);
     vd_shm_pool_destroy(instance->memory);
+    vdc_peer_finish(&instance->peer);
     vd_connection_destroy(instance->connection);
     vd_scratch_finish(instance);
     vd_profile_destroy(instance->profile);
@@ -113,6 +114,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     if (result != VK_SUCCESS)
         goto fail;
     result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (!vdc_peer_init(&instance->peer, vdc_link_capset(&instance->connection->link)))
+        goto fail;
     instance->memory = vd_shm_pool_create(instance->connection);
     if (!instance->memory)
         goto fail;

@@ -57,6 +57,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance ha
         return entry->level == VD_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
                    ? entry->function
                    : NULL;
+    if (!vdc_peer_knows_command(&instance->peer, entry->opcode))
+        return NULL;
     /* Core commands, and those of device extensions, which some device may offer. */
     if (entry->version || all_of_device(entry->extensions) ||
         any_enabled(entry->extensions, instance->extensions))
@@ -83,7 +85,8 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetDeviceProcAddr(VkDevice handle,
 {
     const struct vd_device *device = (const struct vd_device *)handle;
     const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    if (!entry || entry->level != VD_LEVEL_DEVICE)
+    if (!entry || entry->level != VD_LEVEL_DEVICE ||
+        !vdc_peer_knows_command(&device->base.instance->peer, entry->opcode))
         return NULL;
     if ((entry->version && entry->version <= device->api_version) ||
         any_enabled(entry->extensions, device->extensions) ||

@@ -73,22 +73,10 @@ static void rename_device(struct vd_physical_device *pd)
                   offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
 }
 
-static bool peer_knows(const struct vd_capset *capset, const char *name)
-{
-    const char *at = capset->extensions;
-    const char *end = at + capset->extensions_size;
-    while (at < end && *at) {
-        if (!strcmp(at, name))
-            return true;
-        at += strnlen(at, (size_t)(end - at)) + 1;
-    }
-    return false;
-}
-
 static void choose_extensions(struct vd_physical_device *pd)
 {
     const struct vd_physical_device_data *data = pd->data;
-    const struct vd_capset *capset = vdc_link_capset(&pd->base.instance->connection->link);
+    const struct vdc_peer *peer = &pd->base.instance->peer;
     const bool same_kernel = vdc_link_same_kernel(&pd->base.instance->connection->link);
     const VkExtensionProperties *list =
         (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
@@ -97,7 +85,7 @@ static void choose_extensions(struct vd_physical_device *pd)
         if (index >= 0 && vd_extensions[index].device &&
             vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
             (same_kernel || !vd_extensions[index].same_kernel) &&
-            peer_knows(capset, list[i].extensionName))
+            vdc_peer_knows_extension(peer, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
     if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vd_host_pages_available())
@@ -105,10 +93,18 @@ static void choose_extensions(struct vd_physical_device *pd)
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
             (!vd_extensions[i].same_kernel ||
-             (same_kernel && peer_knows(capset, vd_extensions[i].name))))
+             (same_kernel && vdc_peer_knows_extension(peer, vd_extensions[i].name))))
             pd->extensions[i] = vd_extensions[i].spec_version;
+    /* Not one without what it depends on, were it of the instance. */
+    bool offered[VD_EXT_COUNT];
     for (int i = 0; i < VD_EXT_COUNT; i++)
+        offered[i] = vd_extensions[i].device ? pd->extensions[i] != 0
+                                             : vd_extensions[i].way == VD_EXTENSION_CLIENT;
+    vd_extensions_close(offered, pd->properties.apiVersion);
+    for (int i = 0; i < VD_EXT_COUNT; i++) {
+        pd->extensions[i] = offered[i] ? pd->extensions[i] : 0;
         pd->extension_count += pd->extensions[i] != 0;
+    }
 }
 
 /* -- fetching --------------------------------------------------------------------------------- */
@@ -154,8 +150,10 @@ static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *i
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     pd->properties = pd->data->core_properties;
     pd->features = pd->data->core_features;
-    if (pd->properties.apiVersion > VD_REGISTRY_VERSION)
-        pd->properties.apiVersion = VD_REGISTRY_VERSION;
+    const uint32_t theirs = instance->peer.capset->registry_version;
+    const uint32_t both = theirs < VD_REGISTRY_VERSION ? theirs : VD_REGISTRY_VERSION;
+    if (pd->properties.apiVersion > both)
+        pd->properties.apiVersion = both;
     rename_device(pd);
     mask_features(pd);
     choose_extensions(pd);

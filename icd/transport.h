@@ -77,6 +77,9 @@ struct vd_transport {
     struct vd_capset capset; /* what the server offers, filled by connect */
 };
 
+/* Whether the bytes of a capset of our protocol's version make sense. */
+bool vdc_capset_is_valid(const struct vd_capset *capset);
+
 /* Connects to VTEST_SOCKET_NAME or its default. VK_ERROR_INCOMPATIBLE_DRIVER, with one line in the
  * log (under VIADUCT_DEBUG) that names the path and the reason, where nobody answers or the
  * protocol differs. Never waits for long: a connection that does not answer within five seconds

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 /* Raised whenever an old peer would misread what a new one writes. */
-#define VD_PROTOCOL_VERSION 2u
+#define VD_PROTOCOL_VERSION 3u
 
 /* The id under which a transport offers Viaduct: a vtest or virtio-gpu capset. */
 #define VD_CAPSET_ID 30u
@@ -119,9 +119,9 @@ static_assert(sizeof(struct vd_stream_chunk) == 16, "stream chunk is wire format
 /* VD_OP_SETUP: the first record, carried by the transport itself; names the shared structures. */
 struct vd_setup {
     uint32_t protocol_version;
-    uint32_t ring_shm;       /* struct vd_ring at its start */
-    uint32_t completion_shm; /* struct vd_completion at its start */
-    uint32_t reserved;
+    uint32_t ring_shm;         /* struct vd_ring at its start */
+    uint32_t completion_shm;   /* struct vd_completion at its start */
+    uint32_t registry_version; /* the client's, as in vd_capset */
 };
 static_assert(sizeof(struct vd_setup) == 16, "setup is wire format");
 
@@ -169,15 +169,25 @@ static inline uint64_t vd_shm_pointer_offset(uint64_t pointer)
     return pointer & ((UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS) - 1);
 }
 
-/* What a context offers, answered to GET_CAPSET. */
+#define VD_CAPSET_OPCODES 4096
+#define VD_CAPSET_STYPES  2048
+
+/* What the server knows, answered to GET_CAPSET. */
 struct vd_capset {
     uint32_t protocol_version;
-    uint32_t registry_version; /* VK_HEADER_VERSION_COMPLETE of the generator's vk.xml */
-    uint32_t opcode_count;     /* opcodes below this number are known */
-    uint32_t extensions_size;  /* bytes of extensions used */
+    /* VK_HEADER_VERSION_COMPLETE of its registry, but no later version of Vulkan than it can carry
+     * whole. */
+    uint32_t registry_version;
+    uint32_t stype_count;
+    uint32_t extensions_size; /* bytes of extensions used */
+    /* Bit n % 8 of byte n / 8: the Vulkan command with number n. Numbers of Viaduct's own come with the
+     * protocol's version. */
+    uint8_t opcodes[VD_CAPSET_OPCODES / 8];
+    /* VkStructureType of all structs that may stand in a chain, growing. */
+    uint32_t stypes[VD_CAPSET_STYPES];
     /* NUL-terminated names of all Vulkan extensions that this side can carry, one after another. */
-    char extensions[16368];
+    char extensions[24048];
 };
-static_assert(sizeof(struct vd_capset) == 16384, "capset is wire format");
+static_assert(sizeof(struct vd_capset) == 32768, "capset is wire format");
 
 #endif

@@ -176,12 +176,25 @@ void vd_capset_fill(struct vd_capset *capset)
     *capset = (struct vd_capset){
         .protocol_version = VD_PROTOCOL_VERSION,
         .registry_version = VD_REGISTRY_VERSION,
-        .opcode_count = VD_OP_COUNT,
     };
+    static_assert(VD_OP_COUNT <= VD_CAPSET_OPCODES, "each opcode has a bit");
+    for (uint32_t i = 0; i < VD_OP_COUNT; i++) {
+        if (vd_commands[i].decode || vd_commands[i].replay) {
+            capset->opcodes[i / 8] |= (uint8_t)(1u << i % 8);
+        }
+    }
+    while (capset->stype_count < vd_stype_count && capset->stype_count < VD_CAPSET_STYPES) {
+        capset->stypes[capset->stype_count] = (uint32_t)vd_stypes[capset->stype_count];
+        capset->stype_count++;
+    }
+    bool offered[VD_EXT_COUNT];
+    for (int i = 0; i < VD_EXT_COUNT; i++) {
+        offered[i] = vd_extensions[i].way != VD_EXTENSION_WITHHELD;
+    }
+    vd_extensions_close(offered, VD_REGISTRY_VERSION);
     for (int i = 0; i < VD_EXT_COUNT; i++) {
         const size_t size = strlen(vd_extensions[i].name) + 1;
-        if (vd_extensions[i].way == VD_EXTENSION_WITHHELD ||
-            size > sizeof(capset->extensions) - capset->extensions_size) {
+        if (!offered[i] || size > sizeof(capset->extensions) - capset->extensions_size) {
             continue;
         }
         memcpy(capset->extensions + capset->extensions_size, vd_extensions[i].name, size);

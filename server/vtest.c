@@ -327,7 +327,7 @@ static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t
     }
     memcpy(&command, payload + offset, sizeof(command));
     if (command.record.opcode != VD_OP_SETUP || command.record.flags != 0 ||
-        command.record.size != sizeof(command) || command.setup.reserved != 0) {
+        command.record.size != sizeof(command)) {
         vd_log(VD_LOG_WARNING, "protocol error: record %u of %u bytes instead of the set-up",
                command.record.opcode, command.record.size);
         return false;

@@ -25,8 +25,10 @@
 #include "common/pass_fds.h"
 #include "common/patience.h"
 #include "protocol/completion.h"
+#include "protocol/vk.h"
 
 #include "log.h"
+#include "opcodes.h"
 #include "ring.h"
 #include "virtio_gpu/link.h"
 #include "vtest.h"
@@ -144,6 +146,11 @@ static bool context_init(void *data)
 static bool setup(void *data, const struct vd_setup *setup)
 {
     struct worker *worker = data;
+    vd_log(VD_LOG_INFO, "the client knows Vulkan %u.%u.%u, this server %u.%u.%u",
+           VK_API_VERSION_MAJOR(setup->registry_version),
+           VK_API_VERSION_MINOR(setup->registry_version),
+           VK_API_VERSION_PATCH(setup->registry_version), VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION),
+           VK_API_VERSION_MINOR(VD_REGISTRY_VERSION), VK_API_VERSION_PATCH(VD_REGISTRY_VERSION));
     struct vd_shm_region *completion =
         vd_shm_get(worker->shm, setup->completion_shm, 0, sizeof(struct vd_completion));
     if (!completion) {

@@ -5,8 +5,9 @@
 
 #include "calls.h"
 #include "extensions.h"
+#include "opcodes.h"
 
-% for name, function, level, version, extensions in g.entry_points():
+% for name, function, level, version, extensions, opcode in g.entry_points():
 % if extensions:
 static const int of_${name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in extensions)}-1};
 % endif
@@ -14,8 +15,8 @@ static const int of_${name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in ext
 static const int of_none[] = {-1};
 
 const struct vd_entrypoint vd_entrypoints[] = {
-% for name, function, level, version, extensions in g.entry_points():
-    {"${name}", (PFN_vkVoidFunction)${function}, (enum vd_level)${level}, ${version}, ${"of_" + name if extensions else "of_none"}},
+% for name, function, level, version, extensions, opcode in g.entry_points():
+    {"${name}", (PFN_vkVoidFunction)${function}, (enum vd_level)${level}, ${version}, ${"of_" + name if extensions else "of_none"}, ${opcode}},
 % endfor
 };
 const size_t vd_entrypoint_count = sizeof(vd_entrypoints) / sizeof(vd_entrypoints[0]);

@@ -20,6 +20,7 @@ struct vd_entrypoint {
     enum vd_level level;
     uint32_t version;      /* core version that has it, 0: none */
     const int *extensions; /* enum vd_extension_index of those that have it, ends with -1 */
+    uint32_t opcode;       /* enum vd_opcode of the call that it makes, 0: none */
 };
 
 /* Sorted by name. */

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <vulkan/vulkan_core.h>
+
 <%
 def way(x):
     if x.name in p.policy["instance"] or x.name in p.policy["device"]:
@@ -26,6 +28,34 @@ const struct vd_extension vd_extensions[VD_EXT_COUNT] = {
         VD_EXTENSION_${way(x)}, ${"true" if x.name in p.policy["same_kernel"] else "false"}, ${reason(x)}},
 % endfor
 };
+
+static bool has_dependencies(enum vd_extension_index extension, const bool *set, uint32_t version)
+{
+    (void)version;
+    switch ((int)extension) {
+% for name, x in sorted(r.extensions.items()):
+% if x.depends:
+    case VD_EXT_${name[3:]}:
+        return ${g.depends_c(x)};
+% endif
+% endfor
+    }
+    return true;
+}
+
+void vd_extensions_close(bool *set, uint32_t version)
+{
+    bool again = true;
+    while (again) {
+        again = false;
+        for (int i = 0; i < VD_EXT_COUNT; i++) {
+            if (set[i] && !has_dependencies((enum vd_extension_index)i, set, version)) {
+                set[i] = false;
+                again = true;
+            }
+        }
+    }
+}
 
 int vd_extension_find(const char *name)
 {

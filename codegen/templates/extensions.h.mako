@@ -30,6 +30,10 @@ struct vd_extension {
 /* By enum vd_extension_index; sorted by name. */
 extern const struct vd_extension vd_extensions[VD_EXT_COUNT];
 
+/* Takes those out of a set, by enum vd_extension_index, that depend on what is not in it, for a
+ * device of this Vulkan version. */
+void vd_extensions_close(bool *set, uint32_t version);
+
 /* Index of a name, or -1. */
 int vd_extension_find(const char *name);
 

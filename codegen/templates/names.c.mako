@@ -37,6 +37,13 @@ const char *vd_stype_name(VkStructureType type)
     return "?";
 }
 
+const VkStructureType vd_stypes[] = {
+% for name in g.stypes():
+    ${name},
+% endfor
+};
+const size_t vd_stype_count = sizeof(vd_stypes) / sizeof(vd_stypes[0]);
+
 uint32_t vd_stype_size(VkStructureType type)
 {
     switch ((int)type) {

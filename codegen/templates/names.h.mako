@@ -2,6 +2,7 @@
 #ifndef VIADUCT_NAMES_H
 #define VIADUCT_NAMES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vulkan/vulkan_core.h>
@@ -10,6 +11,9 @@
 const char *vd_opcode_name(uint32_t opcode);
 const char *vd_type_name(uint32_t type);
 const char *vd_stype_name(VkStructureType type);
+/* Of all structs that cross, growing. */
+extern const VkStructureType vd_stypes[];
+extern const size_t vd_stype_count;
 /* Bytes of the struct with this sType, 0: not known. */
 uint32_t vd_stype_size(VkStructureType type);
 const char *vd_result_name(VkResult result);

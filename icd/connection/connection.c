@@ -38,6 +38,7 @@ static VkResult submit_setup(struct vd_connection *connection)
                 .protocol_version = VD_PROTOCOL_VERSION,
                 .ring_shm = vdc_ring_shm(connection->ring),
                 .completion_shm = connection->link.completion_shm.id,
+                .registry_version = VD_REGISTRY_VERSION,
             },
     };
     struct vd_transport *transport = connection->link.transport;

@@ -491,8 +491,7 @@ static int open_node(const char *path, struct vd_capset *capset)
                 capset->protocol_version, VD_PROTOCOL_VERSION);
         goto close_fd;
     }
-    if (capset->extensions_size > sizeof(capset->extensions) ||
-        (capset->extensions_size > 0 && capset->extensions[capset->extensions_size - 1] != '\0')) {
+    if (!vdc_capset_is_valid(capset)) {
         vdc_log("the server behind %s offers a senseless capset", path);
         goto close_fd;
     }

@@ -313,26 +313,31 @@ static bool get_capset(struct vtest *vtest)
         vdc_log("the server at %s is not Viaduct's", vtest->path);
         return false;
     }
+    /* The version comes first, for what follows it may be anything where it is not ours. */
+    uint32_t theirs = 0;
+    if (!error && header.length < (sizeof(valid) + sizeof(theirs)) / 4) {
+        error = EPROTO;
+    }
+    if (!error) {
+        error = receive_bytes(vtest, &theirs, sizeof(theirs));
+    }
+    if (!error && theirs != ours) {
+        vdc_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path, theirs,
+                ours);
+        return false;
+    }
     if (!error && header.length != (sizeof(valid) + sizeof(*capset)) / 4) {
         error = EPROTO;
     }
     if (!error) {
-        error = receive_bytes(vtest, capset, sizeof(*capset));
+        capset->protocol_version = theirs;
+        error = receive_bytes(vtest, (uint8_t *)capset + sizeof(theirs),
+                              sizeof(*capset) - sizeof(theirs));
     }
-    if (!error && (capset->extensions_size > sizeof(capset->extensions) ||
-                   (capset->extensions_size > 0 &&
-                    capset->extensions[capset->extensions_size - 1] != '\0'))) {
+    if (!error && !vdc_capset_is_valid(capset)) {
         error = EPROTO;
     }
-    if (error) {
-        return failed(vtest, "capset", error);
-    }
-    if (capset->protocol_version != ours) {
-        vdc_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path,
-                capset->protocol_version, ours);
-        return false;
-    }
-    return true;
+    return !error || failed(vtest, "capset", error);
 }
 
 static bool init_context(const struct vtest *vtest)

@@ -60,7 +60,7 @@ static uint32_t set_up(struct vg_context *context, struct vg_command *command)
     const struct vd_setup *setup = &request.setup;
     struct vg_registrations *registrations = &context->registrations;
     if (!vg_worker_link_is_open(&context->link) || context->setup.protocol_version ||
-        setup->protocol_version != VD_PROTOCOL_VERSION || setup->reserved != 0 ||
+        setup->protocol_version != VD_PROTOCOL_VERSION ||
         !vg_registrations_find(registrations, setup->ring_shm) ||
         !vg_registrations_find(registrations, setup->completion_shm)) {
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

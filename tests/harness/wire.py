@@ -31,7 +31,7 @@ CAPSET_ID = number("VD_CAPSET_ID")
 # The version that is sent. The literal is the one that this file was written for: `robust/wire` fails
 # when the two part, so that whoever raises the version looks at what is written here, too.
 PROTOCOL = number("VD_PROTOCOL_VERSION")
-VIADUCT_VERSION = 2
+VIADUCT_VERSION = 3
 BLOB_GUEST = number("VTEST_BLOB_GUEST")
 BLOB_MAPPABLE_SHAREABLE = number("VTEST_BLOB_MAPPABLE") | number("VTEST_BLOB_SHAREABLE")
 

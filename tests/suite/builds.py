@@ -7,6 +7,7 @@ import pathlib
 import re
 import tempfile
 import threading
+import xml.etree.ElementTree as ElementTree
 
 from harness import Failure, Skipped, add, clean_environment, manifest, setting, test, through
 from harness.programs import PROGRAMS, Program, skipped
@@ -36,7 +37,12 @@ BUILDS = {
                           "-Dc_args=-idirafter /usr/include "
                           "-idirafter /usr/include/x86_64-linux-gnu"],
              ["icd/libvulkan_viaduct.so", "tests/driver"]),
+    "older": ("gcc", ["--buildtype=release", "-Doptimization=1", "-Dregistry=build/registry-older"],
+              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct"]),
 }
+
+# Numbers of extensions that came with registries after this one are left out of the older one.
+NEWEST_OF_OLDER = 560
 
 # A test that needs one of these may have to build it first.
 BUILD_SECONDS = 1500
@@ -53,11 +59,32 @@ def built(context, name):
     path = setting.root_path() / "build" / name
     environment = clean_environment(CC=compiler)
     with _locks[name]:
+        if name == "older":
+            older_registry()
         if not (path / "build.ninja").exists():
             succeed(context, [setting.tool("meson"), "setup", path, setting.root_path(), *options],
                     environment, "set up")
         succeed(context, [setting.tool("ninja"), "-C", path, f"-j{JOBS}", *targets],
                 environment, "built")
+    return path
+
+
+def older_registry():
+    """build/registry without its newest extensions, under the oldest version that there may be: what a
+    build from an older registry has."""
+    path, new = setting.root_path() / "build/registry-older", setting.root_path() / "build/registry"
+    path.mkdir(exist_ok=True)
+    tree = ElementTree.parse(new / "vk.xml")
+    extensions = tree.getroot().find("extensions")
+    for x in list(extensions):
+        if int(x.get("number")) > NEWEST_OF_OLDER and not x.get("promotedto"):
+            extensions.remove(x)
+    text = ElementTree.tostring(tree.getroot(), encoding="unicode")
+    text = re.sub(r"(#define <name>VK_HEADER_VERSION</name> )\d+", r"\g<1>309", text)
+    if not (path / "vk.xml").exists() or (path / "vk.xml").read_text(encoding="utf-8") != text:
+        (path / "vk.xml").write_text(text, encoding="utf-8")
+    if not (path / "include").exists():
+        (path / "include").symlink_to(new / "include")  # newer headers have all that older ones have
     return path
 
 

@@ -179,7 +179,6 @@ void vd_capset_fill(struct vd_capset *capset)
     *capset = (struct vd_capset){
         .protocol_version = VD_PROTOCOL_VERSION,
         .registry_version = 1,
-        .opcode_count = FAKE_BLOCK + 1,
         .extensions_size = sizeof(extensions),
     };
     memcpy(capset->extensions, extensions, sizeof(extensions));
