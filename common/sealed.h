@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files in memory that others bring. One that cannot shrink never kills who has mapped it.
+ * Files in memory that come from others. One that cannot shrink never kills a process that has mapped
+ * it.
  */
 #ifndef VIADUCT_COMMON_SEALED_H
 #define VIADUCT_COMMON_SEALED_H

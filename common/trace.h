@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a process does when, for people: a file in the trace event format of Chrome and Perfetto, a
+ * What a process does, and when, for people to look at: a file in the trace event format of Chrome and Perfetto, a
  * JSON array. Times are CLOCK_MONOTONIC, so that the files of both sides lie on one axis.
  */
 #ifndef VIADUCT_COMMON_TRACE_H

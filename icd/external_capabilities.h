@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which external handles cross: nobody may be told that others work.
+ * Which external handles cross. The application must not be told that others work.
  */
 #ifndef VIADUCT_ICD_EXTERNAL_CAPABILITIES_H
 #define VIADUCT_ICD_EXTERNAL_CAPABILITIES_H

@@ -24,12 +24,12 @@ int vd_fence_payload_export(const struct vd_fence_payload *payload);
 bool vd_fence_payload_is_signaled(const struct vd_fence_payload *payload);
 void vd_fence_payload_reset(struct vd_fence_payload *payload);
 void vd_fence_payload_signal(struct vd_fence_payload *payload);
-/* It is going to be signalled when batch `number` of the queue with this id is done, which comes
- * next; or is not, for that batch could not be submitted. */
+/* The first: it is going to be signalled when batch `number` of the queue with this id is done, and
+ * that batch comes next. The second: it is not, because the batch could not be submitted. */
 void vd_fence_payload_expect(struct vd_fence_payload *payload, uint64_t queue, uint64_t number);
 void vd_fence_payload_withdraw(struct vd_fence_payload *payload, uint64_t queue);
 
-/* What to sleep on while it is not signalled; who signals it is told to wake. */
+/* What to sleep on while it is not signalled; whoever signals it is told to wake. */
 struct vd_futex_word vd_fence_payload_await(struct vd_fence_payload *payload);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages of the application's that become shared memory where they are, and its own again.
+ * Pages of the application that become shared memory where they are, and later its own again.
  *
- * The application's addresses stay, and what is in its memory; the pages behind them change: they
- * become those of a file in which everything lies at its own address. While they do, the application
- * may read them; what writes to them, be it in the middle of a system call, waits (userfaultfd).
+ * The application's addresses stay, and so does what is in its memory. The pages behind them change:
+ * they become those of a file in which everything lies at its own address. While they do, the
+ * application may read them; whatever writes to them, a system call of its own too, waits (userfaultfd).
  * Pages may be shared many times, as a whole and in parts, and by several instances.
  */
 #ifndef VIADUCT_ICD_HOST_PAGES_H
@@ -23,8 +23,8 @@ bool vd_host_pages_available(void);
  * Where not, one line in the log says so. */
 bool vd_host_pages_shareable(const void *pointer, uint64_t size);
 
-/* Makes whole pages the same of *file, which is not the caller's to close, at the offset that is their
- * address. VK_ERROR_INVALID_EXTERNAL_HANDLE: that cannot be done with these, and one line in the log
+/* Makes whole pages those of *file, at the offset that is their address. The caller must not close the
+ * file. VK_ERROR_INVALID_EXTERNAL_HANDLE: that cannot be done with these, and one line in the log
  * says why; nothing has changed then. Thread-safe. */
 VkResult vd_host_pages_share(void *pointer, uint64_t size, int *file);
 

@@ -7,8 +7,8 @@
 
 #include "physical_device.h"
 
-/* Fills pd->memory and pd->memory_types, from pd->data: with each type of the host that we can keep
- * promises for, in the host's order, so that applications decide as they do natively. */
+/* Fills pd->memory and pd->memory_types from pd->data: with each type of the host whose flags hold
+ * here, too, in the host's order, so that applications decide as they do natively. */
 void vdc_memory_types_choose(struct vd_physical_device *pd);
 
 /* Whose memory may be bound to a resource: the client's is imported by the host. */
@@ -18,9 +18,9 @@ enum vd_backing {
     VD_BACKING_CLIENT,
 };
 
-/* That of a resource which names these external handle types and which the host can import memory
- * for. A CPU has one memory, so that what is shared by opaque descriptor is the client's there, and
- * can be mapped, as the specification promises of buffers and linear images. */
+/* Whose memory may be bound to a resource that names these external handle types, if the host can
+ * import memory for it. A CPU has one memory: what is shared by opaque descriptor is the client's
+ * there, and can be mapped, as the specification demands for buffers and linear images. */
 enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
                                            VkExternalMemoryHandleTypeFlags types);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a road to the server can do. Everything above this file is the same for vtest and
+ * What a transport, a way to the server, can do. Everything above this file is the same for vtest and
  * virtio-gpu, and never asks which one it is.
  */
 #ifndef VIADUCT_ICD_TRANSPORT_H
@@ -66,10 +66,10 @@ struct vd_transport_ops {
     /* The two are NULL where shared memory is never the scanout of a display. */
     /* A new descriptor of the DMA buffer that is this shared memory, or -1. */
     int (*shm_export)(struct vd_transport *transport, uint32_t shm);
-    /* Says where in it the picture lies that a display shows of it from now on; returns when the
-     * one before is no longer read. False: that cannot be. */
-    bool (*shm_picture)(struct vd_transport *transport, uint32_t shm, uint64_t offset,
-                        uint32_t pitch, VkExtent2D extent);
+    /* Sets the scanout layout: where in it the pixels lie that a display shows from now on. Returns
+     * when the pixels of the layout before are no longer read. False: there is no such layout. */
+    bool (*shm_set_layout)(struct vd_transport *transport, uint32_t shm, uint64_t offset,
+                           uint32_t pitch, VkExtent2D extent);
 };
 
 struct vd_transport {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The payload of a fence that is shared by descriptor: a file of one page, which all that have the
- * fence map, and the server of each one who has it signalled.
+ * fence map, and so does the server of each client that has it signalled.
  */
 #ifndef VIADUCT_PROTOCOL_FENCE_H
 #define VIADUCT_PROTOCOL_FENCE_H
@@ -18,7 +18,7 @@
 enum vd_fence_state {
     VD_FENCE_UNSIGNALED = 0,
     VD_FENCE_SIGNALED = 1,
-    /* Unsignalled, and somebody sleeps: who marks it must wake them. */
+    /* Unsignalled, and somebody sleeps: whoever marks it must wake them. */
     VD_FENCE_AWAITED = 2,
 };
 

@@ -61,8 +61,8 @@ enum vd_reply_state {
     VD_REPLY_PENDING = 0,
     VD_REPLY_DONE = 1,
     VD_REPLY_LOST = 2, /* set by the client's own watcher when its server is gone */
-    /* Still pending, and the client sleeps: the server, which exchanges the state with DONE, must
-     * wake it. */
+    /* Still pending, and the client sleeps: the server exchanges the state with DONE, and must wake
+     * it. */
     VD_REPLY_WAITING = 3,
 };
 

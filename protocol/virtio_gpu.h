@@ -17,7 +17,7 @@ enum vd_virtio_gpu_opcode {
     VD_VIRTIO_GPU_WAKE = 0xff01,
     VD_VIRTIO_GPU_WAIT = 0xff02,
     VD_VIRTIO_GPU_WATCH = 0xff03,
-    VD_VIRTIO_GPU_PICTURE = 0xff04,
+    VD_VIRTIO_GPU_SCANOUT_LAYOUT = 0xff04,
 };
 
 /* Makes a buffer resource (target 0, format 64) with guest pages shared memory. Its first word,
@@ -66,10 +66,10 @@ struct vd_virtio_gpu_watch {
 };
 static_assert(sizeof(struct vd_virtio_gpu_watch) == 8, "watch is wire format");
 
-/* Where in shared memory the picture lies that a scanout shows of its resource: rows of pixels of 4
- * bytes, blue first, the last one ignored. The guest's kernel cannot tell. Once this is answered,
- * nobody looks any more at the picture that was named before. */
-struct vd_virtio_gpu_picture {
+/* The scanout layout of a resource that is shared memory: where the pixels lie that a scanout shows
+ * of it, in rows of pixels of 4 bytes, blue first, the last byte ignored. The guest's kernel cannot
+ * tell. Once this is answered, nobody reads the pixels of the layout before any more. */
+struct vd_virtio_gpu_scanout_layout {
     struct vd_record record;
     uint32_t shm;
     uint32_t pitch;  /* bytes from row to row */
@@ -77,6 +77,6 @@ struct vd_virtio_gpu_picture {
     uint32_t width;
     uint32_t height;
 };
-static_assert(sizeof(struct vd_virtio_gpu_picture) == 32, "picture is wire format");
+static_assert(sizeof(struct vd_virtio_gpu_scanout_layout) == 32, "layout is wire format");
 
 #endif

@@ -8,13 +8,13 @@
 #include "replay.h"
 
 /* Gives the new objects their ids. The client that waits learns which there are; for one that does
- * not, tombstones stand in place of those that there are not. */
+ * not, poisoned objects stand in place of those that there are not. */
 static bool take_new(struct vds_execution *x)
 {
     struct vd_decoder *d = &x->decoder;
     const struct vds_plan *plan = &d->plan;
     const bool some = x->command->flags & VD_COMMAND_SOME;
-    const bool none = plan->notes & VDS_PLAN_TOMBSTONE || (x->result < 0 && !some);
+    const bool none = plan->notes & VDS_PLAN_POISONED || (x->result < 0 && !some);
     for (uint32_t i = 0; i < plan->birth_count; i++) {
         const struct vds_birth *new = &plan->births[i];
         const uint64_t handle = none ? 0 : *new->where;

@@ -32,7 +32,7 @@ struct vd_context_options {
 /* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
 struct vd_context *vd_context_create(const struct vd_context_options *options,
                                      struct vd_shm_table *shm);
-/* Does what the first vkCreateInstance would take its time for: the driver is loaded, and stays. Best
+/* Does in advance what takes time in the first vkCreateInstance: loads the driver, which stays. Best
  * effort; at most once, before the first record. */
 void vd_context_warm(struct vd_context *context);
 /* Waits for the driver where it must, frees what the client left behind. */
@@ -46,7 +46,7 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
  * end. One thread at a time. */
 bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size);
 
-/* Before it is waited for more to execute: does what was put off. False as above. */
+/* Does what was put off, before the thread waits for more to execute. False as above. */
 bool vd_context_idle(struct vd_context *context);
 /* While there is nothing to execute: tells the client which batches have finished meanwhile. By the
  * thread that executes, as the next one. */

@@ -46,7 +46,7 @@ struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
 __attribute__((format(printf, 2, 3))) void vd_context_lose(struct vd_context *context,
                                                            const char *why, ...);
 
-/* vd_context_lose() without telling those who wait in calls (wait.c does). */
+/* vd_context_lose() without telling the calls that wait (wait.c does). */
 __attribute__((format(printf, 2, 3))) void vd_context_mark_lost(struct vd_context *context,
                                                                 const char *why, ...);
 

@@ -279,7 +279,7 @@ bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
     d->owner_index = object->owner;
     if (object->handle == 0 ||
         (object->owner && !vd_object_links(d->objects, object->owner)->data)) {
-        d->plan.notes |= VDS_PLAN_TOMBSTONE;
+        d->plan.notes |= VDS_PLAN_POISONED;
     }
     if (!remember(d, handle, id)) {
         return false;
@@ -301,7 +301,7 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
     if (object && is_within(d, object)) {
         handle = object->handle;
         if (handle == 0 && !is_victim(d, id, n)) {
-            d->plan.notes |= VDS_PLAN_TOMBSTONE;
+            d->plan.notes |= VDS_PLAN_POISONED;
         }
         if ((type == VD_TYPE_VkCommandBuffer || type == VD_TYPE_VkCommandPool) &&
             !touch_recording(d, id, what)) {

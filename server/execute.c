@@ -170,14 +170,14 @@ bool vds_wait(struct vds_execution *x)
 
 /* ---- Call */
 
-bool vds_lose_if_tombstone(struct vds_execution *x)
+bool vds_lose_if_poisoned(struct vds_execution *x)
 {
-    const bool is_tombstone = x->decoder.plan.notes & VDS_PLAN_TOMBSTONE;
-    if (is_tombstone) {
+    const bool poisoned = x->decoder.plan.notes & VDS_PLAN_POISONED;
+    if (poisoned) {
         vd_context_lose(x->context, "%s uses an object whose creation failed",
                         vd_opcode_name(x->decoder.opcode));
     }
-    return is_tombstone;
+    return poisoned;
 }
 
 /* A call that waits was answered when the device was lost, but may still be in the driver; what it
@@ -197,7 +197,7 @@ void vds_call_driver(struct vds_execution *x)
 bool vds_call(struct vds_execution *x)
 {
     struct vd_decoder *d = &x->decoder;
-    if (vds_lose_if_tombstone(x)) {
+    if (vds_lose_if_poisoned(x)) {
         if (x->command->flags & VD_COMMAND_RESULT) {
             x->result = VK_ERROR_DEVICE_LOST;
         }
@@ -221,7 +221,7 @@ static void note_failure(struct vds_execution *x)
     const uint32_t flags = x->command->flags;
     const struct vd_decoder *d = &x->decoder;
     struct vd_context *context = x->context;
-    if (!(flags & VD_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_TOMBSTONE) {
+    if (!(flags & VD_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED) {
         return;
     }
     if (context->failures < FAILURES_LOGGED) {

@@ -103,7 +103,7 @@ bool vds_stream_result(struct vds_execution *x, VkResult result);
 
 /* Until all is replayed that was recorded into what the record names. */
 void vds_wait_for_recordings(struct vds_execution *x);
-/* Whether it uses an object whose creation failed: the context is lost then. */
-bool vds_lose_if_tombstone(struct vds_execution *x);
+/* Whether it uses a poisoned object, whose creation failed: the context is lost then. */
+bool vds_lose_if_poisoned(struct vds_execution *x);
 
 #endif

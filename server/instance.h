@@ -34,7 +34,7 @@ struct vd_instance {
     struct vd_instance *next_left; /* in the list of those that could not be destroyed */
 };
 
-/* What importing was found to be able to, per physical device: trying takes a device. */
+/* What importing was found to do, for each physical device: to try, it takes a device. */
 #define VD_HOST_MEMORY_CACHE 8
 struct vd_host_memory_cache {
     uint32_t count;

@@ -5,9 +5,9 @@
  * order, and different lanes have nothing to do with each other.
  *
  * The thread that executes the ring (the engine) posts streams, and waits for lanes before it does
- * something that recording must not see: see vds_wait. It replays
- * streams itself when it has nothing else to do, and so alone for a client with one thread; others
- * help as soon as streams of different lanes are there at the same time.
+ * something that recording must not see: see vds_wait. It replays streams itself when it has nothing
+ * else to do, and so alone for a client with one thread. Others help as soon as streams of different
+ * lanes are there at the same time.
  */
 #ifndef VIADUCT_SERVER_LANES_H
 #define VIADUCT_SERVER_LANES_H

@@ -19,7 +19,7 @@
 
 /* What every command looks at. */
 struct vd_object {
-    uint64_t handle;      /* the host's; 0: a tombstone, whose creation failed */
+    uint64_t handle;      /* the host's; 0: a poisoned object, whose creation failed */
     _Atomic uint32_t key; /* vd_id_key(), 0: free. Stored with release after the others. */
     uint32_t owner;       /* index of the VkDevice (its own, for a device), 0: instance level */
 };
@@ -59,7 +59,7 @@ void vd_object_clear(struct vd_object_table *table);
 /* Whether an object with this id could be added: well formed, and its index free. */
 bool vd_object_addable(const struct vd_object_table *table, uint64_t id, uint32_t type);
 
-/* False: not addable, the pool does not exist, or no memory. `handle` 0 makes a tombstone. */
+/* False: not addable, the pool does not exist, or no memory. `handle` 0 makes a poisoned object. */
 bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
                    uint32_t pool, void *data);
 

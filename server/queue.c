@@ -18,7 +18,7 @@
 #include "names.h"
 #include "replay.h"
 
-/* The decoder has checked that the first parameter is a queue, and no tombstone. */
+/* The decoder has checked that the first parameter is a queue, and not a poisoned object. */
 static struct vd_queue *queue_of(const struct vds_execution *x)
 {
     return vd_object_links(&x->context->objects, x->decoder.first)->data;

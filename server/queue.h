@@ -37,7 +37,7 @@ struct vd_queue {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wanted;  /* for the thread: target, stop */
-    pthread_cond_t stopped; /* for who stops it */
+    pthread_cond_t stopped; /* for whoever stops it */
     uint64_t target;        /* number of the last batch that the thread waits for */
     uint64_t done;          /* and of the last one that is known to have finished */
     bool stop;              /* end when all is done */

@@ -23,7 +23,7 @@ enum vds_next vds_stream_next_rare(struct vds_execution *x)
         vd_dec_fail(d, "more bytes than its arguments need");
         return VDS_STOP;
     }
-    if (vds_lose_if_tombstone(x)) {
+    if (vds_lose_if_poisoned(x)) {
         return VDS_STOP;
     }
     vds_wait_for_recordings(x); /* not alone, and so the ring's thread */

@@ -11,7 +11,7 @@ struct vds_execution;
 enum vd_command_flags {
     VD_COMMAND_ANSWERED = 1 << 0, /* makes no sense without an answer */
     VD_COMMAND_BLOCKING = 1 << 1, /* may wait for the GPU: called beside the ring */
-    VD_COMMAND_DESTROYS = 1 << 2, /* its victim may be a tombstone */
+    VD_COMMAND_DESTROYS = 1 << 2, /* its victim may be a poisoned object */
     VD_COMMAND_RESULT = 1 << 3,   /* returns a VkResult */
     VD_COMMAND_SETTLES = 1 << 4,  /* what was recorded must be replayed before it */
     VD_COMMAND_SOME = 1 << 5,     /* where it fails, it may have created some of its objects */

@@ -115,12 +115,12 @@ int vdc_link_shm_export(struct vdc_link *link, uint32_t shm)
                : -1;
 }
 
-bool vdc_link_shm_picture(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
-                          VkExtent2D extent)
+bool vdc_link_shm_set_layout(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
+                             VkExtent2D extent)
 {
     struct vd_transport *transport = link->transport;
-    return transport->ops->shm_picture && !vdc_link_lost(link) &&
-           transport->ops->shm_picture(transport, shm, offset, pitch, extent);
+    return transport->ops->shm_set_layout && !vdc_link_lost(link) &&
+           transport->ops->shm_set_layout(transport, shm, offset, pitch, extent);
 }
 
 /* ---- Descriptors */

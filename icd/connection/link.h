@@ -49,10 +49,10 @@ void vdc_link_shm_destroy(struct vdc_link *link, struct vd_shm *shm);
 /* As vd_transport_ops.shm_import; only where the server runs on the same kernel. */
 VkResult vdc_link_shm_import(struct vdc_link *link, int fd, uint64_t offset, uint64_t size,
                              struct vd_shm *shm);
-/* As vd_transport_ops.shm_export and shm_picture, also where there are none. */
+/* As vd_transport_ops.shm_export and shm_set_layout, also where there are none. */
 int vdc_link_shm_export(struct vdc_link *link, uint32_t shm);
-bool vdc_link_shm_picture(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
-                          VkExtent2D extent);
+bool vdc_link_shm_set_layout(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
+                             VkExtent2D extent);
 
 /* Descriptors, where the server runs on the same kernel: gives it a copy, which the next record may
  * name by *id; takes the one that an answer has named. */

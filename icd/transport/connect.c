@@ -11,7 +11,7 @@
 static const struct {
     const char *name;
     VkResult (*connect)(struct vd_transport **transport);
-} roads[] = {
+} transports[] = {
     {"virtgpu", vd_virtgpu_connect},
     {"vtest", vd_vtest_connect},
 };
@@ -24,10 +24,10 @@ VkResult vd_transport_connect(struct vd_transport **transport)
     if (wanted && wanted[0] == '\0') {
         wanted = NULL;
     }
-    for (size_t i = 0; i < sizeof(roads) / sizeof(roads[0]); i++) {
-        if (!wanted || strcmp(wanted, roads[i].name) == 0) {
+    for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
+        if (!wanted || strcmp(wanted, transports[i].name) == 0) {
             known = true;
-            result = roads[i].connect(transport);
+            result = transports[i].connect(transport);
             if (result == VK_SUCCESS) {
                 return result;
             }

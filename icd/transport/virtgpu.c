@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The road out of a virtual machine: the stock virtio-gpu driver of the guest's kernel, through its
+ * The transport out of a virtual machine: the stock virtio-gpu driver of the guest's kernel, through its
  * render node. Shared memory is guest pages of a buffer resource. EXECBUFFER carries little records
  * (protocol/virtio_gpu.h): it is the doorbell, and its out-fence is how a thread sleeps. A fence
  * here is only ever a hint: the kernel signals it together with any later one.
@@ -408,12 +408,12 @@ static int shm_export(struct vd_transport *transport, uint32_t shm)
     return drm_ioctl(virtgpu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) == 0 ? request.fd : -1;
 }
 
-static bool shm_picture(struct vd_transport *transport, uint32_t shm, uint64_t offset,
-                        uint32_t pitch, VkExtent2D extent)
+static bool shm_set_layout(struct vd_transport *transport, uint32_t shm, uint64_t offset,
+                           uint32_t pitch, VkExtent2D extent)
 {
     struct virtgpu *virtgpu = downcast(transport);
-    const struct vd_virtio_gpu_picture record = {
-        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_PICTURE},
+    const struct vd_virtio_gpu_scanout_layout record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_SCANOUT_LAYOUT},
         .shm = shm,
         .pitch = pitch,
         .offset = offset,
@@ -443,7 +443,7 @@ static const struct vd_transport_ops ops = {
     .wait = wait,
     .watch = watch,
     .shm_export = shm_export,
-    .shm_picture = shm_picture,
+    .shm_set_layout = shm_set_layout,
 };
 
 /* ---- Finding the device */

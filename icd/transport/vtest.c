@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The road over a vtest socket to a server on the same machine. The socket carries the handshake,
+ * The transport over a vtest socket to a server on the same machine. The socket carries the handshake,
  * makes shared memory, and hangs up when one side goes; everything else is shared memory and
  * futexes.
  */

@@ -264,7 +264,7 @@ uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D e
     struct vd_displays *displays = display->card->displays;
     const int fd = fd_of(display);
     uint32_t handle, frame_buffer = 0;
-    /* Only virtio-gpu's own device knows what PICTURE says, and it takes no others' buffers. */
+    /* Only virtio-gpu's own device knows what SCANOUT_LAYOUT says, and it takes no others' buffers. */
     if (!display->card->is_virtio || offset > UINT32_MAX)
         return 0;
     /* The kernel has one handle for a buffer, however often it is imported. */

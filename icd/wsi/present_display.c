@@ -121,11 +121,11 @@ static bool show_in_place(struct display_presenter *p, const struct vd_pixels *p
     const uint64_t offset = pixels->part->offset + pixels->offset;
     struct vd_connection *connection = vd_display_connection(p->mode->display);
     const uint32_t shm = pixels->part->shm, id = find_place(p, pixels, offset);
-    if (!id || !vdc_link_shm_picture(&connection->link, shm, offset, pixels->pitch, p->extent))
+    if (!id || !vdc_link_shm_set_layout(&connection->link, shm, offset, pixels->pitch, p->extent))
         return false;
     *error = vd_display_show(p->mode->display, p->mode, p, id);
     /* Once more, behind the exchange: when this is answered, that has happened. */
-    return vdc_link_shm_picture(&connection->link, shm, offset, pixels->pitch, p->extent);
+    return vdc_link_shm_set_layout(&connection->link, shm, offset, pixels->pitch, p->extent);
 }
 
 static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels, int *error)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What shows the pictures of one swapchain. Each kind of surface has its own.
+ * What shows the images of one swapchain. Each kind of surface has its own.
  */
 #ifndef VIADUCT_ICD_WSI_PRESENTER_H
 #define VIADUCT_ICD_WSI_PRESENTER_H
@@ -14,7 +14,7 @@
 struct vd_shm_part;
 struct vd_presenter;
 
-/* A finished picture in shared memory. */
+/* A finished image in shared memory. */
 struct vd_pixels {
     const struct vd_shm_part *part;
     uint64_t offset; /* of the first pixel, from the start of the part */
@@ -22,10 +22,10 @@ struct vd_pixels {
 };
 
 struct vd_presenter_ops {
-    /* Whether a picture with rows so far apart can be shown. NULL: pixels are never looked at, and
+    /* Whether an image whose rows are so far apart can be shown. NULL: nobody looks at pixels, and
      * `show` gets none. */
     bool (*takes_pitch)(const struct vd_presenter *presenter, uint64_t pitch);
-    /* Shows a picture and returns once nobody reads its pixels any more. VK_SUCCESS,
+    /* Shows an image and returns once nobody reads its pixels any more. VK_SUCCESS,
      * VK_SUBOPTIMAL_KHR, or an error, after which `show` is not called again. One thread at a
      * time. */
     VkResult (*show)(struct vd_presenter *presenter, const struct vd_pixels *pixels);
@@ -34,7 +34,7 @@ struct vd_presenter_ops {
 
 struct vd_presenter {
     const struct vd_presenter_ops *ops;
-    /* The pixels of the last picture are read until `show` returns for the next one, or until the
+    /* The pixels of the last image are read until `show` returns for the next one, or until the
      * presenter is destroyed. May change with each `show`. */
     bool keeps;
 };

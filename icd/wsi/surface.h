@@ -18,11 +18,11 @@
 struct vd_surface_ops {
     const VkPresentModeKHR *modes;
     uint32_t mode_count;
-    /* Pictures may be larger or smaller than the surface, up to this; they lie in its top left
+    /* Images may be larger or smaller than the surface, up to this; they lie in its top left
      * corner, at their own scale. 0: they may not. */
     uint32_t max_extent;
 
-    /* Whether the device's pictures can be shown there at all. */
+    /* Whether the device's images can be shown there at all. */
     VkResult (*supported)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
                           bool *supported);
     /* All but what is the same for every surface. */
@@ -31,9 +31,9 @@ struct vd_surface_ops {
     /* All in sRGB's colour space. */
     VkResult (*formats)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
                         VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count);
-    /* Where pictures are visible. */
+    /* Where images are visible. */
     VkResult (*area)(const VkIcdSurfaceBase *surface, VkRect2D *area);
-    /* image_count: how many different pictures there will be. */
+    /* image_count: how many different images there will be. */
     VkResult (*presenter)(const VkIcdSurfaceBase *surface, VkFormat format, VkExtent2D extent,
                           uint32_t image_count, struct vd_presenter **presenter);
 };
@@ -56,7 +56,7 @@ VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCall
 /* Whether queues of this family can present. */
 bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t family);
 
-/* Whether the device can draw pictures of this format. */
+/* Whether the device can draw to images of this format. */
 bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format);
 
 #endif

@@ -15,11 +15,11 @@
 #include "icd/connection/waiter.h"
 #include "swapchain_image.h"
 
-/* Which of the swapchains that replaced each other on a surface was the last to show a picture: one
+/* Which of the swapchains that replaced each other on a surface was the last to show an image: one
  * that was replaced must not paint over its successor. */
 struct vd_succession {
     atomic_uint users;
-    pthread_mutex_t lock; /* held while a picture is shown */
+    pthread_mutex_t lock; /* held while an image is shown */
     uint64_t shown;       /* generation */
 };
 
@@ -47,8 +47,8 @@ struct vd_swapchain {
     pthread_cond_t wanted;  /* the thread has something to do */
     bool retired;
     bool stopped;
-    VkResult status;              /* of the last picture; an error stays */
-    VkPresentModeKHR mode;        /* of the next picture, unless it brings another */
+    VkResult status;              /* of the last image; an error stays */
+    VkPresentModeKHR mode;        /* of the next image, unless it brings another */
     uint64_t queued_id, shown_id; /* the last of each */
     uint32_t kept;                /* an image that the presenter still reads; the thread's own */
     /* Rings with room for every image. */

@@ -25,7 +25,7 @@ struct vd_x11_window {
     uint8_t pixel_size; /* bytes */
 };
 
-/* Shows pictures of this size in the window. At most `image_count` different ones. */
+/* Shows images of this size in the window. At most `image_count` different ones. */
 VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
                                  uint32_t image_count, struct vd_presenter **presenter);
 

@@ -18,7 +18,7 @@ struct vg_resource {
     uint32_t id;
     bool is_3d;
     uint32_t target, format, width, height;
-    uint64_t picture;           /* where the first pixel lies */
+    uint64_t first;             /* where the first pixel lies */
     uint32_t pitch;             /* bytes from row to row */
     uint8_t *pixels;            /* of a 2D resource: width * 4 bytes a row */
     struct vg_segment *backing; /* guest pages, NULL: none */
@@ -437,22 +437,22 @@ uint32_t vg_resource_transfer_3d(struct vg_resources *resources, struct vg_comma
                : VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 }
 
-bool vg_resource_set_picture(struct vg_resource *resource,
-                             const struct vd_virtio_gpu_picture *picture)
+bool vg_resource_set_layout(struct vg_resource *resource,
+                            const struct vd_virtio_gpu_scanout_layout *layout)
 {
-    const uint64_t row = (uint64_t)picture->width * BYTES_PER_PIXEL;
-    if (picture->width == 0 || picture->width > SIDE_MAX || picture->height == 0 ||
-        picture->height > SIDE_MAX || picture->pitch < row ||
-        picture->offset > resource->backing_size ||
-        (uint64_t)picture->pitch * (picture->height - 1) + row >
-            resource->backing_size - picture->offset) {
+    const uint64_t row = (uint64_t)layout->width * BYTES_PER_PIXEL;
+    if (layout->width == 0 || layout->width > SIDE_MAX || layout->height == 0 ||
+        layout->height > SIDE_MAX || layout->pitch < row ||
+        layout->offset > resource->backing_size ||
+        (uint64_t)layout->pitch * (layout->height - 1) + row >
+            resource->backing_size - layout->offset) {
         return false;
     }
     resource->format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
-    resource->width = picture->width;
-    resource->height = picture->height;
-    resource->pitch = picture->pitch;
-    resource->picture = picture->offset;
+    resource->width = layout->width;
+    resource->height = layout->height;
+    resource->pitch = layout->pitch;
+    resource->first = layout->offset;
     return true;
 }
 
@@ -464,7 +464,7 @@ bool vg_resource_row(const struct vg_resource *resource, uint32_t x, uint32_t y,
         return false;
     }
     const uint64_t offset =
-        resource->picture + (uint64_t)y * resource->pitch + (uint64_t)x * BYTES_PER_PIXEL;
+        resource->first + (uint64_t)y * resource->pitch + (uint64_t)x * BYTES_PER_PIXEL;
     if (resource->pixels) {
         memcpy(pixels, resource->pixels + offset, (size_t)width * BYTES_PER_PIXEL);
     } else if (!vg_memory_read(resource->resources->memory, resource->backing,

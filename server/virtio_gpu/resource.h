@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The guest's resources: pictures of pixels here (2D), and names for pages of the guest (3D).
+ * The guest's resources: images of pixels that lie here (2D), and names for pages of the guest (3D).
  */
 #ifndef VIADUCT_SERVER_VIRTIO_GPU_RESOURCE_H
 #define VIADUCT_SERVER_VIRTIO_GPU_RESOURCE_H
@@ -52,9 +52,9 @@ bool vg_resource_has_size(const struct vg_resource *resource, uint32_t width, ui
 /* Copies a row of pixels, as x8r8g8b8. False: there are none. */
 bool vg_resource_row(const struct vg_resource *resource, uint32_t x, uint32_t y, uint32_t width,
                      uint32_t *pixels);
-/* Shared memory shows this from now on. False: it is not within its guest pages. */
-bool vg_resource_set_picture(struct vg_resource *resource,
-                             const struct vd_virtio_gpu_picture *picture);
+/* Sets what scanouts show of the shared memory. False: it is not within the guest pages. */
+bool vg_resource_set_layout(struct vg_resource *resource,
+                            const struct vd_virtio_gpu_scanout_layout *layout);
 
 /* ---- Guest pages */
 

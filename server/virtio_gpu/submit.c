@@ -118,16 +118,16 @@ static uint32_t watch(struct vg_context *context, struct vg_command *command)
     return vg_park_watch(&context->park, command);
 }
 
-static uint32_t set_picture(struct vg_context *context, struct vg_command *command)
+static uint32_t set_layout(struct vg_context *context, struct vg_command *command)
 {
-    struct vd_virtio_gpu_picture request;
+    struct vd_virtio_gpu_scanout_layout request;
     read_record(command, &request, sizeof(request));
     struct vg_resource *resource = vg_registrations_find(&context->registrations, request.shm);
     if (!resource) {
         return missing(context);
     }
-    return vg_resource_set_picture(resource, &request) ? VIRTIO_GPU_RESP_OK_NODATA
-                                                       : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+    return vg_resource_set_layout(resource, &request) ? VIRTIO_GPU_RESP_OK_NODATA
+                                                      : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }
 
 static const struct submission {
@@ -140,7 +140,7 @@ static const struct submission {
     {VD_VIRTIO_GPU_WAKE, sizeof(struct vd_virtio_gpu_wake), wake},
     {VD_VIRTIO_GPU_WAIT, sizeof(struct vd_virtio_gpu_wait), wait_for_word},
     {VD_VIRTIO_GPU_WATCH, sizeof(struct vd_virtio_gpu_watch), watch},
-    {VD_VIRTIO_GPU_PICTURE, sizeof(struct vd_virtio_gpu_picture), set_picture},
+    {VD_VIRTIO_GPU_SCANOUT_LAYOUT, sizeof(struct vd_virtio_gpu_scanout_layout), set_layout},
 };
 
 uint32_t vg_context_submit(struct vg_contexts *contexts, struct vg_command *command)

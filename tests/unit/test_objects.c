@@ -355,7 +355,7 @@ static void some_of_many_may_fail(void **state)
     assert_false(client_is_lost(client));
 }
 
-static void tombstones_lose_the_device(void **state)
+static void poisoned_objects_lose_the_device(void **state)
 {
     struct test_client *client = *state;
     struct test_record r;
@@ -491,7 +491,7 @@ int main(void)
         TEST(creations_are_told, open_device),
         TEST(some_of_many_may_be_missing, open_device),
         TEST(some_of_many_may_fail, open_device),
-        TEST(tombstones_lose_the_device, open_device),
+        TEST(poisoned_objects_lose_the_device, open_device),
         TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
         TEST(names_are_passed_on, open_device),
         TEST(unknown_objects_may_be_named_on_the_way, open_device),

@@ -144,8 +144,8 @@ static void the_cursor_is_shown_as_it_is(void **state)
 static uint32_t picture(struct machine *m, uint32_t shm, uint64_t offset, uint32_t pitch,
                         uint32_t width, uint32_t height)
 {
-    const struct vd_virtio_gpu_picture record = {
-        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_PICTURE},
+    const struct vd_virtio_gpu_scanout_layout record = {
+        .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_SCANOUT_LAYOUT},
         .shm = shm,
         .pitch = pitch,
         .offset = offset,
