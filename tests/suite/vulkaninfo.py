@@ -27,6 +27,7 @@ ADDED = {
     "VK_KHR_present_wait": "the client knows when it has shown a picture",
     "VK_KHR_present_id2": "the client knows when it has shown a picture",
     "VK_KHR_present_wait2": "the client knows when it has shown a picture",
+    "VK_KHR_swapchain_maintenance1": "swapchains are the client's, by either name",
 }
 
 # Structs of what Viaduct adds.
