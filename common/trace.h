@@ -14,13 +14,13 @@
 extern bool vd_trace_on;
 
 /* Opens PREFIX-WHO-PID.json, complete when the process exits. Once, before there are threads that
- * might trace. False: it can not be written, and errno says why. */
+ * might trace. False: it cannot be written, and errno says why. */
 bool vd_trace_open(const char *prefix, const char *who);
 
 void vd_trace_write(uint64_t begun, const char *name, uint64_t amount);
 
-/* Around what is to be seen, on one thread: 0, and then nothing, where nobody asked. `amount` is
- * whatever says how much it is. */
+/* Before and after what the trace shows, on one thread. Without a trace vd_trace_begin returns 0, and
+ * vd_trace_end does nothing then. `amount` says how much it was, in whatever unit fits. */
 static inline uint64_t vd_trace_begin(void)
 {
     return vd_trace_on ? vd_clock_ns() : 0;

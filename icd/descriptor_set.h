@@ -8,7 +8,7 @@
 #include "protocol/descriptor.h"
 
 /* Room for updates of `size` bytes, struct vd_descriptor_update and what follows each; they go to
- * the server with others. NULL: they can not go this way just now, and the generated
+ * the server with others. NULL: they cannot go this way just now, and the generated
  * vd_call_vkUpdateDescriptorSets has to do. */
 uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size);
 /* After vd_descriptors_begin, which holds a lock. */
@@ -33,7 +33,7 @@ static inline uint8_t *vd_descriptors_put(uint8_t *to, VkDescriptorSet set, uint
         for (uint32_t i = 0; i < count; i++, from += stride, to += sizeof(VkBufferView))
             memcpy(to, from, sizeof(VkBufferView));
     } else {
-        /* Image infos end with four bytes of nothing, and nobody's memory is to leak in them. */
+        /* Image infos end with four bytes of nothing, and no memory of the application is to leak in them. */
         const uint64_t mask = vd_descriptor_is_image(type) ? UINT32_MAX : UINT64_MAX;
         for (uint32_t i = 0; i < count; i++, from += stride, to += sizeof(VkDescriptorBufferInfo)) {
             uint64_t first, second, third;

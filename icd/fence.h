@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A fence is a point: it is signalled once the completion page has reached that. Nothing of it exists on the server. One that is shared by descriptor has a
- * payload (fence_payload.h) in place of these.
+ * A fence is a point: it is signalled once the completion page has reached that. Nothing of it exists
+ * on the server. One that is shared by descriptor has a payload (fence_payload.h) in place of these.
  */
 #ifndef VIADUCT_ICD_FENCE_H
 #define VIADUCT_ICD_FENCE_H
@@ -13,9 +13,9 @@ struct vd_instance;
 /* The fence will be signalled at this point; number 0: now. NULL is fine. */
 void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vdc_point point);
 
-/* The server must know of a shared fence before it is told of the batch that signals it, for nobody
- * may see that done and the fence not: batch `number` of the queue with this id. Nothing happens to
- * other fences. */
+/* Before batch `number` of the queue with this id, which signals the fence, is sent: the server marks a
+ * shared fence before it says that the batch is done, and so has to know of it first. Nothing happens
+ * to other fences. */
 void vd_fence_expect(VkFence fence, uint64_t queue, uint64_t number);
 /* The batch could not be submitted. True: the server has been told so. */
 bool vd_fence_withdraw(VkFence fence, uint64_t queue);

@@ -82,7 +82,7 @@ static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64
 {
     if (!*where && (!required || count == 0))
         return true;
-    /* Multiplied, not divided: where this is not inlined, the division takes longer than the rest. */
+    /* Multiplied, not divided: where this is not inlined, a division takes longer than all else. */
     size_t bytes;
     if ((uintptr_t)*where != d->cursor || __builtin_mul_overflow(count, element, &bytes) ||
         bytes > d->size - d->cursor || d->echo)

@@ -34,7 +34,7 @@ struct vd_device {
     struct vd_device *next;         /* in the instance's list */
 };
 
-/* Stops its threads and destroys what the client left behind. What can not be ended, because a
+/* Stops its threads and destroys what the client left behind. What cannot be ended, because a
  * thread does not come back from the driver, is left alone. */
 void vd_device_destroy(struct vd_context *context, struct vd_device *device);
 

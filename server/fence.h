@@ -21,7 +21,7 @@ struct vd_pending_fences {
     pthread_mutex_t lock;
     struct vd_pending_fence *first;
     _Atomic uint32_t count;
-    bool lost; /* nothing is finished any more: what comes is marked at once */
+    bool lost; /* no batch is finished any more: fences that come now are marked at once */
     struct vd_shm_table *shm;
 };
 

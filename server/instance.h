@@ -19,7 +19,7 @@ struct vd_physical_device {
     uint32_t api_version; /* that its devices have here */
     VkExtensionProperties *extensions;
     uint32_t extension_count;
-    uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: can not import */
+    uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: cannot import */
 };
 
 struct vd_instance {

@@ -13,7 +13,7 @@
 
 struct vd_ring_consumer;
 
-/* NULL, with a line in the log, when shared memory `ring_shm` can not hold a ring. */
+/* NULL, with a line in the log, when shared memory `ring_shm` cannot hold a ring. */
 struct vd_ring_consumer *vd_ring_consumer_create(struct vd_shm_table *shm, uint32_t ring_shm);
 void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer);
 

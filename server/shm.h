@@ -15,7 +15,7 @@ struct vd_shm_table;
 /* One mapping; lives while referenced. */
 struct vd_shm_region {
     uint32_t id;
-    uint64_t size; /* bytes mapped, in a file that the client can not shrink */
+    uint64_t size; /* bytes mapped, in a file that the client cannot shrink */
     uint8_t *map;
 };
 

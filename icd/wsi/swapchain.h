@@ -13,7 +13,7 @@
 /* One more image like those of the swapchain, without memory. */
 VkResult vd_swapchain_create_alias(struct vd_device *device, VkSwapchainKHR swapchain,
                                    VkImage *image);
-/* Where the memory of an image of the swapchain is. */
+/* The memory behind an image of the swapchain. */
 void vd_swapchain_image_memory(VkSwapchainKHR swapchain, uint32_t index, VkDeviceMemory *memory,
                                VkDeviceSize *offset);
 

@@ -26,7 +26,7 @@ struct vg_registrations {
 void vg_registrations_init(struct vg_registrations *registrations, struct vg_worker_link *link);
 
 /* Asks the worker, which there must be, to map the resource's pages as shared memory `shm`. Then the
- * command is answered, after the status is in the first word of the pages. False: it can not be
+ * command is answered, after the status is in the first word of the pages. False: it cannot be
  * asked, and the command is the caller's. */
 bool vg_registrations_add(struct vg_registrations *registrations, struct vg_resource *resource,
                           uint32_t shm, struct vg_command *command);
@@ -39,7 +39,7 @@ void vg_registrations_remove(struct vg_registrations *registrations,
 /* The worker is gone. */
 void vg_registrations_clear(struct vg_registrations *registrations);
 
-/* The client can not go on without this one: the worker ends when it is to let go of it. */
+/* The client cannot go on without this one: the worker ends when it is to let go of it. */
 void vg_registrations_set_vital(struct vg_registrations *registrations, uint32_t shm);
 
 /* What the client calls `shm`; NULL: nothing, or nothing any more. */
