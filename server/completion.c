@@ -19,6 +19,10 @@
 /* How long the end of a queue waits for what was submitted. Shorter than a worker's own deadline. */
 #define STOP_NS VD_NS_PER_S
 
+/* How long a wait lasts in the driver before the device is looked at. NVIDIA 580 leaves a wait for a
+ * timeline asleep when it has ended the work that would signal it. */
+#define LOOK_NS VD_NS_PER_S
+
 /* ---- The thread */
 
 static void publish(struct vd_queue *queue, uint64_t done)
@@ -31,7 +35,7 @@ static void publish(struct vd_queue *queue, uint64_t done)
     }
 }
 
-/* Waits for what comes next. VK_SUCCESS: *done was reached. */
+/* Waits for what comes next, for some time. VK_SUCCESS: *done was reached; VK_TIMEOUT: not yet. */
 static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done)
 {
     const struct vd_device_dispatch *vk = &queue->device->dispatch;
@@ -42,7 +46,11 @@ static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done
         .pSemaphores = &queue->timeline,
         .pValues = &number,
     };
-    const VkResult result = vk->vkWaitSemaphores(device, &info, UINT64_MAX);
+    VkResult result = vk->vkWaitSemaphores(device, &info, LOOK_NS);
+    if (result == VK_TIMEOUT) {
+        result = vk->vkWaitForFences(device, 1, &queue->never, VK_TRUE, 0);
+        return result < 0 ? result : VK_TIMEOUT;
+    }
     if (result != VK_SUCCESS) {
         return result;
     }
@@ -155,6 +163,12 @@ void vd_context_leave(struct vd_context *context)
 
 /* ---- Beginning and end */
 
+static VkResult create_never(struct vd_device *device, VkFence *fence)
+{
+    const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    return device->dispatch.vkCreateFence(device->handle, &info, NULL, fence);
+}
+
 static VkResult create_timeline(struct vd_device *device, VkSemaphore *semaphore)
 {
     const VkSemaphoreTypeCreateInfo type = {
@@ -180,10 +194,13 @@ struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *d
     queue->context = context;
     queue->device = device;
     queue->slot = slot;
-    const VkResult result = create_timeline(device, &queue->timeline);
+    VkResult result = create_timeline(device, &queue->timeline);
+    if (result == VK_SUCCESS) {
+        result = create_never(device, &queue->never);
+    }
     if (result != VK_SUCCESS) {
-        vd_log(VD_LOG_ERROR, "no timeline semaphore for a queue: %s", vd_result_name(result));
-        goto free_queue;
+        vd_log(VD_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
+        goto destroy_timeline;
     }
     struct vd_completion_queue *page = &context->completion->queues[slot];
     atomic_store(&page->done, 0);
@@ -206,8 +223,9 @@ destroy_conditions:
     pthread_cond_destroy(&queue->stopped);
     pthread_cond_destroy(&queue->wanted);
     pthread_mutex_destroy(&queue->lock);
+destroy_timeline:
+    device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
     device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
-free_queue:
     free(queue);
     return NULL;
 }
@@ -238,6 +256,7 @@ bool vd_queue_stop(struct vd_queue *queue)
 void vd_queue_destroy(struct vd_queue *queue)
 {
     struct vd_device *device = queue->device;
+    device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
     device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
     pthread_cond_destroy(&queue->stopped);
     pthread_cond_destroy(&queue->wanted);

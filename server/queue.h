@@ -21,6 +21,7 @@ struct vd_queue {
     struct vd_device *device;
     uint32_t slot; /* on the completion page */
     VkSemaphore timeline;
+    VkFence never;   /* not submitted: whoever waits for it learns whether the device is lost */
     uint64_t number; /* of the last batch; the ring thread's */
     uint64_t mark;   /* number when semaphores began to leave (semaphore.c) */
     bool sparse;     /* the last batch was of vkQueueBindSparse, which is unordered */

@@ -304,6 +304,13 @@ static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info
     return result;
 }
 
+static VkResult wait_for_fences(VkDevice device, uint32_t count, const VkFence *fences,
+                                VkBool32 all, uint64_t timeout)
+{
+    (void)device, (void)count, (void)fences, (void)all, (void)timeout;
+    return fake_driver.lost_in_silence ? VK_ERROR_DEVICE_LOST : VK_TIMEOUT;
+}
+
 static VkResult get_counter(VkDevice device, VkSemaphore semaphore, uint64_t *value)
 {
     (void)device;
@@ -778,6 +785,7 @@ static struct function functions[] = {
     FUNCTION("vkGetDeviceQueue", get_queue),
     FUNCTION("vkCreateSemaphore", create_semaphore),
     FUNCTION("vkDestroySemaphore", destroy_semaphore),
+    FUNCTION("vkWaitForFences", wait_for_fences),
     FUNCTION("vkWaitSemaphores", wait_semaphores),
     FUNCTION("vkGetSemaphoreCounterValue", get_counter),
     FUNCTION("vkSignalSemaphore", signal_semaphore),

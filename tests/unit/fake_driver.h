@@ -18,6 +18,7 @@ struct fake_driver {
     /* What the test wants. */
     _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
+    _Atomic bool lost_in_silence; /* only waits for fences tell */
     _Atomic bool impatient;       /* nobody waits for a semaphore */
     uint32_t missing;             /* a bit for each pipeline binary that cannot be made */
     VkResult missing_result;      /* what they come to, VK_PIPELINE_BINARY_MISSING_KHR if 0 */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "common/clock.h"
 #include "server/shm.h"
 
 /* ---- Submissions */
@@ -557,6 +558,24 @@ static void waits_end_when_the_device_is_lost(void **state)
     fake_driver_give_up();
 }
 
+static void loss_is_noticed_where_waits_for_timelines_stay_asleep(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    assert_false(client_is_lost(client));
+    fake_driver.lost_in_silence = true;
+    const uint64_t until = vd_clock_ns() + 10 * VD_NS_PER_S;
+    while (!client_is_lost(client)) {
+        assert_true(vd_clock_ns() < until);
+        usleep(10000);
+    }
+    fake_driver.lost_in_silence = false;
+    fake_driver_give_up();
+}
+
 static void waits_without_end_do_not_hang_the_end(void **state)
 {
     struct test_client *client = *state;
@@ -601,6 +620,7 @@ int main(void)
         TEST(semaphores_do_not_pile_up, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
         TEST(waits_end_when_the_device_is_lost, open_device),
+        TEST(loss_is_noticed_where_waits_for_timelines_stay_asleep, open_device),
         TEST(waits_without_end_do_not_hang_the_end, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
