@@ -764,6 +764,9 @@ static const struct test newer_tests[] = {
 int main(int argc, char **argv)
 {
     const bool newer = argc == 2 && strcmp(argv[1], "--newer") == 0;
+    /* Not every driver or server knows such a struct; it is then as if it were not there. */
+    VkPhysicalDeviceMaintenance7FeaturesKHR unknown = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_7_FEATURES_KHR};
     struct gpu_options options = {
         .name = "queries",
         .api_version = newer ? VK_API_VERSION_1_4 : VK_API_VERSION_1_3,
@@ -779,6 +782,7 @@ int main(int argc, char **argv)
                 .pNext =
                     &(VkPhysicalDeviceVulkan13Features){
                         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                        .pNext = newer ? &unknown : NULL,
                         .synchronization2 = VK_TRUE,
                     },
                 .timelineSemaphore = VK_TRUE,

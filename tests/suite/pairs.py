@@ -20,6 +20,11 @@ def command_line(context, command, driver, server):
                    build=build(context, driver))
 
 
+def without_version(text):
+    """A pair offers no later version than the older of both knows."""
+    return re.sub(r"Vulkan \d+\.\d+\.\d+", "Vulkan", text)
+
+
 def run(context, driver, server):
     for program in TRIED:
         native, _ = run_native(context, program)
@@ -30,7 +35,8 @@ def run(context, driver, server):
                              program.label)
         context.check(result.status == 0, f"{program.label}: {result.describe()}: "
                                           f"{result.last_line()}")
-        context.check(result.out == native.out, f"{program.label} prints something else")
+        context.check(without_version(result.out) == without_version(native.out),
+                      f"{program.label} prints something else")
 
 
 def seen(context, driver, server):
