@@ -77,7 +77,7 @@ ANSWERED = ("out", "inout", "shape")
 # Which tables of the policy name what. Members are "owner.member" of a struct or command.
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
                   "forgiven", "empties_pool", "beside_recording", "looks_at_recording")
-EXTENSION_TABLES = ("withheld", "same_kernel", "instance", "device", "passed_on")
+EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "instance", "device", "passed_on")
 TYPE_TABLES = ("checked", "chained", "unions")
 MEMBER_TABLES = ("pointers", "ignored", "lenient")
 
@@ -100,7 +100,7 @@ class Planner:
         self.layouts = Layouts(registry)
         self.unknown = []
         self.policy = self._resolved(policy)
-        self.withheld = dict(self.policy["withheld"])
+        self.withheld = self.policy["withheld"] | self.policy["loader"]
         self.commands = {n: c for n, c in registry.commands.items() if self._offered(c.providers)}
         self.client = self._client_commands()
         self.queries = self._queries()

@@ -99,7 +99,8 @@ static void choose_extensions(struct vd_physical_device *pd)
     bool offered[VD_EXT_COUNT];
     for (int i = 0; i < VD_EXT_COUNT; i++)
         offered[i] = vd_extensions[i].device ? pd->extensions[i] != 0
-                                             : vd_extensions[i].way == VD_EXTENSION_CLIENT;
+                                             : vd_extensions[i].way == VD_EXTENSION_CLIENT ||
+                                                   vd_extensions[i].way == VD_EXTENSION_LOADER;
     vd_extensions_close(offered, pd->properties.apiVersion);
     for (int i = 0; i < VD_EXT_COUNT; i++) {
         pd->extensions[i] = offered[i] ? pd->extensions[i] : 0;

@@ -9,11 +9,13 @@
 def way(x):
     if x.name in p.policy["instance"] or x.name in p.policy["device"]:
         return "CLIENT"
+    if x.name in p.policy["loader"]:
+        return "LOADER"
     if x.name in p.withheld or x.provisional or x.kind == "instance":
         return "WITHHELD"
     return "FORWARDED"
 def reason(x):
-    for table in ("instance", "device", "withheld", "same_kernel"):
+    for table in ("instance", "device", "loader", "withheld", "same_kernel"):
         if x.name in p.policy[table]:
             return '"' + p.policy[table][x.name] + '"'
     if x.provisional:

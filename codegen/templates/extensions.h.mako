@@ -15,6 +15,7 @@ enum vd_extension_index {
 enum vd_extension_way {
     VD_EXTENSION_FORWARDED, /* offered where the host has it */
     VD_EXTENSION_CLIENT,    /* the client's own; never enabled on the host */
+    VD_EXTENSION_LOADER,    /* offered by the loader, whatever the driver offers */
     VD_EXTENSION_WITHHELD,  /* never offered */
 };
 

@@ -113,6 +113,8 @@ static void extensions_come_with_what_they_depend_on(void **state)
     set[all[2]] = false;
     vd_extensions_close(set, VK_API_VERSION_1_4);
     assert_false(set[all[0]] || set[all[1]] || set[all[2]]);
+    /* The loader offers what VK_EXT_debug_marker depends on. */
+    assert_int_equal(vd_extensions[VD_EXT_EXT_debug_report].way, VD_EXTENSION_LOADER);
     /* A version stands for what was promoted to it. */
     set[VD_EXT_KHR_timeline_semaphore] = true;
     vd_extensions_close(set, VK_API_VERSION_1_1);
