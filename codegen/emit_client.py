@@ -67,26 +67,26 @@ class ClientEmitter:
 
     def declare(self, kind, name):
         s = self.r.structs[name]
-        arg = {"enc": "struct vd_encoder *e, uint32_t at, const {0} *s",
-               "shape": "struct vd_encoder *e, uint32_t at, const {0} *s",
-               "fill": "const struct vd_fill *f, uint32_t at, const {0} *s",
-               "take": "const struct vd_fill *f, uint32_t at, {0} *s"}[kind].format(name)
-        out = [f"void vd_{kind}_{name}({arg})"]
+        arg = {"enc": "struct vdc_encoder *e, uint32_t at, const {0} *s",
+               "shape": "struct vdc_encoder *e, uint32_t at, const {0} *s",
+               "fill": "const struct vdc_fill *f, uint32_t at, const {0} *s",
+               "take": "const struct vdc_fill *f, uint32_t at, {0} *s"}[kind].format(name)
+        out = [f"void vdc_{kind}_{name}({arg})"]
         if s.has_chain:
-            chain = {"enc": "struct vd_encoder *e, uint32_t at, const void *chain",
-                     "shape": "struct vd_encoder *e, uint32_t at, const void *chain",
-                     "fill": "const struct vd_fill *f, uint32_t at, const void *chain",
-                     "take": "const struct vd_fill *f, uint32_t at, void *chain"}[kind]
-            out.append(f"void vd_{kind}_chain_{name}({chain})")
+            chain = {"enc": "struct vdc_encoder *e, uint32_t at, const void *chain",
+                     "shape": "struct vdc_encoder *e, uint32_t at, const void *chain",
+                     "fill": "const struct vdc_fill *f, uint32_t at, const void *chain",
+                     "take": "const struct vdc_fill *f, uint32_t at, void *chain"}[kind]
+            out.append(f"void vdc_{kind}_chain_{name}({chain})")
         return out
 
     def call(self, w, kind, name, at, s):
         """Calls the function of one struct and of its chain."""
         handle = "f" if kind in ("fill", "take") else "e"
-        w(f"vd_{kind}_{name}({handle}, {at}, {s});")
+        w(f"vdc_{kind}_{name}({handle}, {at}, {s});")
         if self.r.structs[name].has_chain:
             cast = "(void *)" if kind == "take" else ""
-            w(f"vd_{kind}_chain_{name}({handle}, {at} + offsetof({name}, pNext), "
+            w(f"vdc_{kind}_chain_{name}({handle}, {at} + offsetof({name}, pNext), "
               f"{cast}({s})->pNext);")
 
     def struct_function(self, kind, name):
@@ -123,12 +123,12 @@ class ClientEmitter:
                 for s in links:
                     w(f"case {s.stype}:")
                     if kind == "enc":
-                        w(f"    next = vd_enc_copy(e, at, in, sizeof({s.name}), 1);")
+                        w(f"    next = vdc_enc_copy(e, at, in, sizeof({s.name}), 1);")
                     else:
-                        w(f"    next = vd_enc_shape(e, at, in, sizeof({s.name}), 1);")
+                        w(f"    next = vdc_enc_shape(e, at, in, sizeof({s.name}), 1);")
                     w("    if (!next)")
                     w("        return;")
-                    w(f"    vd_{kind}_{s.name}(e, next, (const {s.name} *)in);")
+                    w(f"    vdc_{kind}_{s.name}(e, next, (const {s.name} *)in);")
                     w("    break;")
                 w("default:")
                 w("    continue;")
@@ -137,13 +137,13 @@ class ClientEmitter:
                 w("}")
             else:
                 w("(void)chain;")
-            w("vd_enc_put64(e, at, 0);")
+            w("vdc_enc_put64(e, at, 0);")
         elif links:
             base = "const VkBaseInStructure" if kind == "fill" else "VkBaseOutStructure"
             w(f"{base} *out = chain;")
-            w("for (uint32_t next = vd_fill_pointer(f, at); next;")
-            w("     next = vd_fill_pointer(f, next + offsetof(VkBaseInStructure, pNext))) {")
-            w("const VkStructureType type = vd_fill_stype(f, next);")
+            w("for (uint32_t next = vdc_fill_pointer(f, at); next;")
+            w("     next = vdc_fill_pointer(f, next + offsetof(VkBaseInStructure, pNext))) {")
+            w("const VkStructureType type = vdc_fill_stype(f, next);")
             w("while (out && out->sType != type)")
             w("    out = out->pNext;")
             w("if (!out)")
@@ -152,7 +152,7 @@ class ClientEmitter:
             for s in links:
                 w(f"case {s.stype}:")
                 const = "const " if kind == "fill" else ""
-                w(f"    vd_{kind}_{s.name}(f, next, ({const}{s.name} *)out);")
+                w(f"    vdc_{kind}_{s.name}(f, next, ({const}{s.name} *)out);")
                 w("    break;")
             w("}")
             w("out = out->pNext;")
@@ -166,7 +166,7 @@ class ClientEmitter:
 
     def _enc(self, w, name):
         for offset, size in self.p.layouts.padding(name):
-            w(f"vd_enc_zero(e, at + {offset}, {size});")
+            w(f"vdc_enc_zero(e, at + {offset}, {size});")
         members = self.r.structs[name].members
         for step in self.p.struct_steps(name):
             if step.kind != "chain":
@@ -176,12 +176,12 @@ class ClientEmitter:
         """The application's struct is not read but for what sizes its output."""
         s = self.r.structs[name]
         if s.stype:
-            w(f"vd_enc_put32(e, at, {s.stype});")
+            w(f"vdc_enc_put32(e, at, {s.stype});")
         sizes = {x.count for x in self.p.struct_steps(name) if x.count}
         for m in s.members:
             if m.name in sizes:
                 size = self.p.layouts.of_member(m)[0]
-                w(f"vd_enc_put{size * 8}(e, at + offsetof({name}, {m.name}), s->{m.name});")
+                w(f"vdc_enc_put{size * 8}(e, at + offsetof({name}, {m.name}), s->{m.name});")
         for step in self.p.struct_steps(name):
             if step.kind in ("out", "inout", "shape", "number", "new"):
                 self.encode_step(w, step, name, "s->", s.members)
@@ -197,7 +197,7 @@ class ClientEmitter:
 
     def _take(self, w, name):
         s = self.r.structs[name]
-        w(f"const {name} *from = vd_fill_echo(f, at, sizeof(*from));")
+        w(f"const {name} *from = vdc_fill_echo(f, at, sizeof(*from));")
         w("if (!from)")
         w("    return;")
         steps = {x.m.name: x for x in self.p.struct_steps(name)}
@@ -227,18 +227,18 @@ class ClientEmitter:
         where = f"at + offsetof({owner}, {m.name})"
         value = prefix + m.name
         if step.kind == "dispatchable":
-            w(f"vd_enc_put64(e, {where}, vd_id_of({value}));")
+            w(f"vdc_enc_put64(e, {where}, vdc_id_of({value}));")
         elif step.kind in ("handle", "number", "handles", "chain"):
             pass
         elif step.kind == "object":
-            w(f"vd_enc_put64(e, {where}, vd_id_of_object({object_type(step, members, prefix)}, "
+            w(f"vdc_enc_put64(e, {where}, vdc_id_of_object({object_type(step, members, prefix)}, "
               f"{value}));")
         elif step.kind == "host":
-            w(f"vd_enc_put64(e, {where}, 0);")
+            w(f"vdc_enc_put64(e, {where}, 0);")
             if step.ignored_count:
-                w(f"vd_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+                w(f"vdc_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
         elif step.kind == "shm":
-            w(f"vd_enc_put64(e, {where}, (uint64_t)(uintptr_t){value});")
+            w(f"vdc_enc_put64(e, {where}, (uint64_t)(uintptr_t){value});")
         elif step.kind == "struct":
             self.call(w, "enc", step.elem, where, f"&{value}")
         elif step.kind == "structs":
@@ -251,9 +251,9 @@ class ClientEmitter:
         else:
             if step.when_ignored:
                 w(f"if ({step.when_ignored}) {{")
-                w(f"vd_enc_put64(e, {where}, 0);")
+                w(f"vdc_enc_put64(e, {where}, 0);")
                 if step.ignored_count:
-                    w(f"vd_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+                    w(f"vdc_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
                 w("} else {")
             else:
                 w("{")
@@ -265,31 +265,31 @@ class ClientEmitter:
         count = count_expression(step.count, members, prefix)
         ctype = "uint8_t" if step.elem == "void" else step.elem
         if step.kind == "string":
-            w(f"vd_enc_string(e, {where}, {value});")
+            w(f"vdc_enc_string(e, {where}, {value});")
         elif step.kind == "strings":
-            w(f"vd_enc_strings(e, {where}, {value}, {count});")
+            w(f"vdc_enc_strings(e, {where}, {value}, {count});")
         elif step.kind == "array":
             if step.elem in self.r.handles and self.r.handles[step.elem].dispatchable:
-                w(f"vd_enc_dispatchables(e, {where}, (const void *const *){value}, {count});")
+                w(f"vdc_enc_dispatchables(e, {where}, (const void *const *){value}, {count});")
             elif step.elem in self.r.structs and step.elem_work:
                 w(f"const uint64_t n = {count};")
-                w(f"const uint32_t p = vd_enc_copy(e, {where}, {value}, sizeof({ctype}), n);")
+                w(f"const uint32_t p = vdc_enc_copy(e, {where}, {value}, sizeof({ctype}), n);")
                 w("for (uint32_t i = 0; p && i < n; i++) {")
                 self.call(w, "enc", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                           f"&{value}[i]")
                 w("}")
             elif m.stride:
                 # The application's array may have gaps, the record's has none.
-                w(f"vd_enc_gather(e, {where}, {value}, sizeof({ctype}), {count}, "
+                w(f"vdc_enc_gather(e, {where}, {value}, sizeof({ctype}), {count}, "
                   f"{prefix}{m.stride});")
-                w(f"vd_enc_put32(e, at + offsetof({owner}, {m.stride}), sizeof({ctype}));")
+                w(f"vdc_enc_put32(e, at + offsetof({owner}, {m.stride}), sizeof({ctype}));")
             else:
-                w(f"vd_enc_copy(e, {where}, {value}, sizeof({ctype}), {count});")
+                w(f"vdc_enc_copy(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "pointers":
             w(f"const uint64_t n = {count};")
-            w(f"const uint32_t list = vd_enc_copy(e, {where}, {value}, 8, n);")
+            w(f"const uint32_t list = vdc_enc_copy(e, {where}, {value}, 8, n);")
             w("for (uint32_t i = 0; list && i < n; i++) {")
-            w(f"const uint32_t p = vd_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), 1);")
+            w(f"const uint32_t p = vdc_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), 1);")
             if step.elem_work:
                 w("if (p) {")
                 self.call(w, "enc", step.elem, "p", f"{value}[i]")
@@ -299,28 +299,28 @@ class ClientEmitter:
             w("}")
         elif step.kind == "arrays":
             w(f"const uint64_t n = {count};")
-            w(f"const uint32_t list = vd_enc_copy(e, {where}, {value}, 8, n);")
+            w(f"const uint32_t list = vdc_enc_copy(e, {where}, {value}, 8, n);")
             w("for (uint32_t i = 0; list && i < n; i++)")
-            w(f"    vd_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), {step.inner});")
+            w(f"    vdc_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), {step.inner});")
         elif step.kind == "sized":
-            w(f"vd_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'}, {step.share});")
+            w(f"vdc_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'}, {step.share});")
         elif step.kind == "out":
-            w(f"vd_enc_out(e, {where}, {value}, sizeof({ctype}), {count});")
+            w(f"vdc_enc_out(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "inout":
-            w(f"vd_enc_inout(e, {where}, {value}, sizeof({ctype}), {count});")
+            w(f"vdc_enc_inout(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "shape":
             w(f"const uint64_t n = {count};")
-            w(f"const uint32_t p = vd_enc_shape(e, {where}, {value}, sizeof({ctype}), n);")
+            w(f"const uint32_t p = vdc_enc_shape(e, {where}, {value}, sizeof({ctype}), n);")
             w("for (uint32_t i = 0; p && i < n; i++) {")
             self.call(w, "shape", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                       f"&{value}[i]")
             w("}")
         elif step.kind == "new":
             if self.r.handles[step.elem].dispatchable:
-                w(f"vd_enc_new_dispatchables(e, {where}, (const void *const *){value}, {count});")
+                w(f"vdc_enc_new_dispatchables(e, {where}, (const void *const *){value}, {count});")
             else:
                 pool = f"(uint64_t){prefix}{step.pool}" if step.pool else "0"
-                w(f"vd_enc_new(e, {where}, {value}, VD_TYPE_{step.elem}, {count}, {pool});")
+                w(f"vdc_enc_new(e, {where}, {value}, VD_TYPE_{step.elem}, {count}, {pool});")
         else:
             raise SystemExit(f"no encoding for {step.kind} {value}")
 
@@ -339,7 +339,7 @@ class ClientEmitter:
             w("break;")
             w("}")
         w("default:")
-        w(f"    vd_enc_zero(e, at + offsetof({owner}, {m.name}), sizeof({prefix}{m.name}));")
+        w(f"    vdc_enc_zero(e, at + offsetof({owner}, {m.name}), sizeof({prefix}{m.name}));")
         w("}")
 
     def _union_member(self, w, inner, owner, m, prefix):
@@ -359,29 +359,29 @@ class ClientEmitter:
             return
         w("{")
         if step.kind == "array":
-            w(f"const uint32_t p = vd_fill_pointer(f, {where});")
+            w(f"const uint32_t p = vdc_fill_pointer(f, {where});")
             w(f"for (uint32_t i = 0; p && i < {count_expression(step.count, members, prefix)}; "
               "i++) {")
             self.call(w, "fill", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                       f"&{value}[i]")
             w("}")
         elif step.back:
-            w(f"vd_fill_sized(f, {where}, (void *){value});")
+            w(f"vdc_fill_sized(f, {where}, (void *){value});")
         elif step.kind in ("out", "inout", "shape"):
             # What was asked for stands in the record; what came, in the application's counts,
             # which were filled before: registry order puts counts first.
             count = count_expression(step.count, members, prefix)
             if step.kind == "shape":
-                w(f"const uint32_t p = vd_fill_pointer(f, {where});")
-                w(f"const uint64_t n = vd_fill_count(f, {count}, "
+                w(f"const uint32_t p = vdc_fill_pointer(f, {where});")
+                w(f"const uint64_t n = vdc_fill_count(f, {count}, "
                   f"{self._asked(step, owner, members)});")
                 w("for (uint32_t i = 0; p && i < n; i++) {")
                 self.call(w, "take", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                           f"&{value}[i]")
                 w("}")
             else:
-                w(f"vd_fill_{step.kind}(f, {where}, {value}, sizeof({ctype}), "
-                  f"vd_fill_count(f, {count}, {self._asked(step, owner, members)}));")
+                w(f"vdc_fill_{step.kind}(f, {where}, {value}, sizeof({ctype}), "
+                  f"vdc_fill_count(f, {count}, {self._asked(step, owner, members)}));")
         else:
             raise SystemExit(f"no filling for {step.kind} {value}")
         w("}")
@@ -395,9 +395,9 @@ class ClientEmitter:
             return "UINT64_MAX"
         size = 4 if m.type not in ("size_t", "VkDeviceSize") else 8
         if m.pointers:
-            return (f"vd_fill_asked{size * 8}(f, vd_fill_pointer(f, at + "
+            return (f"vdc_fill_asked{size * 8}(f, vdc_fill_pointer(f, at + "
                     f"offsetof({owner}, {m.name})))")
-        return f"vd_fill_asked{size * 8}(f, at + offsetof({owner}, {m.name}))"
+        return f"vdc_fill_asked{size * 8}(f, at + offsetof({owner}, {m.name}))"
 
     # -- commands -------------------------------------------------------------------------------
 
@@ -405,8 +405,8 @@ class ClientEmitter:
         c = plan.c
         args = c.args
         if c.level is None:
-            args = "struct vd_instance *self, " + args
-        return f"VKAPI_ATTR {c.ret} VKAPI_CALL vd_call_{c.name}({args})"
+            args = "struct vdc_instance *self, " + args
+        return f"VKAPI_ATTR {c.ret} VKAPI_CALL vdc_call_{c.name}({args})"
 
     def roots(self, plan):
         out = list(self.deps(plan.steps, "enc"))
@@ -426,17 +426,17 @@ class ClientEmitter:
             if looks:
                 for param in c.params[1:]:
                     if param.type == "VkCommandBuffer":
-                        w(f"vd_command_buffer_hand_over({param.name});")
-            w(f"struct vd_encoder *e = vd_stream_begin({c.params[0].name}, VD_OP_{c.name}, "
+                        w(f"vdc_command_buffer_hand_over({param.name});")
+            w(f"struct vdc_encoder *e = vdc_stream_begin({c.params[0].name}, VD_OP_{c.name}, "
               f"{self._args_size(plan)});")
             w("if (!e)")
             w("    return;" if c.ret == "void" else "    return VK_ERROR_OUT_OF_HOST_MEMORY;")
             if plan.names_buffers:
-                w(f"vd_stream_names_others({c.params[0].name});")
+                w(f"vdc_stream_names_others({c.params[0].name});")
             self._encode_args(w, plan, args)
-            w("vd_stream_end(e);")
+            w("vdc_stream_end(e);")
             if looks:
-                w(f"vd_command_buffer_hand_over({c.params[0].name});")
+                w(f"vdc_command_buffer_hand_over({c.params[0].name});")
             if c.ret != "void":
                 w("return VK_SUCCESS;")
             w("}")
@@ -448,27 +448,27 @@ class ClientEmitter:
             w(f"if (!vd_objects[{type_}].crosses)")
             w("    return VK_SUCCESS;")
         me = "self" if c.level is None else c.params[0].name
-        w("struct vd_call call;")
-        w(f"VkResult result = vd_call_begin(&call, {me}, VD_OP_{c.name}, "
+        w("struct vdc_call call;")
+        w(f"VkResult result = vdc_call_begin(&call, {me}, VD_OP_{c.name}, "
           f"{self._args_size(plan)}, {self._kind(plan)});")
         w("if (result != VK_SUCCESS) {")
         for n in plan.news:
             if n.step.count and not self.r.handles[n.step.elem].dispatchable:
                 count = count_expression(n.step.count, n.siblings, n.prefix)
-                w(f"vd_call_no_new({n.prefix}{n.step.m.name}, {count});")
+                w(f"vdc_call_no_new({n.prefix}{n.step.m.name}, {count});")
         self._give_up(w, plan)
         w(failed)
         w("}")
-        w("struct vd_encoder *e = &call.encoder;")
+        w("struct vdc_encoder *e = &call.encoder;")
         self._encode_args(w, plan, args)
         if plan.sync:
-            w("result = vd_call_wait(&call);")
+            w("result = vdc_call_wait(&call);")
             fills = [s for s in self._filling(plan.steps) if s.kind != "new"]
             order = [s for s in fills if s.kind == "inout" and s.count is None] + \
                     [s for s in fills if not (s.kind == "inout" and s.count is None)]
             if order:
-                w("if (vd_call_answered(&call)) {")
-                w("const struct vd_fill *f = &call.fill;")
+                w("if (vdc_call_answered(&call)) {")
+                w("const struct vdc_fill *f = &call.fill;")
             for s in order:
                 self.fill_step(w, s, args, "", c.params)
             self._translate(w, plan)
@@ -481,31 +481,31 @@ class ClientEmitter:
             if order:
                 w("}")
         else:
-            w("result = vd_call_send(&call);")
+            w("result = vdc_call_send(&call);")
         for n in plan.news:
             if not self.r.handles[n.step.elem].dispatchable:
                 count = count_expression(n.step.count, n.siblings, n.prefix)
-                w(f"vd_call_take_new(&call, {n.prefix}{n.step.m.name}, {count});")
+                w(f"vdc_call_take_new(&call, {n.prefix}{n.step.m.name}, {count});")
         if plan.victim and plan.victim.elem and \
                 not self.r.handles[plan.victim.elem].dispatchable:
             v = plan.victim
             if v.kind == "array":
-                w(f"vd_ids_free(vd_instance_of({me}), (const uint64_t *){v.m.name}, "
+                w(f"vdc_id_free_list(vdc_instance_of({me}), (const uint64_t *){v.m.name}, "
                   f"{count_expression(v.count, c.params, '')});")
             else:
-                w(f"vd_id_free(vd_instance_of({me}), (uint64_t){v.m.name});")
+                w(f"vdc_id_free(vdc_instance_of({me}), (uint64_t){v.m.name});")
         if plan.emptied:
-            w(f"vd_ids_free_children(vd_instance_of({me}), (uint64_t){plan.emptied.name});")
+            w(f"vdc_id_free_children(vdc_instance_of({me}), (uint64_t){plan.emptied.name});")
         if c.ret == "VkResult":
-            w("vd_call_end(&call);")
+            w("vdc_call_end(&call);")
             w("return result;")
         elif c.ret == "void":
             w("(void)result;")
-            w("vd_call_end(&call);")
+            w("vdc_call_end(&call);")
         else:
-            w(f"const {c.ret} value = ({c.ret})vd_call_value(&call);")
+            w(f"const {c.ret} value = ({c.ret})vdc_call_value(&call);")
             w("(void)result;")
-            w("vd_call_end(&call);")
+            w("vdc_call_end(&call);")
             w("return value;")
         w("}")
         w()
@@ -518,13 +518,13 @@ class ClientEmitter:
             if member:
                 count = count_expression(p.lens[0] if p.lens else None, plan.c.params, "")
                 w(f"for (uint32_t i = 0; {p.name} && i < {count}; i++)")
-                w(f"    vd_requirements_of_host(device, &{p.name}[i].{member});")
+                w(f"    vdc_requirements_of_host(device, &{p.name}[i].{member});")
 
     def _kind(self, plan):
         if plan.sync:
-            return "VD_CALL_SYNC"
+            return "VDC_CALL_SYNC"
         prompt = plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]
-        return "VD_CALL_PROMPT" if prompt else "VD_CALL_LAZY"
+        return "VDC_CALL_PROMPT" if prompt else "VDC_CALL_LAZY"
 
     def _args_size(self, plan):
         return f"sizeof(struct vd_args_{plan.c.name})" if plan.wire else "0"
@@ -553,7 +553,7 @@ class ClientEmitter:
         for p in plan.wire:
             step = steps.get(p.name)
             if step and step.kind == "dispatchable":
-                w(f"a->{p.name} = ({p.type})(uintptr_t)vd_id_of({p.name});")
+                w(f"a->{p.name} = ({p.type})(uintptr_t)vdc_id_of({p.name});")
             elif step and step.kind == "number" or not p.pointers and (
                     not step or step.kind == "handle"):
                 if p.dims:

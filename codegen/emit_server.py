@@ -38,8 +38,8 @@ class ServerEmitter:
             lambda name: self.deps(self.p.struct_steps(name)))
 
     def declare(self, name):
-        return [f"bool vd_dec_{name}(struct vd_decoder *d, {name} *s)",
-                f"bool vd_dec_chain_{name}(struct vd_decoder *d, {name} *s)"]
+        return [f"bool vds_dec_{name}(struct vds_decoder *d, {name} *s)",
+                f"bool vds_dec_chain_{name}(struct vds_decoder *d, {name} *s)"]
 
     def struct_function(self, name):
         w = Writer()
@@ -48,13 +48,13 @@ class ServerEmitter:
         w("{")
         if s.stype:
             w(f"if (s->sType != {s.stype})")
-            w(f'    return vd_dec_fail(d, "{name}.sType");')
+            w(f'    return vds_dec_fail(d, "{name}.sType");')
         steps = [x for x in self.p.struct_steps(name) if x.kind != "chain" and self.acts(x)]
         for step in steps:
             self.step(w, step, name, "s->", s.members)
         for m, count in self.p.fixed_arrays(name):
             w(f"if (s->{count} > {m.dims[0]})")
-            w(f'    return vd_dec_fail(d, "{name}.{count}");')
+            w(f'    return vds_dec_fail(d, "{name}.{count}");')
         self._checked(w, name)
         if not steps and not s.stype:
             w("(void)s;")
@@ -74,7 +74,7 @@ class ServerEmitter:
         w(f"for (uint64_t i = 0; s->{m.name} && i < s->{m.lens[0]}; i++) {{")
         w(f"const {m.type} *x = &s->{m.name}[i];")
         w(f"if (!({check['holds']}))")
-        w(f'    return vd_dec_fail(d, "{name}: {check["reason"]}");')
+        w(f'    return vds_dec_fail(d, "{name}: {check["reason"]}");')
         w("}")
 
     def chain_function(self, name):
@@ -85,24 +85,24 @@ class ServerEmitter:
         w("const void **where = (const void **)&s->pNext;")
         if links:
             w("for (unsigned n = 0; *where; n++) {")
-            w(f'VkBaseOutStructure *link = vd_dec_link(d, *where, n, "{name}.pNext");')
+            w(f'VkBaseOutStructure *link = vds_dec_link(d, *where, n, "{name}.pNext");')
             w("if (!link)")
             w("    return false;")
             w("switch ((int)link->sType) {")
             for x in links:
                 w(f"case {x.stype}:")
-                w(f'    if (!vd_dec_array(d, where, 1, sizeof({x.name}), true, "{name}.pNext") ||')
-                w(f"        !vd_dec_{x.name}(d, ({x.name} *)link))")
+                w(f'    if (!vds_dec_array(d, where, 1, sizeof({x.name}), true, "{name}.pNext") ||')
+                w(f"        !vds_dec_{x.name}(d, ({x.name} *)link))")
                 w("        return false;")
                 w("    break;")
             w("default:")
-            w(f'    return vd_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
+            w(f'    return vds_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
             w("}")
             w("where = (const void **)&link->pNext;")
             w("}")
         else:
             w("if (*where)")
-            w(f'    return vd_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
+            w(f'    return vds_dec_fail(d, "{name}.pNext: a struct that does not belong there");')
         w("return true;")
         w("}")
         w()
@@ -116,31 +116,31 @@ class ServerEmitter:
         """Decodes one struct and its chain."""
         if not self.needs(name):
             return
-        self.check(w, f"vd_dec_{name}(d, ({name} *){s})")
+        self.check(w, f"vds_dec_{name}(d, ({name} *){s})")
         if self.r.structs[name].has_chain:
-            self.check(w, f"vd_dec_chain_{name}(d, ({name} *){s})")
+            self.check(w, f"vds_dec_chain_{name}(d, ({name} *){s})")
 
     def step(self, w, step, owner, prefix, members):
         m = step.m
         value = prefix + m.name
         what = f'"{owner.replace("struct vd_args_", "")}.{m.name}"'
         if step.kind in ("handle", "dispatchable"):
-            lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
+            lenient = "VDS_LENIENT" if step.lenient else "VDS_STRICT"
             # There is more to pools, and to what is recorded, than their handle.
             rare = step.elem in self.p.pools or step.elem == "VkCommandBuffer"
-            self.check(w, f"vd_dec_handle{'_rare' if rare else ''}(d, (uint64_t *)&{value}, VD_TYPE_{step.elem}, {lenient}, "
+            self.check(w, f"vds_dec_handle{'_rare' if rare else ''}(d, (uint64_t *)&{value}, VD_TYPE_{step.elem}, {lenient}, "
                           f"{what})")
         elif step.kind == "handles":
-            self.check(w, f"vd_dec_handles(d, {value}, {m.dims[0]}, VD_TYPE_{step.elem}, "
-                          f"VD_LENIENT, {what})")
+            self.check(w, f"vds_dec_handles(d, {value}, {m.dims[0]}, VD_TYPE_{step.elem}, "
+                          f"VDS_LENIENT, {what})")
         elif step.kind == "object":
-            self.check(w, f"vd_dec_object(d, &{value}, {object_type(step, members, prefix)}, {what})")
+            self.check(w, f"vds_dec_object(d, &{value}, {object_type(step, members, prefix)}, {what})")
         elif step.kind == "host":
             w(f"{value} = {'NULL' if m.pointers or m.type in self.r.funcpointers else 'VK_NULL_HANDLE'};")
             if step.ignored_count:
                 w(f"{prefix}{step.ignored_count} = 0;")
         elif step.kind == "shm":
-            self.check(w, f"vd_dec_shm(d, {self._loc(value)}, {what})")
+            self.check(w, f"vds_dec_shm(d, {self._loc(value)}, {what})")
         elif step.kind == "struct":
             self.sub(w, step.elem, f"&{value}")
         elif step.kind == "structs":
@@ -165,18 +165,18 @@ class ServerEmitter:
         required = "true" if step.required else "false"
         loc = self._loc(value)
         if step.kind == "string":
-            self.check(w, f"vd_dec_string(d, (const char **)&{value}, {required}, {what})")
+            self.check(w, f"vds_dec_string(d, (const char **)&{value}, {required}, {what})")
         elif step.kind == "strings":
-            self.check(w, f"vd_dec_strings(d, (const char *const **)&{value}, {count}, {what})")
+            self.check(w, f"vds_dec_strings(d, (const char *const **)&{value}, {count}, {what})")
         elif step.kind == "array":
-            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            self.check(w, f"vds_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
             if m.stride:
                 w(f"if ({prefix}{m.stride} != sizeof({ctype}))")
-                w(f"    return vd_dec_fail(d, {what});")
+                w(f"    return vds_dec_fail(d, {what});")
             if step.elem in self.r.handles:
-                lenient = "VD_LENIENT" if step.lenient else "VD_STRICT"
+                lenient = "VDS_LENIENT" if step.lenient else "VDS_STRICT"
                 w(f"if ({value}) {{")
-                self.check(w, f"vd_dec_handles(d, (void *){value}, {count}, VD_TYPE_{step.elem}, "
+                self.check(w, f"vds_dec_handles(d, (void *){value}, {count}, VD_TYPE_{step.elem}, "
                               f"{lenient}, {what})")
                 w("}")
             elif self.needs(step.elem):
@@ -184,30 +184,30 @@ class ServerEmitter:
                 self.sub(w, step.elem, f"&{value}[i]")
                 w("}")
         elif step.kind in ("pointers", "arrays"):
-            self.check(w, f"vd_dec_array(d, {loc}, {count}, 8, false, {what})")
+            self.check(w, f"vds_dec_array(d, {loc}, {count}, 8, false, {what})")
             w(f"for (uint64_t i = 0; {value} && i < {count}; i++) {{")
             inner = "1"
             if step.kind == "arrays":
                 inner = prefix + step.inner
-            self.check(w, f"vd_dec_array(d, (const void **)&{value}[i], {inner}, "
+            self.check(w, f"vds_dec_array(d, (const void **)&{value}[i], {inner}, "
                           f"sizeof({ctype}), true, {what})")
             if step.kind == "pointers":
                 self.sub(w, step.elem, f"{value}[i]")
             w("}")
         elif step.kind == "sized":
             share = "false" if step.share == "false" else "true"
-            self.check(w, f"vd_dec_sized(d, {loc}, {share}, {what})")
+            self.check(w, f"vds_dec_sized(d, {loc}, {share}, {what})")
         elif step.kind == "out":
-            self.check(w, f"vd_dec_out(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            self.check(w, f"vds_dec_out(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
         elif step.kind == "inout":
-            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            self.check(w, f"vds_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
         elif step.kind == "shape":
-            self.check(w, f"vd_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
+            self.check(w, f"vds_dec_array(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
             w(f"for (uint64_t i = 0; {value} && i < {count}; i++) {{")
             self.sub(w, step.elem, f"&{value}[i]")
             w("}")
         elif step.kind == "new":
-            self.check(w, f"vd_dec_new(d, {loc}, {count}, VD_TYPE_{step.elem}, {required}, {what})")
+            self.check(w, f"vds_dec_new(d, {loc}, {count}, VD_TYPE_{step.elem}, {required}, {what})")
         else:
             raise SystemExit(f"no decoding for {step.kind} {value}")
 
@@ -241,27 +241,27 @@ class ServerEmitter:
         args = f"struct vd_args_{c.name}"
         w = Writer()
         if plan.streamed:
-            w(f"static bool decode_{c.name}(struct vd_decoder *d, void *body)")
+            w(f"static bool decode_{c.name}(struct vds_decoder *d, void *body)")
         else:
-            w(f"bool vd_decode_{c.name}(struct vd_decoder *d, void *body)")
+            w(f"bool vds_decode_{c.name}(struct vds_decoder *d, void *body)")
         w("{")
         body = Writer()
         first = None if plan.streamed or c.level is None else c.params[0]
         if first is not None:
-            body(f"if (!vd_dec_first(d, (uint64_t *)&a->{first.name}, VD_TYPE_{first.type}))")
+            body(f"if (!vds_dec_first(d, (uint64_t *)&a->{first.name}, VD_TYPE_{first.type}))")
             body("    return false;")
         if plan.victim:
             v = plan.victim
             if v.kind == "array":
                 # Their ids are needed again after the call, when the handles stand there.
                 count = count_expression(v.count, c.params, "a->")
-                body(f"if (!vd_dec_victims(d, (const uint64_t *)a->{v.m.name}, {count}, "
+                body(f"if (!vds_dec_victims(d, (const uint64_t *)a->{v.m.name}, {count}, "
                      f'VD_TYPE_{v.elem}, "{c.name}.{v.m.name}"))')
                 body("    return false;")
             else:
-                body(f"vd_dec_victim(d, (uint64_t)a->{v.m.name}, VD_TYPE_{v.elem});")
+                body(f"vds_dec_victim(d, (uint64_t)a->{v.m.name}, VD_TYPE_{v.elem});")
         if plan.emptied and not plan.victim:
-            body(f"vd_dec_emptied(d, (uint64_t)a->{plan.emptied.name});")
+            body(f"vds_dec_emptied(d, (uint64_t)a->{plan.emptied.name});")
         for s in plan.steps:
             if s.m is first:
                 continue
@@ -308,10 +308,10 @@ class ServerEmitter:
 
     def _call(self, w, plan, args):
         c = plan.c
-        w(f"void vd_replay_{c.name}(struct vds_execution *x, void *body)")
+        w(f"void vds_call_{c.name}(struct vds_execution *x, void *body)")
         w("{")
         invoke = self._invocation(w, plan, args, [
-            'vd_dec_fail(&x->decoder, "the host has no such command");', "return;"])
+            'vds_dec_fail(&x->decoder, "the host has no such command");', "return;"])
         if c.ret == "void":
             w(f"{invoke};")
         elif c.ret in ("VkResult", "VkBool32"):
@@ -330,7 +330,7 @@ class ServerEmitter:
         w("if (next != VDS_CALL)")
         w("    return next == VDS_PASS;")
         invoke = self._invocation(w, plan, args, [
-            'return vd_dec_fail(&x->decoder, "the host has no such command");'])
+            'return vds_dec_fail(&x->decoder, "the host has no such command");'])
         if c.ret == "void":
             w(f"{invoke};")
             w("return true;")

@@ -243,7 +243,7 @@ class Generator:
                     continue
                 version, extensions = self.providers_c(providers)
                 level = {None: 0, "VkInstance": 1, "VkPhysicalDevice": 2}.get(c.level, 3)
-                out.append((name, ("vd_" if hand else "vd_call_") + c.name, level, version,
+                out.append((name, ("vdc_" if hand else "vdc_call_") + c.name, level, version,
                             extensions,
                             "0" if c.name in self.p.client else f"VD_OP_{c.name}"))
         return sorted(out)

@@ -62,7 +62,7 @@ def function(registry, q):
     w = Writer()
     answer, later_answer = q.first.params[-1], q.later.params[-1]
     stype = registry.structs[later_answer.type].stype
-    w(f"VKAPI_ATTR {q.first.ret} VKAPI_CALL vd_{q.first.name}({q.first.args})")
+    w(f"VKAPI_ATTR {q.first.ret} VKAPI_CALL vdc_{q.first.name}({q.first.args})")
     w("{")
     if q.info:
         w(f"const {q.info.type} info = {{")
@@ -78,7 +78,7 @@ def function(registry, q):
         names = {q.info.name: "&info"} if q.info else {}
         names[count] = room
         given = [names.get(p.name, p.name) for p in q.later.params[:-1]]
-        return f"vd_{q.later.name}({', '.join(given + [where])});"
+        return f"vdc_{q.later.name}({', '.join(given + [where])});"
 
     if q.many:
         w(f"{later_answer.type} *many = NULL;")

@@ -11,29 +11,29 @@
 /* A driver binds the memory of a sparse resource page by page, for which what it imported from a
  * pointer is not made: lavapipe would crash. The specification promises memory that can be mapped only
  * for buffers that are not sparse. */
-static enum vd_backing backing_of(const struct vd_device *device, const VkBufferCreateInfo *info)
+static enum vdc_backing backing_of(const struct vdc_device *device, const VkBufferCreateInfo *info)
 {
     const VkExternalMemoryBufferCreateInfo *external =
         vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
     if ((info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
         !device->physical_device->data->import_alignment)
-        return VD_BACKING_HOST;
-    return vd_physical_device_backing(device->physical_device,
-                                      external ? external->handleTypes : 0);
+        return VDC_BACKING_HOST;
+    return vdc_physical_device_backing(device->physical_device,
+                                       external ? external->handleTypes : 0);
 }
 
 /* Stand for what is remembered of buffers that not all memory can be bound to. */
-static struct vd_memo_entry of_host, of_client;
+static struct vdc_memo_entry of_host, of_client;
 
-static enum vd_backing backing_known(const struct vd_memo_entry *known)
+static enum vdc_backing backing_known(const struct vdc_memo_entry *known)
 {
-    return known == &of_host     ? VD_BACKING_HOST
-           : known == &of_client ? VD_BACKING_CLIENT
-                                 : VD_BACKING_ANY;
+    return known == &of_host     ? VDC_BACKING_HOST
+           : known == &of_client ? VDC_BACKING_CLIENT
+                                 : VDC_BACKING_ANY;
 }
 
 /* Buffers that were created alike, as far as this can be told: those without a chain. */
-static struct vd_memo_entry *memo_of(struct vd_device *device, const VkBufferCreateInfo *info)
+static struct vdc_memo_entry *memo_of(struct vdc_device *device, const VkBufferCreateInfo *info)
 {
     const struct {
         VkDeviceSize size;
@@ -42,77 +42,77 @@ static struct vd_memo_entry *memo_of(struct vd_device *device, const VkBufferCre
         VkSharingMode sharing;
         uint32_t padding;
     } key = {info->size, info->flags, info->usage, info->sharingMode, 0};
-    return info->pNext ? NULL : vd_memo_find(&device->buffers, &key, sizeof(key));
+    return info->pNext ? NULL : vdc_memo_find(&device->buffers, &key, sizeof(key));
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateBuffer(VkDevice handle,
-                                                 const VkBufferCreateInfo *pCreateInfo,
-                                                 const VkAllocationCallbacks *pAllocator,
-                                                 VkBuffer *pBuffer)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateBuffer(VkDevice handle,
+                                                  const VkBufferCreateInfo *pCreateInfo,
+                                                  const VkAllocationCallbacks *pAllocator,
+                                                  VkBuffer *pBuffer)
 {
-    struct vd_device *device = (struct vd_device *)handle;
-    const enum vd_backing backing = backing_of(device, pCreateInfo);
+    struct vdc_device *device = (struct vdc_device *)handle;
+    const enum vdc_backing backing = backing_of(device, pCreateInfo);
     VkBufferCreateInfo info = *pCreateInfo;
-    struct vd_announcement announcement;
-    if (!vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-                     &info.pNext))
+    struct vdc_announcement announcement;
+    if (!vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+                      &info.pNext))
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = vd_call_vkCreateBuffer(handle, &info, pAllocator, pBuffer);
+    const VkResult result = vdc_call_vkCreateBuffer(handle, &info, pAllocator, pBuffer);
     free(announcement.copy);
     if (result == VK_SUCCESS)
-        vd_id_set_object(device->base.instance, (uint64_t)*pBuffer,
-                         backing == VD_BACKING_HOST     ? &of_host
-                         : backing == VD_BACKING_CLIENT ? &of_client
-                                                        : memo_of(device, pCreateInfo));
+        vdc_id_set_object(device->base.instance, (uint64_t)*pBuffer,
+                          backing == VDC_BACKING_HOST     ? &of_host
+                          : backing == VDC_BACKING_CLIENT ? &of_client
+                                                          : memo_of(device, pCreateInfo));
     return result;
 }
 
 static void ask_of_buffer(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    vd_call_vkGetBufferMemoryRequirements2(device, info, out);
+    vdc_call_vkGetBufferMemoryRequirements2(device, info, out);
 }
 
 static void ask_of_description(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    vd_call_vkGetDeviceBufferMemoryRequirements(device, info, out);
+    vdc_call_vkGetDeviceBufferMemoryRequirements(device, info, out);
 }
 
 VKAPI_ATTR void VKAPI_CALL
-vd_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsInfo2 *info,
-                                  VkMemoryRequirements2 *requirements)
+vdc_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirementsInfo2 *info,
+                                   VkMemoryRequirements2 *requirements)
 {
-    struct vd_memo_entry *known = vd_id_object(vd_instance_of(device), (uint64_t)info->buffer);
-    const enum vd_backing backing = backing_known(known);
-    const struct vd_requirements_query query = {
+    struct vdc_memo_entry *known = vdc_id_object(vdc_instance_of(device), (uint64_t)info->buffer);
+    const enum vdc_backing backing = backing_known(known);
+    const struct vdc_requirements_query query = {
         .backing = backing,
-        .memo = &((struct vd_device *)device)->buffers,
-        .entry = backing == VD_BACKING_ANY && !info->pNext ? known : NULL,
+        .memo = &((struct vdc_device *)device)->buffers,
+        .entry = backing == VDC_BACKING_ANY && !info->pNext ? known : NULL,
         .ask = ask_of_buffer,
         .info = info,
     };
-    vd_requirements_get(device, &query, requirements);
+    vdc_requirements_get(device, &query, requirements);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceBufferMemoryRequirements(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetDeviceBufferMemoryRequirements(
     VkDevice handle, const VkDeviceBufferMemoryRequirements *info,
     VkMemoryRequirements2 *requirements)
 {
-    struct vd_device *device = (struct vd_device *)handle;
-    const enum vd_backing backing = backing_of(device, info->pCreateInfo);
+    struct vdc_device *device = (struct vdc_device *)handle;
+    const enum vdc_backing backing = backing_of(device, info->pCreateInfo);
     VkBufferCreateInfo buffer = *info->pCreateInfo;
-    struct vd_announcement announcement;
+    struct vdc_announcement announcement;
     VkDeviceBufferMemoryRequirements ours = *info;
-    if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-                    &buffer.pNext))
+    if (vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+                     &buffer.pNext))
         ours.pCreateInfo = &buffer;
-    const struct vd_requirements_query query = {
+    const struct vdc_requirements_query query = {
         .backing = backing,
         .memo = &device->buffers,
         .entry =
-            backing == VD_BACKING_ANY && !info->pNext ? memo_of(device, info->pCreateInfo) : NULL,
+            backing == VDC_BACKING_ANY && !info->pNext ? memo_of(device, info->pCreateInfo) : NULL,
         .ask = ask_of_description,
         .info = &ours,
     };
-    vd_requirements_get(handle, &query, requirements);
+    vdc_requirements_get(handle, &query, requirements);
     free(announcement.copy);
 }

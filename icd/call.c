@@ -16,17 +16,17 @@
 #define SCRATCH_KEPT_SIZE (2u << 20)
 #define SCRATCH_FIRST     4096u
 
-struct vd_scratch {
-    struct vd_scratch *next;
+struct vdc_scratch {
+    struct vdc_scratch *next;
     uint32_t capacity;
     uint32_t reserved;
     uint8_t data[];
 };
 
-static struct vd_scratch *scratch_get(struct vd_instance *instance)
+static struct vdc_scratch *scratch_get(struct vdc_instance *instance)
 {
     /* acquire and release: its contents pass from thread to thread. */
-    struct vd_scratch *scratch =
+    struct vdc_scratch *scratch =
         atomic_exchange_explicit(&instance->hot, NULL, memory_order_acquire);
     if (scratch)
         return scratch;
@@ -45,9 +45,9 @@ static struct vd_scratch *scratch_get(struct vd_instance *instance)
     return scratch;
 }
 
-static void scratch_put(struct vd_instance *instance, struct vd_scratch *scratch)
+static void scratch_put(struct vdc_instance *instance, struct vdc_scratch *scratch)
 {
-    struct vd_scratch *none = NULL;
+    struct vdc_scratch *none = NULL;
     if (!scratch ||
         (scratch->capacity <= SCRATCH_KEPT_SIZE &&
          atomic_compare_exchange_strong_explicit(&instance->hot, &none, scratch,
@@ -66,35 +66,35 @@ static void scratch_put(struct vd_instance *instance, struct vd_scratch *scratch
         free(scratch);
 }
 
-void vd_scratch_finish(struct vd_instance *instance)
+void vdc_scratch_finish(struct vdc_instance *instance)
 {
     free(atomic_load_explicit(&instance->hot, memory_order_relaxed));
     while (instance->scratch) {
-        struct vd_scratch *next = instance->scratch->next;
+        struct vdc_scratch *next = instance->scratch->next;
         free(instance->scratch);
         instance->scratch = next;
     }
 }
 
 /* Only for encoders with call_ops. */
-static struct vd_call *call_of_encoder(struct vd_encoder *e)
+static struct vdc_call *call_of_encoder(struct vdc_encoder *e)
 {
-    return (struct vd_call *)((char *)e - offsetof(struct vd_call, encoder));
+    return (struct vdc_call *)((char *)e - offsetof(struct vdc_call, encoder));
 }
 
 /* A record that outgrows its place in the ring moves to memory of its own. */
-static bool grow(struct vd_encoder *e, uint64_t capacity)
+static bool grow(struct vdc_encoder *e, uint64_t capacity)
 {
-    struct vd_call *call = call_of_encoder(e);
+    struct vdc_call *call = call_of_encoder(e);
     const bool in_ring = !call->scratch;
-    struct vd_scratch *scratch = in_ring ? scratch_get(e->instance) : call->scratch;
+    struct vdc_scratch *scratch = in_ring ? scratch_get(e->instance) : call->scratch;
     if (!scratch)
         return false;
     uint64_t larger = scratch->capacity;
     while (larger < capacity)
         larger *= 2;
     if (larger > scratch->capacity) {
-        struct vd_scratch *moved = realloc(scratch, sizeof(*scratch) + larger);
+        struct vdc_scratch *moved = realloc(scratch, sizeof(*scratch) + larger);
         if (!moved) {
             if (in_ring)
                 scratch_put(e->instance, scratch);
@@ -113,13 +113,13 @@ static bool grow(struct vd_encoder *e, uint64_t capacity)
     return true;
 }
 
-static struct vd_share *new_share(struct vd_encoder *e, uint64_t size)
+static struct vdc_share *new_share(struct vdc_encoder *e, uint64_t size)
 {
-    struct vd_call *call = call_of_encoder(e);
-    struct vd_share *share = calloc(1, sizeof(*share));
+    struct vdc_call *call = call_of_encoder(e);
+    struct vdc_share *share = calloc(1, sizeof(*share));
     /* The ring's lock is not held while so much is copied. */
     if (!share || (!call->scratch && !grow(e, e->size)) ||
-        vd_shm_pool_alloc(e->instance->memory, size, &share->part) != VK_SUCCESS) {
+        vdc_shm_pool_alloc(e->instance->memory, size, &share->part) != VK_SUCCESS) {
         free(share);
         return NULL;
     }
@@ -129,33 +129,33 @@ static struct vd_share *new_share(struct vd_encoder *e, uint64_t size)
     return share;
 }
 
-static const struct vd_encoder_ops call_ops = {.grow = grow, .share = new_share};
+static const struct vdc_encoder_ops call_ops = {.grow = grow, .share = new_share};
 
 /* Behind an answer, nobody uses it any more. */
-static void free_shares(struct vd_call *call)
+static void free_shares(struct vdc_call *call)
 {
-    struct vd_instance *instance = call->encoder.instance;
+    struct vdc_instance *instance = call->encoder.instance;
     while (call->shares) {
-        struct vd_share *next = call->shares->next;
-        vd_shm_pool_free_after(instance->memory, &call->shares->part,
-                               call->answered ? 0 : call->position);
+        struct vdc_share *next = call->shares->next;
+        vdc_shm_pool_free_after(instance->memory, &call->shares->part,
+                                call->answered ? 0 : call->position);
         free(call->shares);
         call->shares = next;
     }
 }
 
-VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size,
-                       enum vd_call_kind kind)
+VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size_t size,
+                        enum vdc_call_kind kind)
 {
-    const struct vd_dispatchable *object = self;
-    struct vd_instance *instance = object->instance;
-    struct vd_encoder *e = &call->encoder;
-    if (vd_connection_lost(instance->connection))
+    const struct vdc_dispatchable *object = self;
+    struct vdc_instance *instance = object->instance;
+    struct vdc_encoder *e = &call->encoder;
+    if (vdc_connection_lost(instance->connection))
         return VK_ERROR_DEVICE_LOST;
     call->traced = vd_trace_begin();
     call->opcode = opcode;
     call->kind = kind;
-    call->sync = kind == VD_CALL_SYNC || (vd_debug_flags() & VD_DEBUG_SYNC);
+    call->sync = kind == VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC);
     call->sent = false;
     call->answered = false;
     call->scratch = NULL;
@@ -179,17 +179,17 @@ VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t
     e->device = object->device;
     e->at = sizeof(struct vd_record) + (call->sync ? sizeof(struct vd_reply_request) : 0);
     e->size = e->at;
-    vd_enc_reserve(e, size);
+    vdc_enc_reserve(e, size);
     if (e->failed) {
-        vd_call_end(call);
+        vdc_call_end(call);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     return VK_SUCCESS;
 }
 
-static VkResult send(struct vd_call *call)
+static VkResult send(struct vdc_call *call)
 {
-    struct vd_encoder *e = &call->encoder;
+    struct vdc_encoder *e = &call->encoder;
     if (e->failed)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const struct vd_record record = {
@@ -199,37 +199,37 @@ static VkResult send(struct vd_call *call)
             (uint16_t)((call->sync ? VD_RECORD_REPLY : 0) | (call->shares ? VD_RECORD_SHARES : 0)),
     };
     memcpy(e->base, &record, sizeof(record));
-    /* What is written in the ring stays as it is until vd_call_end. */
+    /* What is written in the ring stays as it is until vdc_call_end. */
     const VkResult result =
         call->scratch ? vdc_ring_send(e->instance->connection->ring, e->base, &call->position)
                       : VK_SUCCESS;
     call->sent = result == VK_SUCCESS;
     if (e->instance->profile)
-        vd_profile_call(e->instance->profile, call->opcode, e->size);
+        vdc_profile_call(e->instance->profile, call->opcode, e->size);
     return result;
 }
 
-VkResult vd_call_send(struct vd_call *call)
+VkResult vdc_call_send(struct vdc_call *call)
 {
-    return call->sync ? vd_call_wait(call) : send(call);
+    return call->sync ? vdc_call_wait(call) : send(call);
 }
 
-static VkResult reply_wait(struct vd_call *call)
+static VkResult reply_wait(struct vdc_call *call)
 {
-    struct vd_instance *instance = call->encoder.instance;
+    struct vdc_instance *instance = call->encoder.instance;
     const uint64_t traced = vd_trace_begin();
     const uint64_t begun = instance->profile ? vd_clock_ns() : 0;
     const VkResult result = vdc_reply_wait(instance->connection->replies, &call->space);
     if (instance->profile)
-        vd_profile_answer(instance->profile, call->opcode, vd_clock_ns() - begun);
+        vdc_profile_answer(instance->profile, call->opcode, vd_clock_ns() - begun);
     vd_trace_end(traced, "wait for the answer", 0);
     return result;
 }
 
-VkResult vd_call_wait(struct vd_call *call)
+VkResult vdc_call_wait(struct vdc_call *call)
 {
-    struct vd_encoder *e = &call->encoder;
-    struct vd_connection *connection = e->instance->connection;
+    struct vdc_encoder *e = &call->encoder;
+    struct vdc_connection *connection = e->instance->connection;
     if (e->failed)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const uint32_t echo_size = e->echo ? e->size - e->echo : 0;
@@ -250,7 +250,7 @@ VkResult vd_call_wait(struct vd_call *call)
     if (result != VK_SUCCESS)
         return result;
     const uint8_t *out = (const uint8_t *)(call->space.reply + 1);
-    call->fill = (struct vd_fill){
+    call->fill = (struct vdc_fill){
         .record = e->base,
         .record_size = e->size,
         .out = out,
@@ -264,7 +264,7 @@ VkResult vd_call_wait(struct vd_call *call)
     return call->fill.result;
 }
 
-uint64_t vd_call_value(const struct vd_call *call)
+uint64_t vdc_call_value(const struct vdc_call *call)
 {
     if (!call->answered)
         return 0;
@@ -273,7 +273,7 @@ uint64_t vd_call_value(const struct vd_call *call)
 }
 
 /* The id that stands at `at`. */
-static uint64_t new_id(const struct vd_call *call, uint32_t at)
+static uint64_t new_id(const struct vdc_call *call, uint32_t at)
 {
     uint64_t id;
     memcpy(&id, call->encoder.base + at, sizeof(id));
@@ -281,20 +281,20 @@ static uint64_t new_id(const struct vd_call *call, uint32_t at)
 }
 
 /* The same, 0 if nothing was created. */
-static uint64_t created(const struct vd_call *call, uint32_t at)
+static uint64_t created(const struct vdc_call *call, uint32_t at)
 {
     if (!call->answered)
         return !call->sync && call->sent ? new_id(call, at) : 0;
     uint64_t id = 0;
-    const void *echo = vd_fill_echo(&call->fill, at, sizeof(id));
+    const void *echo = vdc_fill_echo(&call->fill, at, sizeof(id));
     if (echo)
         memcpy(&id, echo, sizeof(id));
     return id == new_id(call, at) ? id : 0;
 }
 
-void vd_call_take_new(struct vd_call *call, void *handles, uint64_t count)
+void vdc_call_take_new(struct vdc_call *call, void *handles, uint64_t count)
 {
-    const struct vd_encoder *e = &call->encoder;
+    const struct vdc_encoder *e = &call->encoder;
     uint64_t *out = handles;
     if (!out)
         return;
@@ -305,23 +305,23 @@ void vd_call_take_new(struct vd_call *call, void *handles, uint64_t count)
         out[i] = i < e->new_count ? created(call, e->news + (uint32_t)(8 * i)) : 0;
 }
 
-static void free_not_created(struct vd_call *call)
+static void free_not_created(struct vdc_call *call)
 {
-    const struct vd_encoder *e = &call->encoder;
+    const struct vdc_encoder *e = &call->encoder;
     for (uint32_t i = 0; i < e->new_count; i++) {
         const uint32_t at = e->news + 8 * i;
         if (!created(call, at))
-            vd_id_free(e->instance, new_id(call, at));
+            vdc_id_free(e->instance, new_id(call, at));
     }
 }
 
-void vd_call_end(struct vd_call *call)
+void vdc_call_end(struct vdc_call *call)
 {
-    struct vd_instance *instance = call->encoder.instance;
+    struct vdc_instance *instance = call->encoder.instance;
     free_not_created(call);
     if (!call->scratch) {
         vdc_ring_write_end(instance->connection->ring, call->sent ? call->encoder.size : 0,
-                           call->kind != VD_CALL_LAZY);
+                           call->kind != VDC_CALL_LAZY);
     } else {
         if (call->space.reply)
             vdc_reply_end(instance->connection->replies, &call->space);

@@ -9,22 +9,22 @@
 #include "encoder.h"
 #include "instance.h"
 
-enum vd_call_kind {
-    VD_CALL_LAZY,   /* nothing comes back, and what it does is seen only through later calls */
-    VD_CALL_PROMPT, /* nothing comes back */
-    VD_CALL_SYNC,   /* waits for an answer */
+enum vdc_call_kind {
+    VDC_CALL_LAZY,   /* nothing comes back, and what it does is seen only through later calls */
+    VDC_CALL_PROMPT, /* nothing comes back */
+    VDC_CALL_SYNC,   /* waits for an answer */
 };
 
-struct vd_call {
-    struct vd_encoder encoder;
-    struct vd_fill fill;
-    struct vd_reply_space space;
-    struct vd_share *shares;
-    uint64_t position;          /* in the ring, behind the record, if it shares anything */
-    struct vd_scratch *scratch; /* NULL: the record is written in the ring, whose lock is held */
-    uint64_t traced;            /* when it began, 0: nobody watches */
+struct vdc_call {
+    struct vdc_encoder encoder;
+    struct vdc_fill fill;
+    struct vdc_reply_space space;
+    struct vdc_share *shares;
+    uint64_t position;           /* in the ring, behind the record, if it shares anything */
+    struct vdc_scratch *scratch; /* NULL: the record is written in the ring, whose lock is held */
+    uint64_t traced;             /* when it began, 0: nobody watches */
     uint16_t opcode;
-    enum vd_call_kind kind;
+    enum vdc_call_kind kind;
     bool sync;
     bool sent;
     bool answered;
@@ -32,29 +32,29 @@ struct vd_call {
 
 /* Starts a record whose arguments take `size` bytes, `self` being any dispatchable object.
  * VK_ERROR_DEVICE_LOST or VK_ERROR_OUT_OF_HOST_MEMORY: nothing was begun. */
-VkResult vd_call_begin(struct vd_call *call, void *self, uint16_t opcode, size_t size,
-                       enum vd_call_kind kind);
-/* Sends without waiting; until vd_call_end the thread must not begin another call. */
-VkResult vd_call_send(struct vd_call *call);
+VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size_t size,
+                        enum vdc_call_kind kind);
+/* Sends without waiting; until vdc_call_end the thread must not begin another call. */
+VkResult vdc_call_send(struct vdc_call *call);
 /* Sends and waits; returns the command's own result. */
-VkResult vd_call_wait(struct vd_call *call);
-static inline bool vd_call_answered(const struct vd_call *call)
+VkResult vdc_call_wait(struct vdc_call *call);
+static inline bool vdc_call_answered(const struct vdc_call *call)
 {
     return call->answered;
 }
 /* The command's 64-bit or boolean return value, 0 without an answer. */
-uint64_t vd_call_value(const struct vd_call *call);
+uint64_t vdc_call_value(const struct vdc_call *call);
 /* Gives new handles to the application: those that were created, VK_NULL_HANDLE for others. */
-void vd_call_take_new(struct vd_call *call, void *handles, uint64_t count);
+void vdc_call_take_new(struct vdc_call *call, void *handles, uint64_t count);
 /* The same for a call that was not begun. */
-static inline void vd_call_no_new(void *handles, uint64_t count)
+static inline void vdc_call_no_new(void *handles, uint64_t count)
 {
     if (handles)
         memset(handles, 0, count * sizeof(uint64_t));
 }
 /* Ids of handles that were not created are free again. */
-void vd_call_end(struct vd_call *call);
+void vdc_call_end(struct vdc_call *call);
 /* Frees the buffers that calls kept. */
-void vd_scratch_finish(struct vd_instance *instance);
+void vdc_scratch_finish(struct vdc_instance *instance);
 
 #endif

@@ -7,7 +7,7 @@
 #include "names.h"
 #include "protocol/record.h"
 
-VkBaseOutStructure *vd_chain_copy(const void *chain)
+VkBaseOutStructure *vdc_chain_copy(const void *chain)
 {
     size_t size = 0;
     for (const VkBaseInStructure *in = chain; in; in = in->pNext)

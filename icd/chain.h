@@ -11,6 +11,6 @@
 
 /* A shallow copy of the structs that we know, in one piece of memory that starts with the first of
  * them, for free(). NULL: there is none, or no memory. */
-VkBaseOutStructure *vd_chain_copy(const void *chain);
+VkBaseOutStructure *vdc_chain_copy(const void *chain);
 
 #endif

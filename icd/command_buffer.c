@@ -16,42 +16,42 @@
 #define POOL_KEEPS  16u
 
 /* A piece of a stream. While the server may still read it, it is not written again. */
-struct vd_chunk {
-    struct vd_chunk *next;
-    struct vd_shm_part part;
+struct vdc_chunk {
+    struct vdc_chunk *next;
+    struct vdc_shm_part part;
     uint32_t used;       /* bytes of whole records */
     uint64_t busy_until; /* ring position of the record that handed it over; 0: never was */
 };
 
 /* Children are externally synchronised with their pool, so nothing here takes a lock. */
-struct vd_command_pool {
-    struct vd_command_buffer *buffers;
-    struct vd_chunk *free;
+struct vdc_command_pool {
+    struct vdc_command_buffer *buffers;
+    struct vdc_chunk *free;
     uint32_t free_count;
 };
 
-static struct vd_command_pool *pool_of(VkDevice device, VkCommandPool pool)
+static struct vdc_command_pool *pool_of(VkDevice device, VkCommandPool pool)
 {
-    return vd_id_object(vd_instance_of(device), (uint64_t)pool);
+    return vdc_id_object(vdc_instance_of(device), (uint64_t)pool);
 }
 
-static bool chunk_ready(struct vd_connection *connection, const struct vd_chunk *chunk)
+static bool chunk_ready(struct vdc_connection *connection, const struct vdc_chunk *chunk)
 {
     return chunk->busy_until <= vdc_ring_consumed(connection->ring);
 }
 
-static void chunk_destroy(struct vd_instance *instance, struct vd_chunk *chunk)
+static void chunk_destroy(struct vdc_instance *instance, struct vdc_chunk *chunk)
 {
-    vd_shm_pool_free_after(instance->memory, &chunk->part, chunk->busy_until);
+    vdc_shm_pool_free_after(instance->memory, &chunk->part, chunk->busy_until);
     free(chunk);
 }
 
-static struct vd_chunk *chunk_get(struct vd_command_buffer *cb, uint32_t size)
+static struct vdc_chunk *chunk_get(struct vdc_command_buffer *cb, uint32_t size)
 {
-    struct vd_instance *instance = cb->base.instance;
-    struct vd_command_pool *pool = cb->pool;
-    for (struct vd_chunk **at = &pool->free; *at; at = &(*at)->next) {
-        struct vd_chunk *chunk = *at;
+    struct vdc_instance *instance = cb->base.instance;
+    struct vdc_command_pool *pool = cb->pool;
+    for (struct vdc_chunk **at = &pool->free; *at; at = &(*at)->next) {
+        struct vdc_chunk *chunk = *at;
         if (chunk->part.size < size || !chunk_ready(instance->connection, chunk))
             continue;
         *at = chunk->next;
@@ -65,17 +65,17 @@ static struct vd_chunk *chunk_get(struct vd_command_buffer *cb, uint32_t size)
         wanted = CHUNK_MAX;
     if (wanted < size)
         wanted = size;
-    struct vd_chunk *chunk = calloc(1, sizeof(*chunk));
-    if (chunk && vd_shm_pool_alloc(instance->memory, wanted, &chunk->part) != VK_SUCCESS) {
+    struct vdc_chunk *chunk = calloc(1, sizeof(*chunk));
+    if (chunk && vdc_shm_pool_alloc(instance->memory, wanted, &chunk->part) != VK_SUCCESS) {
         free(chunk);
         chunk = NULL;
     }
     return chunk;
 }
 
-static void chunk_put(struct vd_command_buffer *cb, struct vd_chunk *chunk)
+static void chunk_put(struct vdc_command_buffer *cb, struct vdc_chunk *chunk)
 {
-    struct vd_command_pool *pool = cb->pool;
+    struct vdc_command_pool *pool = cb->pool;
     if (pool->free_count >= POOL_KEEPS) {
         chunk_destroy(cb->base.instance, chunk);
         return;
@@ -85,10 +85,10 @@ static void chunk_put(struct vd_command_buffer *cb, struct vd_chunk *chunk)
     pool->free_count++;
 }
 
-static void drop_stream(struct vd_command_buffer *cb)
+static void drop_stream(struct vdc_command_buffer *cb)
 {
     while (cb->first) {
-        struct vd_chunk *next = cb->first->next;
+        struct vdc_chunk *next = cb->first->next;
         chunk_put(cb, cb->first);
         cb->first = next;
     }
@@ -101,24 +101,24 @@ static void drop_stream(struct vd_command_buffer *cb)
 }
 
 /* What was recorded is of no interest any more. */
-static void discard(struct vd_command_buffer *cb)
+static void discard(struct vdc_command_buffer *cb)
 {
     drop_stream(cb);
-    vd_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
+    vdc_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
 }
 
 /* The records of the last chunk end where the encoder stands. */
-static void seal(struct vd_command_buffer *cb)
+static void seal(struct vdc_command_buffer *cb)
 {
     if (cb->last)
         cb->last->used = (uint32_t)(cb->encoder.base - (uint8_t *)cb->last->part.map);
 }
 
 /* Moves to a new chunk, taking the first `keep` bytes of an unfinished record along. */
-static bool next_chunk(struct vd_command_buffer *cb, uint64_t size, uint32_t keep)
+static bool next_chunk(struct vdc_command_buffer *cb, uint64_t size, uint32_t keep)
 {
-    struct vd_encoder *e = &cb->encoder;
-    struct vd_chunk *chunk = size <= VD_RECORD_MAX ? chunk_get(cb, (uint32_t)size) : NULL;
+    struct vdc_encoder *e = &cb->encoder;
+    struct vdc_chunk *chunk = size <= VD_RECORD_MAX ? chunk_get(cb, (uint32_t)size) : NULL;
     if (!chunk) {
         if (cb->error == VK_SUCCESS)
             cb->error = VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -138,54 +138,54 @@ static bool next_chunk(struct vd_command_buffer *cb, uint64_t size, uint32_t kee
     return true;
 }
 
-bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size)
+bool vdc_command_buffer_room(struct vdc_command_buffer *cb, uint32_t size)
 {
     return next_chunk(cb, size, 0);
 }
 
 /* Only for encoders with stream_ops. */
-static struct vd_command_buffer *buffer_of_encoder(struct vd_encoder *e)
+static struct vdc_command_buffer *buffer_of_encoder(struct vdc_encoder *e)
 {
-    return (struct vd_command_buffer *)((char *)e - offsetof(struct vd_command_buffer, encoder));
+    return (struct vdc_command_buffer *)((char *)e - offsetof(struct vdc_command_buffer, encoder));
 }
 
-static bool grow(struct vd_encoder *e, uint64_t capacity)
+static bool grow(struct vdc_encoder *e, uint64_t capacity)
 {
     return next_chunk(buffer_of_encoder(e), capacity, e->size);
 }
 
-static const struct vd_encoder_ops stream_ops = {.grow = grow};
+static const struct vdc_encoder_ops stream_ops = {.grow = grow};
 
-void vd_command_buffer_failed(struct vd_encoder *e)
+void vdc_command_buffer_failed(struct vdc_encoder *e)
 {
-    struct vd_command_buffer *cb = buffer_of_encoder(e);
+    struct vdc_command_buffer *cb = buffer_of_encoder(e);
     e->failed = false;
     if (cb->error == VK_SUCCESS)
         cb->error = VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-/* -- pools ------------------------------------------------------------------------------------ */
+/* ---- Pools */
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateCommandPool(VkDevice device,
-                                                      const VkCommandPoolCreateInfo *pCreateInfo,
-                                                      const VkAllocationCallbacks *pAllocator,
-                                                      VkCommandPool *pCommandPool)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateCommandPool(VkDevice device,
+                                                       const VkCommandPoolCreateInfo *pCreateInfo,
+                                                       const VkAllocationCallbacks *pAllocator,
+                                                       VkCommandPool *pCommandPool)
 {
-    struct vd_command_pool *pool = calloc(1, sizeof(*pool));
+    struct vdc_command_pool *pool = calloc(1, sizeof(*pool));
     if (!pool)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
-        vd_call_vkCreateCommandPool(device, pCreateInfo, pAllocator, pCommandPool);
+        vdc_call_vkCreateCommandPool(device, pCreateInfo, pAllocator, pCommandPool);
     if (result != VK_SUCCESS)
         free(pool);
     else
-        vd_id_set_object(vd_instance_of(device), (uint64_t)*pCommandPool, pool);
+        vdc_id_set_object(vdc_instance_of(device), (uint64_t)*pCommandPool, pool);
     return result;
 }
 
-static void buffer_destroy(struct vd_command_buffer *cb)
+static void buffer_destroy(struct vdc_command_buffer *cb)
 {
-    struct vd_instance *instance = cb->base.instance;
+    struct vdc_instance *instance = cb->base.instance;
     discard(cb);
     if (cb->prev)
         cb->prev->next = cb->next;
@@ -193,73 +193,73 @@ static void buffer_destroy(struct vd_command_buffer *cb)
         cb->pool->buffers = cb->next;
     if (cb->next)
         cb->next->prev = cb->prev;
-    vd_id_free(instance, cb->base.id);
+    vdc_id_free(instance, cb->base.id);
     free(cb);
 }
 
-static void trim(struct vd_instance *instance, struct vd_command_pool *pool)
+static void trim(struct vdc_instance *instance, struct vdc_command_pool *pool)
 {
     while (pool->free) {
-        struct vd_chunk *next = pool->free->next;
+        struct vdc_chunk *next = pool->free->next;
         chunk_destroy(instance, pool->free);
         pool->free = next;
     }
     pool->free_count = 0;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyCommandPool(VkDevice device, VkCommandPool commandPool,
-                                                   const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                    const VkAllocationCallbacks *pAllocator)
 {
-    struct vd_command_pool *pool = pool_of(device, commandPool);
+    struct vdc_command_pool *pool = pool_of(device, commandPool);
     if (!pool)
         return;
     /* First: ids must not be given again before the server knows that they are free. */
-    vd_call_vkDestroyCommandPool(device, commandPool, pAllocator);
+    vdc_call_vkDestroyCommandPool(device, commandPool, pAllocator);
     while (pool->buffers)
         buffer_destroy(pool->buffers);
-    trim(vd_instance_of(device), pool);
+    trim(vdc_instance_of(device), pool);
     free(pool);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandPool(VkDevice device, VkCommandPool commandPool,
-                                                     VkCommandPoolResetFlags flags)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkResetCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                      VkCommandPoolResetFlags flags)
 {
-    struct vd_command_pool *pool = pool_of(device, commandPool);
-    for (struct vd_command_buffer *cb = pool->buffers; cb; cb = cb->next)
+    struct vdc_command_pool *pool = pool_of(device, commandPool);
+    for (struct vdc_command_buffer *cb = pool->buffers; cb; cb = cb->next)
         discard(cb);
-    return vd_call_vkResetCommandPool(device, commandPool, flags);
+    return vdc_call_vkResetCommandPool(device, commandPool, flags);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkTrimCommandPool(VkDevice device, VkCommandPool commandPool,
-                                                VkCommandPoolTrimFlags flags)
+VKAPI_ATTR void VKAPI_CALL vdc_vkTrimCommandPool(VkDevice device, VkCommandPool commandPool,
+                                                 VkCommandPoolTrimFlags flags)
 {
-    trim(vd_instance_of(device), pool_of(device, commandPool));
-    vd_call_vkTrimCommandPool(device, commandPool, flags);
+    trim(vdc_instance_of(device), pool_of(device, commandPool));
+    vdc_call_vkTrimCommandPool(device, commandPool, flags);
 }
 
-/* -- command buffers -------------------------------------------------------------------------- */
+/* ---- Command buffers */
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkAllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo *pAllocateInfo,
-                            VkCommandBuffer *pCommandBuffers)
+vdc_vkAllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo *pAllocateInfo,
+                             VkCommandBuffer *pCommandBuffers)
 {
-    struct vd_instance *instance = vd_instance_of(device);
-    struct vd_command_pool *pool = pool_of(device, pAllocateInfo->commandPool);
+    struct vdc_instance *instance = vdc_instance_of(device);
+    struct vdc_command_pool *pool = pool_of(device, pAllocateInfo->commandPool);
     const uint32_t count = pAllocateInfo->commandBufferCount;
     VkResult result = VK_SUCCESS;
     uint32_t made;
     for (made = 0; made < count; made++) {
-        struct vd_command_buffer *cb = calloc(1, sizeof(*cb));
-        const uint64_t id = cb ? vd_id_new(instance, VD_TYPE_VkCommandBuffer, 0) : 0;
+        struct vdc_command_buffer *cb = calloc(1, sizeof(*cb));
+        const uint64_t id = cb ? vdc_id_new(instance, VD_TYPE_VkCommandBuffer, 0) : 0;
         if (!id) {
             free(cb);
             result = VK_ERROR_OUT_OF_HOST_MEMORY;
             break;
         }
-        vd_dispatchable_init(&cb->base, id, instance, (struct vd_device *)device);
+        vdc_dispatchable_init(&cb->base, id, instance, (struct vdc_device *)device);
         cb->encoder.ops = &stream_ops;
         cb->encoder.instance = instance;
-        cb->encoder.device = (struct vd_device *)device;
+        cb->encoder.device = (struct vdc_device *)device;
         cb->pool = pool;
         cb->level = pAllocateInfo->level;
         cb->next = pool->buffers;
@@ -269,49 +269,49 @@ vd_vkAllocateCommandBuffers(VkDevice device, const VkCommandBufferAllocateInfo *
         pCommandBuffers[made] = (VkCommandBuffer)cb;
     }
     if (result == VK_SUCCESS)
-        result = vd_call_vkAllocateCommandBuffers(device, pAllocateInfo, pCommandBuffers);
+        result = vdc_call_vkAllocateCommandBuffers(device, pAllocateInfo, pCommandBuffers);
     if (result == VK_SUCCESS)
         return VK_SUCCESS;
     while (made--)
-        buffer_destroy((struct vd_command_buffer *)pCommandBuffers[made]);
+        buffer_destroy((struct vdc_command_buffer *)pCommandBuffers[made]);
     memset(pCommandBuffers, 0, count * sizeof(*pCommandBuffers));
     return result;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkFreeCommandBuffers(VkDevice device, VkCommandPool commandPool,
-                                                   uint32_t commandBufferCount,
-                                                   const VkCommandBuffer *pCommandBuffers)
+VKAPI_ATTR void VKAPI_CALL vdc_vkFreeCommandBuffers(VkDevice device, VkCommandPool commandPool,
+                                                    uint32_t commandBufferCount,
+                                                    const VkCommandBuffer *pCommandBuffers)
 {
-    vd_call_vkFreeCommandBuffers(device, commandPool, commandBufferCount, pCommandBuffers);
+    vdc_call_vkFreeCommandBuffers(device, commandPool, commandBufferCount, pCommandBuffers);
     for (uint32_t i = 0; i < commandBufferCount; i++)
         if (pCommandBuffers[i])
-            buffer_destroy((struct vd_command_buffer *)pCommandBuffers[i]);
+            buffer_destroy((struct vdc_command_buffer *)pCommandBuffers[i]);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkBeginCommandBuffer(VkCommandBuffer commandBuffer,
-                                                       const VkCommandBufferBeginInfo *pBeginInfo)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkBeginCommandBuffer(VkCommandBuffer commandBuffer,
+                                                        const VkCommandBufferBeginInfo *pBeginInfo)
 {
-    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    struct vdc_command_buffer *cb = (struct vdc_command_buffer *)commandBuffer;
     discard(cb);
     cb->error = VK_SUCCESS;
-    vd_recording_begin(&cb->base.device->recordings, &cb->recording);
+    vdc_recording_begin(&cb->base.device->recordings, &cb->recording);
     VkCommandBufferBeginInfo info = *pBeginInfo;
     if (cb->level == VK_COMMAND_BUFFER_LEVEL_PRIMARY)
         info.pInheritanceInfo = NULL; /* may be anything in a primary */
-    return vd_call_vkBeginCommandBuffer(commandBuffer, &info);
+    return vdc_call_vkBeginCommandBuffer(commandBuffer, &info);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetCommandBuffer(VkCommandBuffer commandBuffer,
-                                                       VkCommandBufferResetFlags flags)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkResetCommandBuffer(VkCommandBuffer commandBuffer,
+                                                        VkCommandBufferResetFlags flags)
 {
-    discard((struct vd_command_buffer *)commandBuffer);
-    return vd_call_vkResetCommandBuffer(commandBuffer, flags);
+    discard((struct vdc_command_buffer *)commandBuffer);
+    return vdc_call_vkResetCommandBuffer(commandBuffer, flags);
 }
 
 /* The only moment at which recording touches the control ring. */
-static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
+static VkResult send_stream(struct vdc_command_buffer *cb, uint32_t flags)
 {
-    struct vd_connection *connection = cb->base.instance->connection;
+    struct vdc_connection *connection = cb->base.instance->connection;
     seal(cb);
     const size_t size = sizeof(struct vd_record) + sizeof(struct vd_stream) +
                         cb->chunk_count * sizeof(struct vd_stream_chunk);
@@ -328,7 +328,7 @@ static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
         .flags = flags | (cb->names_others ? 0 : VD_STREAM_ALONE),
     };
     uint64_t bytes = 0;
-    for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next) {
+    for (struct vdc_chunk *chunk = cb->first; chunk; chunk = chunk->next) {
         /* A chunk that a growing record left before its first record was complete is empty. */
         if (!chunk->used)
             continue;
@@ -347,7 +347,7 @@ static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
     vd_trace_end(traced,
                  flags & VD_STREAM_OPEN ? "a part of a command buffer" : "vkEndCommandBuffer",
                  bytes);
-    for (struct vd_chunk *chunk = cb->first; chunk; chunk = chunk->next)
+    for (struct vdc_chunk *chunk = cb->first; chunk; chunk = chunk->next)
         chunk->busy_until = position;
     vdc_ring_count(connection->ring, 0, bytes);
     if (buffer != small)
@@ -356,19 +356,19 @@ static VkResult send_stream(struct vd_command_buffer *cb, uint32_t flags)
     return result == VK_ERROR_DEVICE_LOST ? VK_SUCCESS : result;
 }
 
-void vd_command_buffer_hand_over(VkCommandBuffer commandBuffer)
+void vdc_command_buffer_hand_over(VkCommandBuffer commandBuffer)
 {
-    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    struct vdc_command_buffer *cb = (struct vdc_command_buffer *)commandBuffer;
     if (!cb || cb->error != VK_SUCCESS || !cb->first)
         return;
     cb->error = send_stream(cb, VD_STREAM_OPEN);
     drop_stream(cb);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEndCommandBuffer(VkCommandBuffer commandBuffer)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEndCommandBuffer(VkCommandBuffer commandBuffer)
 {
-    struct vd_command_buffer *cb = (struct vd_command_buffer *)commandBuffer;
+    struct vdc_command_buffer *cb = (struct vdc_command_buffer *)commandBuffer;
     const VkResult result = cb->error == VK_SUCCESS ? send_stream(cb, 0) : cb->error;
-    vd_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
+    vdc_recording_end(&cb->base.device->recordings, &cb->recording, (VkDevice)cb->base.device);
     return result;
 }

@@ -10,17 +10,17 @@
 #include "object.h"
 #include "recordings.h"
 
-struct vd_chunk;
-struct vd_command_pool;
+struct vdc_chunk;
+struct vdc_command_pool;
 
-struct vd_command_buffer {
-    struct vd_dispatchable base;
-    struct vd_encoder encoder; /* base..capacity: the free rest of the last chunk */
-    struct vd_command_pool *pool;
-    struct vd_command_buffer *next, *prev; /* in the pool */
-    struct vd_chunk *first, *last;
+struct vdc_command_buffer {
+    struct vdc_dispatchable base;
+    struct vdc_encoder encoder; /* base..capacity: the free rest of the last chunk */
+    struct vdc_command_pool *pool;
+    struct vdc_command_buffer *next, *prev; /* in the pool */
+    struct vdc_chunk *first, *last;
     uint32_t chunk_count;
-    struct vd_recording recording;
+    struct vdc_recording recording;
     VkCommandBufferLevel level;
     bool names_others; /* what is recorded is not the business of this pool alone */
     VkResult error;    /* first failure while recording, told by vkEndCommandBuffer */
@@ -28,10 +28,10 @@ struct vd_command_buffer {
 
 /* Hands over what has been recorded so far, and recording goes on: for commands that look at what
  * another command buffer has recorded. NULL is fine. */
-void vd_command_buffer_hand_over(VkCommandBuffer commandBuffer);
+void vdc_command_buffer_hand_over(VkCommandBuffer commandBuffer);
 /* Continues the stream in a chunk with room for `size` bytes. */
-bool vd_command_buffer_room(struct vd_command_buffer *cb, uint32_t size);
+bool vdc_command_buffer_room(struct vdc_command_buffer *cb, uint32_t size);
 /* Drops the record that could not be written. */
-void vd_command_buffer_failed(struct vd_encoder *e);
+void vdc_command_buffer_failed(struct vdc_encoder *e);
 
 #endif

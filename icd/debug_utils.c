@@ -7,7 +7,7 @@
 
 #include "entrypoints.h"
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDebugUtilsMessengerEXT(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDebugUtilsMessengerEXT(
     VkInstance instance, const VkDebugUtilsMessengerCreateInfoEXT *pCreateInfo,
     const VkAllocationCallbacks *pAllocator, VkDebugUtilsMessengerEXT *pMessenger)
 {
@@ -20,15 +20,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDebugUtilsMessengerEXT(
 }
 
 VKAPI_ATTR void VKAPI_CALL
-vd_vkDestroyDebugUtilsMessengerEXT(VkInstance instance, VkDebugUtilsMessengerEXT messenger,
-                                   const VkAllocationCallbacks *pAllocator)
+vdc_vkDestroyDebugUtilsMessengerEXT(VkInstance instance, VkDebugUtilsMessengerEXT messenger,
+                                    const VkAllocationCallbacks *pAllocator)
 {
     (void)instance;
     (void)pAllocator;
     free((void *)messenger);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkSubmitDebugUtilsMessageEXT(
+VKAPI_ATTR void VKAPI_CALL vdc_vkSubmitDebugUtilsMessageEXT(
     VkInstance instance, VkDebugUtilsMessageSeverityFlagBitsEXT messageSeverity,
     VkDebugUtilsMessageTypeFlagsEXT messageTypes,
     const VkDebugUtilsMessengerCallbackDataEXT *pCallbackData)

@@ -9,8 +9,8 @@
 #include "entrypoints.h"
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *pAllocator,
-                                VkDeferredOperationKHR *pDeferredOperation)
+vdc_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *pAllocator,
+                                 VkDeferredOperationKHR *pDeferredOperation)
 {
     (void)device;
     (void)pAllocator;
@@ -19,9 +19,8 @@ vd_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *pA
     return operation ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDeferredOperationKHR(VkDevice device,
-                                                            VkDeferredOperationKHR operation,
-                                                            const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDeferredOperationKHR(
+    VkDevice device, VkDeferredOperationKHR operation, const VkAllocationCallbacks *pAllocator)
 {
     (void)device;
     (void)pAllocator;
@@ -29,35 +28,35 @@ VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDeferredOperationKHR(VkDevice device,
 }
 
 VKAPI_ATTR uint32_t VKAPI_CALL
-vd_vkGetDeferredOperationMaxConcurrencyKHR(VkDevice device, VkDeferredOperationKHR operation)
+vdc_vkGetDeferredOperationMaxConcurrencyKHR(VkDevice device, VkDeferredOperationKHR operation)
 {
     (void)device;
     (void)operation;
     return 0;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeferredOperationResultKHR(VkDevice device,
-                                                                  VkDeferredOperationKHR operation)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDeferredOperationResultKHR(VkDevice device,
+                                                                   VkDeferredOperationKHR operation)
 {
     (void)device;
     (void)operation;
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeferredOperationJoinKHR(VkDevice device,
-                                                             VkDeferredOperationKHR operation)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkDeferredOperationJoinKHR(VkDevice device,
+                                                              VkDeferredOperationKHR operation)
 {
     (void)device;
     (void)operation;
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateRayTracingPipelinesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateRayTracingPipelinesKHR(
     VkDevice device, VkDeferredOperationKHR deferredOperation, VkPipelineCache pipelineCache,
     uint32_t createInfoCount, const VkRayTracingPipelineCreateInfoKHR *pCreateInfos,
     const VkAllocationCallbacks *pAllocator, VkPipeline *pPipelines)
 {
-    const VkResult result = vd_call_vkCreateRayTracingPipelinesKHR(
+    const VkResult result = vdc_call_vkCreateRayTracingPipelinesKHR(
         device, VK_NULL_HANDLE, pipelineCache, createInfoCount, pCreateInfos, pAllocator,
         pPipelines);
     return deferredOperation && result == VK_SUCCESS ? VK_OPERATION_NOT_DEFERRED_KHR : result;

@@ -18,22 +18,22 @@
 /* Longer ones take the ordinary way. */
 #define UPDATES_MAX 4096u
 
-uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size)
+uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size)
 {
-    struct vd_instance *instance = ((struct vd_device *)device)->base.instance;
-    if (size > UPDATES_MAX || vd_debug_flags() & VD_DEBUG_SYNC ||
-        vd_connection_lost(instance->connection))
+    struct vdc_instance *instance = ((struct vdc_device *)device)->base.instance;
+    if (size > UPDATES_MAX || vdc_debug_flags() & VDC_DEBUG_SYNC ||
+        vdc_connection_lost(instance->connection))
         return NULL;
     uint8_t *to = vdc_ring_append_begin(instance->connection->ring, VD_OP_UPDATE_DESCRIPTORS,
-                                        vd_id_of(device), (uint32_t)size);
+                                        vdc_id_of(device), (uint32_t)size);
     if (to && instance->profile)
-        vd_profile_call(instance->profile, VD_OP_vkUpdateDescriptorSets, size);
+        vdc_profile_call(instance->profile, VD_OP_vkUpdateDescriptorSets, size);
     return to;
 }
 
-void vd_descriptors_end(VkDevice device)
+void vdc_descriptors_end(VkDevice device)
 {
-    vdc_ring_append_end(((struct vd_device *)device)->base.instance->connection->ring);
+    vdc_ring_append_end(((struct vdc_device *)device)->base.instance->connection->ring);
 }
 
 /* The descriptors that a write points to, NULL: none that can be packed. */
@@ -68,26 +68,27 @@ static uint64_t packed_size(uint32_t write_count, const VkWriteDescriptorSet *wr
     return size;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSets(VkDevice device, uint32_t descriptorWriteCount,
-                                                     const VkWriteDescriptorSet *pDescriptorWrites,
-                                                     uint32_t descriptorCopyCount,
-                                                     const VkCopyDescriptorSet *pDescriptorCopies)
+VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSets(VkDevice device,
+                                                      uint32_t descriptorWriteCount,
+                                                      const VkWriteDescriptorSet *pDescriptorWrites,
+                                                      uint32_t descriptorCopyCount,
+                                                      const VkCopyDescriptorSet *pDescriptorCopies)
 {
     const uint64_t size = packed_size(descriptorWriteCount, pDescriptorWrites, descriptorCopyCount,
                                       pDescriptorCopies);
     if (size == 0)
         return;
-    uint8_t *to = vd_descriptors_begin(device, size);
+    uint8_t *to = vdc_descriptors_begin(device, size);
     if (!to) {
-        vd_call_vkUpdateDescriptorSets(device, descriptorWriteCount, pDescriptorWrites,
-                                       descriptorCopyCount, pDescriptorCopies);
+        vdc_call_vkUpdateDescriptorSets(device, descriptorWriteCount, pDescriptorWrites,
+                                        descriptorCopyCount, pDescriptorCopies);
         return;
     }
     for (uint32_t i = 0; i < descriptorWriteCount; i++) {
         const VkWriteDescriptorSet *write = &pDescriptorWrites[i];
-        to = vd_descriptors_put(to, write->dstSet, write->dstBinding, write->dstArrayElement,
-                                write->descriptorCount, write->descriptorType, packable(write),
-                                vd_descriptor_size(write->descriptorType));
+        to = vdc_descriptors_put(to, write->dstSet, write->dstBinding, write->dstArrayElement,
+                                 write->descriptorCount, write->descriptorType, packable(write),
+                                 vd_descriptor_size(write->descriptorType));
     }
     for (uint32_t i = 0; i < descriptorCopyCount; i++) {
         const VkCopyDescriptorSet *copy = &pDescriptorCopies[i];
@@ -107,5 +108,5 @@ VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSets(VkDevice device, uint32_t d
         };
         to = (uint8_t *)(source + 1);
     }
-    vd_descriptors_end(device);
+    vdc_descriptors_end(device);
 }

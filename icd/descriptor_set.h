@@ -9,16 +9,16 @@
 
 /* Room for updates of `size` bytes, struct vd_descriptor_update and what follows each; they go to
  * the server with others. NULL: they cannot go this way just now, and the generated
- * vd_call_vkUpdateDescriptorSets has to do. */
-uint8_t *vd_descriptors_begin(VkDevice device, uint64_t size);
-/* After vd_descriptors_begin, which holds a lock. */
-void vd_descriptors_end(VkDevice device);
+ * vdc_call_vkUpdateDescriptorSets has to do. */
+uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size);
+/* After vdc_descriptors_begin, which holds a lock. */
+void vdc_descriptors_end(VkDevice device);
 
 /* Writes one update, whose descriptors lie `stride` bytes apart; returns its end. Inline, for the
  * members go straight into the ring. */
-static inline uint8_t *vd_descriptors_put(uint8_t *to, VkDescriptorSet set, uint32_t binding,
-                                          uint32_t element, uint32_t count, VkDescriptorType type,
-                                          const void *descriptors, size_t stride)
+static inline uint8_t *vdc_descriptors_put(uint8_t *to, VkDescriptorSet set, uint32_t binding,
+                                           uint32_t element, uint32_t count, VkDescriptorType type,
+                                           const void *descriptors, size_t stride)
 {
     *(struct vd_descriptor_update *)to = (struct vd_descriptor_update){
         .set = (uint64_t)set,

@@ -12,7 +12,7 @@
 #include "device.h"
 #include "entrypoints.h"
 
-struct vd_descriptor_update_template {
+struct vdc_descriptor_update_template {
     VkPipelineBindPoint bind_point;
     VkPipelineLayout layout;
     uint32_t set;
@@ -36,17 +36,17 @@ static size_t element_size(VkDescriptorType type)
     return vd_descriptor_size(type);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDescriptorUpdateTemplate(
     VkDevice device, const VkDescriptorUpdateTemplateCreateInfo *info,
     const VkAllocationCallbacks *pAllocator, VkDescriptorUpdateTemplate *pTemplate)
 {
     (void)device;
     (void)pAllocator;
     const uint32_t count = info->descriptorUpdateEntryCount;
-    struct vd_descriptor_update_template *t = malloc(sizeof(*t) + count * sizeof(t->entries[0]));
+    struct vdc_descriptor_update_template *t = malloc(sizeof(*t) + count * sizeof(t->entries[0]));
     if (!t)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    *t = (struct vd_descriptor_update_template){.entry_count = count};
+    *t = (struct vdc_descriptor_update_template){.entry_count = count};
     if (info->templateType != VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET) {
         t->bind_point = info->pipelineBindPoint;
         t->layout = info->pipelineLayout;
@@ -69,7 +69,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDescriptorUpdateTemplate(
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDescriptorUpdateTemplate(
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDescriptorUpdateTemplate(
     VkDevice device, VkDescriptorUpdateTemplate descriptorUpdateTemplate,
     const VkAllocationCallbacks *pAllocator)
 {
@@ -87,7 +87,7 @@ union extension {
 static_assert(sizeof(union extension) == sizeof(VkWriteDescriptorSetAccelerationStructureKHR),
               "scratch_size counts the largest");
 
-static void expand(const struct vd_descriptor_update_template *t, VkDescriptorSet set,
+static void expand(const struct vdc_descriptor_update_template *t, VkDescriptorSet set,
                    const void *data, void *scratch)
 {
     VkWriteDescriptorSet *writes = scratch;
@@ -146,29 +146,29 @@ static void expand(const struct vd_descriptor_update_template *t, VkDescriptorSe
     }
 }
 
-static void pack(const struct vd_descriptor_update_template *t, VkDescriptorSet set,
+static void pack(const struct vdc_descriptor_update_template *t, VkDescriptorSet set,
                  const void *data, uint8_t *to)
 {
     for (uint32_t i = 0; i < t->entry_count; i++) {
         const VkDescriptorUpdateTemplateEntry *entry = &t->entries[i];
-        to = vd_descriptors_put(to, set, entry->dstBinding, entry->dstArrayElement,
-                                entry->descriptorCount, entry->descriptorType,
-                                (const uint8_t *)data + entry->offset, entry->stride);
+        to = vdc_descriptors_put(to, set, entry->dstBinding, entry->dstArrayElement,
+                                 entry->descriptorCount, entry->descriptorType,
+                                 (const uint8_t *)data + entry->offset, entry->stride);
     }
 }
 
 #define SMALL 4096
 
-VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSetWithTemplate(
+VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSetWithTemplate(
     VkDevice device, VkDescriptorSet descriptorSet,
     VkDescriptorUpdateTemplate descriptorUpdateTemplate, const void *pData)
 {
-    const struct vd_descriptor_update_template *t =
-        (const struct vd_descriptor_update_template *)descriptorUpdateTemplate;
-    uint8_t *to = vd_descriptors_begin(device, t->packed_size);
+    const struct vdc_descriptor_update_template *t =
+        (const struct vdc_descriptor_update_template *)descriptorUpdateTemplate;
+    uint8_t *to = vdc_descriptors_begin(device, t->packed_size);
     if (to) {
         pack(t, descriptorSet, pData, to);
-        vd_descriptors_end(device);
+        vdc_descriptors_end(device);
         return;
     }
     uint64_t small[SMALL / sizeof(uint64_t)];
@@ -176,39 +176,39 @@ VKAPI_ATTR void VKAPI_CALL vd_vkUpdateDescriptorSetWithTemplate(
     if (!scratch)
         return;
     expand(t, descriptorSet, pData, scratch);
-    vd_call_vkUpdateDescriptorSets(device, t->entry_count, scratch, 0, NULL);
+    vdc_call_vkUpdateDescriptorSets(device, t->entry_count, scratch, 0, NULL);
     if (scratch != small)
         free(scratch);
 }
 
-static void push(VkCommandBuffer commandBuffer, const struct vd_descriptor_update_template *t,
+static void push(VkCommandBuffer commandBuffer, const struct vdc_descriptor_update_template *t,
                  VkPipelineLayout layout, uint32_t set, const void *data)
 {
     uint64_t small[SMALL / sizeof(uint64_t)];
     void *scratch = t->scratch_size <= SMALL ? small : malloc(t->scratch_size);
     if (!scratch) {
-        ((struct vd_command_buffer *)commandBuffer)->error = VK_ERROR_OUT_OF_HOST_MEMORY;
+        ((struct vdc_command_buffer *)commandBuffer)->error = VK_ERROR_OUT_OF_HOST_MEMORY;
         return;
     }
     expand(t, VK_NULL_HANDLE, data, scratch);
-    vd_call_vkCmdPushDescriptorSet(commandBuffer, t->bind_point, layout, set, t->entry_count,
-                                   scratch);
+    vdc_call_vkCmdPushDescriptorSet(commandBuffer, t->bind_point, layout, set, t->entry_count,
+                                    scratch);
     if (scratch != small)
         free(scratch);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkCmdPushDescriptorSetWithTemplate(
+VKAPI_ATTR void VKAPI_CALL vdc_vkCmdPushDescriptorSetWithTemplate(
     VkCommandBuffer commandBuffer, VkDescriptorUpdateTemplate descriptorUpdateTemplate,
     VkPipelineLayout layout, uint32_t set, const void *pData)
 {
-    push(commandBuffer, (const struct vd_descriptor_update_template *)descriptorUpdateTemplate,
+    push(commandBuffer, (const struct vdc_descriptor_update_template *)descriptorUpdateTemplate,
          layout, set, pData);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkCmdPushDescriptorSetWithTemplate2(
+VKAPI_ATTR void VKAPI_CALL vdc_vkCmdPushDescriptorSetWithTemplate2(
     VkCommandBuffer commandBuffer, const VkPushDescriptorSetWithTemplateInfo *info)
 {
     push(commandBuffer,
-         (const struct vd_descriptor_update_template *)info->descriptorUpdateTemplate, info->layout,
-         info->set, info->pData);
+         (const struct vdc_descriptor_update_template *)info->descriptorUpdateTemplate,
+         info->layout, info->set, info->pData);
 }

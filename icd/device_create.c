@@ -11,23 +11,23 @@
 #include "private_data.h"
 #include "queue.h"
 
-static void device_destroy(struct vd_device *device)
+static void device_destroy(struct vdc_device *device)
 {
-    struct vd_instance *instance = device->base.instance;
+    struct vdc_instance *instance = device->base.instance;
     for (uint32_t i = 0; i < device->queue_count; i++)
         vdc_queue_finish(&device->queues[i]);
-    vd_id_free(instance, device->base.id);
-    vd_private_data_destroy(device->private_data);
-    vd_memo_finish(&device->buffers);
-    vd_memo_finish(&device->images);
-    vd_recordings_finish(&device->recordings);
+    vdc_id_free(instance, device->base.id);
+    vdc_private_data_destroy(device->private_data);
+    vdc_memo_finish(&device->buffers);
+    vdc_memo_finish(&device->images);
+    vdc_recordings_finish(&device->recordings);
     free(device->queues);
     free(device->extensions);
     free(device);
 }
 
 /* Marks what is enabled and leaves in `names` what the host must enable. */
-static VkResult choose_extensions(struct vd_device *device, const VkDeviceCreateInfo *info,
+static VkResult choose_extensions(struct vdc_device *device, const VkDeviceCreateInfo *info,
                                   const char **names, uint32_t *count)
 {
     *count = 0;
@@ -42,33 +42,33 @@ static VkResult choose_extensions(struct vd_device *device, const VkDeviceCreate
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
-                                                 const VkDeviceCreateInfo *pCreateInfo,
-                                                 const VkAllocationCallbacks *pAllocator,
-                                                 VkDevice *pDevice)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
+                                                  const VkDeviceCreateInfo *pCreateInfo,
+                                                  const VkAllocationCallbacks *pAllocator,
+                                                  VkDevice *pDevice)
 {
-    struct vd_physical_device *pd = (struct vd_physical_device *)handle;
-    struct vd_instance *instance = pd->base.instance;
+    struct vdc_physical_device *pd = (struct vdc_physical_device *)handle;
+    struct vdc_instance *instance = pd->base.instance;
     uint32_t queue_count = 0;
     for (uint32_t i = 0; i < pCreateInfo->queueCreateInfoCount; i++)
         queue_count += pCreateInfo->pQueueCreateInfos[i].queueCount;
     *pDevice = VK_NULL_HANDLE;
 
-    struct vd_device *device = calloc(1, sizeof(*device));
+    struct vdc_device *device = calloc(1, sizeof(*device));
     if (!device)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const uint64_t id = vd_id_new(instance, VD_TYPE_VkDevice, 0);
-    vd_dispatchable_init(&device->base, id, instance, device);
-    vd_memo_init(&device->buffers);
-    vd_memo_init(&device->images);
-    vd_recordings_init(&device->recordings);
+    const uint64_t id = vdc_id_new(instance, VD_TYPE_VkDevice, 0);
+    vdc_dispatchable_init(&device->base, id, instance, device);
+    vdc_memo_init(&device->buffers);
+    vdc_memo_init(&device->images);
+    vdc_recordings_init(&device->recordings);
     device->physical_device = pd;
     device->api_version = pd->properties.apiVersion < instance->api_version
                               ? pd->properties.apiVersion
                               : instance->api_version;
     device->extensions = calloc(VD_EXT_COUNT, sizeof(*device->extensions));
     device->queues = calloc(queue_count ? queue_count : 1, sizeof(*device->queues));
-    device->private_data = vd_private_data_create();
+    device->private_data = vdc_private_data_create();
     const char **names = calloc(pCreateInfo->enabledExtensionCount + 1, sizeof(*names));
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     bool created = false;
@@ -80,7 +80,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
         goto fail;
     info.ppEnabledExtensionNames = names;
     VkDevice out = (VkDevice)device;
-    result = vd_call_vkCreateDevice(handle, &info, pAllocator, &out);
+    result = vdc_call_vkCreateDevice(handle, &info, pAllocator, &out);
     if (result != VK_SUCCESS)
         goto fail;
     created = true;
@@ -98,50 +98,50 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDevice(VkPhysicalDevice handle,
     return VK_SUCCESS;
 fail:
     if (created)
-        vd_call_vkDestroyDevice((VkDevice)device, NULL);
+        vdc_call_vkDestroyDevice((VkDevice)device, NULL);
     free(names);
     device_destroy(device);
     return result;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyDevice(VkDevice handle,
-                                              const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDevice(VkDevice handle,
+                                               const VkAllocationCallbacks *pAllocator)
 {
     if (!handle)
         return;
-    vd_call_vkDestroyDevice(handle, pAllocator);
-    device_destroy((struct vd_device *)handle);
+    vdc_call_vkDestroyDevice(handle, pAllocator);
+    device_destroy((struct vdc_device *)handle);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceQueue2(VkDevice handle, const VkDeviceQueueInfo2 *info,
-                                                VkQueue *pQueue)
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetDeviceQueue2(VkDevice handle, const VkDeviceQueueInfo2 *info,
+                                                 VkQueue *pQueue)
 {
-    const struct vd_device *device = (const struct vd_device *)handle;
+    const struct vdc_device *device = (const struct vdc_device *)handle;
     *pQueue = VK_NULL_HANDLE;
     for (uint32_t i = 0; i < device->queue_count; i++) {
-        struct vd_queue *queue = &device->queues[i];
+        struct vdc_queue *queue = &device->queues[i];
         if (queue->family == info->queueFamilyIndex && queue->index == info->queueIndex &&
             queue->flags == info->flags)
             *pQueue = (VkQueue)queue;
     }
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetDeviceQueue(VkDevice device, uint32_t queueFamilyIndex,
-                                               uint32_t queueIndex, VkQueue *pQueue)
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetDeviceQueue(VkDevice device, uint32_t queueFamilyIndex,
+                                                uint32_t queueIndex, VkQueue *pQueue)
 {
     const VkDeviceQueueInfo2 info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
         .queueFamilyIndex = queueFamilyIndex,
         .queueIndex = queueIndex,
     };
-    vd_vkGetDeviceQueue2(device, &info, pQueue);
+    vdc_vkGetDeviceQueue2(device, &info, pQueue);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkDeviceWaitIdle(VkDevice handle)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkDeviceWaitIdle(VkDevice handle)
 {
-    struct vd_device *device = (struct vd_device *)handle;
-    VkResult result = vd_device_status(device);
+    struct vdc_device *device = (struct vdc_device *)handle;
+    VkResult result = vdc_device_status(device);
     for (uint32_t i = 0; i < device->queue_count && result == VK_SUCCESS; i++)
-        result = vd_vkQueueWaitIdle((VkQueue)&device->queues[i]);
+        result = vdc_vkQueueWaitIdle((VkQueue)&device->queues[i]);
     return result;
 }

@@ -27,8 +27,8 @@
 #define VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT 8 /* headers before 1.4.363 do not know it */
 #endif
 
-struct vd_device_memory {
-    struct vd_shm_part part;
+struct vdc_device_memory {
+    struct vdc_shm_part part;
     uint64_t size;
     bool coherent;
     void *pages;  /* the application's, which are the part, too; NULL: none */
@@ -36,14 +36,14 @@ struct vd_device_memory {
     uint64_t placed_size;
 };
 
-static struct vd_device_memory *memory_of(VkDevice device, VkDeviceMemory memory)
+static struct vdc_device_memory *memory_of(VkDevice device, VkDeviceMemory memory)
 {
-    return vd_id_object(vd_instance_of(device), (uint64_t)memory);
+    return vdc_id_object(vdc_instance_of(device), (uint64_t)memory);
 }
 
-const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDeviceMemory memory)
+const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkDeviceMemory memory)
 {
-    const struct vd_device_memory *m = memory_of((VkDevice)device, memory);
+    const struct vdc_device_memory *m = memory_of((VkDevice)device, memory);
     return m && m->part.block ? &m->part : NULL;
 }
 
@@ -118,63 +118,63 @@ static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
                           const VkImportMemoryFdInfoKHR *import, VkDeviceMemory *memory)
 {
     uint32_t id;
-    VkResult result = vdc_link_fd_give(&vd_instance_of(device)->connection->link, import->fd, &id);
+    VkResult result = vdc_link_fd_give(&vdc_instance_of(device)->connection->link, import->fd, &id);
     if (result != VK_SUCCESS)
         return result;
-    VkBaseOutStructure *chain = vd_chain_copy(info->pNext);
+    VkBaseOutStructure *chain = vdc_chain_copy(info->pNext);
     if (!chain)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (VkBaseOutStructure *out = chain; out; out = out->pNext)
         if (out->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR)
             ((VkImportMemoryFdInfoKHR *)out)->fd = (int)id;
     info->pNext = chain;
-    result = vd_call_vkAllocateMemory(device, info, NULL, memory);
+    result = vdc_call_vkAllocateMemory(device, info, NULL, memory);
     free(chain);
     return result;
 }
 
 /* Lets go of what is behind memory. */
-static void release(struct vd_instance *instance, struct vd_device_memory *memory)
+static void release(struct vdc_instance *instance, struct vdc_device_memory *memory)
 {
     if (memory->pages)
-        vd_host_pages_unshare(memory->pages, memory->part.size);
-    vd_shm_pool_free(instance->memory, &memory->part);
+        vdc_host_pages_unshare(memory->pages, memory->part.size);
+    vdc_shm_pool_free(instance->memory, &memory->part);
     free(memory);
 }
 
 /* The descriptor stays the application's until the import has succeeded. */
-static VkResult import_file(struct vd_instance *instance, int fd, uint64_t offset, uint64_t size,
-                            struct vd_shm_part *part)
+static VkResult import_file(struct vdc_instance *instance, int fd, uint64_t offset, uint64_t size,
+                            struct vdc_shm_part *part)
 {
     const int ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (ours < 0)
         return errno == EBADF ? VK_ERROR_INVALID_EXTERNAL_HANDLE : VK_ERROR_TOO_MANY_OBJECTS;
-    const VkResult result = vd_shm_pool_import(instance->memory, ours, offset, size, part);
+    const VkResult result = vdc_shm_pool_import(instance->memory, ours, offset, size, part);
     if (result != VK_SUCCESS)
         close(ours);
     return result;
 }
 
-static VkResult import_pages(struct vd_instance *instance, void *pages, uint64_t size,
-                             struct vd_device_memory *memory)
+static VkResult import_pages(struct vdc_instance *instance, void *pages, uint64_t size,
+                             struct vdc_device_memory *memory)
 {
     int file;
-    VkResult result = vd_host_pages_share(pages, size, &file);
+    VkResult result = vdc_host_pages_share(pages, size, &file);
     if (result != VK_SUCCESS)
         return result;
     result = import_file(instance, file, (uintptr_t)pages, size, &memory->part);
     if (result == VK_SUCCESS)
         memory->pages = pages;
     else
-        vd_host_pages_unshare(pages, size);
+        vdc_host_pages_unshare(pages, size);
     return result;
 }
 
 /* Memory of a type that the host imports. */
-static VkResult create(struct vd_instance *instance, uint64_t size, const struct sharing *sharing,
-                       struct vd_device_memory **out)
+static VkResult create(struct vdc_instance *instance, uint64_t size, const struct sharing *sharing,
+                       struct vdc_device_memory **out)
 {
-    struct vd_device_memory *memory = calloc(1, sizeof(*memory));
+    struct vdc_device_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     VkResult result;
@@ -183,9 +183,9 @@ static VkResult create(struct vd_instance *instance, uint64_t size, const struct
     else if (sharing->host)
         result = import_pages(instance, sharing->host->pHostPointer, size, memory);
     else if (sharing->types)
-        result = vd_shm_pool_alloc_file(instance->memory, size, &memory->part);
+        result = vdc_shm_pool_alloc_file(instance->memory, size, &memory->part);
     else
-        result = vd_shm_pool_alloc(instance->memory, size, &memory->part);
+        result = vdc_shm_pool_alloc(instance->memory, size, &memory->part);
     if (result == VK_SUCCESS)
         *out = memory;
     else
@@ -194,27 +194,27 @@ static VkResult create(struct vd_instance *instance, uint64_t size, const struct
 }
 
 /* Why memory of a type that the host imports, or of another, can not be shared so; NULL: it can. */
-static const char *mismatch(const struct vd_physical_device *pd, bool imported,
+static const char *mismatch(const struct vdc_physical_device *pd, bool imported,
                             const struct sharing *sharing)
 {
     if (sharing->host && !imported)
         return "is the host's, and takes no pages of the application";
     if (sharing->types && imported &&
-        vd_physical_device_backing(pd, sharing->types) != VD_BACKING_CLIENT)
+        vdc_physical_device_backing(pd, sharing->types) != VDC_BACKING_CLIENT)
         return "is the client's, which has no such descriptor";
     return NULL;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
-                                                   const VkMemoryAllocateInfo *pAllocateInfo,
-                                                   const VkAllocationCallbacks *pAllocator,
-                                                   VkDeviceMemory *pMemory)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
+                                                    const VkMemoryAllocateInfo *pAllocateInfo,
+                                                    const VkAllocationCallbacks *pAllocator,
+                                                    VkDeviceMemory *pMemory)
 {
-    struct vd_device *device = (struct vd_device *)handle;
-    const struct vd_physical_device *pd = device->physical_device;
-    struct vd_instance *instance = device->base.instance;
+    struct vdc_device *device = (struct vdc_device *)handle;
+    const struct vdc_physical_device *pd = device->physical_device;
+    struct vdc_instance *instance = device->base.instance;
     const VkMemoryType *shown = &pd->memory.memoryTypes[pAllocateInfo->memoryTypeIndex];
-    const struct vd_memory_type type = pd->memory_types[pAllocateInfo->memoryTypeIndex];
+    const struct vdc_memory_type type = pd->memory_types[pAllocateInfo->memoryTypeIndex];
     if (pAllocateInfo->allocationSize > pd->memory.memoryHeaps[shown->heapIndex].size)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     VkMemoryAllocateInfo info = *pAllocateInfo;
@@ -227,7 +227,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                                           : VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     VkResult result;
-    struct vd_device_memory *memory = NULL;
+    struct vdc_device_memory *memory = NULL;
     if (type.imported) {
         const uint64_t align = pd->data->import_alignment - UINT64_C(1);
         info.allocationSize = (info.allocationSize + align) & ~align;
@@ -253,14 +253,14 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
                 (void *)(uintptr_t)vd_shm_pointer(memory->part.shm, memory->part.offset),
         };
         info.pNext = &import;
-        result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
+        result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
     } else if (sharing.fd) {
         result = import_fd(handle, &info, sharing.fd, pMemory);
     } else {
-        result = vd_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
+        result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
     }
     if (result == VK_SUCCESS) {
-        vd_id_set_object(instance, (uint64_t)*pMemory, memory);
+        vdc_id_set_object(instance, (uint64_t)*pMemory, memory);
         if (sharing.fd)
             close(sharing.fd->fd); /* an import takes what it is given */
     } else if (memory) {
@@ -269,7 +269,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAllocateMemory(VkDevice handle,
     return result;
 }
 
-static void unplace(struct vd_device_memory *memory, bool reserve)
+static void unplace(struct vdc_device_memory *memory, bool reserve)
 {
     if (!memory->placed)
         return;
@@ -281,28 +281,28 @@ static void unplace(struct vd_device_memory *memory, bool reserve)
     memory->placed = NULL;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkFreeMemory(VkDevice device, VkDeviceMemory handle,
-                                           const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkFreeMemory(VkDevice device, VkDeviceMemory handle,
+                                            const VkAllocationCallbacks *pAllocator)
 {
     if (!handle)
         return;
-    struct vd_device_memory *memory = memory_of(device, handle);
+    struct vdc_device_memory *memory = memory_of(device, handle);
     /* Answered: once this returns, the driver no longer touches the pages. */
-    vd_call_vkFreeMemory(device, handle, pAllocator);
+    vdc_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {
         unplace(memory, false);
-        release(vd_instance_of(device), memory);
+        release(vdc_instance_of(device), memory);
     }
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryHostPointerPropertiesEXT(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetMemoryHostPointerPropertiesEXT(
     VkDevice handle, VkExternalMemoryHandleTypeFlagBits handleType, const void *pHostPointer,
     VkMemoryHostPointerPropertiesEXT *pMemoryHostPointerProperties)
 {
-    const struct vd_physical_device *pd = ((struct vd_device *)handle)->physical_device;
+    const struct vdc_physical_device *pd = ((struct vdc_device *)handle)->physical_device;
     pMemoryHostPointerProperties->memoryTypeBits = 0;
     if (handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT ||
-        !vd_host_pages_shareable(pHostPointer, 1))
+        !vdc_host_pages_shareable(pHostPointer, 1))
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
         if (pd->memory_types[i].imported)
@@ -310,56 +310,57 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryHostPointerPropertiesEXT(
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetMemoryFdKHR(VkDevice device,
-                                                   const VkMemoryGetFdInfoKHR *pGetFdInfo, int *pFd)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetMemoryFdKHR(VkDevice device,
+                                                    const VkMemoryGetFdInfoKHR *pGetFdInfo,
+                                                    int *pFd)
 {
-    const struct vd_device_memory *memory = memory_of(device, pGetFdInfo->memory);
+    const struct vdc_device_memory *memory = memory_of(device, pGetFdInfo->memory);
     if (memory) {
         *pFd = fcntl(memory->part.fd, F_DUPFD_CLOEXEC, 0);
         return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
     int id = 0;
-    const VkResult result = vd_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
+    const VkResult result = vdc_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
     return result == VK_SUCCESS
-               ? vdc_link_fd_take(&vd_instance_of(device)->connection->link, (uint32_t)id, pFd)
+               ? vdc_link_fd_take(&vdc_instance_of(device)->connection->link, (uint32_t)id, pFd)
                : result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBits handleType,
-                              int fd, VkMemoryFdPropertiesKHR *pMemoryFdProperties)
+vdc_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBits handleType,
+                               int fd, VkMemoryFdPropertiesKHR *pMemoryFdProperties)
 {
     uint32_t id;
-    VkResult result = vdc_link_fd_give(&vd_instance_of(device)->connection->link, fd, &id);
+    VkResult result = vdc_link_fd_give(&vdc_instance_of(device)->connection->link, fd, &id);
     if (result != VK_SUCCESS)
         return result;
-    result = vd_call_vkGetMemoryFdPropertiesKHR(device, handleType, (int)id, pMemoryFdProperties);
+    result = vdc_call_vkGetMemoryFdPropertiesKHR(device, handleType, (int)id, pMemoryFdProperties);
     if (result == VK_SUCCESS)
         pMemoryFdProperties->memoryTypeBits =
-            vd_memory_bits(((struct vd_device *)device)->physical_device,
-                           pMemoryFdProperties->memoryTypeBits, VD_BACKING_HOST);
+            vdc_memory_bits(((struct vdc_device *)device)->physical_device,
+                            pMemoryFdProperties->memoryTypeBits, VDC_BACKING_HOST);
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory(VkDevice device, VkDeviceMemory handle,
-                                              VkDeviceSize offset, VkDeviceSize size,
-                                              VkMemoryMapFlags flags, void **ppData)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory(VkDevice device, VkDeviceMemory handle,
+                                               VkDeviceSize offset, VkDeviceSize size,
+                                               VkMemoryMapFlags flags, void **ppData)
 {
-    return vd_vkMapMemory2(device,
-                           &(VkMemoryMapInfo){
-                               .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_INFO,
-                               .flags = flags,
-                               .memory = handle,
-                               .offset = offset,
-                               .size = size,
-                           },
-                           ppData);
+    return vdc_vkMapMemory2(device,
+                            &(VkMemoryMapInfo){
+                                .sType = VK_STRUCTURE_TYPE_MEMORY_MAP_INFO,
+                                .flags = flags,
+                                .memory = handle,
+                                .offset = offset,
+                                .size = size,
+                            },
+                            ppData);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMapInfo *info,
-                                               void **ppData)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory2(VkDevice device, const VkMemoryMapInfo *info,
+                                                void **ppData)
 {
-    struct vd_device_memory *memory = memory_of(device, info->memory);
+    struct vdc_device_memory *memory = memory_of(device, info->memory);
     *ppData = NULL;
     if (!memory || !memory->part.map)
         return VK_ERROR_MEMORY_MAP_FAILED;
@@ -384,16 +385,16 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkMapMemory2(VkDevice device, const VkMemoryMa
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkUnmapMemory(VkDevice device, VkDeviceMemory handle)
+VKAPI_ATTR void VKAPI_CALL vdc_vkUnmapMemory(VkDevice device, VkDeviceMemory handle)
 {
-    struct vd_device_memory *memory = memory_of(device, handle);
+    struct vdc_device_memory *memory = memory_of(device, handle);
     if (memory)
         unplace(memory, false);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkUnmapMemory2(VkDevice device, const VkMemoryUnmapInfo *info)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkUnmapMemory2(VkDevice device, const VkMemoryUnmapInfo *info)
 {
-    struct vd_device_memory *memory = memory_of(device, info->memory);
+    struct vdc_device_memory *memory = memory_of(device, info->memory);
     if (memory)
         unplace(memory, info->flags & VK_MEMORY_UNMAP_RESERVE_BIT_EXT);
     return VK_SUCCESS;
@@ -403,25 +404,25 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkUnmapMemory2(VkDevice device, const VkMemory
 static bool any_incoherent(VkDevice device, uint32_t count, const VkMappedMemoryRange *ranges)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const struct vd_device_memory *memory = memory_of(device, ranges[i].memory);
+        const struct vdc_device_memory *memory = memory_of(device, ranges[i].memory);
         if (memory && !memory->coherent)
             return true;
     }
     return false;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkFlushMappedMemoryRanges(VkDevice device, uint32_t count,
-                                                            const VkMappedMemoryRange *ranges)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkFlushMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                             const VkMappedMemoryRange *ranges)
 {
     return any_incoherent(device, count, ranges)
-               ? vd_call_vkFlushMappedMemoryRanges(device, count, ranges)
+               ? vdc_call_vkFlushMappedMemoryRanges(device, count, ranges)
                : VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkInvalidateMappedMemoryRanges(VkDevice device, uint32_t count,
-                                                                 const VkMappedMemoryRange *ranges)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkInvalidateMappedMemoryRanges(VkDevice device, uint32_t count,
+                                                                  const VkMappedMemoryRange *ranges)
 {
     return any_incoherent(device, count, ranges)
-               ? vd_call_vkInvalidateMappedMemoryRanges(device, count, ranges)
+               ? vdc_call_vkInvalidateMappedMemoryRanges(device, count, ranges)
                : VK_SUCCESS;
 }

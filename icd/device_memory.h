@@ -6,6 +6,6 @@
 
 /* The shared memory behind host-visible memory, NULL for memory that only the host has. Owned by
  * the VkDeviceMemory. */
-const struct vd_shm_part *vd_device_memory_part(struct vd_device *device, VkDeviceMemory memory);
+const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkDeviceMemory memory);
 
 #endif

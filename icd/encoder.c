@@ -3,48 +3,49 @@
 
 #include "instance.h"
 
-bool vdc_enc_crosses(const struct vd_encoder *e, VkStructureType type)
+bool vdc_enc_crosses(const struct vdc_encoder *e, VkStructureType type)
 {
     return vdc_peer_knows_struct(&e->instance->peer, type);
 }
 
-uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
-                       uint64_t count, size_t stride)
+uint32_t vdc_enc_gather(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
+                        uint64_t count, size_t stride)
 {
     if (stride == element || count < 2)
-        return vd_enc_copy(e, where, from, element, count);
+        return vdc_enc_copy(e, where, from, element, count);
     uint32_t at = 0;
     if (from) {
-        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vdc_enc_reserve(e, element * count);
         for (uint64_t i = 0; at && i < count; i++)
             memcpy(e->base + at + i * element, (const char *)from + i * stride, element);
     }
-    vd_enc_put64(e, where, at);
+    vdc_enc_put64(e, where, at);
     return at;
 }
 
-void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text)
+void vdc_enc_string(struct vdc_encoder *e, uint32_t where, const char *text)
 {
-    vd_enc_copy(e, where, text, 1, text ? strlen(text) + 1 : 0);
+    vdc_enc_copy(e, where, text, 1, text ? strlen(text) + 1 : 0);
 }
 
-void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *texts, uint64_t count)
+void vdc_enc_strings(struct vdc_encoder *e, uint32_t where, const char *const *texts,
+                     uint64_t count)
 {
-    const uint32_t list = vd_enc_copy(e, where, texts, 8, count);
+    const uint32_t list = vdc_enc_copy(e, where, texts, 8, count);
     for (uint32_t i = 0; list && i < count; i++)
-        vd_enc_string(e, list + i * 8, texts[i]);
+        vdc_enc_string(e, list + i * 8, texts[i]);
 }
 
-void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *handles,
-                          uint64_t count)
+void vdc_enc_dispatchables(struct vdc_encoder *e, uint32_t where, const void *const *handles,
+                           uint64_t count)
 {
-    const uint32_t list = vd_enc_copy(e, where, handles, 8, count);
+    const uint32_t list = vdc_enc_copy(e, where, handles, 8, count);
     for (uint32_t i = 0; list && i < count; i++)
-        vd_enc_put64(e, list + i * 8, vd_id_of(handles[i]));
+        vdc_enc_put64(e, list + i * 8, vdc_id_of(handles[i]));
 }
 
 /* What comes back is echoed from its first byte on. */
-static void mark_echo(struct vd_encoder *e, uint32_t at)
+static void mark_echo(struct vdc_encoder *e, uint32_t at)
 {
     if (!e->echo)
         e->echo = at;
@@ -54,42 +55,42 @@ static void mark_echo(struct vd_encoder *e, uint32_t at)
 #define SHARE_MIN (16u << 10)
 
 /* False: there is no memory to share, or nothing that may be. */
-static bool share_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size,
+static bool share_sized(struct vdc_encoder *e, uint32_t where, const void *from, uint64_t size,
                         bool back)
 {
-    struct vd_share *share = e->ops->share ? e->ops->share(e, size) : NULL;
+    struct vdc_share *share = e->ops->share ? e->ops->share(e, size) : NULL;
     if (!share)
         return false;
-    const uint32_t at = vd_enc_reserve(e, 16);
-    vd_enc_put64(e, where, at);
+    const uint32_t at = vdc_enc_reserve(e, 16);
+    vdc_enc_put64(e, where, at);
     if (!at)
         return true;
-    vd_enc_put64(e, at, size | VD_SIZED_SHARED);
-    vd_enc_put64(e, at + 8, share->pointer);
+    vdc_enc_put64(e, at, size | VD_SIZED_SHARED);
+    vdc_enc_put64(e, at + 8, share->pointer);
     if (!back)
         memcpy(share->part.map, from, size);
     return true;
 }
 
-void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back,
-                  bool share)
+void vdc_enc_sized(struct vdc_encoder *e, uint32_t where, const void *from, uint64_t size,
+                   bool back, bool share)
 {
     uint32_t at = 0;
     if (share && from && size >= SHARE_MIN && share_sized(e, where, from, size, back))
         return;
     if (from && size)
-        at = size > VD_RECORD_MAX - 8 ? (e->failed = true, 0) : vd_enc_reserve(e, 8 + size);
-    vd_enc_put64(e, where, at);
+        at = size > VD_RECORD_MAX - 8 ? (e->failed = true, 0) : vdc_enc_reserve(e, 8 + size);
+    vdc_enc_put64(e, where, at);
     if (!at)
         return;
-    vd_enc_put64(e, at, size);
+    vdc_enc_put64(e, at, size);
     memcpy(e->base + at + 8, from, size);
     if (back)
         mark_echo(e, at);
 }
 
-void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
-                uint64_t count)
+void vdc_enc_out(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
+                 uint64_t count)
 {
     uint64_t pointer = 0;
     if (to) {
@@ -100,44 +101,44 @@ void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t ele
             e->out_size += (uint32_t)vd_align(element * count);
         }
     }
-    vd_enc_put64(e, where, pointer);
+    vdc_enc_put64(e, where, pointer);
 }
 
-void vd_enc_inout(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
-                  uint64_t count)
+void vdc_enc_inout(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
+                   uint64_t count)
 {
-    const uint32_t at = vd_enc_copy(e, where, from, element, count);
+    const uint32_t at = vdc_enc_copy(e, where, from, element, count);
     if (at)
         mark_echo(e, at);
 }
 
-uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
-                      uint64_t count)
+uint32_t vdc_enc_shape(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
+                       uint64_t count)
 {
     uint32_t at = 0;
     if (to) {
-        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vdc_enc_reserve(e, element * count);
         if (at) {
-            vd_enc_zero(e, at, element * count);
+            vdc_enc_zero(e, at, element * count);
             mark_echo(e, at);
         }
     }
-    vd_enc_put64(e, where, at);
+    vdc_enc_put64(e, where, at);
     return at;
 }
 
-void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t type, uint64_t count,
-                uint64_t pool)
+void vdc_enc_new(struct vdc_encoder *e, uint32_t where, const void *to, uint8_t type,
+                 uint64_t count, uint64_t pool)
 {
-    const uint32_t at = to && count <= VD_RECORD_MAX ? vd_enc_reserve(e, 8 * count) : 0;
-    vd_enc_put64(e, where, at);
+    const uint32_t at = to && count <= VD_RECORD_MAX ? vdc_enc_reserve(e, 8 * count) : 0;
+    vdc_enc_put64(e, where, at);
     if (to && !at)
         e->failed = true;
     for (uint32_t i = 0; at && i < count; i++) {
-        const uint64_t id = e->failed ? 0 : vd_id_new(e->instance, type, pool);
+        const uint64_t id = e->failed ? 0 : vdc_id_new(e->instance, type, pool);
         if (!id)
             e->failed = true;
-        vd_enc_put64(e, at + i * 8, id);
+        vdc_enc_put64(e, at + i * 8, id);
     }
     if (at) {
         e->news = at;
@@ -146,20 +147,21 @@ void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t ty
     }
 }
 
-void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
-                              uint64_t count)
+void vdc_enc_new_dispatchables(struct vdc_encoder *e, uint32_t where, const void *const *objects,
+                               uint64_t count)
 {
-    vd_enc_dispatchables(e, where, objects, count);
+    vdc_enc_dispatchables(e, where, objects, count);
 }
 
-const void *vd_fill_echo(const struct vd_fill *f, uint32_t at, size_t size)
+const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, size_t size)
 {
     if (!f->echo_from || at < f->echo_from || at + size > f->record_size)
         return NULL;
     return f->echo + (at - f->echo_from);
 }
 
-void vd_fill_out(const struct vd_fill *f, uint32_t where, void *to, size_t element, uint64_t count)
+void vdc_fill_out(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
+                  uint64_t count)
 {
     uint64_t pointer;
     memcpy(&pointer, f->record + where, sizeof(pointer));
@@ -170,31 +172,31 @@ void vd_fill_out(const struct vd_fill *f, uint32_t where, void *to, size_t eleme
         memcpy(to, f->out + at, element * count);
 }
 
-void vd_fill_inout(const struct vd_fill *f, uint32_t where, void *to, size_t element,
-                   uint64_t count)
+void vdc_fill_inout(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
+                    uint64_t count)
 {
-    const uint32_t at = vd_fill_pointer(f, where);
-    const void *from = at && to ? vd_fill_echo(f, at, element * count) : NULL;
+    const uint32_t at = vdc_fill_pointer(f, where);
+    const void *from = at && to ? vdc_fill_echo(f, at, element * count) : NULL;
     if (from)
         memcpy(to, from, element * count);
 }
 
-void vd_fill_sized(const struct vd_fill *f, uint32_t where, void *to)
+void vdc_fill_sized(const struct vdc_fill *f, uint32_t where, void *to)
 {
-    const uint32_t at = vd_fill_pointer(f, where);
+    const uint32_t at = vdc_fill_pointer(f, where);
     if (!at || !to)
         return;
-    const uint64_t size = vd_fill_asked64(f, at);
+    const uint64_t size = vdc_fill_asked64(f, at);
     if (size & VD_SIZED_SHARED) {
-        const uint64_t pointer = vd_fill_asked64(f, at + 8);
-        const struct vd_share *share = f->shares;
+        const uint64_t pointer = vdc_fill_asked64(f, at + 8);
+        const struct vdc_share *share = f->shares;
         while (share && share->pointer != pointer)
             share = share->next;
         if (share && f->result >= 0)
             memcpy(to, share->part.map, size & ~VD_SIZED_SHARED);
         return;
     }
-    const void *from = vd_fill_echo(f, at + 8, size);
+    const void *from = vdc_fill_echo(f, at + 8, size);
     if (from)
         memcpy(to, from, size);
 }

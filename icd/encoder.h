@@ -19,19 +19,19 @@
 #include "object.h"
 #include "shm_pool.h"
 
-struct vd_encoder;
-struct vd_share;
+struct vdc_encoder;
+struct vdc_share;
 
 /* What calls and recorded command buffers do in ways of their own. */
-struct vd_encoder_ops {
+struct vdc_encoder_ops {
     /* Makes room for `capacity` bytes from base, moving the record; false when it cannot. */
-    bool (*grow)(struct vd_encoder *e, uint64_t capacity);
+    bool (*grow)(struct vdc_encoder *e, uint64_t capacity);
     /* Memory beside the record, until the call has ended; NULL: no memory. NULL for records that
      * outlive the call: they share nothing. */
-    struct vd_share *(*share)(struct vd_encoder *e, uint64_t size);
+    struct vdc_share *(*share)(struct vdc_encoder *e, uint64_t size);
 };
 
-struct vd_encoder {
+struct vdc_encoder {
     uint8_t *base;     /* start of the record */
     uint32_t size;     /* bytes written so far */
     uint32_t capacity; /* bytes available from base */
@@ -41,31 +41,31 @@ struct vd_encoder {
     uint32_t news;     /* where the ids of new handles stand */
     uint32_t new_count;
     bool failed; /* out of memory, or over VD_RECORD_MAX: the record is not sent */
-    const struct vd_encoder_ops *ops;
-    struct vd_instance *instance;
-    struct vd_device *device; /* NULL at instance level */
+    const struct vdc_encoder_ops *ops;
+    struct vdc_instance *instance;
+    struct vdc_device *device; /* NULL at instance level */
 };
 
-static inline void vd_enc_put32(struct vd_encoder *e, uint32_t at, uint32_t value)
+static inline void vdc_enc_put32(struct vdc_encoder *e, uint32_t at, uint32_t value)
 {
     memcpy(e->base + at, &value, sizeof(value));
 }
 
-static inline void vd_enc_put64(struct vd_encoder *e, uint32_t at, uint64_t value)
+static inline void vdc_enc_put64(struct vdc_encoder *e, uint32_t at, uint64_t value)
 {
     memcpy(e->base + at, &value, sizeof(value));
 }
 
-static inline void vd_enc_zero(struct vd_encoder *e, uint32_t at, size_t size)
+static inline void vdc_enc_zero(struct vdc_encoder *e, uint32_t at, size_t size)
 {
     memset(e->base + at, 0, size);
 }
 
 /* Whether a struct of a chain is one that the server knows, too; else it stays here. */
-bool vdc_enc_crosses(const struct vd_encoder *e, VkStructureType type);
+bool vdc_enc_crosses(const struct vdc_encoder *e, VkStructureType type);
 
 /* Appends `size` bytes; returns their offset, or 0. Only the padding behind them is zeroed. */
-static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
+static inline uint32_t vdc_enc_reserve(struct vdc_encoder *e, uint64_t size)
 {
     const uint64_t end = e->size + ((size + 7) & ~UINT64_C(7));
     if (size > VD_RECORD_MAX || end > VD_RECORD_MAX ||
@@ -75,73 +75,74 @@ static inline uint32_t vd_enc_reserve(struct vd_encoder *e, uint64_t size)
     }
     const uint32_t at = e->size;
     if (size & 7)
-        vd_enc_put64(e, (uint32_t)end - 8, 0);
+        vdc_enc_put64(e, (uint32_t)end - 8, 0);
     e->size = (uint32_t)end;
     return at;
 }
 
 /* Copies an array behind the record and points the member at `where` to it. Returns the offset of
  * the copy; 0, with a NULL pointer written, for no array (NULL, no elements) or on failure. */
-static inline uint32_t vd_enc_copy(struct vd_encoder *e, uint32_t where, const void *from,
-                                   size_t element, uint64_t count)
+static inline uint32_t vdc_enc_copy(struct vdc_encoder *e, uint32_t where, const void *from,
+                                    size_t element, uint64_t count)
 {
     uint32_t at = 0;
     if (from && count) {
-        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vd_enc_reserve(e, element * count);
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vdc_enc_reserve(e, element * count);
         if (at)
             memcpy(e->base + at, from, element * count);
     }
-    vd_enc_put64(e, where, at);
+    vdc_enc_put64(e, where, at);
     return at;
 }
 
 /* The same of an array whose elements lie `stride` bytes apart. */
-uint32_t vd_enc_gather(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
-                       uint64_t count, size_t stride);
-void vd_enc_string(struct vd_encoder *e, uint32_t where, const char *text);
-void vd_enc_strings(struct vd_encoder *e, uint32_t where, const char *const *texts, uint64_t count);
+uint32_t vdc_enc_gather(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
+                        uint64_t count, size_t stride);
+void vdc_enc_string(struct vdc_encoder *e, uint32_t where, const char *text);
+void vdc_enc_strings(struct vdc_encoder *e, uint32_t where, const char *const *texts,
+                     uint64_t count);
 /* An array of dispatchable handles, as ids. */
-void vd_enc_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *handles,
-                          uint64_t count);
+void vdc_enc_dispatchables(struct vdc_encoder *e, uint32_t where, const void *const *handles,
+                           uint64_t count);
 /* Memory whose length only the client knows: a u64 of it, then the bytes. `back`: it returns.
  * `share`: much of it goes by way of shared memory, whose first contents are of no interest to what
  * returns. */
-void vd_enc_sized(struct vd_encoder *e, uint32_t where, const void *from, uint64_t size, bool back,
-                  bool share);
+void vdc_enc_sized(struct vdc_encoder *e, uint32_t where, const void *from, uint64_t size,
+                   bool back, bool share);
 /* Output: a place in the reply. `to` only says whether it is wanted: room for nothing is more than
  * NULL, which asks how much there is. */
-void vd_enc_out(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
-                uint64_t count);
+void vdc_enc_out(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
+                 uint64_t count);
 /* Sent and returned. */
-void vd_enc_inout(struct vd_encoder *e, uint32_t where, const void *from, size_t element,
-                  uint64_t count);
+void vdc_enc_inout(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
+                   uint64_t count);
 /* Structs that return: zeroed, for the caller to write what the server must know. */
-uint32_t vd_enc_shape(struct vd_encoder *e, uint32_t where, const void *to, size_t element,
-                      uint64_t count);
+uint32_t vdc_enc_shape(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
+                       uint64_t count);
 /* Handles that the call creates: new ids, children of `pool` (0: none). Once in a record. */
-void vd_enc_new(struct vd_encoder *e, uint32_t where, const void *to, uint8_t type, uint64_t count,
-                uint64_t pool);
+void vdc_enc_new(struct vdc_encoder *e, uint32_t where, const void *to, uint8_t type,
+                 uint64_t count, uint64_t pool);
 /* The same for dispatchable objects, which the client made before. */
-void vd_enc_new_dispatchables(struct vd_encoder *e, uint32_t where, const void *const *objects,
-                              uint64_t count);
+void vdc_enc_new_dispatchables(struct vdc_encoder *e, uint32_t where, const void *const *objects,
+                               uint64_t count);
 
-struct vd_share {
-    struct vd_share *next;
+struct vdc_share {
+    struct vdc_share *next;
     uint64_t pointer; /* vd_shm_pointer() */
-    struct vd_shm_part part;
+    struct vdc_shm_part part;
 };
 
 /* Sizes that the registry does not state; see policy.toml. */
-uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,
-                           const VkImageSubresourceLayers *subresource, const VkExtent3D *extent);
-bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent);
-uint64_t vd_descriptor_capture_size(struct vd_encoder *e);
+uint64_t vdc_host_copy_size(struct vdc_encoder *e, uint32_t row_length, uint32_t image_height,
+                            const VkImageSubresourceLayers *subresource, const VkExtent3D *extent);
+bool vdc_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent);
+uint64_t vdc_descriptor_capture_size(struct vdc_encoder *e);
 /* Of a VD_TYPE_VkTensorARM or VD_TYPE_VkTensorViewARM. */
-uint64_t vd_tensor_capture_size(struct vd_encoder *e, uint32_t type);
-uint64_t vd_group_capture_size(struct vd_encoder *e);
+uint64_t vdc_tensor_capture_size(struct vdc_encoder *e, uint32_t type);
+uint64_t vdc_group_capture_size(struct vdc_encoder *e);
 
 /* What came back: the record as it was sent, and the reply. */
-struct vd_fill {
+struct vdc_fill {
     const uint8_t *record;
     uint32_t record_size;
     const uint8_t *out;
@@ -149,24 +150,24 @@ struct vd_fill {
     const uint8_t *echo; /* the record's bytes from echo_from on */
     uint32_t echo_from;
     VkResult result;
-    const struct vd_share *shares; /* what went by way of shared memory */
+    const struct vdc_share *shares; /* what went by way of shared memory */
 };
 
-static inline uint32_t vd_fill_pointer(const struct vd_fill *f, uint32_t where)
+static inline uint32_t vdc_fill_pointer(const struct vdc_fill *f, uint32_t where)
 {
     uint64_t pointer;
     memcpy(&pointer, f->record + where, sizeof(pointer));
     return (uint32_t)pointer;
 }
 
-static inline VkStructureType vd_fill_stype(const struct vd_fill *f, uint32_t at)
+static inline VkStructureType vdc_fill_stype(const struct vdc_fill *f, uint32_t at)
 {
     VkStructureType type;
     memcpy(&type, f->record + at, sizeof(type));
     return type;
 }
 
-static inline uint64_t vd_fill_asked32(const struct vd_fill *f, uint32_t where)
+static inline uint64_t vdc_fill_asked32(const struct vdc_fill *f, uint32_t where)
 {
     uint32_t n = 0;
     if (where)
@@ -174,7 +175,7 @@ static inline uint64_t vd_fill_asked32(const struct vd_fill *f, uint32_t where)
     return n;
 }
 
-static inline uint64_t vd_fill_asked64(const struct vd_fill *f, uint32_t where)
+static inline uint64_t vdc_fill_asked64(const struct vdc_fill *f, uint32_t where)
 {
     uint64_t n = 0;
     if (where)
@@ -184,7 +185,7 @@ static inline uint64_t vd_fill_asked64(const struct vd_fill *f, uint32_t where)
 
 /* Elements to copy: as many as came, never more than were asked for; none where a call fails for
  * lack of room, whose count tells what it needs. */
-static inline uint64_t vd_fill_count(const struct vd_fill *f, uint64_t came, uint64_t asked)
+static inline uint64_t vdc_fill_count(const struct vdc_fill *f, uint64_t came, uint64_t asked)
 {
     if (came <= asked)
         return came;
@@ -192,10 +193,11 @@ static inline uint64_t vd_fill_count(const struct vd_fill *f, uint64_t came, uin
 }
 
 /* The returned bytes of the record at `at`, or NULL where they did not return. */
-const void *vd_fill_echo(const struct vd_fill *f, uint32_t at, size_t size);
-void vd_fill_out(const struct vd_fill *f, uint32_t where, void *to, size_t element, uint64_t count);
-void vd_fill_inout(const struct vd_fill *f, uint32_t where, void *to, size_t element,
-                   uint64_t count);
-void vd_fill_sized(const struct vd_fill *f, uint32_t where, void *to);
+const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, size_t size);
+void vdc_fill_out(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
+                  uint64_t count);
+void vdc_fill_inout(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
+                    uint64_t count);
+void vdc_fill_sized(const struct vdc_fill *f, uint32_t where, void *to);
 
 #endif

@@ -5,7 +5,7 @@
 #include "entrypoints.h"
 #include "extensions.h"
 
-VkExternalMemoryHandleTypeFlags vdc_external_memory_types(const struct vd_physical_device *pd)
+VkExternalMemoryHandleTypeFlags vdc_external_memory_types(const struct vdc_physical_device *pd)
 {
     VkExternalMemoryHandleTypeFlags types = 0;
     if (pd->extensions[VD_EXT_KHR_external_memory_fd])
@@ -17,33 +17,33 @@ VkExternalMemoryHandleTypeFlags vdc_external_memory_types(const struct vd_physic
     return types;
 }
 
-void vdc_external_memory_restrict(const struct vd_physical_device *pd,
+void vdc_external_memory_restrict(const struct vdc_physical_device *pd,
                                   VkExternalMemoryProperties *properties)
 {
     properties->exportFromImportedHandleTypes &= vdc_external_memory_types(pd);
     properties->compatibleHandleTypes &= vdc_external_memory_types(pd);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalBufferProperties(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceExternalBufferProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalBufferInfo *info,
     VkExternalBufferProperties *properties)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     if (info->handleType & ~vdc_external_memory_types(pd)) {
         properties->externalMemoryProperties = (VkExternalMemoryProperties){
             .compatibleHandleTypes = info->handleType,
         };
         return;
     }
-    vd_call_vkGetPhysicalDeviceExternalBufferProperties(handle, info, properties);
+    vdc_call_vkGetPhysicalDeviceExternalBufferProperties(handle, info, properties);
     vdc_external_memory_restrict(pd, &properties->externalMemoryProperties);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalFenceProperties(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceExternalFenceProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalFenceInfo *info,
     VkExternalFenceProperties *properties)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     const bool shared = pd->extensions[VD_EXT_KHR_external_fence_fd] &&
                         info->handleType == VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT;
     properties->exportFromImportedHandleTypes = shared ? info->handleType : 0;
@@ -53,18 +53,18 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalFenceProperties(
                : 0;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceExternalSemaphoreProperties(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceExternalSemaphoreProperties(
     VkPhysicalDevice handle, const VkPhysicalDeviceExternalSemaphoreInfo *info,
     VkExternalSemaphoreProperties *properties)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     const VkExternalSemaphoreHandleTypeFlags crossing =
         pd->extensions[VD_EXT_KHR_external_semaphore_fd]
             ? VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT |
                   VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT
             : 0;
     if (info->handleType & crossing)
-        vd_call_vkGetPhysicalDeviceExternalSemaphoreProperties(handle, info, properties);
+        vdc_call_vkGetPhysicalDeviceExternalSemaphoreProperties(handle, info, properties);
     else
         properties->externalSemaphoreFeatures = 0;
     if (properties->externalSemaphoreFeatures == 0) {

@@ -8,9 +8,9 @@
 #include "physical_device.h"
 
 /* The types of memory handles that cross. */
-VkExternalMemoryHandleTypeFlags vdc_external_memory_types(const struct vd_physical_device *pd);
+VkExternalMemoryHandleTypeFlags vdc_external_memory_types(const struct vdc_physical_device *pd);
 /* Takes the others out of what the host said. */
-void vdc_external_memory_restrict(const struct vd_physical_device *pd,
+void vdc_external_memory_restrict(const struct vdc_physical_device *pd,
                                   VkExternalMemoryProperties *properties);
 
 #endif

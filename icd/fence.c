@@ -10,88 +10,88 @@
 #include "extensions.h"
 #include "fence_payload.h"
 
-struct vd_fence {
+struct vdc_fence {
     bool signaled;
     struct vdc_point point; /* number 0: nothing pending */
 
-    struct vd_fence_payload *shared; /* counts instead of the above; NULL: none */
-    struct vd_fence_payload *hidden; /* what was shared before `shared` was borrowed */
-    bool borrowed;                   /* until the next reset */
+    struct vdc_fence_payload *shared; /* counts instead of the above; NULL: none */
+    struct vdc_fence_payload *hidden; /* what was shared before `shared` was borrowed */
+    bool borrowed;                    /* until the next reset */
 };
 
 /* Around the members of all fences, for a few instructions: a fence may be waited for while another
  * thread submits it. `shared` and what follows change only where nobody else may use the fence. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static struct vd_fence *fence_of(VkFence handle)
+static struct vdc_fence *fence_of(VkFence handle)
 {
-    return (struct vd_fence *)handle;
+    return (struct vdc_fence *)handle;
 }
 
 static bool is_signaled(const struct vdc_waiter *waiter, VkFence handle)
 {
     pthread_mutex_lock(&lock);
-    const struct vd_fence fence = *fence_of(handle);
+    const struct vdc_fence fence = *fence_of(handle);
     pthread_mutex_unlock(&lock);
     if (fence.shared)
-        return vd_fence_payload_is_signaled(fence.shared);
+        return vdc_fence_payload_is_signaled(fence.shared);
     return fence.signaled || (fence.point.number && vdc_point_done(waiter, fence.point));
 }
 
-/* -- what is going to signal them ------------------------------------------------------------- */
+/* ---- What is going to signal them */
 
-void vd_fence_attach(struct vd_instance *instance, VkFence handle, struct vdc_point point)
+void vdc_fence_attach(struct vdc_instance *instance, VkFence handle, struct vdc_point point)
 {
-    struct vd_fence *fence = fence_of(handle);
+    struct vdc_fence *fence = fence_of(handle);
     if (!fence)
         return;
     if (fence->shared) {
         if (point.number == 0)
-            vd_fence_payload_signal(fence->shared);
+            vdc_fence_payload_signal(fence->shared);
         return;
     }
     pthread_mutex_lock(&lock);
-    *fence = (struct vd_fence){.signaled = point.number == 0, .point = point};
+    *fence = (struct vdc_fence){.signaled = point.number == 0, .point = point};
     pthread_mutex_unlock(&lock);
     /* Somebody may wait for it already. */
     vdc_waiter_changed(instance->connection->waiter);
 }
 
-void vd_fence_expect(VkFence handle, uint64_t queue, uint64_t number)
+void vdc_fence_expect(VkFence handle, uint64_t queue, uint64_t number)
 {
-    const struct vd_fence *fence = fence_of(handle);
+    const struct vdc_fence *fence = fence_of(handle);
     if (fence && fence->shared)
-        vd_fence_payload_expect(fence->shared, queue, number);
+        vdc_fence_payload_expect(fence->shared, queue, number);
 }
 
-bool vd_fence_withdraw(VkFence handle, uint64_t queue)
+bool vdc_fence_withdraw(VkFence handle, uint64_t queue)
 {
-    const struct vd_fence *fence = fence_of(handle);
+    const struct vdc_fence *fence = fence_of(handle);
     if (!fence || !fence->shared)
         return false;
-    vd_fence_payload_withdraw(fence->shared, queue);
+    vdc_fence_payload_withdraw(fence->shared, queue);
     return true;
 }
 
-/* -- creation and destruction ----------------------------------------------------------------- */
+/* ---- Creation and destruction */
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateFence(VkDevice handle,
-                                                const VkFenceCreateInfo *pCreateInfo,
-                                                const VkAllocationCallbacks *pAllocator,
-                                                VkFence *pFence)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateFence(VkDevice handle,
+                                                 const VkFenceCreateInfo *pCreateInfo,
+                                                 const VkAllocationCallbacks *pAllocator,
+                                                 VkFence *pFence)
 {
     (void)pAllocator;
-    const struct vd_device *device = (const struct vd_device *)handle;
+    const struct vdc_device *device = (const struct vdc_device *)handle;
     const VkExportFenceCreateInfo *export =
         vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO);
-    struct vd_fence *fence = calloc(1, sizeof(*fence));
+    struct vdc_fence *fence = calloc(1, sizeof(*fence));
     if (!fence)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     fence->signaled = pCreateInfo->flags & VK_FENCE_CREATE_SIGNALED_BIT;
     if (export && (export->handleTypes & VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT) &&
         device->physical_device->extensions[VD_EXT_KHR_external_fence_fd]) {
-        const VkResult result = vd_fence_payload_create(device->base.instance->connection,
-                                                        fence->signaled, &fence->shared);
+        const VkResult result = vdc_fence_payload_create(device->base.instance->connection,
+                                                         fence->signaled, &fence->shared);
         if (result != VK_SUCCESS) {
             free(fence);
             return result;
@@ -101,26 +101,26 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateFence(VkDevice handle,
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyFence(VkDevice device, VkFence handle,
-                                             const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyFence(VkDevice device, VkFence handle,
+                                              const VkAllocationCallbacks *pAllocator)
 {
     (void)device;
     (void)pAllocator;
-    struct vd_fence *fence = fence_of(handle);
+    struct vdc_fence *fence = fence_of(handle);
     if (!fence)
         return;
-    vd_fence_payload_destroy(fence->shared);
-    vd_fence_payload_destroy(fence->hidden);
+    vdc_fence_payload_destroy(fence->shared);
+    vdc_fence_payload_destroy(fence->hidden);
     free(fence);
 }
 
-/* -- sharing ---------------------------------------------------------------------------------- */
+/* ---- Sharing */
 
 /* What was borrowed goes back. */
-static void restore(struct vd_fence *fence)
+static void restore(struct vdc_fence *fence)
 {
     if (fence->borrowed) {
-        vd_fence_payload_destroy(fence->shared);
+        vdc_fence_payload_destroy(fence->shared);
         fence->shared = fence->hidden;
         fence->hidden = NULL;
         fence->borrowed = false;
@@ -128,14 +128,14 @@ static void restore(struct vd_fence *fence)
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkImportFenceFdKHR(VkDevice device, const VkImportFenceFdInfoKHR *pImportFenceFdInfo)
+vdc_vkImportFenceFdKHR(VkDevice device, const VkImportFenceFdInfoKHR *pImportFenceFdInfo)
 {
-    struct vd_fence *fence = fence_of(pImportFenceFdInfo->fence);
-    struct vd_fence_payload *payload;
+    struct vdc_fence *fence = fence_of(pImportFenceFdInfo->fence);
+    struct vdc_fence_payload *payload;
     if (pImportFenceFdInfo->handleType != VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT)
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
-    const VkResult result = vd_fence_payload_import(vd_instance_of(device)->connection,
-                                                    pImportFenceFdInfo->fd, &payload);
+    const VkResult result = vdc_fence_payload_import(vdc_instance_of(device)->connection,
+                                                     pImportFenceFdInfo->fd, &payload);
     if (result != VK_SUCCESS)
         return result;
     restore(fence);
@@ -143,37 +143,37 @@ vd_vkImportFenceFdKHR(VkDevice device, const VkImportFenceFdInfoKHR *pImportFenc
         fence->hidden = fence->shared;
         fence->borrowed = true;
     } else {
-        vd_fence_payload_destroy(fence->shared);
+        vdc_fence_payload_destroy(fence->shared);
     }
     fence->shared = payload;
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceFdKHR(VkDevice device,
-                                                  const VkFenceGetFdInfoKHR *pGetFdInfo, int *pFd)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetFenceFdKHR(VkDevice device,
+                                                   const VkFenceGetFdInfoKHR *pGetFdInfo, int *pFd)
 {
     (void)device;
     /* Only fences that were made for it or imported may be asked for a descriptor. */
-    const struct vd_fence_payload *shared = fence_of(pGetFdInfo->fence)->shared;
-    *pFd = shared ? vd_fence_payload_export(shared) : -1;
+    const struct vdc_fence_payload *shared = fence_of(pGetFdInfo->fence)->shared;
+    *pFd = shared ? vdc_fence_payload_export(shared) : -1;
     return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
 }
 
-/* -- their state ------------------------------------------------------------------------------ */
+/* ---- Their state */
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkResetFences(VkDevice device, uint32_t fenceCount,
-                                                const VkFence *pFences)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkResetFences(VkDevice device, uint32_t fenceCount,
+                                                 const VkFence *pFences)
 {
     (void)device;
     for (uint32_t i = 0; i < fenceCount; i++)
         restore(fence_of(pFences[i]));
     pthread_mutex_lock(&lock);
     for (uint32_t i = 0; i < fenceCount; i++) {
-        struct vd_fence *fence = fence_of(pFences[i]);
+        struct vdc_fence *fence = fence_of(pFences[i]);
         if (fence->shared)
-            vd_fence_payload_reset(fence->shared);
+            vdc_fence_payload_reset(fence->shared);
         else
-            *fence = (struct vd_fence){0};
+            *fence = (struct vdc_fence){0};
     }
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;
@@ -196,32 +196,32 @@ static bool is_over(const void *data)
 }
 
 /* Where all are waited for, those that do not fit can wait for those that do. */
-static uint32_t shared_words(const void *data, struct vd_futex_word *words, uint32_t capacity)
+static uint32_t shared_words(const void *data, struct vdc_futex_word *words, uint32_t capacity)
 {
     const struct wait *wait = data;
     uint32_t count = 0;
     for (uint32_t i = 0; i < wait->count && (count < capacity || !wait->all); i++) {
-        struct vd_fence_payload *shared = fence_of(wait->fences[i])->shared;
-        if (!shared || vd_fence_payload_is_signaled(shared))
+        struct vdc_fence_payload *shared = fence_of(wait->fences[i])->shared;
+        if (!shared || vdc_fence_payload_is_signaled(shared))
             continue;
         if (count < capacity)
-            words[count] = vd_fence_payload_await(shared);
+            words[count] = vdc_fence_payload_await(shared);
         count++;
     }
     return count;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForFences(VkDevice device, uint32_t fenceCount,
-                                                  const VkFence *pFences, VkBool32 waitAll,
-                                                  uint64_t timeout)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitForFences(VkDevice device, uint32_t fenceCount,
+                                                   const VkFence *pFences, VkBool32 waitAll,
+                                                   uint64_t timeout)
 {
-    struct vdc_waiter *waiter = vd_instance_of(device)->connection->waiter;
+    struct vdc_waiter *waiter = vdc_instance_of(device)->connection->waiter;
     const struct wait wait = {waiter, pFences, fenceCount, waitAll || fenceCount == 1};
     return vdc_wait_words(waiter, is_over, shared_words, &wait, timeout);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetFenceStatus(VkDevice device, VkFence fence)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetFenceStatus(VkDevice device, VkFence fence)
 {
-    const VkResult result = vd_vkWaitForFences(device, 1, &fence, VK_TRUE, 0);
+    const VkResult result = vdc_vkWaitForFences(device, 1, &fence, VK_TRUE, 0);
     return result == VK_TIMEOUT ? VK_NOT_READY : result;
 }

@@ -8,16 +8,16 @@
 
 #include "connection/waiter.h"
 
-struct vd_instance;
+struct vdc_instance;
 
 /* The fence will be signalled at this point; number 0: now. NULL is fine. */
-void vd_fence_attach(struct vd_instance *instance, VkFence fence, struct vdc_point point);
+void vdc_fence_attach(struct vdc_instance *instance, VkFence fence, struct vdc_point point);
 
 /* Before batch `number` of the queue with this id, which signals the fence, is sent: the server marks a
  * shared fence before it says that the batch is done, and so has to know of it first. Nothing happens
  * to other fences. */
-void vd_fence_expect(VkFence fence, uint64_t queue, uint64_t number);
+void vdc_fence_expect(VkFence fence, uint64_t queue, uint64_t number);
 /* The batch could not be submitted. True: the server has been told so. */
-bool vd_fence_withdraw(VkFence fence, uint64_t queue);
+bool vdc_fence_withdraw(VkFence fence, uint64_t queue);
 
 #endif

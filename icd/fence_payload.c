@@ -12,31 +12,31 @@
 #include "connection/pending_signals.h"
 #include "opcodes.h"
 
-struct vd_fence_payload {
-    struct vd_connection *connection;
-    struct vd_shm shm;
+struct vdc_fence_payload {
+    struct vdc_connection *connection;
+    struct vdc_shm shm;
     struct vd_fence_file *file; /* its beginning */
     struct vdc_pending_signal pending;
 };
 
-static struct vd_fence_payload *payload_alloc(struct vd_connection *connection)
+static struct vdc_fence_payload *payload_alloc(struct vdc_connection *connection)
 {
-    struct vd_fence_payload *payload = calloc(1, sizeof(*payload));
+    struct vdc_fence_payload *payload = calloc(1, sizeof(*payload));
     if (payload)
         payload->connection = connection;
     return payload;
 }
 
-static void payload_map(struct vd_fence_payload *payload)
+static void payload_map(struct vdc_fence_payload *payload)
 {
     payload->file = payload->shm.map;
     payload->pending.file = payload->file;
 }
 
-VkResult vd_fence_payload_create(struct vd_connection *connection, bool signaled,
-                                 struct vd_fence_payload **out)
+VkResult vdc_fence_payload_create(struct vdc_connection *connection, bool signaled,
+                                  struct vdc_fence_payload **out)
 {
-    struct vd_fence_payload *payload = payload_alloc(connection);
+    struct vdc_fence_payload *payload = payload_alloc(connection);
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
@@ -60,12 +60,12 @@ static bool is_ours(int fd)
            pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == VD_FENCE_MAGIC;
 }
 
-VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
-                                 struct vd_fence_payload **out)
+VkResult vdc_fence_payload_import(struct vdc_connection *connection, int fd,
+                                  struct vdc_fence_payload **out)
 {
     if (!is_ours(fd))
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
-    struct vd_fence_payload *payload = payload_alloc(connection);
+    struct vdc_fence_payload *payload = payload_alloc(connection);
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
@@ -79,7 +79,7 @@ VkResult vd_fence_payload_import(struct vd_connection *connection, int fd,
     return VK_SUCCESS;
 }
 
-void vd_fence_payload_destroy(struct vd_fence_payload *payload)
+void vdc_fence_payload_destroy(struct vdc_fence_payload *payload)
 {
     if (!payload)
         return;
@@ -88,18 +88,18 @@ void vd_fence_payload_destroy(struct vd_fence_payload *payload)
     free(payload);
 }
 
-int vd_fence_payload_export(const struct vd_fence_payload *payload)
+int vdc_fence_payload_export(const struct vdc_fence_payload *payload)
 {
     return fcntl(payload->shm.fd, F_DUPFD_CLOEXEC, 0);
 }
 
-bool vd_fence_payload_is_signaled(const struct vd_fence_payload *payload)
+bool vdc_fence_payload_is_signaled(const struct vdc_fence_payload *payload)
 {
     /* acquire: what the host wrote before. */
     return atomic_load_explicit(&payload->file->state, memory_order_acquire) == VD_FENCE_SIGNALED;
 }
 
-void vd_fence_payload_reset(struct vd_fence_payload *payload)
+void vdc_fence_payload_reset(struct vdc_fence_payload *payload)
 {
     /* Nobody is going to signal it. */
     atomic_store(&payload->file->signaler, 0);
@@ -107,14 +107,14 @@ void vd_fence_payload_reset(struct vd_fence_payload *payload)
     atomic_compare_exchange_strong(&payload->file->state, &signaled, VD_FENCE_UNSIGNALED);
 }
 
-void vd_fence_payload_signal(struct vd_fence_payload *payload)
+void vdc_fence_payload_signal(struct vdc_fence_payload *payload)
 {
     if (vd_fence_mark(&payload->file->state))
         vdc_link_wake(&payload->connection->link, &payload->file->state);
 }
 
 /* If this cannot be sent, neither can the submission that follows: the connection is lost. */
-static void send(struct vd_fence_payload *payload, uint64_t queue, uint64_t number)
+static void send(struct vdc_fence_payload *payload, uint64_t queue, uint64_t number)
 {
     const struct {
         struct vd_record record;
@@ -131,22 +131,22 @@ static void send(struct vd_fence_payload *payload, uint64_t queue, uint64_t numb
     vdc_ring_post(payload->connection->ring, &command.record);
 }
 
-void vd_fence_payload_expect(struct vd_fence_payload *payload, uint64_t queue, uint64_t number)
+void vdc_fence_payload_expect(struct vdc_fence_payload *payload, uint64_t queue, uint64_t number)
 {
     vdc_pending_signal_add(payload->connection->pending_signals, &payload->pending);
     send(payload, queue, number);
 }
 
-void vd_fence_payload_withdraw(struct vd_fence_payload *payload, uint64_t queue)
+void vdc_fence_payload_withdraw(struct vdc_fence_payload *payload, uint64_t queue)
 {
     atomic_store(&payload->file->signaler, 0);
     send(payload, queue, 0);
 }
 
-struct vd_futex_word vd_fence_payload_await(struct vd_fence_payload *payload)
+struct vdc_futex_word vdc_fence_payload_await(struct vdc_fence_payload *payload)
 {
     _Atomic uint32_t *state = &payload->file->state;
     uint32_t seen = VD_FENCE_UNSIGNALED;
     atomic_compare_exchange_strong(state, &seen, VD_FENCE_AWAITED);
-    return (struct vd_futex_word){state, VD_FENCE_AWAITED};
+    return (struct vdc_futex_word){state, VD_FENCE_AWAITED};
 }

@@ -37,7 +37,7 @@ static uint64_t memcpy_size(VkDevice device, VkImage image,
         .imageSubresource = {subresource->aspectMask, subresource->mipLevel,
                              subresource->baseArrayLayer},
     };
-    vd_call_vkGetImageSubresourceLayout2(device, image, &question, &layout);
+    vdc_call_vkGetImageSubresourceLayout2(device, image, &question, &layout);
     return size.size;
 }
 
@@ -65,7 +65,7 @@ static struct vd_format aspect_format(VkFormat format, VkImageAspectFlags aspect
     return out;
 }
 
-static uint32_t layer_count(const struct vd_image *image,
+static uint32_t layer_count(const struct vdc_image *image,
                             const VkImageSubresourceLayers *subresource)
 {
     return subresource->layerCount == VK_REMAINING_ARRAY_LAYERS
@@ -73,10 +73,10 @@ static uint32_t layer_count(const struct vd_image *image,
                : subresource->layerCount;
 }
 
-uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t image_height,
-                           const VkImageSubresourceLayers *subresource, const VkExtent3D *extent)
+uint64_t vdc_host_copy_size(struct vdc_encoder *e, uint32_t row_length, uint32_t image_height,
+                            const VkImageSubresourceLayers *subresource, const VkExtent3D *extent)
 {
-    const struct vd_image *image = vd_id_object(e->instance, (uint64_t)copy.image);
+    const struct vdc_image *image = vdc_id_object(e->instance, (uint64_t)copy.image);
     if (!image)
         return 0;
     if (copy.sizes)
@@ -101,8 +101,8 @@ uint64_t vd_host_copy_size(struct vd_encoder *e, uint32_t row_length, uint32_t i
            format.block_size;
 }
 
-/* Whether the copy writes each byte that vd_host_copy_size counts. */
-bool vd_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent)
+/* Whether the copy writes each byte that vdc_host_copy_size counts. */
+bool vdc_host_copy_is_tight(uint32_t row_length, uint32_t image_height, const VkExtent3D *extent)
 {
     return !copy.sizes && (row_length == 0 || row_length == extent->width) &&
            (image_height == 0 || image_height == extent->height);
@@ -116,7 +116,7 @@ static bool begin_copy(VkDevice device, VkImage handle, VkHostImageCopyFlags fla
     copy.first = first;
     copy.stride = stride;
     copy.sizes = NULL;
-    const struct vd_image *image = vd_id_object(vd_instance_of(device), (uint64_t)handle);
+    const struct vdc_image *image = vdc_id_object(vdc_instance_of(device), (uint64_t)handle);
     if (!image || !(flags & VK_HOST_IMAGE_COPY_MEMCPY))
         return true;
     uint64_t *sizes = malloc(count * sizeof(*sizes));
@@ -135,41 +135,41 @@ static void end_copy(void)
     copy.sizes = NULL;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCopyMemoryToImage(VkDevice device,
-                                                      const VkCopyMemoryToImageInfo *info)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCopyMemoryToImage(VkDevice device,
+                                                       const VkCopyMemoryToImageInfo *info)
 {
     if (!begin_copy(device, info->dstImage, info->flags, info->regionCount,
                     &info->pRegions->imageSubresource, sizeof(*info->pRegions)))
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = vd_call_vkCopyMemoryToImage(device, info);
+    const VkResult result = vdc_call_vkCopyMemoryToImage(device, info);
     end_copy();
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCopyImageToMemory(VkDevice device,
-                                                      const VkCopyImageToMemoryInfo *info)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCopyImageToMemory(VkDevice device,
+                                                       const VkCopyImageToMemoryInfo *info)
 {
     if (!begin_copy(device, info->srcImage, info->flags, info->regionCount,
                     &info->pRegions->imageSubresource, sizeof(*info->pRegions)))
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = vd_call_vkCopyImageToMemory(device, info);
+    const VkResult result = vdc_call_vkCopyImageToMemory(device, info);
     end_copy();
     return result;
 }
 
 /* A size_t or uint32_t inside a property struct. */
-static uint64_t property(struct vd_encoder *e, VkStructureType type, size_t offset, size_t size)
+static uint64_t property(struct vdc_encoder *e, VkStructureType type, size_t offset, size_t size)
 {
     uint32_t have = 0;
     const uint8_t *body =
-        e->device ? vd_physical_device_property(e->device->physical_device, type, &have) : NULL;
+        e->device ? vdc_physical_device_property(e->device->physical_device, type, &have) : NULL;
     uint64_t value = 0;
     if (body && offset - 16 + size <= have)
         memcpy(&value, body + offset - 16, size);
     return value;
 }
 
-uint64_t vd_descriptor_capture_size(struct vd_encoder *e)
+uint64_t vdc_descriptor_capture_size(struct vdc_encoder *e)
 {
     /* One size per kind of object; drivers use the same for all, and the largest is safe to send
      * but not to receive, so the smallest is what crosses. */
@@ -194,7 +194,7 @@ uint64_t vd_descriptor_capture_size(struct vd_encoder *e)
 }
 
 #ifdef VK_ARM_tensors
-uint64_t vd_tensor_capture_size(struct vd_encoder *e, uint32_t type)
+uint64_t vdc_tensor_capture_size(struct vdc_encoder *e, uint32_t type)
 {
     const size_t offset = type == VD_TYPE_VkTensorARM
                               ? offsetof(VkPhysicalDeviceDescriptorBufferTensorPropertiesARM,
@@ -206,7 +206,7 @@ uint64_t vd_tensor_capture_size(struct vd_encoder *e, uint32_t type)
 }
 #endif
 
-uint64_t vd_group_capture_size(struct vd_encoder *e)
+uint64_t vdc_group_capture_size(struct vdc_encoder *e)
 {
     return property(e, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR,
                     offsetof(VkPhysicalDeviceRayTracingPipelinePropertiesKHR,

@@ -147,7 +147,7 @@ static bool can_share(const struct mapping *piece)
     return can;
 }
 
-bool vd_host_pages_shareable(const void *pointer, uint64_t size)
+bool vdc_host_pages_shareable(const void *pointer, uint64_t size)
 {
     pthread_mutex_lock(&lock);
     const bool can = for_each_piece((uintptr_t)pointer, (uintptr_t)pointer + size, can_share);
@@ -180,7 +180,7 @@ static int open_userfaultfd(void)
     return fd;
 }
 
-bool vd_host_pages_available(void)
+bool vdc_host_pages_available(void)
 {
     struct rlimit limit;
     const int fd = open_userfaultfd();
@@ -321,7 +321,7 @@ static void release(uintptr_t start, uintptr_t end)
     }
 }
 
-VkResult vd_host_pages_share(void *pointer, uint64_t size, int *out)
+VkResult vdc_host_pages_share(void *pointer, uint64_t size, int *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
@@ -347,7 +347,7 @@ VkResult vd_host_pages_share(void *pointer, uint64_t size, int *out)
     return done ? VK_SUCCESS : VK_ERROR_INVALID_EXTERNAL_HANDLE;
 }
 
-void vd_host_pages_unshare(void *pointer, uint64_t size)
+void vdc_host_pages_unshare(void *pointer, uint64_t size)
 {
     const uintptr_t start = (uintptr_t)pointer, end = start + size;
     lock_pages();

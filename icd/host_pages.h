@@ -17,19 +17,19 @@
 
 /* Whether the kernel lets this process do that. Linux 5.19 has what it takes, and wants a privilege
  * for it, or the sysctl vm.unprivileged_userfaultfd, or access to /dev/userfaultfd. */
-bool vd_host_pages_available(void);
+bool vdc_host_pages_available(void);
 
 /* Whether the pages of these bytes can be shared: all are private, writable memory without a file.
  * Where not, one line in the log says so. */
-bool vd_host_pages_shareable(const void *pointer, uint64_t size);
+bool vdc_host_pages_shareable(const void *pointer, uint64_t size);
 
 /* Makes whole pages those of *file, at the offset that is their address. The caller must not close the
  * file. VK_ERROR_INVALID_EXTERNAL_HANDLE: that cannot be done with these, and one line in the log
  * says why; nothing has changed then. Thread-safe. */
-VkResult vd_host_pages_share(void *pointer, uint64_t size, int *file);
+VkResult vdc_host_pages_share(void *pointer, uint64_t size, int *file);
 
 /* Takes that back, once: pages that nobody else shares are private again, with what is in them.
  * Thread-safe. */
-void vd_host_pages_unshare(void *pointer, uint64_t size);
+void vdc_host_pages_unshare(void *pointer, uint64_t size);
 
 #endif

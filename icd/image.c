@@ -13,7 +13,7 @@
 /* Whether memory that applications map is wanted for such an image: for linear ones, which the
  * specification promises it to even where they are sparse; and for all where the host is a CPU, whose
  * memory is one. A GPU lays images out in a worse way if they may have the client's memory. */
-static bool may_be_mapped(const struct vd_physical_device *pd, const VkImageCreateInfo *info)
+static bool may_be_mapped(const struct vdc_physical_device *pd, const VkImageCreateInfo *info)
 {
     return info->tiling == VK_IMAGE_TILING_LINEAR ||
            (info->tiling == VK_IMAGE_TILING_OPTIMAL &&
@@ -22,9 +22,9 @@ static bool may_be_mapped(const struct vd_physical_device *pd, const VkImageCrea
 }
 
 /* Whether the host can back such an image with memory of the client. */
-static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
+static bool importable(struct vdc_device *device, const VkImageCreateInfo *info)
 {
-    struct vd_physical_device *pd = device->physical_device;
+    struct vdc_physical_device *pd = device->physical_device;
     if (!may_be_mapped(pd, info) || !pd->data->import_alignment)
         return false;
     VkExternalImageFormatProperties external = {
@@ -54,33 +54,33 @@ static bool importable(struct vd_device *device, const VkImageCreateInfo *info)
         question.usage,
         question.flags,
     };
-    struct vd_memo_entry *memo = vd_memo_find(&pd->importable_images, key, sizeof(key));
+    struct vdc_memo_entry *memo = vdc_memo_find(&pd->importable_images, key, sizeof(key));
     bool answer;
-    if (vd_memo_get(memo, &answer, sizeof(answer)))
+    if (vdc_memo_get(memo, &answer, sizeof(answer)))
         return answer;
-    answer = vd_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
-                                                               &properties) == VK_SUCCESS &&
+    answer = vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
+                                                                &properties) == VK_SUCCESS &&
              (external.externalMemoryProperties.externalMemoryFeatures &
               VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
-    if (vd_device_status(device) == VK_SUCCESS)
-        vd_memo_put(&pd->importable_images, memo, &answer, sizeof(answer));
+    if (vdc_device_status(device) == VK_SUCCESS)
+        vdc_memo_put(&pd->importable_images, memo, &answer, sizeof(answer));
     return answer;
 }
 
-static enum vd_backing backing_of(struct vd_device *device, const VkImageCreateInfo *info)
+static enum vdc_backing backing_of(struct vdc_device *device, const VkImageCreateInfo *info)
 {
     const VkExternalMemoryImageCreateInfo *external =
         vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO);
     const VkExternalMemoryHandleTypeFlags types = external ? external->handleTypes : 0;
-    const enum vd_backing backing = vd_physical_device_backing(device->physical_device, types);
+    const enum vdc_backing backing = vdc_physical_device_backing(device->physical_device, types);
     /* The application has asked already. */
     const bool known = types == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
-    return backing == VD_BACKING_HOST || known || importable(device, info) ? backing
-                                                                           : VD_BACKING_HOST;
+    return backing == VDC_BACKING_HOST || known || importable(device, info) ? backing
+                                                                            : VDC_BACKING_HOST;
 }
 
 /* Images that were created alike, as far as this can be told: those without a chain. */
-static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCreateInfo *info)
+static struct vdc_memo_entry *memo_of(struct vdc_device *device, const VkImageCreateInfo *info)
 {
     const uint32_t key[] = {
         info->flags,
@@ -96,12 +96,12 @@ static struct vd_memo_entry *memo_of(struct vd_device *device, const VkImageCrea
         info->usage,
         (uint32_t)info->sharingMode,
     };
-    return info->pNext ? NULL : vd_memo_find(&device->images, key, sizeof(key));
+    return info->pNext ? NULL : vdc_memo_find(&device->images, key, sizeof(key));
 }
 
-static VkResult create(struct vd_device *device, const VkImageCreateInfo *asked, VkImage *handle)
+static VkResult create(struct vdc_device *device, const VkImageCreateInfo *asked, VkImage *handle)
 {
-    struct vd_image *image = calloc(1, sizeof(*image));
+    struct vdc_image *image = calloc(1, sizeof(*image));
     if (!image)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     image->format = asked->format;
@@ -110,45 +110,45 @@ static VkResult create(struct vd_device *device, const VkImageCreateInfo *asked,
     image->backing = backing_of(device, asked);
     image->memo = memo_of(device, asked);
     VkImageCreateInfo info = *asked;
-    struct vd_announcement announcement;
+    struct vdc_announcement announcement;
     const VkResult result =
-        vd_announce(&announcement, image->backing,
-                    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO, &info.pNext)
-            ? vd_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
+        vdc_announce(&announcement, image->backing,
+                     VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO, &info.pNext)
+            ? vdc_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
             : VK_ERROR_OUT_OF_HOST_MEMORY;
     free(announcement.copy);
     if (result == VK_SUCCESS)
-        vd_id_set_object(device->base.instance, (uint64_t)*handle, image);
+        vdc_id_set_object(device->base.instance, (uint64_t)*handle, image);
     else
         free(image);
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateImage(VkDevice handle,
-                                                const VkImageCreateInfo *pCreateInfo,
-                                                const VkAllocationCallbacks *pAllocator,
-                                                VkImage *pImage)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateImage(VkDevice handle,
+                                                 const VkImageCreateInfo *pCreateInfo,
+                                                 const VkAllocationCallbacks *pAllocator,
+                                                 VkImage *pImage)
 {
     (void)pAllocator;
-    struct vd_device *device = (struct vd_device *)handle;
+    struct vdc_device *device = (struct vdc_device *)handle;
     const VkImageSwapchainCreateInfoKHR *swapchain =
         vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_IMAGE_SWAPCHAIN_CREATE_INFO_KHR);
     if (swapchain && swapchain->swapchain)
-        return vd_swapchain_create_alias(device, swapchain->swapchain, pImage);
+        return vdc_swapchain_create_alias(device, swapchain->swapchain, pImage);
     return create(device, pCreateInfo, pImage);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyImage(VkDevice device, VkImage image,
-                                             const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyImage(VkDevice device, VkImage image,
+                                              const VkAllocationCallbacks *pAllocator)
 {
-    struct vd_image *object = vd_id_object(vd_instance_of(device), (uint64_t)image);
-    vd_call_vkDestroyImage(device, image, pAllocator);
+    struct vdc_image *object = vdc_id_object(vdc_instance_of(device), (uint64_t)image);
+    vdc_call_vkDestroyImage(device, image, pAllocator);
     free(object);
 }
 
 /* Memory of swapchains is bound by the image's index instead of a VkDeviceMemory. */
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t count,
-                                                     const VkBindImageMemoryInfo *infos)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkBindImageMemory2(VkDevice device, uint32_t count,
+                                                      const VkBindImageMemoryInfo *infos)
 {
     VkBindImageMemoryInfo small[8] = {0};
     VkBindImageMemoryInfo *ours = count <= 8 ? small : malloc(count * sizeof(*ours));
@@ -159,66 +159,66 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkBindImageMemory2(VkDevice device, uint32_t c
         const VkBindImageMemorySwapchainInfoKHR *swapchain =
             vd_chain_find(infos[i].pNext, VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_SWAPCHAIN_INFO_KHR);
         if (swapchain && swapchain->swapchain)
-            vd_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex, &ours[i].memory,
-                                      &ours[i].memoryOffset);
+            vdc_swapchain_image_memory(swapchain->swapchain, swapchain->imageIndex, &ours[i].memory,
+                                       &ours[i].memoryOffset);
     }
-    const VkResult result = vd_call_vkBindImageMemory2(device, count, ours);
+    const VkResult result = vdc_call_vkBindImageMemory2(device, count, ours);
     if (ours != small)
         free(ours);
     return result;
 }
 
-static const struct vd_image *image_of(VkDevice device, VkImage image)
+static const struct vdc_image *image_of(VkDevice device, VkImage image)
 {
-    return vd_id_object(vd_instance_of(device), (uint64_t)image);
+    return vdc_id_object(vdc_instance_of(device), (uint64_t)image);
 }
 
 static void ask_of_image(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    vd_call_vkGetImageMemoryRequirements2(device, info, out);
+    vdc_call_vkGetImageMemoryRequirements2(device, info, out);
 }
 
 static void ask_of_description(VkDevice device, const void *info, VkMemoryRequirements2 *out)
 {
-    vd_call_vkGetDeviceImageMemoryRequirements(device, info, out);
+    vdc_call_vkGetDeviceImageMemoryRequirements(device, info, out);
 }
 
 VKAPI_ATTR void VKAPI_CALL
-vd_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2 *info,
-                                 VkMemoryRequirements2 *requirements)
+vdc_vkGetImageMemoryRequirements2(VkDevice device, const VkImageMemoryRequirementsInfo2 *info,
+                                  VkMemoryRequirements2 *requirements)
 {
-    const struct vd_image *image = image_of(device, info->image);
-    const struct vd_requirements_query query = {
+    const struct vdc_image *image = image_of(device, info->image);
+    const struct vdc_requirements_query query = {
         .backing = image->backing,
-        .memo = &((struct vd_device *)device)->images,
+        .memo = &((struct vdc_device *)device)->images,
         .entry = info->pNext ? NULL : image->memo,
         .ask = ask_of_image,
         .info = info,
     };
-    vd_requirements_get(device, &query, requirements);
+    vdc_requirements_get(device, &query, requirements);
 }
 
 VKAPI_ATTR void VKAPI_CALL
-vd_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemoryRequirements *info,
-                                      VkMemoryRequirements2 *requirements)
+vdc_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemoryRequirements *info,
+                                       VkMemoryRequirements2 *requirements)
 {
-    struct vd_device *device = (struct vd_device *)handle;
-    const enum vd_backing backing = backing_of(device, info->pCreateInfo);
+    struct vdc_device *device = (struct vdc_device *)handle;
+    const enum vdc_backing backing = backing_of(device, info->pCreateInfo);
     VkImageCreateInfo image = *info->pCreateInfo;
-    struct vd_announcement announcement;
+    struct vdc_announcement announcement;
     VkDeviceImageMemoryRequirements ours = *info;
-    if (vd_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-                    &image.pNext))
+    if (vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+                     &image.pNext))
         ours.pCreateInfo = &image;
     /* planeAspect matters for images of several planes that are disjoint. */
     const bool disjoint = info->pCreateInfo->flags & VK_IMAGE_CREATE_DISJOINT_BIT;
-    const struct vd_requirements_query query = {
+    const struct vdc_requirements_query query = {
         .backing = backing,
         .memo = &device->images,
         .entry = info->pNext || disjoint ? NULL : memo_of(device, info->pCreateInfo),
         .ask = ask_of_description,
         .info = &ours,
     };
-    vd_requirements_get(handle, &query, requirements);
+    vdc_requirements_get(handle, &query, requirements);
     free(announcement.copy);
 }

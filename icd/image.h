@@ -6,12 +6,12 @@
 #include "memory_types.h"
 
 /* What the client must remember of an image. */
-struct vd_image {
+struct vdc_image {
     VkFormat format;
     VkExtent3D extent;
     uint32_t layers;
-    enum vd_backing backing;
-    struct vd_memo_entry *memo; /* of its requirements, NULL: not kept */
+    enum vdc_backing backing;
+    struct vdc_memo_entry *memo; /* of its requirements, NULL: not kept */
 };
 
 #endif

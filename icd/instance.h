@@ -10,61 +10,62 @@
 #include "peer.h"
 #include "shm_pool.h"
 
-struct vd_displays;
-struct vd_physical_device;
-struct vd_profile;
-struct vd_scratch;
+struct vdc_displays;
+struct vdc_physical_device;
+struct vdc_profile;
+struct vdc_scratch;
 
 /* An instance owns a connection, and so a worker process on the other side. */
-struct vd_instance {
-    struct vd_dispatchable base;
-    struct vd_connection *connection;
+struct vdc_instance {
+    struct vdc_dispatchable base;
+    struct vdc_connection *connection;
     struct vdc_peer peer; /* what the server knows */
-    struct vd_ids *ids;
-    struct vd_shm_pool *memory;       /* for VkDeviceMemory and streams */
-    uint32_t api_version;             /* what the application asked for */
-    bool *extensions;                 /* enabled, by enum vd_extension_index */
-    pthread_mutex_t lock;             /* physical devices, scratch, queue slots */
-    _Atomic(struct vd_scratch *) hot; /* a buffer for records, taken and given without the lock */
-    struct vd_scratch *scratch;       /* more of them */
+    struct vdc_ids *ids;
+    struct vdc_shm_pool *memory;       /* for VkDeviceMemory and streams */
+    uint32_t api_version;              /* what the application asked for */
+    bool *extensions;                  /* enabled, by enum vd_extension_index */
+    pthread_mutex_t lock;              /* physical devices, scratch, queue slots */
+    _Atomic(struct vdc_scratch *) hot; /* a buffer for records, taken and given without the lock */
+    struct vdc_scratch *scratch;       /* more of them */
     unsigned scratch_count;
-    struct vd_profile *profile;   /* NULL: nobody asked */
-    struct vd_displays *displays; /* of this machine */
-    uint64_t queue_slots;         /* bit set: in use on the completion page */
-    struct vd_physical_device *physical_devices;
+    struct vdc_profile *profile;   /* NULL: nobody asked */
+    struct vdc_displays *displays; /* of this machine */
+    uint64_t queue_slots;          /* bit set: in use on the completion page */
+    struct vdc_physical_device *physical_devices;
     uint32_t physical_device_count;
     bool enumerated;
 };
 
 /* The ids of an instance's objects, see object.h. */
-static inline uint64_t vd_id_new(struct vd_instance *instance, uint8_t type, uint64_t pool)
+static inline uint64_t vdc_id_new(struct vdc_instance *instance, uint8_t type, uint64_t pool)
 {
-    return vdc_id_new(instance->ids, type, pool);
+    return vdc_ids_new(instance->ids, type, pool);
 }
 
-static inline void vd_ids_free(struct vd_instance *instance, const uint64_t *list, uint64_t count)
+static inline void vdc_id_free_list(struct vdc_instance *instance, const uint64_t *list,
+                                    uint64_t count)
 {
     vdc_ids_free(instance->ids, list, count);
 }
 
-static inline void vd_id_free(struct vd_instance *instance, uint64_t id)
+static inline void vdc_id_free(struct vdc_instance *instance, uint64_t id)
 {
     vdc_ids_free(instance->ids, &id, 1);
 }
 
-static inline void vd_ids_free_children(struct vd_instance *instance, uint64_t pool)
+static inline void vdc_id_free_children(struct vdc_instance *instance, uint64_t pool)
 {
     vdc_ids_free_children(instance->ids, pool);
 }
 
-static inline void vd_id_set_object(struct vd_instance *instance, uint64_t id, void *object)
+static inline void vdc_id_set_object(struct vdc_instance *instance, uint64_t id, void *object)
 {
-    vdc_id_set_object(instance->ids, id, object);
+    vdc_ids_set_object(instance->ids, id, object);
 }
 
-static inline void *vd_id_object(struct vd_instance *instance, uint64_t id)
+static inline void *vdc_id_object(struct vdc_instance *instance, uint64_t id)
 {
-    return vdc_id_object(instance->ids, id);
+    return vdc_ids_object(instance->ids, id);
 }
 
 #endif

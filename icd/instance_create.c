@@ -19,7 +19,7 @@
 #include "wsi/display.h"
 #include "wsi/libraries.h"
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceVersion(uint32_t *pApiVersion)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEnumerateInstanceVersion(uint32_t *pApiVersion)
 {
     *pApiVersion = VK_MAKE_API_VERSION(0, VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION),
                                        VK_API_VERSION_MINOR(VD_REGISTRY_VERSION),
@@ -27,8 +27,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceVersion(uint32_t *pApiVersi
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceLayerProperties(uint32_t *pPropertyCount,
-                                                                     VkLayerProperties *pProperties)
+VKAPI_ATTR VkResult VKAPI_CALL
+vdc_vkEnumerateInstanceLayerProperties(uint32_t *pPropertyCount, VkLayerProperties *pProperties)
 {
     (void)pProperties;
     *pPropertyCount = 0;
@@ -42,7 +42,7 @@ static bool offered(enum vd_extension_index index)
            vdc_wsi_has_libraries(index);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEnumerateInstanceExtensionProperties(
     const char *pLayerName, uint32_t *pPropertyCount, VkExtensionProperties *pProperties)
 {
     if (pLayerName)
@@ -69,33 +69,33 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateInstanceExtensionProperties(
     return result;
 }
 
-static void instance_destroy(struct vd_instance *instance)
+static void instance_destroy(struct vdc_instance *instance)
 {
-    vd_displays_destroy(instance->displays);
+    vdc_displays_destroy(instance->displays);
     vdc_physical_devices_finish(instance);
-    vd_shm_pool_destroy(instance->memory);
+    vdc_shm_pool_destroy(instance->memory);
     vdc_peer_finish(&instance->peer);
-    vd_connection_destroy(instance->connection);
-    vd_scratch_finish(instance);
-    vd_profile_destroy(instance->profile);
-    vd_ids_destroy(instance->ids);
+    vdc_connection_destroy(instance->connection);
+    vdc_scratch_finish(instance);
+    vdc_profile_destroy(instance->profile);
+    vdc_ids_destroy(instance->ids);
     pthread_mutex_destroy(&instance->lock);
     free(instance->extensions);
     free(instance);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *pCreateInfo,
-                                                   const VkAllocationCallbacks *pAllocator,
-                                                   VkInstance *pInstance)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateInstance(const VkInstanceCreateInfo *pCreateInfo,
+                                                    const VkAllocationCallbacks *pAllocator,
+                                                    VkInstance *pInstance)
 {
-    struct vd_instance *instance = calloc(1, sizeof(*instance));
+    struct vdc_instance *instance = calloc(1, sizeof(*instance));
     if (!instance)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     pthread_mutex_init(&instance->lock, NULL);
     instance->extensions = calloc(VD_EXT_COUNT, sizeof(*instance->extensions));
-    instance->ids = vd_ids_create();
-    instance->displays = vd_displays_create(instance);
-    instance->profile = vd_profile_create();
+    instance->ids = vdc_ids_create();
+    instance->displays = vdc_displays_create(instance);
+    instance->profile = vdc_profile_create();
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!instance->extensions || !instance->ids || !instance->displays)
         goto fail;
@@ -110,24 +110,24 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateInstance(const VkInstanceCreateInfo *p
     const VkApplicationInfo *app = pCreateInfo->pApplicationInfo;
     instance->api_version = app && app->apiVersion ? app->apiVersion : VK_API_VERSION_1_0;
 
-    result = vd_connection_create(&instance->connection);
+    result = vdc_connection_create(&instance->connection);
     if (result != VK_SUCCESS)
         goto fail;
     result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!vdc_peer_init(&instance->peer, vdc_link_capset(&instance->connection->link)))
         goto fail;
-    instance->memory = vd_shm_pool_create(instance->connection);
+    instance->memory = vdc_shm_pool_create(instance->connection);
     if (!instance->memory)
         goto fail;
-    vd_dispatchable_init(&instance->base, vd_id_new(instance, VD_TYPE_VkInstance, 0), instance,
-                         NULL);
+    vdc_dispatchable_init(&instance->base, vdc_id_new(instance, VD_TYPE_VkInstance, 0), instance,
+                          NULL);
     /* The server chooses its own extensions; what the application enabled is between us two. */
     VkInstanceCreateInfo info = *pCreateInfo;
     info.pNext = NULL;
     info.enabledExtensionCount = 0;
     info.flags = 0;
     *pInstance = (VkInstance)instance;
-    result = vd_call_vkCreateInstance(instance, &info, pAllocator, pInstance);
+    result = vdc_call_vkCreateInstance(instance, &info, pAllocator, pInstance);
     if (result == VK_SUCCESS)
         return VK_SUCCESS;
     vdc_log("the server has no Vulkan to offer: vkCreateInstance failed there with %d", result);
@@ -138,22 +138,22 @@ fail:
     return result;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyInstance(VkInstance handle,
-                                                const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyInstance(VkInstance handle,
+                                                 const VkAllocationCallbacks *pAllocator)
 {
-    struct vd_instance *instance = (struct vd_instance *)handle;
+    struct vdc_instance *instance = (struct vdc_instance *)handle;
     if (!instance)
         return;
-    if (!vd_connection_lost(instance->connection))
-        vd_call_vkDestroyInstance(handle, pAllocator);
-    if (vd_debug_flags() & VD_DEBUG_STATS) {
-        struct vd_connection_stats stats;
-        vd_connection_stats(instance->connection, &stats);
-        vd_print("stats: calls=%llu round_trips=%llu bytes=%llu waits=%llu wait_us=%llu",
-                 (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
-                 (unsigned long long)stats.bytes, (unsigned long long)stats.waits,
-                 (unsigned long long)(stats.wait_ns / 1000));
-        vd_profile_print(instance->profile);
+    if (!vdc_connection_lost(instance->connection))
+        vdc_call_vkDestroyInstance(handle, pAllocator);
+    if (vdc_debug_flags() & VDC_DEBUG_STATS) {
+        struct vdc_connection_stats stats;
+        vdc_connection_stats(instance->connection, &stats);
+        vdc_print("stats: calls=%llu round_trips=%llu bytes=%llu waits=%llu wait_us=%llu",
+                  (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
+                  (unsigned long long)stats.bytes, (unsigned long long)stats.waits,
+                  (unsigned long long)(stats.wait_ns / 1000));
+        vdc_profile_print(instance->profile);
     }
     instance_destroy(instance);
 }

@@ -49,12 +49,12 @@ static bool all_of_device(const int *extensions)
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance handle,
                                                                    const char *pName)
 {
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    const struct vd_instance *instance = (const struct vd_instance *)handle;
+    const struct vdc_entrypoint *entry = vdc_entrypoint_find(pName);
+    const struct vdc_instance *instance = (const struct vdc_instance *)handle;
     if (!entry)
         return NULL;
     if (!instance)
-        return entry->level == VD_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
+        return entry->level == VDC_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
                    ? entry->function
                    : NULL;
     if (!vdc_peer_knows_command(&instance->peer, entry->opcode))
@@ -69,23 +69,23 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance ha
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
                                                                          const char *pName)
 {
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    if (!entry || entry->level != VD_LEVEL_PHYSICAL_DEVICE)
+    const struct vdc_entrypoint *entry = vdc_entrypoint_find(pName);
+    if (!entry || entry->level != VDC_LEVEL_PHYSICAL_DEVICE)
         return NULL;
     return vk_icdGetInstanceProcAddr(instance, pName);
 }
 
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetInstanceProcAddr(VkInstance instance,
-                                                                  const char *pName)
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vdc_vkGetInstanceProcAddr(VkInstance instance,
+                                                                   const char *pName)
 {
     return vk_icdGetInstanceProcAddr(instance, pName);
 }
 
-VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vd_vkGetDeviceProcAddr(VkDevice handle, const char *pName)
+VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vdc_vkGetDeviceProcAddr(VkDevice handle, const char *pName)
 {
-    const struct vd_device *device = (const struct vd_device *)handle;
-    const struct vd_entrypoint *entry = vd_entrypoint_find(pName);
-    if (!entry || entry->level != VD_LEVEL_DEVICE ||
+    const struct vdc_device *device = (const struct vdc_device *)handle;
+    const struct vdc_entrypoint *entry = vdc_entrypoint_find(pName);
+    if (!entry || entry->level != VDC_LEVEL_DEVICE ||
         !vdc_peer_knows_command(&device->base.instance->peer, entry->opcode))
         return NULL;
     if ((entry->version && entry->version <= device->api_version) ||

@@ -15,10 +15,10 @@ static const struct {
     const char *word;
     unsigned flags;
 } words[] = {
-    {"1", VD_DEBUG_LOG},
-    {"log", VD_DEBUG_LOG},
-    {"stats", VD_DEBUG_STATS},
-    {"sync", VD_DEBUG_SYNC},
+    {"1", VDC_DEBUG_LOG},
+    {"log", VDC_DEBUG_LOG},
+    {"stats", VDC_DEBUG_STATS},
+    {"sync", VDC_DEBUG_SYNC},
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -39,7 +39,7 @@ static void read_flags(void)
     }
 }
 
-unsigned vd_debug_flags(void)
+unsigned vdc_debug_flags(void)
 {
     pthread_once(&once, read_flags);
     return flags;
@@ -68,7 +68,7 @@ static void print(const char *format, va_list args)
 
 void vdc_log(const char *format, ...)
 {
-    if (!(vd_debug_flags() & VD_DEBUG_LOG)) {
+    if (!(vdc_debug_flags() & VDC_DEBUG_LOG)) {
         return;
     }
     va_list args;
@@ -77,7 +77,7 @@ void vdc_log(const char *format, ...)
     va_end(args);
 }
 
-void vd_print(const char *format, ...)
+void vdc_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);

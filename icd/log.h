@@ -7,18 +7,18 @@
 /* VIADUCT_DEBUG is a list of words, separated by commas: `1` or `log` for messages, `stats` for
  * numbers when an instance is destroyed, `sync` to make every call wait for its answer.
  * Read once. */
-enum vd_debug {
-    VD_DEBUG_LOG = 1 << 0,
-    VD_DEBUG_STATS = 1 << 1,
-    VD_DEBUG_SYNC = 1 << 2,
+enum vdc_debug {
+    VDC_DEBUG_LOG = 1 << 0,
+    VDC_DEBUG_STATS = 1 << 1,
+    VDC_DEBUG_SYNC = 1 << 2,
 };
 
-unsigned vd_debug_flags(void);
+unsigned vdc_debug_flags(void);
 
-/* One line on stderr, "viaduct: ...", when VD_DEBUG_LOG is set. */
+/* One line on stderr, "viaduct: ...", when VDC_DEBUG_LOG is set. */
 __attribute__((format(printf, 1, 2))) void vdc_log(const char *format, ...);
 
 /* The same without asking for the flag: for what was asked for (statistics). */
-__attribute__((format(printf, 1, 2))) void vd_print(const char *format, ...);
+__attribute__((format(printf, 1, 2))) void vdc_print(const char *format, ...);
 
 #endif

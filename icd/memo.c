@@ -6,21 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS (sizeof(((struct vd_memo *)0)->buckets) / sizeof(struct vd_memo_entry *))
+#define BUCKETS (sizeof(((struct vdc_memo *)0)->buckets) / sizeof(struct vdc_memo_entry *))
 /* About a megabyte. An application that asks more questions than this does not repeat itself. */
 #define ENTRIES_MAX 4096
 
-void vd_memo_init(struct vd_memo *memo)
+void vdc_memo_init(struct vdc_memo *memo)
 {
-    *memo = (struct vd_memo){0};
+    *memo = (struct vdc_memo){0};
     pthread_mutex_init(&memo->lock, NULL);
 }
 
-void vd_memo_finish(struct vd_memo *memo)
+void vdc_memo_finish(struct vdc_memo *memo)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
         while (memo->buckets[i]) {
-            struct vd_memo_entry *next = memo->buckets[i]->next;
+            struct vdc_memo_entry *next = memo->buckets[i]->next;
             free(memo->buckets[i]);
             memo->buckets[i] = next;
         }
@@ -31,7 +31,7 @@ void vd_memo_finish(struct vd_memo *memo)
 static uint32_t hash(const uint8_t *key)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < VD_MEMO_KEY_SIZE; i += sizeof(uint64_t)) {
+    for (size_t i = 0; i < VDC_MEMO_KEY_SIZE; i += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, key + i, sizeof(word));
         value = (value ^ word) * UINT64_C(0x9e3779b97f4a7c15);
@@ -40,14 +40,14 @@ static uint32_t hash(const uint8_t *key)
     return (uint32_t)(value >> 32);
 }
 
-struct vd_memo_entry *vd_memo_find(struct vd_memo *memo, const void *key, size_t size)
+struct vdc_memo_entry *vdc_memo_find(struct vdc_memo *memo, const void *key, size_t size)
 {
-    uint8_t padded[VD_MEMO_KEY_SIZE] = {0};
+    uint8_t padded[VDC_MEMO_KEY_SIZE] = {0};
     assert(size <= sizeof(padded));
     memcpy(padded, key, size);
     pthread_mutex_lock(&memo->lock);
-    struct vd_memo_entry **bucket = &memo->buckets[hash(padded) % BUCKETS];
-    struct vd_memo_entry *entry = *bucket;
+    struct vdc_memo_entry **bucket = &memo->buckets[hash(padded) % BUCKETS];
+    struct vdc_memo_entry *entry = *bucket;
     while (entry && memcmp(entry->key, padded, sizeof(padded)) != 0)
         entry = entry->next;
     if (!entry && memo->count < ENTRIES_MAX && (entry = calloc(1, sizeof(*entry)))) {
@@ -60,18 +60,19 @@ struct vd_memo_entry *vd_memo_find(struct vd_memo *memo, const void *key, size_t
     return entry;
 }
 
-bool vd_memo_get(const struct vd_memo_entry *entry, void *value, size_t size)
+bool vdc_memo_get(const struct vdc_memo_entry *entry, void *value, size_t size)
 {
-    assert(size <= VD_MEMO_VALUE_SIZE);
+    assert(size <= VDC_MEMO_VALUE_SIZE);
     if (!entry || !atomic_load_explicit(&entry->known, memory_order_acquire))
         return false;
     memcpy(value, entry->value, size);
     return true;
 }
 
-void vd_memo_put(struct vd_memo *memo, struct vd_memo_entry *entry, const void *value, size_t size)
+void vdc_memo_put(struct vdc_memo *memo, struct vdc_memo_entry *entry, const void *value,
+                  size_t size)
 {
-    assert(size <= VD_MEMO_VALUE_SIZE);
+    assert(size <= VDC_MEMO_VALUE_SIZE);
     if (!entry)
         return;
     pthread_mutex_lock(&memo->lock);

@@ -11,33 +11,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VD_MEMO_KEY_SIZE   64
-#define VD_MEMO_VALUE_SIZE 64
+#define VDC_MEMO_KEY_SIZE   64
+#define VDC_MEMO_VALUE_SIZE 64
 
 /* One question. It lives, at the same address, as long as its memo. */
-struct vd_memo_entry {
-    struct vd_memo_entry *next;
-    uint8_t key[VD_MEMO_KEY_SIZE];
+struct vdc_memo_entry {
+    struct vdc_memo_entry *next;
+    uint8_t key[VDC_MEMO_KEY_SIZE];
     _Atomic bool known; /* release after value, acquire before it */
-    uint8_t value[VD_MEMO_VALUE_SIZE];
+    uint8_t value[VDC_MEMO_VALUE_SIZE];
 };
 
-struct vd_memo {
+struct vdc_memo {
     pthread_mutex_t lock;
     uint32_t count;
-    struct vd_memo_entry *buckets[256];
+    struct vdc_memo_entry *buckets[256];
 };
 
-void vd_memo_init(struct vd_memo *memo);
-void vd_memo_finish(struct vd_memo *memo);
+void vdc_memo_init(struct vdc_memo *memo);
+void vdc_memo_finish(struct vdc_memo *memo);
 
 /* The entry of a question; its key is padded with zeroes. NULL: there are too many already, or no
  * memory. Thread-safe. */
-struct vd_memo_entry *vd_memo_find(struct vd_memo *memo, const void *key, size_t size);
+struct vdc_memo_entry *vdc_memo_find(struct vdc_memo *memo, const void *key, size_t size);
 
 /* True, with *value copied, if the answer is known. NULL knows nothing. */
-bool vd_memo_get(const struct vd_memo_entry *entry, void *value, size_t size);
+bool vdc_memo_get(const struct vdc_memo_entry *entry, void *value, size_t size);
 /* Two threads that asked at the same time store the same. NULL is fine. */
-void vd_memo_put(struct vd_memo *memo, struct vd_memo_entry *entry, const void *value, size_t size);
+void vdc_memo_put(struct vdc_memo *memo, struct vdc_memo_entry *entry, const void *value,
+                  size_t size);
 
 #endif

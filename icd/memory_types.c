@@ -9,8 +9,8 @@
 
 /* Adds a type: as the specification wants it, before those that have all of its properties and more,
  * else behind the others. */
-static void show_type(struct vd_physical_device *pd, VkMemoryPropertyFlags flags, uint32_t heap,
-                      struct vd_memory_type type)
+static void show_type(struct vdc_physical_device *pd, VkMemoryPropertyFlags flags, uint32_t heap,
+                      struct vdc_memory_type type)
 {
     VkPhysicalDeviceMemoryProperties *shown = &pd->memory;
     if (shown->memoryTypeCount == VK_MAX_MEMORY_TYPES)
@@ -26,7 +26,7 @@ static void show_type(struct vd_physical_device *pd, VkMemoryPropertyFlags flags
     pd->memory_types[at] = type;
 }
 
-void vdc_memory_types_choose(struct vd_physical_device *pd)
+void vdc_memory_types_choose(struct vdc_physical_device *pd)
 {
     const VkPhysicalDeviceMemoryProperties *host = &pd->data->memory;
     memcpy(pd->memory.memoryHeaps, host->memoryHeaps, sizeof(host->memoryHeaps));
@@ -42,14 +42,14 @@ void vdc_memory_types_choose(struct vd_physical_device *pd)
         /* Memory of the host's alone; that of the host's side nobody here could reach. */
         if (!visible || flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT)
             show_type(pd, flags & ~mapped, heap,
-                      (struct vd_memory_type){.host_index = i, .spare = imported});
+                      (struct vdc_memory_type){.host_index = i, .spare = imported});
         if (imported)
-            show_type(pd, flags, heap, (struct vd_memory_type){.host_index = i, .imported = true});
+            show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .imported = true});
     }
 }
 
-enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
-                                           VkExternalMemoryHandleTypeFlags types)
+enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *pd,
+                                             VkExternalMemoryHandleTypeFlags types)
 {
     /* Servers that know shared fences know files that a client brings. */
     const bool of_client = pd->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU &&
@@ -57,32 +57,32 @@ enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
     switch ((int)types) {
     case 0:
     case VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT:
-        return VD_BACKING_ANY;
+        return VDC_BACKING_ANY;
     case VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT:
-        return of_client ? VD_BACKING_CLIENT : VD_BACKING_HOST;
+        return of_client ? VDC_BACKING_CLIENT : VDC_BACKING_HOST;
     default:
-        return VD_BACKING_HOST;
+        return VDC_BACKING_HOST;
     }
 }
 
-uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
-                        enum vd_backing backing)
+uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,
+                         enum vdc_backing backing)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
-        const struct vd_memory_type *type = &pd->memory_types[i];
+        const struct vdc_memory_type *type = &pd->memory_types[i];
         if (host_bits & (1u << type->host_index) &&
-            backing != (type->imported ? VD_BACKING_HOST : VD_BACKING_CLIENT) &&
-            !(type->spare && backing == VD_BACKING_ANY))
+            backing != (type->imported ? VDC_BACKING_HOST : VDC_BACKING_CLIENT) &&
+            !(type->spare && backing == VDC_BACKING_ANY))
             bits |= 1u << i;
     }
     return bits;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceMemoryProperties2(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceMemoryProperties2(
     VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *pProperties)
 {
     if (pProperties->pNext) /* budgets change */
-        vd_call_vkGetPhysicalDeviceMemoryProperties2(handle, pProperties);
-    pProperties->memoryProperties = ((const struct vd_physical_device *)handle)->memory;
+        vdc_call_vkGetPhysicalDeviceMemoryProperties2(handle, pProperties);
+    pProperties->memoryProperties = ((const struct vdc_physical_device *)handle)->memory;
 }

@@ -9,23 +9,23 @@
 
 /* Fills pd->memory and pd->memory_types from pd->data: with each type of the host whose flags hold
  * here, too, in the host's order, so that applications decide as they do natively. */
-void vdc_memory_types_choose(struct vd_physical_device *pd);
+void vdc_memory_types_choose(struct vdc_physical_device *pd);
 
 /* Whose memory may be bound to a resource: the client's is imported by the host. */
-enum vd_backing {
-    VD_BACKING_ANY,
-    VD_BACKING_HOST,
-    VD_BACKING_CLIENT,
+enum vdc_backing {
+    VDC_BACKING_ANY,
+    VDC_BACKING_HOST,
+    VDC_BACKING_CLIENT,
 };
 
 /* Whose memory may be bound to a resource that names these external handle types, if the host can
  * import memory for it. A CPU has one memory: what is shared by opaque descriptor is the client's
  * there, and can be mapped, as the specification demands for buffers and linear images. */
-enum vd_backing vd_physical_device_backing(const struct vd_physical_device *pd,
-                                           VkExternalMemoryHandleTypeFlags types);
+enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *pd,
+                                             VkExternalMemoryHandleTypeFlags types);
 
 /* Host memoryTypeBits to the application's. */
-uint32_t vd_memory_bits(const struct vd_physical_device *pd, uint32_t host_bits,
-                        enum vd_backing backing);
+uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,
+                         enum vdc_backing backing);
 
 #endif

@@ -20,16 +20,16 @@ struct slot {
     uint32_t child; /* first child, of pools */
 };
 
-struct vd_ids {
+struct vdc_ids {
     pthread_mutex_t lock;
     uint32_t used; /* indices ever given out; 0 is never used */
     uint32_t free; /* first free slot, 0: none */
     _Atomic(struct slot *) pages[PAGES];
 };
 
-struct vd_ids *vd_ids_create(void)
+struct vdc_ids *vdc_ids_create(void)
 {
-    struct vd_ids *ids = calloc(1, sizeof(*ids));
+    struct vdc_ids *ids = calloc(1, sizeof(*ids));
     if (!ids)
         return NULL;
     pthread_mutex_init(&ids->lock, NULL);
@@ -37,7 +37,7 @@ struct vd_ids *vd_ids_create(void)
     return ids;
 }
 
-void vd_ids_destroy(struct vd_ids *ids)
+void vdc_ids_destroy(struct vdc_ids *ids)
 {
     if (!ids)
         return;
@@ -48,7 +48,7 @@ void vd_ids_destroy(struct vd_ids *ids)
 }
 
 /* Pages never move: an object's own id can be looked up without the lock. */
-static struct slot *slot_at(struct vd_ids *ids, uint32_t index)
+static struct slot *slot_at(struct vdc_ids *ids, uint32_t index)
 {
     struct slot *page =
         index < VD_ID_INDEX_MAX
@@ -57,13 +57,13 @@ static struct slot *slot_at(struct vd_ids *ids, uint32_t index)
     return page ? &page[index % PAGE_SLOTS] : NULL;
 }
 
-static struct slot *slot_of(struct vd_ids *ids, uint64_t id)
+static struct slot *slot_of(struct vdc_ids *ids, uint64_t id)
 {
     struct slot *slot = id ? slot_at(ids, vd_id_index(id)) : NULL;
     return slot && slot->id == id ? slot : NULL;
 }
 
-static uint32_t take_index(struct vd_ids *ids)
+static uint32_t take_index(struct vdc_ids *ids)
 {
     const uint32_t index = ids->free ? ids->free : ids->used;
     if (ids->free) {
@@ -82,7 +82,7 @@ static uint32_t take_index(struct vd_ids *ids)
     return index;
 }
 
-uint64_t vdc_id_new(struct vd_ids *ids, uint8_t type, uint64_t pool)
+uint64_t vdc_ids_new(struct vdc_ids *ids, uint8_t type, uint64_t pool)
 {
     uint64_t id = 0;
     pthread_mutex_lock(&ids->lock);
@@ -104,7 +104,7 @@ uint64_t vdc_id_new(struct vd_ids *ids, uint8_t type, uint64_t pool)
     return id;
 }
 
-static void release(struct vd_ids *ids, struct slot *slot)
+static void release(struct vdc_ids *ids, struct slot *slot)
 {
     slot->id = 0;
     slot->object = NULL;
@@ -112,7 +112,7 @@ static void release(struct vd_ids *ids, struct slot *slot)
     slot->next = ids->free;
 }
 
-static void free_locked(struct vd_ids *ids, uint64_t id)
+static void free_locked(struct vdc_ids *ids, uint64_t id)
 {
     struct slot *slot = slot_of(ids, id);
     if (!slot)
@@ -129,7 +129,7 @@ static void free_locked(struct vd_ids *ids, uint64_t id)
     ids->free = vd_id_index(id);
 }
 
-void vdc_ids_free(struct vd_ids *ids, const uint64_t *list, uint64_t count)
+void vdc_ids_free(struct vdc_ids *ids, const uint64_t *list, uint64_t count)
 {
     pthread_mutex_lock(&ids->lock);
     for (uint64_t i = 0; i < count; i++)
@@ -137,7 +137,7 @@ void vdc_ids_free(struct vd_ids *ids, const uint64_t *list, uint64_t count)
     pthread_mutex_unlock(&ids->lock);
 }
 
-void vdc_ids_free_children(struct vd_ids *ids, uint64_t pool)
+void vdc_ids_free_children(struct vdc_ids *ids, uint64_t pool)
 {
     pthread_mutex_lock(&ids->lock);
     struct slot *parent = slot_of(ids, pool);
@@ -147,20 +147,20 @@ void vdc_ids_free_children(struct vd_ids *ids, uint64_t pool)
     pthread_mutex_unlock(&ids->lock);
 }
 
-void vdc_id_set_object(struct vd_ids *ids, uint64_t id, void *object)
+void vdc_ids_set_object(struct vdc_ids *ids, uint64_t id, void *object)
 {
     struct slot *slot = slot_of(ids, id);
     if (slot)
         slot->object = object;
 }
 
-void *vdc_id_object(struct vd_ids *ids, uint64_t id)
+void *vdc_ids_object(struct vdc_ids *ids, uint64_t id)
 {
     struct slot *slot = slot_of(ids, id);
     return slot ? slot->object : NULL;
 }
 
-uint64_t vd_id_of_object(uint32_t type, uint64_t handle)
+uint64_t vdc_id_of_object(uint32_t type, uint64_t handle)
 {
-    return vd_objects[type].dispatchable ? vd_id_of((const void *)(uintptr_t)handle) : handle;
+    return vd_objects[type].dispatchable ? vdc_id_of((const void *)(uintptr_t)handle) : handle;
 }

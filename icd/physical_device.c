@@ -5,7 +5,7 @@
 
 #include "protocol/record.h"
 
-static const void *entry_in(const struct vd_physical_device *pd, uint32_t offset, uint32_t size,
+static const void *entry_in(const struct vdc_physical_device *pd, uint32_t offset, uint32_t size,
                             VkStructureType type, uint32_t *found)
 {
     const uint8_t *at = (const uint8_t *)pd->data + offset, *end = at + size;
@@ -20,14 +20,14 @@ static const void *entry_in(const struct vd_physical_device *pd, uint32_t offset
     return NULL;
 }
 
-const void *vd_physical_device_property(const struct vd_physical_device *pd, VkStructureType type,
-                                        uint32_t *size)
+const void *vdc_physical_device_property(const struct vdc_physical_device *pd, VkStructureType type,
+                                         uint32_t *size)
 {
     return entry_in(pd, pd->data->properties, pd->data->properties_size, type, size);
 }
 
-const void *vd_physical_device_feature(const struct vd_physical_device *pd, VkStructureType type,
-                                       uint32_t *size)
+const void *vdc_physical_device_feature(const struct vdc_physical_device *pd, VkStructureType type,
+                                        uint32_t *size)
 {
     return entry_in(pd, pd->data->features, pd->data->features_size, type, size);
 }

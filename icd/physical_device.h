@@ -10,15 +10,15 @@
 #include "protocol/physical_device.h"
 
 /* A memory type that the application sees. */
-struct vd_memory_type {
+struct vdc_memory_type {
     uint32_t host_index; /* of the host's type */
     bool imported;       /* host-visible: the client's memory, imported by the host */
     bool spare;          /* an imported type without host access, for what cannot be bound to that:
                             sparse resources, SwiftShader's optimal images, what is exported */
 };
 
-struct vd_physical_device {
-    struct vd_dispatchable base;
+struct vdc_physical_device {
+    struct vdc_dispatchable base;
     const struct vd_physical_device_data *data; /* as the server sent it */
     uint8_t *blob;                              /* owns data, shared by all devices */
     VkPhysicalDeviceProperties properties;      /* with our names */
@@ -26,15 +26,15 @@ struct vd_physical_device {
     uint32_t *extensions; /* revision offered, by enum vd_extension_index; 0: none */
     uint32_t extension_count;
     VkPhysicalDeviceMemoryProperties memory; /* what the application sees */
-    struct vd_memory_type memory_types[VK_MAX_MEMORY_TYPES];
-    struct vd_memo formats, image_formats; /* VkFormatProperties, VkImageFormatProperties */
-    struct vd_memo importable_images;      /* whether they are */
+    struct vdc_memory_type memory_types[VK_MAX_MEMORY_TYPES];
+    struct vdc_memo formats, image_formats; /* VkFormatProperties, VkImageFormatProperties */
+    struct vdc_memo importable_images;      /* whether they are */
 };
 
 /* A struct of the data fetched at start, by its sType, without sType and pNext; NULL if unknown. */
-const void *vd_physical_device_property(const struct vd_physical_device *pd, VkStructureType type,
+const void *vdc_physical_device_property(const struct vdc_physical_device *pd, VkStructureType type,
+                                         uint32_t *size);
+const void *vdc_physical_device_feature(const struct vdc_physical_device *pd, VkStructureType type,
                                         uint32_t *size);
-const void *vd_physical_device_feature(const struct vd_physical_device *pd, VkStructureType type,
-                                       uint32_t *size);
 
 #endif

@@ -12,7 +12,7 @@
 #include "opcodes.h"
 #include "physical_device.h"
 
-/* -- what the application may not have --------------------------------------------------------- */
+/* ---- What the application may not have */
 
 /* Features that cannot cross although their extension does. */
 static const struct {
@@ -29,22 +29,22 @@ static const struct {
      "host addresses never pass"},
 };
 
-static void mask_features(struct vd_physical_device *pd)
+static void mask_features(struct vdc_physical_device *pd)
 {
     for (size_t i = 0; i < sizeof(masked_features) / sizeof(masked_features[0]); i++) {
         uint32_t size;
-        uint8_t *body = (uint8_t *)vd_physical_device_feature(pd, masked_features[i].type, &size);
+        uint8_t *body = (uint8_t *)vdc_physical_device_feature(pd, masked_features[i].type, &size);
         if (body && masked_features[i].offset + sizeof(VkBool32) <= size)
             memset(body + masked_features[i].offset, 0, sizeof(VkBool32));
     }
 }
 
 /* Identity passes through; names say Viaduct. */
-static void rename_driver(struct vd_physical_device *pd, VkStructureType type, size_t name_offset,
+static void rename_driver(struct vdc_physical_device *pd, VkStructureType type, size_t name_offset,
                           size_t info_offset)
 {
     uint32_t size;
-    uint8_t *body = (uint8_t *)vd_physical_device_property(pd, type, &size);
+    uint8_t *body = (uint8_t *)vdc_physical_device_property(pd, type, &size);
     if (!body || info_offset + VK_MAX_DRIVER_INFO_SIZE > size)
         return;
     char host[2 * VK_MAX_DRIVER_NAME_SIZE];
@@ -57,7 +57,7 @@ static void rename_driver(struct vd_physical_device *pd, VkStructureType type, s
              VK_MAX_DRIVER_INFO_SIZE - 1, host);
 }
 
-static void rename_device(struct vd_physical_device *pd)
+static void rename_device(struct vdc_physical_device *pd)
 {
     char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
     memcpy(name, pd->data->core_properties.deviceName, sizeof(name));
@@ -73,7 +73,7 @@ static void rename_device(struct vd_physical_device *pd)
                   offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
 }
 
-static void choose_extensions(struct vd_physical_device *pd)
+static void choose_extensions(struct vdc_physical_device *pd)
 {
     const struct vd_physical_device_data *data = pd->data;
     const struct vdc_peer *peer = &pd->base.instance->peer;
@@ -88,7 +88,7 @@ static void choose_extensions(struct vd_physical_device *pd)
             vdc_peer_knows_extension(peer, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
-    if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vd_host_pages_available())
+    if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vdc_host_pages_available())
         pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
@@ -108,25 +108,25 @@ static void choose_extensions(struct vd_physical_device *pd)
     }
 }
 
-/* -- fetching --------------------------------------------------------------------------------- */
+/* ---- Fetching */
 
 #define IDS_ASKED 8u
 
 /* One round trip; *blob is the caller's to free. */
-static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_t capacity,
+static VkResult fetch(struct vdc_instance *instance, const uint64_t *ids, uint32_t capacity,
                       uint8_t **blob)
 {
-    struct vd_call call;
+    struct vdc_call call;
     const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
     VkResult result =
-        vd_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VD_CALL_SYNC);
+        vdc_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VDC_CALL_SYNC);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};
     memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
     memcpy(call.encoder.base + call.encoder.at + sizeof(args), ids, IDS_ASKED * sizeof(*ids));
     call.encoder.out_size = capacity;
-    result = vd_call_wait(&call);
+    result = vdc_call_wait(&call);
     if (result == VK_SUCCESS) {
         *blob = malloc(capacity);
         if (*blob)
@@ -134,19 +134,19 @@ static VkResult fetch(struct vd_instance *instance, const uint64_t *ids, uint32_
         else
             result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
-    vd_call_end(&call);
+    vdc_call_end(&call);
     return result;
 }
 
-static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *instance,
+static VkResult device_init(struct vdc_physical_device *pd, struct vdc_instance *instance,
                             uint64_t id, const uint8_t *at)
 {
-    vd_dispatchable_init(&pd->base, id, instance, NULL);
+    vdc_dispatchable_init(&pd->base, id, instance, NULL);
     pd->data = (const struct vd_physical_device_data *)at;
     pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
-    vd_memo_init(&pd->formats);
-    vd_memo_init(&pd->image_formats);
-    vd_memo_init(&pd->importable_images);
+    vdc_memo_init(&pd->formats);
+    vdc_memo_init(&pd->image_formats);
+    vdc_memo_init(&pd->importable_images);
     if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     pd->properties = pd->data->core_properties;
@@ -162,7 +162,7 @@ static VkResult device_init(struct vd_physical_device *pd, struct vd_instance *i
     return VK_SUCCESS;
 }
 
-VkResult vd_physical_devices_fetch(struct vd_instance *instance)
+VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
 {
     pthread_mutex_lock(&instance->lock);
     const bool done = instance->enumerated;
@@ -171,7 +171,7 @@ VkResult vd_physical_devices_fetch(struct vd_instance *instance)
         return VK_SUCCESS;
     uint64_t ids[IDS_ASKED];
     for (uint32_t i = 0; i < IDS_ASKED; i++)
-        ids[i] = vd_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
+        ids[i] = vdc_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
     uint8_t *blob = NULL;
     uint32_t capacity = 128u << 10;
     VkResult result = fetch(instance, ids, capacity, &blob);
@@ -186,7 +186,7 @@ VkResult vd_physical_devices_fetch(struct vd_instance *instance)
 
     const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
     uint32_t count = head->count < IDS_ASKED ? head->count : IDS_ASKED;
-    struct vd_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
+    struct vdc_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
     if (!devices) {
         free(blob);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -207,14 +207,14 @@ VkResult vd_physical_devices_fetch(struct vd_instance *instance)
     return result;
 }
 
-void vdc_physical_devices_finish(struct vd_instance *instance)
+void vdc_physical_devices_finish(struct vdc_instance *instance)
 {
-    struct vd_physical_device *devices = instance->physical_devices;
+    struct vdc_physical_device *devices = instance->physical_devices;
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         free(devices[i].extensions);
-        vd_memo_finish(&devices[i].formats);
-        vd_memo_finish(&devices[i].image_formats);
-        vd_memo_finish(&devices[i].importable_images);
+        vdc_memo_finish(&devices[i].formats);
+        vdc_memo_finish(&devices[i].image_formats);
+        vdc_memo_finish(&devices[i].importable_images);
         free(devices[i].blob);
     }
     free(devices);

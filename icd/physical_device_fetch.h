@@ -8,7 +8,7 @@
 #include "instance.h"
 
 /* Fills instance->physical_devices, once. */
-VkResult vd_physical_devices_fetch(struct vd_instance *instance);
-void vdc_physical_devices_finish(struct vd_instance *instance);
+VkResult vdc_physical_devices_fetch(struct vdc_instance *instance);
+void vdc_physical_devices_finish(struct vdc_instance *instance);
 
 #endif

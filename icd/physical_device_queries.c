@@ -12,13 +12,13 @@
 #include "physical_device.h"
 #include "physical_device_fetch.h"
 
-/* -- enumeration ------------------------------------------------------------------------------ */
+/* ---- Enumeration */
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDevices(VkInstance handle, uint32_t *pCount,
-                                                             VkPhysicalDevice *pDevices)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEnumeratePhysicalDevices(VkInstance handle, uint32_t *pCount,
+                                                              VkPhysicalDevice *pDevices)
 {
-    struct vd_instance *instance = (struct vd_instance *)handle;
-    const VkResult result = vd_physical_devices_fetch(instance);
+    struct vdc_instance *instance = (struct vdc_instance *)handle;
+    const VkResult result = vdc_physical_devices_fetch(instance);
     if (result != VK_SUCCESS)
         return result == VK_ERROR_DEVICE_LOST ? VK_ERROR_INITIALIZATION_FAILED : result;
     const uint32_t have = instance->physical_device_count;
@@ -29,11 +29,11 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDevices(VkInstance handle, 
     return n < have ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDeviceGroups(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEnumeratePhysicalDeviceGroups(
     VkInstance handle, uint32_t *pCount, VkPhysicalDeviceGroupProperties *pGroups)
 {
-    struct vd_instance *instance = (struct vd_instance *)handle;
-    const VkResult result = vd_physical_devices_fetch(instance);
+    struct vdc_instance *instance = (struct vdc_instance *)handle;
+    const VkResult result = vdc_physical_devices_fetch(instance);
     if (result != VK_SUCCESS)
         return result == VK_ERROR_DEVICE_LOST ? VK_ERROR_INITIALIZATION_FAILED : result;
     const uint32_t have = instance->physical_device_count;
@@ -49,10 +49,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumeratePhysicalDeviceGroups(
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkEnumerateDeviceExtensionProperties(VkPhysicalDevice handle, const char *pLayerName,
-                                        uint32_t *pCount, VkExtensionProperties *pProperties)
+vdc_vkEnumerateDeviceExtensionProperties(VkPhysicalDevice handle, const char *pLayerName,
+                                         uint32_t *pCount, VkExtensionProperties *pProperties)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     if (pLayerName) {
         *pCount = 0;
         return VK_SUCCESS;
@@ -74,9 +74,9 @@ vd_vkEnumerateDeviceExtensionProperties(VkPhysicalDevice handle, const char *pLa
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateDeviceLayerProperties(VkPhysicalDevice physicalDevice,
-                                                                   uint32_t *pPropertyCount,
-                                                                   VkLayerProperties *pProperties)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkEnumerateDeviceLayerProperties(VkPhysicalDevice physicalDevice,
+                                                                    uint32_t *pPropertyCount,
+                                                                    VkLayerProperties *pProperties)
 {
     (void)physicalDevice;
     (void)pProperties;
@@ -85,8 +85,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkEnumerateDeviceLayerProperties(VkPhysicalDev
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetPhysicalDeviceToolProperties(VkPhysicalDevice physicalDevice, uint32_t *pToolCount,
-                                     VkPhysicalDeviceToolProperties *pToolProperties)
+vdc_vkGetPhysicalDeviceToolProperties(VkPhysicalDevice physicalDevice, uint32_t *pToolCount,
+                                      VkPhysicalDeviceToolProperties *pToolProperties)
 {
     (void)physicalDevice;
     (void)pToolProperties;
@@ -94,7 +94,7 @@ vd_vkGetPhysicalDeviceToolProperties(VkPhysicalDevice physicalDevice, uint32_t *
     return VK_SUCCESS;
 }
 
-/* -- features and properties ------------------------------------------------------------------ */
+/* ---- Features and properties */
 
 static const struct vd_chain_struct *find_struct(const struct vd_chain_struct *structs,
                                                  size_t count, VkStructureType type)
@@ -115,12 +115,12 @@ static void fill_own_features(const struct vd_chain_struct *known, VkBaseOutStru
 
 /* Fills every struct of a chain that was fetched at start. The body of a struct follows its sType
  * and pNext. */
-static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *out, bool features)
+static void fill_chain(const struct vdc_physical_device *pd, VkBaseOutStructure *out, bool features)
 {
     for (; out; out = out->pNext) {
         uint32_t size = 0;
-        const void *body = features ? vd_physical_device_feature(pd, out->sType, &size)
-                                    : vd_physical_device_property(pd, out->sType, &size);
+        const void *body = features ? vdc_physical_device_feature(pd, out->sType, &size)
+                                    : vdc_physical_device_property(pd, out->sType, &size);
         if (body) {
             memcpy(out + 1, body, size);
             continue;
@@ -141,16 +141,16 @@ static void fill_chain(const struct vd_physical_device *pd, VkBaseOutStructure *
     }
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceFeatures2(VkPhysicalDevice handle,
-                                                           VkPhysicalDeviceFeatures2 *pFeatures)
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceFeatures2(VkPhysicalDevice handle,
+                                                            VkPhysicalDeviceFeatures2 *pFeatures)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     pFeatures->features = pd->features;
     fill_chain(pd, pFeatures->pNext, true);
 }
 
 /* Whether the host must be asked: structs with lists of their own were not fetched at start. */
-static bool needs_host(const struct vd_physical_device *pd, const VkBaseOutStructure *out)
+static bool needs_host(const struct vdc_physical_device *pd, const VkBaseOutStructure *out)
 {
     (void)pd;
     for (; out; out = out->pNext) {
@@ -164,17 +164,17 @@ static bool needs_host(const struct vd_physical_device *pd, const VkBaseOutStruc
     return false;
 }
 
-VKAPI_ATTR void VKAPI_CALL
-vd_vkGetPhysicalDeviceProperties2(VkPhysicalDevice handle, VkPhysicalDeviceProperties2 *pProperties)
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceProperties2(
+    VkPhysicalDevice handle, VkPhysicalDeviceProperties2 *pProperties)
 {
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     if (needs_host(pd, pProperties->pNext))
-        vd_call_vkGetPhysicalDeviceProperties2(handle, pProperties);
+        vdc_call_vkGetPhysicalDeviceProperties2(handle, pProperties);
     pProperties->properties = pd->properties;
     fill_chain(pd, pProperties->pNext, false);
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties2(
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceQueueFamilyProperties2(
     VkPhysicalDevice handle, uint32_t *pCount, VkQueueFamilyProperties2 *pProperties)
 {
     if (pProperties) {
@@ -182,11 +182,11 @@ VKAPI_ATTR void VKAPI_CALL vd_vkGetPhysicalDeviceQueueFamilyProperties2(
         for (uint32_t i = 0; i < *pCount; i++)
             chained = chained || pProperties[i].pNext;
         if (chained) {
-            vd_call_vkGetPhysicalDeviceQueueFamilyProperties2(handle, pCount, pProperties);
+            vdc_call_vkGetPhysicalDeviceQueueFamilyProperties2(handle, pCount, pProperties);
             return;
         }
     }
-    const struct vd_physical_device *pd = (const struct vd_physical_device *)handle;
+    const struct vdc_physical_device *pd = (const struct vdc_physical_device *)handle;
     const VkQueueFamilyProperties *families =
         (const VkQueueFamilyProperties *)((const uint8_t *)pd->data + pd->data->queue_families);
     const uint32_t have = pd->data->queue_family_count;

@@ -92,7 +92,7 @@ static bool sanitise_rendering(VkGraphicsPipelineCreateInfo *info, const struct 
         t->parts & VK_GRAPHICS_PIPELINE_LIBRARY_FRAGMENT_OUTPUT_INTERFACE_BIT_EXT;
     if (!t->rendering || (output_part && !info->renderPass))
         return true;
-    changed->chain = vd_chain_copy(info->pNext);
+    changed->chain = vdc_chain_copy(info->pNext);
     if (!changed->chain)
         return false;
     info->pNext = changed->chain;
@@ -109,11 +109,11 @@ static bool sanitise_rendering(VkGraphicsPipelineCreateInfo *info, const struct 
 }
 
 /* The struct holds what is needed; false: no memory. */
-static bool sanitise(struct vd_instance *instance, VkGraphicsPipelineCreateInfo *info,
+static bool sanitise(struct vdc_instance *instance, VkGraphicsPipelineCreateInfo *info,
                      struct changed *changed)
 {
     const struct traits t = traits_of(info);
-    const uint32_t uses = vd_subpass_uses(instance, info->renderPass, info->subpass);
+    const uint32_t uses = vdc_subpass_uses(instance, info->renderPass, info->subpass);
     VkPipelineViewportStateCreateInfo *viewport = &changed->viewport;
     const bool vertex_part = t.parts & VK_GRAPHICS_PIPELINE_LIBRARY_VERTEX_INPUT_INTERFACE_BIT_EXT;
     const bool raster_part =
@@ -124,12 +124,12 @@ static bool sanitise(struct vd_instance *instance, VkGraphicsPipelineCreateInfo 
     const bool mesh = t.stages & (VK_SHADER_STAGE_MESH_BIT_EXT | VK_SHADER_STAGE_TASK_BIT_EXT);
     /* A render pass says whether there is an attachment; where there is none, formats do. */
     const bool depthless = info->renderPass
-                               ? !(uses & VD_SUBPASS_DEPTH_STENCIL)
+                               ? !(uses & VDC_SUBPASS_DEPTH_STENCIL)
                                : output_part && t.rendering &&
                                      t.rendering->depthAttachmentFormat == VK_FORMAT_UNDEFINED &&
                                      t.rendering->stencilAttachmentFormat == VK_FORMAT_UNDEFINED;
     const bool colourless =
-        info->renderPass ? !(uses & VD_SUBPASS_COLOR)
+        info->renderPass ? !(uses & VDC_SUBPASS_COLOR)
                          : output_part && (!t.rendering || !t.rendering->colorAttachmentCount);
 
     if (!raster_part && !fragment_part)
@@ -184,22 +184,22 @@ static bool sanitise_chained(VkDevice device, const VkPipelineCreateInfoKHR **he
     chained->head = **head;
     chained->head.pNext = &chained->info;
     *head = &chained->head;
-    return sanitise(vd_instance_of(device), &chained->info, &chained->changed);
+    return sanitise(vdc_instance_of(device), &chained->info, &chained->changed);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetPipelineKeyKHR(VkDevice device, const VkPipelineCreateInfoKHR *pPipelineCreateInfo,
-                       VkPipelineBinaryKeyKHR *pPipelineKey)
+vdc_vkGetPipelineKeyKHR(VkDevice device, const VkPipelineCreateInfoKHR *pPipelineCreateInfo,
+                        VkPipelineBinaryKeyKHR *pPipelineKey)
 {
     struct chained chained = {0};
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (sanitise_chained(device, &pPipelineCreateInfo, &chained))
-        result = vd_call_vkGetPipelineKeyKHR(device, pPipelineCreateInfo, pPipelineKey);
+        result = vdc_call_vkGetPipelineKeyKHR(device, pPipelineCreateInfo, pPipelineKey);
     free(chained.changed.chain);
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreatePipelineBinariesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreatePipelineBinariesKHR(
     VkDevice device, const VkPipelineBinaryCreateInfoKHR *pCreateInfo,
     const VkAllocationCallbacks *pAllocator, VkPipelineBinaryHandlesInfoKHR *pBinaries)
 {
@@ -207,12 +207,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreatePipelineBinariesKHR(
     VkPipelineBinaryCreateInfoKHR info = *pCreateInfo;
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (sanitise_chained(device, &info.pPipelineCreateInfo, &chained))
-        result = vd_call_vkCreatePipelineBinariesKHR(device, &info, pAllocator, pBinaries);
+        result = vdc_call_vkCreatePipelineBinariesKHR(device, &info, pAllocator, pBinaries);
     free(chained.changed.chain);
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateGraphicsPipelines(
     VkDevice device, VkPipelineCache pipelineCache, uint32_t createInfoCount,
     const VkGraphicsPipelineCreateInfo *pCreateInfos, const VkAllocationCallbacks *pAllocator,
     VkPipeline *pPipelines)
@@ -232,12 +232,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateGraphicsPipelines(
     VkResult result = VK_SUCCESS;
     for (uint32_t i = 0; i < createInfoCount; i++) {
         infos[i] = pCreateInfos[i];
-        if (!sanitise(vd_instance_of(device), &infos[i], &changed[i]))
+        if (!sanitise(vdc_instance_of(device), &infos[i], &changed[i]))
             result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     if (result == VK_SUCCESS)
-        result = vd_call_vkCreateGraphicsPipelines(device, pipelineCache, createInfoCount, infos,
-                                                   pAllocator, pPipelines);
+        result = vdc_call_vkCreateGraphicsPipelines(device, pipelineCache, createInfoCount, infos,
+                                                    pAllocator, pPipelines);
     for (uint32_t i = 0; i < createInfoCount; i++)
         free(changed[i].chain);
     if (infos != &one.info)

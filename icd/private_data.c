@@ -12,7 +12,7 @@ struct entry {
     uint64_t value;
 };
 
-struct vd_private_data {
+struct vdc_private_data {
     pthread_mutex_t lock;
     uint64_t last_slot;
     struct entry *entries;
@@ -20,15 +20,15 @@ struct vd_private_data {
     size_t used;
 };
 
-struct vd_private_data *vd_private_data_create(void)
+struct vdc_private_data *vdc_private_data_create(void)
 {
-    struct vd_private_data *data = calloc(1, sizeof(*data));
+    struct vdc_private_data *data = calloc(1, sizeof(*data));
     if (data)
         pthread_mutex_init(&data->lock, NULL);
     return data;
 }
 
-void vd_private_data_destroy(struct vd_private_data *data)
+void vdc_private_data_destroy(struct vdc_private_data *data)
 {
     if (!data)
         return;
@@ -37,7 +37,7 @@ void vd_private_data_destroy(struct vd_private_data *data)
     free(data);
 }
 
-static struct entry *find(const struct vd_private_data *data, uint64_t slot, uint64_t object)
+static struct entry *find(const struct vdc_private_data *data, uint64_t slot, uint64_t object)
 {
     size_t at = (size_t)((object ^ slot << 48) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
     for (;; at++) {
@@ -47,7 +47,7 @@ static struct entry *find(const struct vd_private_data *data, uint64_t slot, uin
     }
 }
 
-static bool resize(struct vd_private_data *data, size_t capacity)
+static bool resize(struct vdc_private_data *data, size_t capacity)
 {
     struct entry *old = data->entries;
     const size_t old_capacity = data->capacity;
@@ -68,7 +68,7 @@ static bool resize(struct vd_private_data *data, size_t capacity)
     return true;
 }
 
-uint64_t vdc_private_data_add_slot(struct vd_private_data *data)
+uint64_t vdc_private_data_add_slot(struct vdc_private_data *data)
 {
     pthread_mutex_lock(&data->lock);
     const uint64_t slot = ++data->last_slot;
@@ -76,7 +76,7 @@ uint64_t vdc_private_data_add_slot(struct vd_private_data *data)
     return slot;
 }
 
-void vdc_private_data_remove_slot(struct vd_private_data *data, uint64_t slot)
+void vdc_private_data_remove_slot(struct vdc_private_data *data, uint64_t slot)
 {
     pthread_mutex_lock(&data->lock);
     for (size_t i = 0; i < data->capacity; i++)
@@ -85,7 +85,7 @@ void vdc_private_data_remove_slot(struct vd_private_data *data, uint64_t slot)
     pthread_mutex_unlock(&data->lock);
 }
 
-bool vdc_private_data_set(struct vd_private_data *data, uint64_t slot, uint64_t object,
+bool vdc_private_data_set(struct vdc_private_data *data, uint64_t slot, uint64_t object,
                           uint64_t value)
 {
     pthread_mutex_lock(&data->lock);
@@ -100,7 +100,7 @@ bool vdc_private_data_set(struct vd_private_data *data, uint64_t slot, uint64_t 
     return room;
 }
 
-uint64_t vdc_private_data_get(struct vd_private_data *data, uint64_t slot, uint64_t object)
+uint64_t vdc_private_data_get(struct vdc_private_data *data, uint64_t slot, uint64_t object)
 {
     pthread_mutex_lock(&data->lock);
     const uint64_t value = data->capacity ? find(data, slot, object)->value : 0;

@@ -9,18 +9,18 @@
 #include <stdint.h>
 
 /* All private data of a device. Thread-safe. */
-struct vd_private_data;
+struct vdc_private_data;
 
-struct vd_private_data *vd_private_data_create(void);
-void vd_private_data_destroy(struct vd_private_data *data);
+struct vdc_private_data *vdc_private_data_create(void);
+void vdc_private_data_destroy(struct vdc_private_data *data);
 
 /* Slots are numbers, never reused, so that data of a slot that was removed is never found again. */
-uint64_t vdc_private_data_add_slot(struct vd_private_data *data);
-void vdc_private_data_remove_slot(struct vd_private_data *data, uint64_t slot);
+uint64_t vdc_private_data_add_slot(struct vdc_private_data *data);
+void vdc_private_data_remove_slot(struct vdc_private_data *data, uint64_t slot);
 /* False: no memory. Handles of objects of all types are distinct. */
-bool vdc_private_data_set(struct vd_private_data *data, uint64_t slot, uint64_t object,
+bool vdc_private_data_set(struct vdc_private_data *data, uint64_t slot, uint64_t object,
                           uint64_t value);
 /* 0: never set. */
-uint64_t vdc_private_data_get(struct vd_private_data *data, uint64_t slot, uint64_t object);
+uint64_t vdc_private_data_get(struct vdc_private_data *data, uint64_t slot, uint64_t object);
 
 #endif

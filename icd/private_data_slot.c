@@ -3,14 +3,14 @@
 #include "entrypoints.h"
 #include "private_data.h"
 
-static struct vd_private_data *data_of(VkDevice device)
+static struct vdc_private_data *data_of(VkDevice device)
 {
-    return ((struct vd_device *)device)->private_data;
+    return ((struct vdc_device *)device)->private_data;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreatePrivateDataSlot(VkDevice device, const VkPrivateDataSlotCreateInfo *pCreateInfo,
-                           const VkAllocationCallbacks *pAllocator, VkPrivateDataSlot *pSlot)
+vdc_vkCreatePrivateDataSlot(VkDevice device, const VkPrivateDataSlotCreateInfo *pCreateInfo,
+                            const VkAllocationCallbacks *pAllocator, VkPrivateDataSlot *pSlot)
 {
     (void)pCreateInfo;
     (void)pAllocator;
@@ -18,16 +18,16 @@ vd_vkCreatePrivateDataSlot(VkDevice device, const VkPrivateDataSlotCreateInfo *p
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroyPrivateDataSlot(VkDevice device, VkPrivateDataSlot slot,
-                                                       const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyPrivateDataSlot(VkDevice device, VkPrivateDataSlot slot,
+                                                        const VkAllocationCallbacks *pAllocator)
 {
     (void)pAllocator;
     vdc_private_data_remove_slot(data_of(device), (uintptr_t)slot);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkSetPrivateData(VkDevice device, VkObjectType objectType,
-                                                   uint64_t objectHandle, VkPrivateDataSlot slot,
-                                                   uint64_t value)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkSetPrivateData(VkDevice device, VkObjectType objectType,
+                                                    uint64_t objectHandle, VkPrivateDataSlot slot,
+                                                    uint64_t value)
 {
     (void)objectType;
     return vdc_private_data_set(data_of(device), (uintptr_t)slot, objectHandle, value)
@@ -35,9 +35,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkSetPrivateData(VkDevice device, VkObjectType
                : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkGetPrivateData(VkDevice device, VkObjectType objectType,
-                                               uint64_t objectHandle, VkPrivateDataSlot slot,
-                                               uint64_t *pData)
+VKAPI_ATTR void VKAPI_CALL vdc_vkGetPrivateData(VkDevice device, VkObjectType objectType,
+                                                uint64_t objectHandle, VkPrivateDataSlot slot,
+                                                uint64_t *pData)
 {
     (void)objectType;
     *pData = vdc_private_data_get(data_of(device), (uintptr_t)slot, objectHandle);

@@ -17,7 +17,7 @@ struct command {
     _Atomic uint64_t calls, bytes, round_trips, waited_ns;
 };
 
-struct vd_profile {
+struct vdc_profile {
     struct command commands[VD_OP_COUNT];
 };
 
@@ -25,17 +25,17 @@ static void open_trace(void)
 {
     const char *prefix = getenv("VIADUCT_TRACE");
     if (prefix && *prefix && !vd_trace_open(prefix, "client"))
-        vd_print("no trace at %s: %s", prefix, strerror(errno));
+        vdc_print("no trace at %s: %s", prefix, strerror(errno));
 }
 
-struct vd_profile *vd_profile_create(void)
+struct vdc_profile *vdc_profile_create(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_trace);
-    return vd_debug_flags() & VD_DEBUG_STATS ? calloc(1, sizeof(struct vd_profile)) : NULL;
+    return vdc_debug_flags() & VDC_DEBUG_STATS ? calloc(1, sizeof(struct vdc_profile)) : NULL;
 }
 
-void vd_profile_destroy(struct vd_profile *profile)
+void vdc_profile_destroy(struct vdc_profile *profile)
 {
     free(profile);
 }
@@ -45,14 +45,14 @@ static void add(_Atomic uint64_t *sum, uint64_t amount)
     atomic_fetch_add_explicit(sum, amount, memory_order_relaxed);
 }
 
-void vd_profile_call(struct vd_profile *profile, uint16_t opcode, uint64_t bytes)
+void vdc_profile_call(struct vdc_profile *profile, uint16_t opcode, uint64_t bytes)
 {
     struct command *command = &profile->commands[opcode];
     add(&command->calls, 1);
     add(&command->bytes, bytes);
 }
 
-void vd_profile_answer(struct vd_profile *profile, uint16_t opcode, uint64_t waited_ns)
+void vdc_profile_answer(struct vdc_profile *profile, uint16_t opcode, uint64_t waited_ns)
 {
     struct command *command = &profile->commands[opcode];
     add(&command->round_trips, 1);
@@ -74,7 +74,7 @@ static int by_cost(const void *left, const void *right)
     return a->opcode < b->opcode ? -1 : 1;
 }
 
-void vd_profile_print(struct vd_profile *profile)
+void vdc_profile_print(struct vdc_profile *profile)
 {
     struct row *rows = profile ? calloc(VD_OP_COUNT, sizeof(*rows)) : NULL;
     size_t count = 0;
@@ -88,9 +88,9 @@ void vd_profile_print(struct vd_profile *profile)
     if (count)
         qsort(rows, count, sizeof(*rows), by_cost);
     for (size_t i = 0; i < count; i++)
-        vd_print("stats: %s: calls=%llu round_trips=%llu bytes=%llu answer_us=%llu",
-                 vd_opcode_name(rows[i].opcode), (unsigned long long)rows[i].calls,
-                 (unsigned long long)rows[i].round_trips, (unsigned long long)rows[i].bytes,
-                 (unsigned long long)(rows[i].waited_ns / 1000));
+        vdc_print("stats: %s: calls=%llu round_trips=%llu bytes=%llu answer_us=%llu",
+                  vd_opcode_name(rows[i].opcode), (unsigned long long)rows[i].calls,
+                  (unsigned long long)rows[i].round_trips, (unsigned long long)rows[i].bytes,
+                  (unsigned long long)(rows[i].waited_ns / 1000));
     free(rows);
 }

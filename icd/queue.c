@@ -10,10 +10,10 @@
 #include "opcodes.h"
 #include "semaphore.h"
 
-/* -- creation ---------------------------------------------------------------------------------- */
+/* ---- Creation */
 
 /* A free place on the completion page, or -1. */
-static int slot_take(struct vd_instance *instance)
+static int slot_take(struct vdc_instance *instance)
 {
     int slot = -1;
     pthread_mutex_lock(&instance->lock);
@@ -27,17 +27,17 @@ static int slot_take(struct vd_instance *instance)
     return slot;
 }
 
-static void slot_give(struct vd_instance *instance, uint32_t slot)
+static void slot_give(struct vdc_instance *instance, uint32_t slot)
 {
     pthread_mutex_lock(&instance->lock);
     instance->queue_slots &= ~(UINT64_C(1) << slot);
     pthread_mutex_unlock(&instance->lock);
 }
 
-VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
+VkResult vdc_queue_init(struct vdc_queue *queue, struct vdc_device *device,
                         const VkDeviceQueueCreateInfo *info, uint32_t index)
 {
-    struct vd_instance *instance = vd_instance_of(device);
+    struct vdc_instance *instance = vdc_instance_of(device);
     const int slot = slot_take(instance);
     if (slot < 0)
         return VK_ERROR_TOO_MANY_OBJECTS;
@@ -46,8 +46,8 @@ VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
     queue->family = info->queueFamilyIndex;
     queue->index = index;
     pthread_mutex_init(&queue->lock, NULL);
-    const uint64_t id = vd_id_new(instance, VD_TYPE_VkQueue, 0);
-    vd_dispatchable_init(&queue->base, id, instance, device);
+    const uint64_t id = vdc_id_new(instance, VD_TYPE_VkQueue, 0);
+    vdc_dispatchable_init(&queue->base, id, instance, device);
     VkResult result = id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (result != VK_SUCCESS)
         goto fail;
@@ -56,13 +56,13 @@ VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
     struct vd_completion *page = instance->connection->link.completion;
     atomic_store(&page->queues[slot].done, 0);
 
-    struct vd_call call;
-    result =
-        vd_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue), VD_CALL_PROMPT);
+    struct vdc_call call;
+    result = vdc_call_begin(&call, device, VD_OP_GET_QUEUE, sizeof(struct vd_get_queue),
+                            VDC_CALL_PROMPT);
     if (result != VK_SUCCESS)
         goto fail;
     const struct vd_get_queue args = {
-        .device = vd_id_of(device),
+        .device = vdc_id_of(device),
         .queue = id,
         .flags = info->flags,
         .family = info->queueFamilyIndex,
@@ -70,8 +70,8 @@ VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
         .slot = (uint32_t)slot,
     };
     memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
-    result = vd_call_send(&call);
-    vd_call_end(&call);
+    result = vdc_call_send(&call);
+    vdc_call_end(&call);
     if (result == VK_SUCCESS)
         return VK_SUCCESS;
 fail:
@@ -79,97 +79,98 @@ fail:
     return result;
 }
 
-void vdc_queue_finish(struct vd_queue *queue)
+void vdc_queue_finish(struct vdc_queue *queue)
 {
-    vd_id_free(queue->base.instance, queue->base.id);
+    vdc_id_free(queue->base.instance, queue->base.id);
     slot_give(queue->base.instance, queue->slot);
     pthread_mutex_destroy(&queue->lock);
 }
 
-/* -- batches ---------------------------------------------------------------------------------- */
+/* ---- Batches */
 
-static VkResult status(const struct vd_queue *queue)
+static VkResult status(const struct vdc_queue *queue)
 {
-    return vd_connection_lost(queue->base.instance->connection) ? VK_ERROR_DEVICE_LOST : VK_SUCCESS;
+    return vdc_connection_lost(queue->base.instance->connection) ? VK_ERROR_DEVICE_LOST
+                                                                 : VK_SUCCESS;
 }
 
-static struct vdc_point point_of(const struct vd_queue *queue, uint64_t number)
+static struct vdc_point point_of(const struct vdc_queue *queue, uint64_t number)
 {
     return (struct vdc_point){queue->slot, number};
 }
 
 /* Batches are numbered alike on both sides; a call without any takes one number, so that its fence
  * has something to wait for. */
-static uint64_t last_number(const struct vd_queue *queue, uint32_t count)
+static uint64_t last_number(const struct vdc_queue *queue, uint32_t count)
 {
     return queue->number + (count ? count : 1);
 }
 
-static void begin_batches(struct vd_queue *queue, uint32_t count, VkFence fence)
+static void begin_batches(struct vdc_queue *queue, uint32_t count, VkFence fence)
 {
-    vd_fence_expect(fence, queue->base.id, last_number(queue, count));
+    vdc_fence_expect(fence, queue->base.id, last_number(queue, count));
 }
 
 /* Returns when the host's driver has what was submitted. Drivers may want to know of a signal before
  * somebody waits for it, and whoever waits by way of a shared semaphore, in another process or
  * instance, uses a ring of its own. */
-static VkResult deliver(struct vd_queue *queue)
+static VkResult deliver(struct vdc_queue *queue)
 {
-    struct vd_call call;
-    VkResult result = vd_call_begin(&call, queue, VD_OP_SYNC, 0, VD_CALL_SYNC);
+    struct vdc_call call;
+    VkResult result = vdc_call_begin(&call, queue, VD_OP_SYNC, 0, VDC_CALL_SYNC);
     if (result != VK_SUCCESS)
         return result;
-    result = vd_call_wait(&call);
-    vd_call_end(&call);
+    result = vdc_call_wait(&call);
+    vdc_call_end(&call);
     return result == VK_SUCCESS ? status(queue) : result;
 }
 
-static void end_fence(struct vd_queue *queue, VkFence fence, VkResult result)
+static void end_fence(struct vdc_queue *queue, VkFence fence, VkResult result)
 {
     if (result == VK_SUCCESS)
-        vd_fence_attach(queue->base.instance, fence, point_of(queue, queue->number));
-    else if (vd_fence_withdraw(fence, queue->base.id))
+        vdc_fence_attach(queue->base.instance, fence, point_of(queue, queue->number));
+    else if (vdc_fence_withdraw(fence, queue->base.id))
         deliver(queue); /* it may be destroyed now, but not before the server has read its name */
 }
 
-static void end_batches(struct vd_queue *queue, uint32_t count, VkFence fence, VkResult result)
+static void end_batches(struct vdc_queue *queue, uint32_t count, VkFence fence, VkResult result)
 {
     if (result == VK_SUCCESS)
         queue->number = last_number(queue, count);
     end_fence(queue, fence, result);
 }
 
-static bool any_shared(const struct vd_queue *queue, uint32_t count, const VkSemaphore *semaphores)
+static bool any_shared(const struct vdc_queue *queue, uint32_t count, const VkSemaphore *semaphores)
 {
     bool shared = false;
     for (uint32_t i = 0; i < count; i++)
-        shared |= vd_semaphore_is_shared(queue->base.instance, semaphores[i]);
+        shared |= vdc_semaphore_is_shared(queue->base.instance, semaphores[i]);
     return shared;
 }
 
 /* What a batch of the older kind signals, timeline values too. True: some of it is shared. */
-static bool expect_signals(struct vd_queue *queue, const void *chain, uint32_t count,
+static bool expect_signals(struct vdc_queue *queue, const void *chain, uint32_t count,
                            const VkSemaphore *semaphores, uint64_t number)
 {
     const VkTimelineSemaphoreSubmitInfo *values =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     if (values && values->pSignalSemaphoreValues)
         for (uint32_t i = 0; i < count && i < values->signalSemaphoreValueCount; i++)
-            vd_semaphore_expect(queue->base.instance, semaphores[i],
-                                values->pSignalSemaphoreValues[i], point_of(queue, number));
+            vdc_semaphore_expect(queue->base.instance, semaphores[i],
+                                 values->pSignalSemaphoreValues[i], point_of(queue, number));
     return any_shared(queue, count, semaphores);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
-                                                const VkSubmitInfo *pSubmits, VkFence fence)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueSubmit(VkQueue handle, uint32_t submitCount,
+                                                 const VkSubmitInfo *pSubmits, VkFence fence)
 {
-    struct vd_queue *queue = (struct vd_queue *)handle;
+    struct vdc_queue *queue = (struct vdc_queue *)handle;
     if (!submitCount && !fence)
         return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
-    const VkResult result = vd_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    const VkResult result = vdc_call_vkQueueSubmit(handle, submitCount, pSubmits, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++)
         shared |= expect_signals(queue, pSubmits[i].pNext, pSubmits[i].signalSemaphoreCount,
                                  pSubmits[i].pSignalSemaphores, queue->number + 1 + i);
@@ -178,21 +179,21 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit(VkQueue handle, uint32_t submitC
     return shared ? deliver(queue) : result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submitCount,
-                                                 const VkSubmitInfo2 *pSubmits, VkFence fence)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueSubmit2(VkQueue handle, uint32_t submitCount,
+                                                  const VkSubmitInfo2 *pSubmits, VkFence fence)
 {
-    struct vd_queue *queue = (struct vd_queue *)handle;
+    struct vdc_queue *queue = (struct vdc_queue *)handle;
     if (!submitCount && !fence)
         return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
-    const VkResult result = vd_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
+    const VkResult result = vdc_call_vkQueueSubmit2(handle, submitCount, pSubmits, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < submitCount && result == VK_SUCCESS; i++) {
         for (uint32_t j = 0; j < pSubmits[i].signalSemaphoreInfoCount; j++) {
             const VkSemaphoreSubmitInfo *signal = &pSubmits[i].pSignalSemaphoreInfos[j];
-            vd_semaphore_expect(queue->base.instance, signal->semaphore, signal->value,
-                                point_of(queue, queue->number + 1 + i));
+            vdc_semaphore_expect(queue->base.instance, signal->semaphore, signal->value,
+                                 point_of(queue, queue->number + 1 + i));
             shared |= any_shared(queue, 1, &signal->semaphore);
         }
     }
@@ -201,18 +202,18 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueSubmit2(VkQueue handle, uint32_t submit
     return shared ? deliver(queue) : result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bindInfoCount,
-                                                    const VkBindSparseInfo *pBindInfo,
-                                                    VkFence fence)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueBindSparse(VkQueue handle, uint32_t bindInfoCount,
+                                                     const VkBindSparseInfo *pBindInfo,
+                                                     VkFence fence)
 {
-    struct vd_queue *queue = (struct vd_queue *)handle;
+    struct vdc_queue *queue = (struct vdc_queue *)handle;
     if (!bindInfoCount && !fence)
         return status(queue);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, bindInfoCount, fence);
     const VkResult result =
-        vd_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
+        vdc_call_vkQueueBindSparse(handle, bindInfoCount, pBindInfo, VK_NULL_HANDLE);
     for (uint32_t i = 0; i < bindInfoCount && result == VK_SUCCESS; i++)
         shared |= expect_signals(queue, pBindInfo[i].pNext, pBindInfo[i].signalSemaphoreCount,
                                  pBindInfo[i].pSignalSemaphores, queue->number + 1 + i);
@@ -221,13 +222,14 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueBindSparse(VkQueue handle, uint32_t bin
     return shared ? deliver(queue) : result;
 }
 
-VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
-                               uint32_t fence_count, const VkFence *fences, struct vdc_point *point)
+VkResult vdc_queue_submit_batch(struct vdc_queue *queue, const VkSubmitInfo *info,
+                                uint32_t fence_count, const VkFence *fences,
+                                struct vdc_point *point)
 {
     pthread_mutex_lock(&queue->lock);
     for (uint32_t i = 0; i < fence_count; i++)
         begin_batches(queue, 1, fences[i]);
-    const VkResult result = vd_call_vkQueueSubmit((VkQueue)queue, 1, info, VK_NULL_HANDLE);
+    const VkResult result = vdc_call_vkQueueSubmit((VkQueue)queue, 1, info, VK_NULL_HANDLE);
     if (result == VK_SUCCESS)
         queue->number++;
     for (uint32_t i = 0; i < fence_count; i++)
@@ -243,16 +245,16 @@ VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
 
 /* If possible not by the queue, which would do so behind all that was submitted to it, even behind what waits for
  * those who wait for the semaphore. But others can only see what the host's driver was told. */
-VkResult vdc_queue_signal(struct vd_queue *queue, VkSemaphore semaphore)
+VkResult vdc_queue_signal(struct vdc_queue *queue, VkSemaphore semaphore)
 {
-    if (vd_semaphore_is_shared(queue->base.instance, semaphore))
-        return vd_queue_submit_batch(queue,
-                                     &(const VkSubmitInfo){
-                                         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                         .signalSemaphoreCount = 1,
-                                         .pSignalSemaphores = &semaphore,
-                                     },
-                                     0, NULL, NULL);
+    if (vdc_semaphore_is_shared(queue->base.instance, semaphore))
+        return vdc_queue_submit_batch(queue,
+                                      &(const VkSubmitInfo){
+                                          .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                          .signalSemaphoreCount = 1,
+                                          .pSignalSemaphores = &semaphore,
+                                      },
+                                      0, NULL, NULL);
     const struct {
         struct vd_record record;
         struct vd_signal_semaphore args;
@@ -263,9 +265,9 @@ VkResult vdc_queue_signal(struct vd_queue *queue, VkSemaphore semaphore)
     return vdc_ring_post(queue->base.instance->connection->ring, &command.record);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueueWaitIdle(VkQueue handle)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueWaitIdle(VkQueue handle)
 {
-    struct vd_queue *queue = (struct vd_queue *)handle;
+    struct vdc_queue *queue = (struct vdc_queue *)handle;
     pthread_mutex_lock(&queue->lock);
     const struct vdc_point point = point_of(queue, queue->number);
     pthread_mutex_unlock(&queue->lock);

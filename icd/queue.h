@@ -10,8 +10,8 @@
 #include "connection/waiter.h"
 #include "object.h"
 
-struct vd_queue {
-    struct vd_dispatchable base;
+struct vdc_queue {
+    struct vdc_dispatchable base;
     VkDeviceQueueCreateFlags flags;
     uint32_t family, index;
     uint32_t slot;        /* on the completion page */
@@ -20,16 +20,16 @@ struct vd_queue {
 };
 
 /* The queue of this index, of those that `info` asks for. */
-VkResult vdc_queue_init(struct vd_queue *queue, struct vd_device *device,
+VkResult vdc_queue_init(struct vdc_queue *queue, struct vdc_device *device,
                         const VkDeviceQueueCreateInfo *info, uint32_t index);
-void vdc_queue_finish(struct vd_queue *queue);
+void vdc_queue_finish(struct vdc_queue *queue);
 
 /* Submits one batch that waits and signals, also fences. *point, if not NULL, becomes its end. Any
  * thread. */
-VkResult vd_queue_submit_batch(struct vd_queue *queue, const VkSubmitInfo *info,
-                               uint32_t fence_count, const VkFence *fences,
-                               struct vdc_point *point);
+VkResult vdc_queue_submit_batch(struct vdc_queue *queue, const VkSubmitInfo *info,
+                                uint32_t fence_count, const VkFence *fences,
+                                struct vdc_point *point);
 /* Signals a binary semaphore, as an acquired image does; `queue` is of its device. */
-VkResult vdc_queue_signal(struct vd_queue *queue, VkSemaphore semaphore);
+VkResult vdc_queue_signal(struct vdc_queue *queue, VkSemaphore semaphore);
 
 #endif

@@ -15,31 +15,31 @@
 #include <vulkan/vulkan_core.h>
 
 /* Of a command buffer. */
-struct vd_recording {
-    struct vd_recording *previous, *next;
+struct vdc_recording {
+    struct vdc_recording *previous, *next;
     uint64_t number; /* 0: it is not being recorded */
 };
 
 /* Of a device. */
-struct vd_recordings {
+struct vdc_recordings {
     pthread_mutex_t lock;
-    uint64_t number;                      /* of the last one that began */
-    struct vd_recording *oldest, *newest; /* in the order in which they began */
-    struct vd_late_layout *first, *last;  /* destroyed meanwhile */
+    uint64_t number;                       /* of the last one that began */
+    struct vdc_recording *oldest, *newest; /* in the order in which they began */
+    struct vdc_late_layout *first, *last;  /* destroyed meanwhile */
 };
 
-void vd_recordings_init(struct vd_recordings *recordings);
+void vdc_recordings_init(struct vdc_recordings *recordings);
 /* Layouts that are still there go with the device. */
-void vd_recordings_finish(struct vd_recordings *recordings);
+void vdc_recordings_finish(struct vdc_recordings *recordings);
 
-void vd_recording_begin(struct vd_recordings *recordings, struct vd_recording *recording);
+void vdc_recording_begin(struct vdc_recordings *recordings, struct vdc_recording *recording);
 /* What was recorded has been handed over, or dropped: destroys the layouts of `device` that waited
  * for it. Nothing happens if it had not begun. */
-void vd_recording_end(struct vd_recordings *recordings, struct vd_recording *recording,
-                      VkDevice device);
+void vdc_recording_end(struct vdc_recordings *recordings, struct vdc_recording *recording,
+                       VkDevice device);
 
 /* The layout is to be destroyed when no recording can use it any more. False: nothing is being
  * recorded, or there is no memory to remember it. */
-bool vdc_recordings_put_off(struct vd_recordings *recordings, VkPipelineLayout layout);
+bool vdc_recordings_put_off(struct vdc_recordings *recordings, VkPipelineLayout layout);
 
 #endif

@@ -4,12 +4,13 @@
 
 #include "device.h"
 
-enum vd_subpass_use {
-    VD_SUBPASS_COLOR = 1 << 0,         /* it has a colour attachment */
-    VD_SUBPASS_DEPTH_STENCIL = 1 << 1, /* it has a depth/stencil attachment */
+enum vdc_subpass_use {
+    VDC_SUBPASS_COLOR = 1 << 0,         /* it has a colour attachment */
+    VDC_SUBPASS_DEPTH_STENCIL = 1 << 1, /* it has a depth/stencil attachment */
 };
 
-/* enum vd_subpass_use of a subpass; everything, where it is not known. */
-uint32_t vd_subpass_uses(struct vd_instance *instance, VkRenderPass render_pass, uint32_t subpass);
+/* enum vdc_subpass_use of a subpass; everything, where it is not known. */
+uint32_t vdc_subpass_uses(struct vdc_instance *instance, VkRenderPass render_pass,
+                          uint32_t subpass);
 
 #endif

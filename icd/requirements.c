@@ -19,33 +19,33 @@ static bool is_remembered(const VkBaseOutStructure *chain)
 }
 
 /* The host's memory types become the application's. */
-static void translate(VkDevice device, enum vd_backing backing, VkMemoryRequirements *requirements)
+static void translate(VkDevice device, enum vdc_backing backing, VkMemoryRequirements *requirements)
 {
-    const struct vd_physical_device *pd = ((struct vd_device *)device)->physical_device;
-    requirements->memoryTypeBits = vd_memory_bits(pd, requirements->memoryTypeBits, backing);
+    const struct vdc_physical_device *pd = ((struct vdc_device *)device)->physical_device;
+    requirements->memoryTypeBits = vdc_memory_bits(pd, requirements->memoryTypeBits, backing);
 }
 
-void vd_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements)
+void vdc_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements)
 {
-    translate(device, VD_BACKING_HOST, requirements);
+    translate(device, VDC_BACKING_HOST, requirements);
 }
 
-static void ask(VkDevice device, const struct vd_requirements_query *query,
+static void ask(VkDevice device, const struct vdc_requirements_query *query,
                 VkMemoryRequirements2 *out)
 {
     query->ask(device, query->info, out);
     translate(device, query->backing, &out->memoryRequirements);
 }
 
-void vd_requirements_get(VkDevice device, const struct vd_requirements_query *query,
-                         VkMemoryRequirements2 *out)
+void vdc_requirements_get(VkDevice device, const struct vdc_requirements_query *query,
+                          VkMemoryRequirements2 *out)
 {
     if (!query->entry || !is_remembered(out->pNext)) {
         ask(device, query, out);
         return;
     }
     struct requirements known;
-    if (!vd_memo_get(query->entry, &known, sizeof(known))) {
+    if (!vdc_memo_get(query->entry, &known, sizeof(known))) {
         VkMemoryDedicatedRequirements dedicated = {
             .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
         };
@@ -58,8 +58,8 @@ void vd_requirements_get(VkDevice device, const struct vd_requirements_query *qu
             (struct requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                   dedicated.requiresDedicatedAllocation};
         /* A lost device knows nothing. */
-        if (vd_device_status((struct vd_device *)device) == VK_SUCCESS)
-            vd_memo_put(query->memo, query->entry, &known, sizeof(known));
+        if (vdc_device_status((struct vdc_device *)device) == VK_SUCCESS)
+            vdc_memo_put(query->memo, query->entry, &known, sizeof(known));
     }
     out->memoryRequirements = known.memory;
     for (VkBaseOutStructure *link = out->pNext; link; link = link->pNext) {
@@ -69,15 +69,15 @@ void vd_requirements_get(VkDevice device, const struct vd_requirements_query *qu
     }
 }
 
-bool vd_announce(struct vd_announcement *announcement, enum vd_backing backing,
-                 VkStructureType type, const void **chain)
+bool vdc_announce(struct vdc_announcement *announcement, enum vdc_backing backing,
+                  VkStructureType type, const void **chain)
 {
     /* The two structs differ in name only. */
     static_assert(sizeof(VkExternalMemoryImageCreateInfo) ==
                       sizeof(VkExternalMemoryBufferCreateInfo),
                   "one stands for the other");
     announcement->copy = NULL;
-    if (backing == VD_BACKING_HOST)
+    if (backing == VDC_BACKING_HOST)
         return true;
     announcement->external = (VkExternalMemoryImageCreateInfo){
         .sType = type,
@@ -88,7 +88,7 @@ bool vd_announce(struct vd_announcement *announcement, enum vd_backing backing,
         *chain = &announcement->external;
         return true;
     }
-    announcement->copy = vd_chain_copy(*chain);
+    announcement->copy = vdc_chain_copy(*chain);
     VkExternalMemoryImageCreateInfo *copy = (void *)vd_chain_find(announcement->copy, type);
     if (!copy)
         return false;

@@ -10,24 +10,25 @@
 #include "memory_types.h"
 
 /* What is wanted of a resource that exists, or of one as it is described. */
-struct vd_requirements_query {
-    enum vd_backing backing;
-    struct vd_memo *memo;
-    struct vd_memo_entry *entry; /* of `memo`, for those that are created alike; NULL: ask always */
+struct vdc_requirements_query {
+    enum vdc_backing backing;
+    struct vdc_memo *memo;
+    struct vdc_memo_entry
+        *entry; /* of `memo`, for those that are created alike; NULL: ask always */
     void (*ask)(VkDevice device, const void *info, VkMemoryRequirements2 *out);
     const void *info; /* for `ask` */
 };
 
 /* Answers from what is remembered, or asks the host. */
-void vd_requirements_get(VkDevice device, const struct vd_requirements_query *query,
-                         VkMemoryRequirements2 *out);
+void vdc_requirements_get(VkDevice device, const struct vdc_requirements_query *query,
+                          VkMemoryRequirements2 *out);
 
 /* For what is bound to memory without being a buffer or an image: the client's memory is not made for
  * it. */
-void vd_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements);
+void vdc_requirements_of_host(VkDevice device, VkMemoryRequirements *requirements);
 
-/* What vd_announce() makes. */
-struct vd_announcement {
+/* What vdc_announce() makes. */
+struct vdc_announcement {
     VkExternalMemoryImageCreateInfo external;
     VkBaseOutStructure *copy; /* for free(); NULL: none */
 };
@@ -36,7 +37,7 @@ struct vd_announcement {
  * that is the client's, the VkExternalMemoryBufferCreateInfo or VkExternalMemoryImageCreateInfo
  * (`type`) in *chain names its handle type and no other; an application's chain is copied. False: no
  * memory, and nothing has changed. */
-bool vd_announce(struct vd_announcement *announcement, enum vd_backing backing,
-                 VkStructureType type, const void **chain);
+bool vdc_announce(struct vdc_announcement *announcement, enum vdc_backing backing,
+                  VkStructureType type, const void **chain);
 
 #endif

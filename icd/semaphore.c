@@ -16,7 +16,7 @@ struct pending {
 };
 
 /* Of a timeline semaphore that only this client signals. For others the host is asked. */
-struct vd_semaphore {
+struct vdc_semaphore {
     pthread_mutex_t lock;
     uint64_t value; /* known to be reached */
     struct pending *pending;
@@ -24,20 +24,20 @@ struct vd_semaphore {
 };
 
 /* Stands for what is known of a semaphore of either kind that is shared by opaque descriptor. */
-static struct vd_semaphore shared;
+static struct vdc_semaphore shared;
 
-bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore)
+bool vdc_semaphore_is_shared(struct vdc_instance *instance, VkSemaphore semaphore)
 {
-    return vd_id_object(instance, (uint64_t)semaphore) == &shared;
+    return vdc_id_object(instance, (uint64_t)semaphore) == &shared;
 }
 
-static struct vd_semaphore *semaphore_of(struct vd_instance *instance, VkSemaphore semaphore)
+static struct vdc_semaphore *semaphore_of(struct vdc_instance *instance, VkSemaphore semaphore)
 {
-    struct vd_semaphore *known = vd_id_object(instance, (uint64_t)semaphore);
+    struct vdc_semaphore *known = vdc_id_object(instance, (uint64_t)semaphore);
     return known == &shared ? NULL : known;
 }
 
-static void destroy(struct vd_semaphore *semaphore)
+static void destroy(struct vdc_semaphore *semaphore)
 {
     if (!semaphore)
         return;
@@ -46,10 +46,10 @@ static void destroy(struct vd_semaphore *semaphore)
     free(semaphore);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
-                                                    const VkSemaphoreCreateInfo *pCreateInfo,
-                                                    const VkAllocationCallbacks *pAllocator,
-                                                    VkSemaphore *pSemaphore)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateSemaphore(VkDevice device,
+                                                     const VkSemaphoreCreateInfo *pCreateInfo,
+                                                     const VkAllocationCallbacks *pAllocator,
+                                                     VkSemaphore *pSemaphore)
 {
     const VkSemaphoreTypeCreateInfo *type = NULL;
     bool exported = false;
@@ -60,7 +60,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
             exported = ((const VkExportSemaphoreCreateInfo *)in)->handleTypes &
                        VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT;
     }
-    struct vd_semaphore *semaphore = exported ? &shared : NULL;
+    struct vdc_semaphore *semaphore = exported ? &shared : NULL;
     if (!exported && type && type->semaphoreType == VK_SEMAPHORE_TYPE_TIMELINE) {
         semaphore = calloc(1, sizeof(*semaphore));
         if (!semaphore)
@@ -68,24 +68,24 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSemaphore(VkDevice device,
         pthread_mutex_init(&semaphore->lock, NULL);
         semaphore->value = type->initialValue;
     }
-    const VkResult result = vd_call_vkCreateSemaphore(device, pCreateInfo, pAllocator, pSemaphore);
+    const VkResult result = vdc_call_vkCreateSemaphore(device, pCreateInfo, pAllocator, pSemaphore);
     if (result == VK_SUCCESS)
-        vd_id_set_object(vd_instance_of(device), (uint64_t)*pSemaphore, semaphore);
+        vdc_id_set_object(vdc_instance_of(device), (uint64_t)*pSemaphore, semaphore);
     else if (semaphore != &shared)
         destroy(semaphore);
     return result;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroySemaphore(VkDevice device, VkSemaphore handle,
-                                                 const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroySemaphore(VkDevice device, VkSemaphore handle,
+                                                  const VkAllocationCallbacks *pAllocator)
 {
-    struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
-    vd_call_vkDestroySemaphore(device, handle, pAllocator);
+    struct vdc_semaphore *semaphore = semaphore_of(vdc_instance_of(device), handle);
+    vdc_call_vkDestroySemaphore(device, handle, pAllocator);
     destroy(semaphore);
 }
 
 /* The value now; forgets what has been reached. Under the lock. */
-static uint64_t settle(struct vd_semaphore *semaphore, const struct vdc_waiter *waiter)
+static uint64_t settle(struct vdc_semaphore *semaphore, const struct vdc_waiter *waiter)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < semaphore->count; i++) {
@@ -99,7 +99,7 @@ static uint64_t settle(struct vd_semaphore *semaphore, const struct vdc_waiter *
     return semaphore->value;
 }
 
-static uint64_t value_of(struct vd_semaphore *semaphore, const struct vdc_waiter *waiter)
+static uint64_t value_of(struct vdc_semaphore *semaphore, const struct vdc_waiter *waiter)
 {
     pthread_mutex_lock(&semaphore->lock);
     const uint64_t value = settle(semaphore, waiter);
@@ -107,11 +107,11 @@ static uint64_t value_of(struct vd_semaphore *semaphore, const struct vdc_waiter
     return value;
 }
 
-void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint64_t value,
-                         struct vdc_point point)
+void vdc_semaphore_expect(struct vdc_instance *instance, VkSemaphore handle, uint64_t value,
+                          struct vdc_point point)
 {
     struct vdc_waiter *waiter = instance->connection->waiter;
-    struct vd_semaphore *semaphore = semaphore_of(instance, handle);
+    struct vdc_semaphore *semaphore = semaphore_of(instance, handle);
     if (!semaphore)
         return;
     pthread_mutex_lock(&semaphore->lock);
@@ -135,12 +135,12 @@ void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore handle, uint6
     vdc_waiter_changed(waiter);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
-                                                    const VkSemaphoreSignalInfo *pSignalInfo)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkSignalSemaphore(VkDevice device,
+                                                     const VkSemaphoreSignalInfo *pSignalInfo)
 {
-    struct vd_instance *instance = vd_instance_of(device);
-    const VkResult result = vd_call_vkSignalSemaphore(device, pSignalInfo);
-    struct vd_semaphore *semaphore = semaphore_of(instance, pSignalInfo->semaphore);
+    struct vdc_instance *instance = vdc_instance_of(device);
+    const VkResult result = vdc_call_vkSignalSemaphore(device, pSignalInfo);
+    struct vdc_semaphore *semaphore = semaphore_of(instance, pSignalInfo->semaphore);
     if (result != VK_SUCCESS || !semaphore)
         return result;
     pthread_mutex_lock(&semaphore->lock);
@@ -151,18 +151,18 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkSignalSemaphore(VkDevice device,
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreCounterValue(VkDevice device, VkSemaphore handle,
-                                                             uint64_t *pValue)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetSemaphoreCounterValue(VkDevice device, VkSemaphore handle,
+                                                              uint64_t *pValue)
 {
-    struct vd_semaphore *semaphore = semaphore_of(vd_instance_of(device), handle);
+    struct vdc_semaphore *semaphore = semaphore_of(vdc_instance_of(device), handle);
     if (!semaphore)
-        return vd_call_vkGetSemaphoreCounterValue(device, handle, pValue);
-    *pValue = value_of(semaphore, vd_instance_of(device)->connection->waiter);
-    return vd_device_status((struct vd_device *)device);
+        return vdc_call_vkGetSemaphoreCounterValue(device, handle, pValue);
+    *pValue = value_of(semaphore, vdc_instance_of(device)->connection->waiter);
+    return vdc_device_status((struct vdc_device *)device);
 }
 
 struct wait {
-    struct vd_instance *instance;
+    struct vdc_instance *instance;
     const VkSemaphoreWaitInfo *info;
 };
 
@@ -173,28 +173,28 @@ static bool is_over(const void *data)
     const struct vdc_waiter *waiter = wait->instance->connection->waiter;
     const bool all = !(info->flags & VK_SEMAPHORE_WAIT_ANY_BIT);
     for (uint32_t i = 0; i < info->semaphoreCount; i++) {
-        struct vd_semaphore *semaphore = semaphore_of(wait->instance, info->pSemaphores[i]);
+        struct vdc_semaphore *semaphore = semaphore_of(wait->instance, info->pSemaphores[i]);
         if ((value_of(semaphore, waiter) >= info->pValues[i]) != all)
             return !all;
     }
     return all;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitSemaphores(VkDevice device,
-                                                   const VkSemaphoreWaitInfo *pWaitInfo,
-                                                   uint64_t timeout)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitSemaphores(VkDevice device,
+                                                    const VkSemaphoreWaitInfo *pWaitInfo,
+                                                    uint64_t timeout)
 {
-    const struct wait wait = {vd_instance_of(device), pWaitInfo};
+    const struct wait wait = {vdc_instance_of(device), pWaitInfo};
     for (uint32_t i = 0; i < pWaitInfo->semaphoreCount; i++)
         if (!semaphore_of(wait.instance, pWaitInfo->pSemaphores[i]))
-            return vd_call_vkWaitSemaphores(device, pWaitInfo, timeout);
+            return vdc_call_vkWaitSemaphores(device, pWaitInfo, timeout);
     return vdc_wait_until(wait.instance->connection->waiter, is_over, &wait, timeout);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkImportSemaphoreFdKHR(VkDevice device, const VkImportSemaphoreFdInfoKHR *pImportSemaphoreFdInfo)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkImportSemaphoreFdKHR(
+    VkDevice device, const VkImportSemaphoreFdInfoKHR *pImportSemaphoreFdInfo)
 {
-    struct vd_instance *instance = vd_instance_of(device);
+    struct vdc_instance *instance = vdc_instance_of(device);
     const int fd = pImportSemaphoreFdInfo->fd;
     VkImportSemaphoreFdInfoKHR info = *pImportSemaphoreFdInfo;
     VkResult result = VK_SUCCESS;
@@ -204,26 +204,26 @@ vd_vkImportSemaphoreFdKHR(VkDevice device, const VkImportSemaphoreFdInfoKHR *pIm
         info.fd = (int)given;
     } /* else it stands for what is signalled already */
     if (result == VK_SUCCESS)
-        result = vd_call_vkImportSemaphoreFdKHR(device, &info);
+        result = vdc_call_vkImportSemaphoreFdKHR(device, &info);
     if (result != VK_SUCCESS)
         return result;
     if (fd >= 0)
         close(fd); /* an import takes what it is given */
     if (info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_OPAQUE_FD_BIT) {
         destroy(semaphore_of(instance, info.semaphore));
-        vd_id_set_object(instance, (uint64_t)info.semaphore, &shared);
+        vdc_id_set_object(instance, (uint64_t)info.semaphore, &shared);
     } /* else it was copied */
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSemaphoreFdKHR(VkDevice device,
-                                                      const VkSemaphoreGetFdInfoKHR *pGetFdInfo,
-                                                      int *pFd)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetSemaphoreFdKHR(VkDevice device,
+                                                       const VkSemaphoreGetFdInfoKHR *pGetFdInfo,
+                                                       int *pFd)
 {
     int id = -1;
-    const VkResult result = vd_call_vkGetSemaphoreFdKHR(device, pGetFdInfo, &id);
+    const VkResult result = vdc_call_vkGetSemaphoreFdKHR(device, pGetFdInfo, &id);
     *pFd = -1;
     return result == VK_SUCCESS && id != -1
-               ? vdc_link_fd_take(&vd_instance_of(device)->connection->link, (uint32_t)id, pFd)
+               ? vdc_link_fd_take(&vdc_instance_of(device)->connection->link, (uint32_t)id, pFd)
                : result;
 }

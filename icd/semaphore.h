@@ -9,13 +9,13 @@
 
 #include "connection/waiter.h"
 
-struct vd_instance;
+struct vdc_instance;
 
 /* At this point the semaphore is going to be set to `value`. Nothing happens for semaphores that the
  * host is asked about. */
-void vd_semaphore_expect(struct vd_instance *instance, VkSemaphore semaphore, uint64_t value,
-                         struct vdc_point point);
+void vdc_semaphore_expect(struct vdc_instance *instance, VkSemaphore semaphore, uint64_t value,
+                          struct vdc_point point);
 /* Whether others may wait for it by way of the host. */
-bool vd_semaphore_is_shared(struct vd_instance *instance, VkSemaphore semaphore);
+bool vdc_semaphore_is_shared(struct vdc_instance *instance, VkSemaphore semaphore);
 
 #endif

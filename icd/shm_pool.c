@@ -16,9 +16,9 @@ struct range {
     uint64_t offset, size;
 };
 
-struct vd_shm_block {
-    struct vd_shm_block *next;
-    struct vd_shm shm;
+struct vdc_shm_block {
+    struct vdc_shm_block *next;
+    struct vdc_shm shm;
     struct range *free;
     uint64_t used; /* bytes handed out */
     bool alone;    /* for one part only */
@@ -27,20 +27,20 @@ struct vd_shm_block {
 /* A part that is free once the server has copied what is in it. */
 struct pending {
     struct pending *next;
-    struct vd_shm_part part;
+    struct vdc_shm_part part;
     uint64_t position;
 };
 
-struct vd_shm_pool {
-    struct vd_connection *connection;
+struct vdc_shm_pool {
+    struct vdc_connection *connection;
     pthread_mutex_t lock;
-    struct vd_shm_block *blocks;
+    struct vdc_shm_block *blocks;
     struct pending *pending;
 };
 
-struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection)
+struct vdc_shm_pool *vdc_shm_pool_create(struct vdc_connection *connection)
 {
-    struct vd_shm_pool *pool = calloc(1, sizeof(*pool));
+    struct vdc_shm_pool *pool = calloc(1, sizeof(*pool));
     if (!pool)
         return NULL;
     pool->connection = connection;
@@ -48,7 +48,7 @@ struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection)
     return pool;
 }
 
-static void block_destroy(struct vd_shm_pool *pool, struct vd_shm_block *block)
+static void block_destroy(struct vdc_shm_pool *pool, struct vdc_shm_block *block)
 {
     while (block->free) {
         struct range *next = block->free->next;
@@ -59,7 +59,7 @@ static void block_destroy(struct vd_shm_pool *pool, struct vd_shm_block *block)
     free(block);
 }
 
-void vd_shm_pool_destroy(struct vd_shm_pool *pool)
+void vdc_shm_pool_destroy(struct vdc_shm_pool *pool)
 {
     if (!pool)
         return;
@@ -69,7 +69,7 @@ void vd_shm_pool_destroy(struct vd_shm_pool *pool)
         pool->pending = next;
     }
     while (pool->blocks) {
-        struct vd_shm_block *next = pool->blocks->next;
+        struct vdc_shm_block *next = pool->blocks->next;
         block_destroy(pool, pool->blocks);
         pool->blocks = next;
     }
@@ -78,7 +78,7 @@ void vd_shm_pool_destroy(struct vd_shm_pool *pool)
 }
 
 /* First fit. */
-static bool take(struct vd_shm_block *block, uint64_t size, uint64_t *offset)
+static bool take(struct vdc_shm_block *block, uint64_t size, uint64_t *offset)
 {
     for (struct range **at = &block->free; *at; at = &(*at)->next) {
         struct range *range = *at;
@@ -98,7 +98,7 @@ static bool take(struct vd_shm_block *block, uint64_t size, uint64_t *offset)
 }
 
 /* False: no memory to remember the range, which then stays in use. */
-static bool give(struct vd_shm_block *block, uint64_t offset, uint64_t size)
+static bool give(struct vdc_shm_block *block, uint64_t offset, uint64_t size)
 {
     struct range **at = &block->free, *before = NULL;
     while (*at && (*at)->offset < offset) {
@@ -127,15 +127,15 @@ static bool give(struct vd_shm_block *block, uint64_t offset, uint64_t size)
     return true;
 }
 
-static void block_add(struct vd_shm_pool *pool, struct vd_shm_block *block)
+static void block_add(struct vdc_shm_pool *pool, struct vdc_shm_block *block)
 {
     block->next = pool->blocks;
     pool->blocks = block;
 }
 
-static VkResult block_create(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_block **out)
+static VkResult block_create(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_block **out)
 {
-    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    struct vdc_shm_block *block = calloc(1, sizeof(*block));
     struct range *range = malloc(sizeof(*range));
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     if (!block || !range)
@@ -155,9 +155,9 @@ fail:
     return result;
 }
 
-static struct vd_shm_part part_of(struct vd_shm_block *block, uint64_t offset, uint64_t size)
+static struct vdc_shm_part part_of(struct vdc_shm_block *block, uint64_t offset, uint64_t size)
 {
-    return (struct vd_shm_part){
+    return (struct vdc_shm_part){
         .block = block,
         .shm = block->shm.id,
         .fd = block->shm.fd,
@@ -167,8 +167,8 @@ static struct vd_shm_part part_of(struct vd_shm_block *block, uint64_t offset, u
     };
 }
 
-static VkResult add_alone(struct vd_shm_pool *pool, struct vd_shm_block *block, VkResult result,
-                          uint64_t size, struct vd_shm_part *part)
+static VkResult add_alone(struct vdc_shm_pool *pool, struct vdc_shm_block *block, VkResult result,
+                          uint64_t size, struct vdc_shm_part *part)
 {
     if (result != VK_SUCCESS) {
         free(block);
@@ -183,22 +183,23 @@ static VkResult add_alone(struct vd_shm_pool *pool, struct vd_shm_block *block, 
     return VK_SUCCESS;
 }
 
-VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
+VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
+                                 struct vdc_shm_part *part)
 {
-    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    struct vdc_shm_block *block = calloc(1, sizeof(*block));
     if (!block)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     return add_alone(pool, block, vdc_link_shm_create(&pool->connection->link, size, &block->shm),
                      size, part);
 }
 
-VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
-                            struct vd_shm_part *part)
+VkResult vdc_shm_pool_import(struct vdc_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
+                             struct vdc_shm_part *part)
 {
     const uint64_t whole = vd_sealed_size(fd);
     if (offset > whole || size > whole - offset)
         return VK_ERROR_INVALID_EXTERNAL_HANDLE;
-    struct vd_shm_block *block = calloc(1, sizeof(*block));
+    struct vdc_shm_block *block = calloc(1, sizeof(*block));
     if (!block)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     return add_alone(pool, block,
@@ -206,15 +207,15 @@ VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, u
                      size, part);
 }
 
-static void free_locked(struct vd_shm_pool *pool, const struct vd_shm_part *part)
+static void free_locked(struct vdc_shm_pool *pool, const struct vdc_shm_part *part)
 {
-    struct vd_shm_block *block = part->block;
+    struct vdc_shm_block *block = part->block;
     if (!block->alone)
         give(block, part->offset, part->size);
     /* The last block is kept, so that allocating and freeing one thing does not register memory
      * each time; large blocks were made for one part. */
     if (block->alone || (!block->used && (block->shm.size > BLOCK_SIZE || pool->blocks->next))) {
-        struct vd_shm_block **at = &pool->blocks;
+        struct vdc_shm_block **at = &pool->blocks;
         while (*at != block)
             at = &(*at)->next;
         *at = block->next;
@@ -222,7 +223,7 @@ static void free_locked(struct vd_shm_pool *pool, const struct vd_shm_part *part
     }
 }
 
-static void reap_locked(struct vd_shm_pool *pool)
+static void reap_locked(struct vdc_shm_pool *pool)
 {
     if (!pool->pending)
         return;
@@ -239,14 +240,14 @@ static void reap_locked(struct vd_shm_pool *pool)
     }
 }
 
-VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part)
+VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part)
 {
     if (size > UINT64_MAX / 2)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     size = (size + PART_ALIGN - 1) & -(uint64_t)PART_ALIGN;
     pthread_mutex_lock(&pool->lock);
     reap_locked(pool);
-    struct vd_shm_block *block;
+    struct vdc_shm_block *block;
     uint64_t offset = 0;
     for (block = pool->blocks; block; block = block->next)
         if (take(block, size, &offset))
@@ -263,7 +264,7 @@ VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_sh
     return result;
 }
 
-void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part)
+void vdc_shm_pool_free(struct vdc_shm_pool *pool, struct vdc_shm_part *part)
 {
     if (!part->block)
         return;
@@ -271,22 +272,23 @@ void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part)
     reap_locked(pool);
     free_locked(pool, part);
     pthread_mutex_unlock(&pool->lock);
-    *part = (struct vd_shm_part){0};
+    *part = (struct vdc_shm_part){0};
 }
 
-void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position)
+void vdc_shm_pool_free_after(struct vdc_shm_pool *pool, struct vdc_shm_part *part,
+                             uint64_t position)
 {
     struct pending *pending =
         vdc_ring_consumed(pool->connection->ring) < position ? malloc(sizeof(*pending)) : NULL;
     if (!pending) {
         /* Copied already; or no memory to remember it, and then it is never given out again. */
         if (vdc_ring_consumed(pool->connection->ring) >= position)
-            vd_shm_pool_free(pool, part);
+            vdc_shm_pool_free(pool, part);
         return;
     }
     pthread_mutex_lock(&pool->lock);
     *pending = (struct pending){.next = pool->pending, .part = *part, .position = position};
     pool->pending = pending;
     pthread_mutex_unlock(&pool->lock);
-    *part = (struct vd_shm_part){0};
+    *part = (struct vdc_shm_part){0};
 }

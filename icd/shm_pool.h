@@ -10,11 +10,11 @@
 
 #include "connection/connection.h"
 
-struct vd_shm_pool;
-struct vd_shm_block;
+struct vdc_shm_pool;
+struct vdc_shm_block;
 
-struct vd_shm_part {
-    struct vd_shm_block *block; /* NULL: nothing allocated */
+struct vdc_shm_part {
+    struct vdc_shm_block *block; /* NULL: nothing allocated */
     uint32_t shm;
     int fd;          /* the block's, not to be closed; -1 where the transport has none */
     uint64_t offset; /* bytes from the start of the shared memory, a multiple of 4096 */
@@ -22,21 +22,23 @@ struct vd_shm_part {
     void *map;
 };
 
-struct vd_shm_pool *vd_shm_pool_create(struct vd_connection *connection);
+struct vdc_shm_pool *vdc_shm_pool_create(struct vdc_connection *connection);
 /* Frees all blocks, whatever parts are still out. */
-void vd_shm_pool_destroy(struct vd_shm_pool *pool);
+void vdc_shm_pool_destroy(struct vdc_shm_pool *pool);
 /* Thread-safe. Contents are undefined. */
-VkResult vd_shm_pool_alloc(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
+VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part);
 /* The same for a file that has nothing else in it, and whose contents are zero. */
-VkResult vd_shm_pool_alloc_file(struct vd_shm_pool *pool, uint64_t size, struct vd_shm_part *part);
+VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
+                                 struct vdc_shm_part *part);
 /* The same for these bytes of a file that somebody else has made, and that the pool owns on success.
  * VK_ERROR_INVALID_EXTERNAL_HANDLE: that is not shared memory, or has less. Only where the server runs
  * on the same kernel. */
-VkResult vd_shm_pool_import(struct vd_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
-                            struct vd_shm_part *part);
-void vd_shm_pool_free(struct vd_shm_pool *pool, struct vd_shm_part *part);
+VkResult vdc_shm_pool_import(struct vdc_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
+                             struct vdc_shm_part *part);
+void vdc_shm_pool_free(struct vdc_shm_pool *pool, struct vdc_shm_part *part);
 /* The same for memory that the server may still read: it is free once vdc_ring_consumed() has
  * reached `position`. */
-void vd_shm_pool_free_after(struct vd_shm_pool *pool, struct vd_shm_part *part, uint64_t position);
+void vdc_shm_pool_free_after(struct vdc_shm_pool *pool, struct vdc_shm_part *part,
+                             uint64_t position);
 
 #endif

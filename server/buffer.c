@@ -8,7 +8,7 @@
 /* Larger ones are not kept. */
 #define KEPT (UINT32_C(8) << 20)
 
-bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size)
+bool vds_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size)
 {
     if (size <= *capacity && (*capacity <= KEPT || size > KEPT)) {
         return true;
@@ -19,7 +19,7 @@ bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size)
     const size_t rounded = (size + 4095) & ~(size_t)4095;
     *buffer = malloc(rounded);
     if (!*buffer) {
-        vd_log(VD_LOG_ERROR, "out of memory for %zu bytes", size);
+        vds_log(VDS_LOG_ERROR, "out of memory for %zu bytes", size);
         return false;
     }
     *capacity = rounded;

@@ -11,6 +11,6 @@
 
 /* Room for `size` bytes in *buffer, which holds *capacity bytes or is NULL. Its contents are lost.
  * False, with a line in the log, without memory. */
-bool vd_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size);
+bool vds_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size);
 
 #endif

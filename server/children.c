@@ -25,14 +25,14 @@ struct child {
     pid_t pid;
     int channel;     /* of a worker without a client: through which it gets one; else -1 */
     unsigned number; /* of its client; 0: it has none yet */
-    char *name;      /* VD_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
+    char *name;      /* VDS_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
     int spawn;       /* of a device: what it asks us for comes here; -1: it is a worker */
     pid_t device;    /* of a worker that a device has asked for, else 0 */
     uint32_t device_number; /* and the device's name for it */
 };
 
 struct vds_children {
-    const struct vd_context_options *context;
+    const struct vds_context_options *context;
     vds_run_device run_device;
     struct child *first;
     struct child *spare;   /* one of them, ready for the next client; may be NULL */
@@ -60,15 +60,15 @@ static struct child *add(struct vds_children *children)
 {
     struct child *child = calloc(1, sizeof(*child));
     if (!child) {
-        vd_log(VD_LOG_ERROR, "no memory for a worker");
+        vds_log(VDS_LOG_ERROR, "no memory for a worker");
         return NULL;
     }
     child->channel = -1;
     child->spawn = -1;
     child->name =
-        mmap(NULL, VD_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        mmap(NULL, VDS_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (child->name == MAP_FAILED) {
-        vd_log(VD_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
         free(child);
         return NULL;
     }
@@ -85,11 +85,11 @@ static void drop(struct vds_children *children, struct child *child)
     }
     *link = child->next;
     close_sockets(child);
-    munmap(child->name, VD_CLIENT_NAME_SIZE);
+    munmap(child->name, VDS_CLIENT_NAME_SIZE);
     free(child);
 }
 
-struct vds_children *vds_children_create(const struct vd_context_options *context,
+struct vds_children *vds_children_create(const struct vds_context_options *context,
                                          vds_run_device run_device)
 {
     struct vds_children *children = malloc(sizeof(*children));
@@ -160,12 +160,12 @@ static int become_worker(struct vds_children *children, const struct child *self
     }
     close_from(kept + 1);
 
-    const struct vd_worker_options options = {
+    const struct vds_worker_options options = {
         .context = *children->context,
         .early = early,
         .name = self->name,
     };
-    return vd_worker_run(kept, &options);
+    return vds_worker_run(kept, &options);
 }
 
 /* Returns its exit status. */
@@ -201,7 +201,7 @@ static bool start_worker(struct vds_children *children, bool early, int *status)
         return false;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
-        vd_log(VD_LOG_ERROR, "no descriptors for a worker: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "no descriptors for a worker: %s", strerror(errno));
         drop(children, worker);
         return false;
     }
@@ -215,7 +215,7 @@ static bool start_worker(struct vds_children *children, bool early, int *status)
     }
     close(channel[1]);
     if (worker->pid < 0) {
-        vd_log(VD_LOG_ERROR, "no worker: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "no worker: %s", strerror(errno));
         drop(children, worker);
         return false;
     }
@@ -241,8 +241,8 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
         }
         struct child *worker = children->spare;
         children->spare = NULL;
-        const struct vd_worker_client arrival = {.number = number, .guest = device != 0};
-        if (worker && vd_worker_give_client(worker->channel, client, &arrival)) {
+        const struct vds_worker_client arrival = {.number = number, .guest = device != 0};
+        if (worker && vds_worker_give_client(worker->channel, client, &arrival)) {
             worker->number = number;
             worker->device = device;
             worker->device_number = device_number;
@@ -250,7 +250,7 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
             return false;
         }
     }
-    vd_log(VD_LOG_ERROR, "no worker for client %u", number);
+    vds_log(VDS_LOG_ERROR, "no worker for client %u", number);
     return false;
 }
 
@@ -269,7 +269,7 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
         return false;
     }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, spawn) < 0) {
-        vd_log(VD_LOG_ERROR, "no descriptors for a device: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "no descriptors for a device: %s", strerror(errno));
         drop(children, device);
         return false;
     }
@@ -277,7 +277,7 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
     fcntl(frontend, F_SETFL, fcntl(frontend, F_GETFL) & ~O_NONBLOCK);
     device->number = ++children->client_count;
     device->spawn = spawn[0];
-    snprintf(device->name, VD_CLIENT_NAME_SIZE, "a guest's device");
+    snprintf(device->name, VDS_CLIENT_NAME_SIZE, "a guest's device");
     const pid_t self = getpid();
     device->pid = fork();
     if (device->pid == 0) {
@@ -286,7 +286,7 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
     }
     close(spawn[1]);
     if (device->pid < 0) {
-        vd_log(VD_LOG_ERROR, "no device: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "no device: %s", strerror(errno));
         drop(children, device);
     }
     return false;
@@ -367,23 +367,23 @@ bool vds_children_handle_source(struct vds_children *children, int fd, int *stat
 static void report(const struct vds_children *children, const struct child *child, int status)
 {
     if (!child->number) {
-        vd_log(children->stopping ? VD_LOG_DEBUG : VD_LOG_WARNING,
-               "a worker ended before it had a client");
+        vds_log(children->stopping ? VDS_LOG_DEBUG : VDS_LOG_WARNING,
+                "a worker ended before it had a client");
         return;
     }
-    char name[VD_CLIENT_NAME_SIZE];
+    char name[VDS_CLIENT_NAME_SIZE];
     memcpy(name, child->name, sizeof(name));
     name[sizeof(name) - 1] = '\0';
     const char *shown = name[0] ? name : "unnamed";
     const bool asked = children->stopping && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);
     if (WIFSIGNALED(status) && !asked) {
-        vd_log(VD_LOG_ERROR, "client %u (%s): its worker was ended by signal %d (%s)%s",
-               child->number, shown, WTERMSIG(status), strsignal(WTERMSIG(status)),
-               WCOREDUMP(status) ? ", core dumped" : "");
+        vds_log(VDS_LOG_ERROR, "client %u (%s): its worker was ended by signal %d (%s)%s",
+                child->number, shown, WTERMSIG(status), strsignal(WTERMSIG(status)),
+                WCOREDUMP(status) ? ", core dumped" : "");
     } else if (WIFEXITED(status)) {
-        vd_log(VD_LOG_DEBUG, "client %u (%s): its worker ended with status %d", child->number,
-               shown, WEXITSTATUS(status));
+        vds_log(VDS_LOG_DEBUG, "client %u (%s): its worker ended with status %d", child->number,
+                shown, WEXITSTATUS(status));
     }
 }
 

@@ -17,11 +17,11 @@
 
 struct vds_children;
 
-/* What a device runs; as in vd_listener_options. */
+/* What a device runs; as in vds_listener_options. */
 typedef int (*vds_run_device)(int socket, int spawn, unsigned number);
 
 /* `context` must outlive the children. NULL without memory. */
-struct vds_children *vds_children_create(const struct vd_context_options *context,
+struct vds_children *vds_children_create(const struct vds_context_options *context,
                                          vds_run_device run_device);
 /* Forgets the processes; it does not end them. NULL is fine. */
 void vds_children_destroy(struct vds_children *children);

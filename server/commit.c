@@ -11,9 +11,9 @@
  * not, poisoned objects stand in place of those that there are not. */
 static bool take_new(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     const struct vds_plan *plan = &d->plan;
-    const bool some = x->command->flags & VD_COMMAND_SOME;
+    const bool some = x->command->flags & VDS_COMMAND_SOME;
     const bool none = plan->notes & VDS_PLAN_POISONED || (x->result < 0 && !some);
     for (uint32_t i = 0; i < plan->birth_count; i++) {
         const struct vds_birth *new = &plan->births[i];
@@ -24,8 +24,8 @@ static bool take_new(struct vds_execution *x)
         }
         const uint32_t owner =
             vd_id_type(new->id) == VD_TYPE_VkDevice ? vd_id_index(new->id) : d->owner_index;
-        if (!vd_object_add(&x->context->objects, new->id, handle, owner, new->pool, new->data)) {
-            return vd_dec_fail(d, "its new object can not be added");
+        if (!vds_object_add(&x->context->objects, new->id, handle, owner, new->pool, new->data)) {
+            return vds_dec_fail(d, "its new object can not be added");
         }
         if (handle) {
             *new->where = new->id;
@@ -37,24 +37,24 @@ static bool take_new(struct vds_execution *x)
 /* The driver frees blindly what it is told to free: it must be there, once, and from that pool. */
 bool vds_doom(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     struct vds_plan *plan = &d->plan;
     const bool from_pool = vd_objects[plan->death_type].pool != VD_TYPE_NONE;
     if (from_pool && d->pool == 0) {
-        return vd_dec_fail(d, "no pool");
+        return vds_dec_fail(d, "no pool");
     }
     for (uint32_t i = 0; i < plan->death_count; i++) {
         const uint64_t id = plan->deaths[i];
-        if (!vd_object_find_type(d->objects, id, plan->death_type)) {
+        if (!vds_object_find_type(d->objects, id, plan->death_type)) {
             plan->deaths[i] = 0; /* decoded to VK_NULL_HANDLE */
             continue;
         }
-        struct vd_object_links *links = vd_object_links(d->objects, vd_id_index(id));
+        struct vds_object_links *links = vds_object_links(d->objects, vd_id_index(id));
         if (from_pool && links->pool != d->pool) {
-            return vd_dec_fail(d, "an object of another pool");
+            return vds_dec_fail(d, "an object of another pool");
         }
         if (links->doomed) {
-            return vd_dec_fail(d, "an object that is named twice");
+            return vds_dec_fail(d, "an object that is named twice");
         }
         links->doomed = true;
     }
@@ -68,10 +68,10 @@ bool vds_commit(struct vds_execution *x)
     }
     const struct vds_plan *plan = &x->decoder.plan;
     for (uint32_t i = 0; i < plan->death_count; i++) {
-        vd_object_remove(&x->context->objects, plan->deaths[i]);
+        vds_object_remove(&x->context->objects, plan->deaths[i]);
     }
     if (plan->emptied && x->result >= 0) {
-        vd_object_remove_children(&x->context->objects, plan->emptied);
+        vds_object_remove_children(&x->context->objects, plan->emptied);
     }
     return true;
 }

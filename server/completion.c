@@ -25,20 +25,20 @@
 
 /* ---- The thread */
 
-static void publish(struct vd_queue *queue, uint64_t done)
+static void publish(struct vds_queue *queue, uint64_t done)
 {
     struct vd_completion *page = queue->context->completion;
     /* release: what the GPU wrote. */
     atomic_store_explicit(&page->queues[queue->slot].done, done, memory_order_release);
     if (vd_completion_changed(page)) {
-        vd_wake(&page->event);
+        vds_wake(&page->event);
     }
 }
 
 /* Waits for what comes next, for some time. VK_SUCCESS: *done was reached; VK_TIMEOUT: not yet. */
-static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done)
+static VkResult wait_for(struct vds_queue *queue, uint64_t number, uint64_t *done)
 {
-    const struct vd_device_dispatch *vk = &queue->device->dispatch;
+    const struct vds_device_dispatch *vk = &queue->device->dispatch;
     const VkDevice device = queue->device->handle;
     const VkSemaphoreWaitInfo info = {
         .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
@@ -58,19 +58,19 @@ static VkResult wait_for(struct vd_queue *queue, uint64_t number, uint64_t *done
 }
 
 /* Under the lock. */
-static void advance(struct vd_queue *queue, uint64_t done)
+static void advance(struct vds_queue *queue, uint64_t done)
 {
     if (done > queue->done) {
         queue->done = done;
         /* Who sees a batch done sees its fence signalled. */
-        vd_pending_fences_advance(&queue->context->fences, queue, done);
+        vds_pending_fences_advance(&queue->context->fences, queue, done);
         publish(queue, done);
     }
 }
 
 static void *completion_main(void *data)
 {
-    struct vd_queue *queue = data;
+    struct vds_queue *queue = data;
     pthread_mutex_lock(&queue->lock);
     for (;;) {
         while (queue->done >= queue->target && !queue->stop) {
@@ -88,8 +88,8 @@ static void *completion_main(void *data)
             break;
         }
         if (result < 0) {
-            vd_context_lose(queue->context, "waiting for queue %u: %s", queue->slot,
-                            vd_result_name(result));
+            vds_context_lose(queue->context, "waiting for queue %u: %s", queue->slot,
+                             vd_result_name(result));
             break;
         }
         if (result == VK_SUCCESS) {
@@ -104,7 +104,7 @@ static void *completion_main(void *data)
 
 /* ---- The ring's thread */
 
-void vd_queue_expect(struct vd_queue *queue, uint64_t number)
+void vds_queue_expect(struct vds_queue *queue, uint64_t number)
 {
     queue->expected = number;
     if (!queue->watched) {
@@ -115,9 +115,9 @@ void vd_queue_expect(struct vd_queue *queue, uint64_t number)
 }
 
 /* True: there is nothing more to look for, or nothing to be found in this way. */
-static bool look(struct vd_queue *queue)
+static bool look(struct vds_queue *queue)
 {
-    const struct vd_device_dispatch *vk = &queue->device->dispatch;
+    const struct vds_device_dispatch *vk = &queue->device->dispatch;
     uint64_t done = 0;
     if (vk->vkGetSemaphoreCounterValue(queue->device->handle, queue->timeline, &done) !=
         VK_SUCCESS) {
@@ -132,10 +132,10 @@ static bool look(struct vd_queue *queue)
     return done >= queue->expected;
 }
 
-void vd_context_look(struct vd_context *context)
+void vds_context_look(struct vds_context *context)
 {
-    for (struct vd_queue **link = &context->watched; *link;) {
-        struct vd_queue *queue = *link;
+    for (struct vds_queue **link = &context->watched; *link;) {
+        struct vds_queue *queue = *link;
         if (look(queue)) {
             queue->watched = false;
             *link = queue->next_watched;
@@ -145,10 +145,10 @@ void vd_context_look(struct vd_context *context)
     }
 }
 
-void vd_context_leave(struct vd_context *context)
+void vds_context_leave(struct vds_context *context)
 {
     while (context->watched) {
-        struct vd_queue *queue = context->watched;
+        struct vds_queue *queue = context->watched;
         context->watched = queue->next_watched;
         queue->watched = false;
         pthread_mutex_lock(&queue->lock);
@@ -163,13 +163,13 @@ void vd_context_leave(struct vd_context *context)
 
 /* ---- Beginning and end */
 
-static VkResult create_never(struct vd_device *device, VkFence *fence)
+static VkResult create_never(struct vds_device *device, VkFence *fence)
 {
     const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
     return device->dispatch.vkCreateFence(device->handle, &info, NULL, fence);
 }
 
-static VkResult create_timeline(struct vd_device *device, VkSemaphore *semaphore)
+static VkResult create_timeline(struct vds_device *device, VkSemaphore *semaphore)
 {
     const VkSemaphoreTypeCreateInfo type = {
         .sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
@@ -182,12 +182,12 @@ static VkResult create_timeline(struct vd_device *device, VkSemaphore *semaphore
     return device->dispatch.vkCreateSemaphore(device->handle, &info, NULL, semaphore);
 }
 
-struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *device,
-                                 VkQueue handle, uint32_t slot)
+struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_device *device,
+                                   VkQueue handle, uint32_t slot)
 {
-    struct vd_queue *queue = calloc(1, sizeof(*queue));
+    struct vds_queue *queue = calloc(1, sizeof(*queue));
     if (!queue) {
-        vd_log(VD_LOG_ERROR, "out of memory for a queue");
+        vds_log(VDS_LOG_ERROR, "out of memory for a queue");
         return NULL;
     }
     queue->handle = handle;
@@ -199,7 +199,7 @@ struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *d
         result = create_never(device, &queue->never);
     }
     if (result != VK_SUCCESS) {
-        vd_log(VD_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
+        vds_log(VDS_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
         goto destroy_timeline;
     }
     struct vd_completion_queue *page = &context->completion->queues[slot];
@@ -213,7 +213,7 @@ struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *d
     pthread_cond_init(&queue->stopped, &monotonic);
     pthread_condattr_destroy(&monotonic);
     if (pthread_create(&queue->thread, NULL, completion_main, queue) != 0) {
-        vd_log(VD_LOG_ERROR, "no thread for a queue");
+        vds_log(VDS_LOG_ERROR, "no thread for a queue");
         goto destroy_conditions;
     }
     context->queue_slots[slot] = true;
@@ -230,9 +230,9 @@ destroy_timeline:
     return NULL;
 }
 
-bool vd_queue_stop(struct vd_queue *queue)
+bool vds_queue_stop(struct vds_queue *queue)
 {
-    vd_context_leave(queue->context);
+    vds_context_leave(queue->context);
     const struct timespec until = vd_clock_after(STOP_NS);
     pthread_mutex_lock(&queue->lock);
     queue->stop = true;
@@ -249,13 +249,13 @@ bool vd_queue_stop(struct vd_queue *queue)
     } else {
         pthread_detach(queue->thread);
     }
-    vd_pending_fences_advance(&queue->context->fences, queue, UINT64_MAX);
+    vds_pending_fences_advance(&queue->context->fences, queue, UINT64_MAX);
     return ended;
 }
 
-void vd_queue_destroy(struct vd_queue *queue)
+void vds_queue_destroy(struct vds_queue *queue)
 {
-    struct vd_device *device = queue->device;
+    struct vds_device *device = queue->device;
     device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
     device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
     pthread_cond_destroy(&queue->stopped);

@@ -50,12 +50,12 @@ static PFN_vkGetInstanceProcAddr load_vulkan(void)
     dlopen("libgcc_s.so.1", RTLD_NOW | RTLD_GLOBAL);
     void *library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
     if (!library) {
-        vd_log(VD_LOG_ERROR, "no Vulkan loader on this machine: %s", dlerror());
+        vds_log(VDS_LOG_ERROR, "no Vulkan loader on this machine: %s", dlerror());
         return NULL;
     }
     void *symbol = dlsym(library, "vkGetInstanceProcAddr");
     if (!symbol) {
-        vd_log(VD_LOG_ERROR, "libvulkan.so.1 has no vkGetInstanceProcAddr");
+        vds_log(VDS_LOG_ERROR, "libvulkan.so.1 has no vkGetInstanceProcAddr");
         return NULL;
     }
     PFN_vkGetInstanceProcAddr get;
@@ -66,71 +66,71 @@ static PFN_vkGetInstanceProcAddr load_vulkan(void)
 /* An object with data is gone. */
 static void release_object(void *user, uint32_t type, void *data)
 {
-    struct vd_context *context = user;
+    struct vds_context *context = user;
     if (type == VD_TYPE_VkDeviceMemory) {
-        vd_shm_put(context->shm, data);
+        vds_shm_put(context->shm, data);
     } else if (type == VD_TYPE_VkCommandPool) {
-        vd_lane_destroy(data);
+        vds_lane_destroy(data);
     }
 }
 
-struct vd_context *vd_context_create(const struct vd_context_options *options,
-                                     struct vd_shm_table *shm)
+struct vds_context *vds_context_create(const struct vds_context_options *options,
+                                       struct vds_shm_table *shm)
 {
     if (options->trace && !vd_trace_open(options->trace, "worker")) {
-        vd_log(VD_LOG_WARNING, "no trace at %s: %s", options->trace, strerror(errno));
+        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", options->trace, strerror(errno));
     }
     const PFN_vkGetInstanceProcAddr get = load_vulkan();
-    return get ? vd_context_create_on(get, options, shm) : NULL;
+    return get ? vds_context_create_on(get, options, shm) : NULL;
 }
 
-struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
-                                        const struct vd_context_options *options,
-                                        struct vd_shm_table *shm)
+struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
+                                          const struct vds_context_options *options,
+                                          struct vds_shm_table *shm)
 {
     if (options->validate && !has_validation_layer(get)) {
-        vd_log(VD_LOG_ERROR, "asked to validate, but the layer %s is not installed",
-               VALIDATION_LAYER);
+        vds_log(VDS_LOG_ERROR, "asked to validate, but the layer %s is not installed",
+                VALIDATION_LAYER);
         return NULL;
     }
-    struct vd_context *context = calloc(1, sizeof(*context));
+    struct vds_context *context = calloc(1, sizeof(*context));
     if (!context) {
-        vd_log(VD_LOG_ERROR, "out of memory for a context");
+        vds_log(VDS_LOG_ERROR, "out of memory for a context");
         return NULL;
     }
     context->options = *options;
     context->shm = shm;
-    vd_pending_fences_init(&context->fences, shm);
+    vds_pending_fences_init(&context->fences, shm);
     context->get_instance_proc_addr = get;
-    vd_object_table_init(&context->objects, release_object, context);
+    vds_object_table_init(&context->objects, release_object, context);
     vds_execution_init(&context->execution, context);
-    context->waits = vd_waits_create(context);
-    context->lanes = vd_lanes_create(context, (uint32_t)options->lanes);
+    context->waits = vds_waits_create(context);
+    context->lanes = vds_lanes_create(context, (uint32_t)options->lanes);
     if (!context->waits || !context->lanes) {
-        vd_log(VD_LOG_ERROR, "out of memory for a context");
-        vd_context_destroy(context);
+        vds_log(VDS_LOG_ERROR, "out of memory for a context");
+        vds_context_destroy(context);
         return NULL;
     }
     return context;
 }
 
-void vd_context_destroy(struct vd_context *context)
+void vds_context_destroy(struct vds_context *context)
 {
     if (!context) {
         return;
     }
-    vd_lanes_stop(context->lanes);
-    vd_instance_destroy(context, context->instance);
-    vd_instance_destroy(context, context->warm);
-    vd_lanes_destroy(context->lanes);
-    vd_waits_destroy(context->waits);
-    vd_pending_fences_finish(&context->fences);
-    vd_object_table_finish(&context->objects);
+    vds_lanes_stop(context->lanes);
+    vds_instance_destroy(context, context->instance);
+    vds_instance_destroy(context, context->warm);
+    vds_lanes_destroy(context->lanes);
+    vds_waits_destroy(context->waits);
+    vds_pending_fences_finish(&context->fences);
+    vds_object_table_finish(&context->objects);
     vds_execution_finish(&context->execution);
     free(context);
 }
 
-void vd_context_set_completion(struct vd_context *context, struct vd_completion *page)
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
 {
     context->completion = page;
     if (atomic_load(&context->lost)) {
@@ -138,23 +138,23 @@ void vd_context_set_completion(struct vd_context *context, struct vd_completion 
     }
 }
 
-static void mark_lost(struct vd_context *context, const char *why, va_list args)
+static void mark_lost(struct vds_context *context, const char *why, va_list args)
 {
     if (!atomic_exchange(&context->lost, true)) {
         char text[256];
         vsnprintf(text, sizeof(text), why, args);
-        vd_log(VD_LOG_ERROR, "device lost: %s", text);
+        vds_log(VDS_LOG_ERROR, "device lost: %s", text);
     }
     struct vd_completion *page = context->completion;
     if (page) {
         atomic_store(&page->lost, 1);
         vd_completion_changed(page);
-        vd_wake(&page->event);
+        vds_wake(&page->event);
     }
-    vd_pending_fences_lose(&context->fences);
+    vds_pending_fences_lose(&context->fences);
 }
 
-void vd_context_mark_lost(struct vd_context *context, const char *why, ...)
+void vds_context_mark_lost(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
@@ -162,16 +162,16 @@ void vd_context_mark_lost(struct vd_context *context, const char *why, ...)
     va_end(args);
 }
 
-void vd_context_lose(struct vd_context *context, const char *why, ...)
+void vds_context_lose(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
     mark_lost(context, why, args);
     va_end(args);
-    vd_waits_lose(context->waits);
+    vds_waits_lose(context->waits);
 }
 
-void vd_capset_fill(struct vd_capset *capset)
+void vds_capset_fill(struct vd_capset *capset)
 {
     *capset = (struct vd_capset){
         .protocol_version = VD_PROTOCOL_VERSION,
@@ -179,7 +179,7 @@ void vd_capset_fill(struct vd_capset *capset)
     };
     static_assert(VD_OP_COUNT <= VD_CAPSET_OPCODES, "each opcode has a bit");
     for (uint32_t i = 0; i < VD_OP_COUNT; i++) {
-        if (vd_commands[i].decode || vd_commands[i].replay) {
+        if (vds_commands[i].decode || vds_commands[i].replay) {
             capset->opcodes[i / 8] |= (uint8_t)(1u << i % 8);
         }
     }
@@ -204,19 +204,19 @@ void vd_capset_fill(struct vd_capset *capset)
 
 /* ---- Records */
 
-bool vd_context_idle(struct vd_context *context)
+bool vds_context_idle(struct vds_context *context)
 {
-    vd_lanes_idle(context->lanes);
-    return !vd_lanes_failed(context->lanes);
+    vds_lanes_idle(context->lanes);
+    return !vds_lanes_failed(context->lanes);
 }
 
-bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size)
+bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
 {
     while (size) {
         const struct vd_record *record = (const struct vd_record *)records;
         if (size < sizeof(*record) || record->size < sizeof(*record) ||
             record->size % VD_ALIGN != 0 || record->size > size) {
-            vd_log(VD_LOG_WARNING, "protocol error: a record that is cut short");
+            vds_log(VDS_LOG_WARNING, "protocol error: a record that is cut short");
             return false;
         }
         const uint32_t step = record->size;

@@ -15,49 +15,49 @@
 
 #include "shm.h"
 
-struct vd_context;
+struct vds_context;
 
-struct vd_context_options {
+struct vds_context_options {
     bool validate;        /* put the Khronos validation layer between us and the driver */
     int gpu;              /* show only the host's physical device of this number; -1: all */
     uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
     const char *trace;    /* where vd_trace_open shall write, NULL: nowhere */
     int lanes;            /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
-     * vd_context_execute says it early enough. */
+     * vds_context_execute says it early enough. */
     void (*failed)(void *data);
     void *data;
 };
 
 /* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
-struct vd_context *vd_context_create(const struct vd_context_options *options,
-                                     struct vd_shm_table *shm);
+struct vds_context *vds_context_create(const struct vds_context_options *options,
+                                       struct vds_shm_table *shm);
 /* Does in advance what takes time in the first vkCreateInstance: loads the driver, which stays. Best
  * effort; at most once, before the first record. */
-void vd_context_warm(struct vd_context *context);
+void vds_context_warm(struct vds_context *context);
 /* Waits for the driver where it must, frees what the client left behind. */
-void vd_context_destroy(struct vd_context *context);
+void vds_context_destroy(struct vds_context *context);
 
 /* After VD_OP_SETUP: where completions are written. The page stays mapped until destroy. */
-void vd_context_set_completion(struct vd_context *context, struct vd_completion *page);
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page);
 
 /* Replays whole records in [records, records + size), aligned to 8, private to the caller and
  * modified in place. False: the stream is malformed (a line is in the log) and the connection must
  * end. One thread at a time. */
-bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size);
+bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size);
 
 /* Does what was put off, before the thread waits for more to execute. False as above. */
-bool vd_context_idle(struct vd_context *context);
+bool vds_context_idle(struct vds_context *context);
 /* While there is nothing to execute: tells the client which batches have finished meanwhile. By the
  * thread that executes, as the next one. */
-void vd_context_look(struct vd_context *context);
+void vds_context_look(struct vds_context *context);
 /* Before that thread does something else, or sleeps: others look from now on. */
-void vd_context_leave(struct vd_context *context);
+void vds_context_leave(struct vds_context *context);
 
 /* Wakes the client that may sleep on this word in shared memory. */
-void vd_wake(_Atomic uint32_t *address);
+void vds_wake(_Atomic uint32_t *address);
 
 /* What GET_CAPSET answers. */
-void vd_capset_fill(struct vd_capset *capset);
+void vds_capset_fill(struct vd_capset *capset);
 
 #endif

@@ -11,43 +11,43 @@
 #include "instance.h"
 #include "object.h"
 
-struct vd_lanes;
-struct vd_waits;
+struct vds_lanes;
+struct vds_waits;
 
-struct vd_context {
-    struct vd_context_options options;
-    struct vd_shm_table *shm;
+struct vds_context {
+    struct vds_context_options options;
+    struct vds_shm_table *shm;
     struct vd_completion *completion; /* NULL before VD_OP_SETUP */
     _Atomic bool lost;                /* nothing is submitted any more */
 
     PFN_vkGetInstanceProcAddr get_instance_proc_addr;
-    struct vd_host_memory_cache imports;
+    struct vds_host_memory_cache imports;
 
-    struct vd_object_table objects;
-    struct vd_instance *instance; /* NULL before vkCreateInstance */
-    struct vd_instance *warm; /* keeps the driver loaded; NULL: vd_context_warm was not called */
-    struct vd_waits *waits;
-    struct vd_lanes *lanes;
+    struct vds_object_table objects;
+    struct vds_instance *instance; /* NULL before vkCreateInstance */
+    struct vds_instance *warm; /* keeps the driver loaded; NULL: vds_context_warm was not called */
+    struct vds_waits *waits;
+    struct vds_lanes *lanes;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
-    struct vd_pending_fences fences;
-    struct vd_queue *watched; /* by the thread that executes (completion.c) */
-    uint32_t failures;        /* logged */
-    bool stuck;               /* a device was left behind, and so its instance must be */
+    struct vds_pending_fences fences;
+    struct vds_queue *watched; /* by the thread that executes (completion.c) */
+    uint32_t failures;         /* logged */
+    bool stuck;                /* a device was left behind, and so its instance must be */
 
     struct vds_execution execution; /* of the ring's records */
 };
 
-/* vd_context_create on a Vulkan that is already there. */
-struct vd_context *vd_context_create_on(PFN_vkGetInstanceProcAddr get,
-                                        const struct vd_context_options *options,
-                                        struct vd_shm_table *shm);
+/* vds_context_create on a Vulkan that is already there. */
+struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
+                                          const struct vds_context_options *options,
+                                          struct vds_shm_table *shm);
 
 /* The client must hear VK_ERROR_DEVICE_LOST from now on. Any thread; logs the first reason. */
-__attribute__((format(printf, 2, 3))) void vd_context_lose(struct vd_context *context,
-                                                           const char *why, ...);
+__attribute__((format(printf, 2, 3))) void vds_context_lose(struct vds_context *context,
+                                                            const char *why, ...);
 
-/* vd_context_lose() without telling the calls that wait (wait.c does). */
-__attribute__((format(printf, 2, 3))) void vd_context_mark_lost(struct vd_context *context,
-                                                                const char *why, ...);
+/* vds_context_lose() without telling the calls that wait (wait.c does). */
+__attribute__((format(printf, 2, 3))) void vds_context_mark_lost(struct vds_context *context,
+                                                                 const char *why, ...);
 
 #endif

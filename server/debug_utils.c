@@ -43,7 +43,7 @@ static VKAPI_ATTR void VKAPI_CALL command_end(VkCommandBuffer command_buffer)
     (void)command_buffer;
 }
 
-void vd_debug_utils_stub(struct vd_device_dispatch *dispatch)
+void vds_debug_utils_stub(struct vds_device_dispatch *dispatch)
 {
     dispatch->vkSetDebugUtilsObjectNameEXT = set_name;
     dispatch->vkSetDebugUtilsObjectTagEXT = set_tag;

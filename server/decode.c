@@ -7,27 +7,27 @@
 #include "names.h"
 #include "replay.h"
 
-static bool fail(struct vd_decoder *d, const char *what, const char *why)
+static bool fail(struct vds_decoder *d, const char *what, const char *why)
 {
     if (!d->failed) {
-        vd_log(VD_LOG_WARNING, "protocol error: %s: %s%s%s", vd_opcode_name(d->opcode), what,
-               *why ? ": " : "", why);
+        vds_log(VDS_LOG_WARNING, "protocol error: %s: %s%s%s", vd_opcode_name(d->opcode), what,
+                *why ? ": " : "", why);
     }
     d->failed = true;
     return false;
 }
 
-bool vd_dec_fail(struct vd_decoder *d, const char *what)
+bool vds_dec_fail(struct vds_decoder *d, const char *what)
 {
     return fail(d, what, "");
 }
 
-void vd_decoder_init(struct vd_decoder *d, const struct vd_object_table *objects)
+void vds_decoder_init(struct vds_decoder *d, const struct vds_object_table *objects)
 {
-    *d = (struct vd_decoder){.objects = objects};
+    *d = (struct vds_decoder){.objects = objects};
 }
 
-void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode)
+void vds_decoder_begin(struct vds_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode)
 {
     d->record = record;
     d->size = size;
@@ -46,32 +46,32 @@ void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint
     vds_plan_begin(&d->plan);
 }
 
-void vd_decoder_finish(struct vd_decoder *d)
+void vds_decoder_finish(struct vds_decoder *d)
 {
     free(d->restores);
     vds_plan_finish(&d->plan);
-    *d = (struct vd_decoder){0};
+    *d = (struct vds_decoder){0};
 }
 
 /* ---- What returns */
 
-static bool no_memory(struct vd_decoder *d)
+static bool no_memory(struct vds_decoder *d)
 {
     return fail(d, "out of memory", "");
 }
 
-static bool remember_offset(struct vd_decoder *d, uint32_t offset, uint64_t value)
+static bool remember_offset(struct vds_decoder *d, uint32_t offset, uint64_t value)
 {
     if (!vds_room((void **)&d->restores, &d->restore_capacity, d->restore_count,
                   sizeof(*d->restores))) {
         return no_memory(d);
     }
-    d->restores[d->restore_count++] = (struct vd_restore){.offset = offset, .value = value};
+    d->restores[d->restore_count++] = (struct vds_restore){.offset = offset, .value = value};
     return true;
 }
 
 /* What stands at `where` is about to be replaced by something of ours. */
-static inline bool remember(struct vd_decoder *d, const void *where, uint64_t value)
+static inline bool remember(struct vds_decoder *d, const void *where, uint64_t value)
 {
     if (!d->echo) {
         return true;
@@ -80,7 +80,7 @@ static inline bool remember(struct vd_decoder *d, const void *where, uint64_t va
     return offset < d->echo || remember_offset(d, offset, value);
 }
 
-void vd_decoder_restore(struct vd_decoder *d)
+void vds_decoder_restore(struct vds_decoder *d)
 {
     for (uint32_t i = 0; i < d->restore_count; i++) {
         memcpy(d->record + d->restores[i].offset, &d->restores[i].value, sizeof(uint64_t));
@@ -90,7 +90,7 @@ void vd_decoder_restore(struct vd_decoder *d)
 /* ---- Pointers */
 
 /* Takes `bytes` at the cursor for the pointer at `where`, whose value must equal the cursor. */
-static bool claim(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
+static bool claim(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
                   const char *what)
 {
     if ((uintptr_t)*where != d->cursor) {
@@ -109,8 +109,8 @@ static bool claim(struct vd_decoder *d, const void **where, uint64_t count, size
     return true;
 }
 
-bool vd_dec_array_rare(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                       bool required, const char *what)
+bool vds_dec_array_rare(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
+                        bool required, const char *what)
 {
     if (!*where) {
         return !required || count == 0 || fail(d, what, "NULL");
@@ -118,7 +118,7 @@ bool vd_dec_array_rare(struct vd_decoder *d, const void **where, uint64_t count,
     return claim(d, where, count, element, what);
 }
 
-bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what)
+bool vds_dec_string(struct vds_decoder *d, const char **where, bool required, const char *what)
 {
     if (!*where) {
         return !required || fail(d, what, "NULL");
@@ -134,15 +134,15 @@ bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, cons
     return claim(d, (const void **)where, (uint64_t)(end - text) + 1, 1, what);
 }
 
-bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
-                    const char *what)
+bool vds_dec_strings(struct vds_decoder *d, const char *const **where, uint64_t count,
+                     const char *what)
 {
-    if (!vd_dec_array(d, (const void **)where, count, sizeof(char *), true, what)) {
+    if (!vds_dec_array(d, (const void **)where, count, sizeof(char *), true, what)) {
         return false;
     }
     const char **texts = (const char **)*where;
     for (uint64_t i = 0; texts && i < count; i++) {
-        if (!vd_dec_string(d, &texts[i], true, what)) {
+        if (!vds_dec_string(d, &texts[i], true, what)) {
             return false;
         }
     }
@@ -150,7 +150,7 @@ bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t co
 }
 
 /* What lies in shared memory: its location is at the cursor. */
-static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size, const char *what)
+static bool claim_shared(struct vds_decoder *d, const void **where, uint64_t size, const char *what)
 {
     uint64_t pointer;
     if (!(((const struct vd_record *)d->record)->flags & VD_RECORD_SHARES)) {
@@ -165,7 +165,7 @@ static bool claim_shared(struct vd_decoder *d, const void **where, uint64_t size
     return vds_plan_loan(&d->plan, &loan) || no_memory(d);
 }
 
-bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what)
+bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, const char *what)
 {
     if (!*where) {
         return true;
@@ -187,8 +187,8 @@ bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const ch
     return true;
 }
 
-bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                bool required, const char *what)
+bool vds_dec_out(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
+                 bool required, const char *what)
 {
     if (!*where) {
         return !required || count == 0 || fail(d, what, "NULL");
@@ -209,7 +209,7 @@ bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t
     return true;
 }
 
-bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
+bool vds_dec_shm(struct vds_decoder *d, const void **where, const char *what)
 {
     const struct vds_loan loan = {.where = where, .pointer = (uintptr_t)*where, .what = what};
     if (d->plan.loan_count) {
@@ -218,8 +218,8 @@ bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what)
     return remember(d, where, 0) && (vds_plan_loan(&d->plan, &loan) || no_memory(d));
 }
 
-VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsigned n,
-                                const char *what)
+VkBaseOutStructure *vds_dec_link(struct vds_decoder *d, const void *pointer, unsigned n,
+                                 const char *what)
 {
     if (n >= VD_CHAIN_MAX) {
         fail(d, what, "a chain that is too long");
@@ -239,17 +239,17 @@ VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsig
 /* ---- Handles */
 
 /* Whether a command may name this object: it belongs to its device or stands above devices. */
-static inline bool is_within(const struct vd_decoder *d, const struct vd_object *object)
+static inline bool is_within(const struct vds_decoder *d, const struct vds_object *object)
 {
     return object->owner == d->owner_index || object->owner == 0;
 }
 
 /* The call must not meet recording that has not ended yet. */
-static bool touch_recording(struct vd_decoder *d, uint64_t id, const char *what)
+static bool touch_recording(struct vds_decoder *d, uint64_t id, const char *what)
 {
     const uint32_t index = vd_id_index(id);
     const uint32_t pool =
-        vd_id_type(id) == VD_TYPE_VkCommandPool ? index : vd_object_links(d->objects, index)->pool;
+        vd_id_type(id) == VD_TYPE_VkCommandPool ? index : vds_object_links(d->objects, index)->pool;
     if (d->alone) {
         return fail(d, what, "in a stream that names no other command buffer");
     }
@@ -257,16 +257,16 @@ static bool touch_recording(struct vd_decoder *d, uint64_t id, const char *what)
 }
 
 /* Whether the call only destroys what this id, the n-th of its member, names. */
-static bool is_victim(const struct vd_decoder *d, uint64_t id, uint64_t n)
+static bool is_victim(const struct vds_decoder *d, uint64_t id, uint64_t n)
 {
-    return vd_commands[d->opcode].flags & VD_COMMAND_DESTROYS && n < d->plan.death_count &&
+    return vds_commands[d->opcode].flags & VDS_COMMAND_DESTROYS && n < d->plan.death_count &&
            d->plan.deaths[n] == id;
 }
 
-bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
+bool vds_dec_first(struct vds_decoder *d, uint64_t *handle, uint32_t type)
 {
     const uint64_t id = *handle;
-    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
+    const struct vds_object *object = vds_object_find_type(d->objects, id, type);
     if (!object) {
         return fail(d, vd_type_name(type), "no such object");
     }
@@ -278,7 +278,7 @@ bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
     d->first = vd_id_index(id);
     d->owner_index = object->owner;
     if (object->handle == 0 ||
-        (object->owner && !vd_object_links(d->objects, object->owner)->data)) {
+        (object->owner && !vds_object_links(d->objects, object->owner)->data)) {
         d->plan.notes |= VDS_PLAN_POISONED;
     }
     if (!remember(d, handle, id)) {
@@ -289,14 +289,14 @@ bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type)
 }
 
 /* `n`: which one of the member's handles. */
-static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n, uint32_t type,
-                               enum vd_strictness strictness, const char *what)
+static inline bool take_handle(struct vds_decoder *d, uint64_t *where, uint64_t n, uint32_t type,
+                               enum vds_strictness strictness, const char *what)
 {
     const uint64_t id = *where;
     if (id == 0) {
         return true;
     }
-    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
+    const struct vds_object *object = vds_object_find_type(d->objects, id, type);
     uint64_t handle = 0;
     if (object && is_within(d, object)) {
         handle = object->handle;
@@ -310,7 +310,7 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
         if (vd_objects[type].child) {
             d->pool = vd_id_index(id);
         }
-    } else if (strictness == VD_STRICT) {
+    } else if (strictness == VDS_STRICT) {
         return fail(d, what, "no such object");
     }
     if (!remember(d, where, id)) {
@@ -320,14 +320,14 @@ static inline bool take_handle(struct vd_decoder *d, uint64_t *where, uint64_t n
     return true;
 }
 
-bool vd_dec_handle_rare(struct vd_decoder *d, uint64_t *handle, uint32_t type,
-                        enum vd_strictness strictness, const char *what)
+bool vds_dec_handle_rare(struct vds_decoder *d, uint64_t *handle, uint32_t type,
+                         enum vds_strictness strictness, const char *what)
 {
     return take_handle(d, handle, 0, type, strictness, what);
 }
 
-bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
-                    enum vd_strictness strictness, const char *what)
+bool vds_dec_handles(struct vds_decoder *d, void *handles, uint64_t count, uint32_t type,
+                     enum vds_strictness strictness, const char *what)
 {
     uint64_t *at = handles;
     for (uint64_t i = 0; i < count; i++) {
@@ -338,36 +338,36 @@ bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_
     return true;
 }
 
-bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t type, const char *what)
+bool vds_dec_object(struct vds_decoder *d, uint64_t *handle, uint32_t type, const char *what)
 {
     const uint64_t id = *handle;
-    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
+    const struct vds_object *object = vds_object_find_type(d->objects, id, type);
     if (!object || object->handle == 0 || !is_within(d, object)) {
-        if (vd_commands[d->opcode].flags & VD_COMMAND_FORGIVEN) {
+        if (vds_commands[d->opcode].flags & VDS_COMMAND_FORGIVEN) {
             d->plan.notes |= VDS_PLAN_SKIP;
         }
         *handle = 0;
         return remember(d, handle, id);
     }
-    return take_handle(d, handle, 0, type, VD_STRICT, what);
+    return take_handle(d, handle, 0, type, VDS_STRICT, what);
 }
 
 /* ---- Creation and destruction */
 
-bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
-                bool required, const char *what)
+bool vds_dec_new(struct vds_decoder *d, const void **where, uint64_t count, uint32_t type,
+                 bool required, const char *what)
 {
-    if (!vd_dec_array(d, where, count, sizeof(uint64_t), required, what)) {
+    if (!vds_dec_array(d, where, count, sizeof(uint64_t), required, what)) {
         return false;
     }
     if (!*where) {
         return true;
     }
-    return vd_dec_births(d, (uint64_t *)*where, count, type, what);
+    return vds_dec_births(d, (uint64_t *)*where, count, type, what);
 }
 
-bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
-                   const char *what)
+bool vds_dec_births(struct vds_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
+                    const char *what)
 {
     if (vd_objects[type].pool == VD_TYPE_NONE) {
         d->pool = 0;
@@ -376,7 +376,7 @@ bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint3
     }
     for (uint64_t i = 0; i < count; i++) {
         const struct vds_birth birth = {.where = &places[i], .id = places[i], .pool = d->pool};
-        if (!vd_object_addable(d->objects, birth.id, type)) {
+        if (!vds_object_addable(d->objects, birth.id, type)) {
             return fail(d, what, "an id that can not be given");
         }
         if (!vds_plan_birth(&d->plan, &birth)) {
@@ -387,19 +387,19 @@ bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint3
     return true;
 }
 
-static bool add_victim(struct vd_decoder *d, uint64_t id)
+static bool add_victim(struct vds_decoder *d, uint64_t id)
 {
     return vds_plan_death(&d->plan, id) || no_memory(d);
 }
 
-void vd_dec_victim(struct vd_decoder *d, uint64_t id, uint32_t type)
+void vds_dec_victim(struct vds_decoder *d, uint64_t id, uint32_t type)
 {
     d->plan.death_type = type;
     add_victim(d, id);
 }
 
-bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
-                    const char *what)
+bool vds_dec_victims(struct vds_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
+                     const char *what)
 {
     d->plan.death_type = type;
     if (!offset) {
@@ -420,7 +420,7 @@ bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count
     return true;
 }
 
-void vd_dec_emptied(struct vd_decoder *d, uint64_t id)
+void vds_dec_emptied(struct vds_decoder *d, uint64_t id)
 {
     d->plan.emptied = id;
 }

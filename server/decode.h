@@ -25,13 +25,13 @@
 #include "plan.h"
 
 /* A place in what returns to the client, and what to put back there before it does. */
-struct vd_restore {
+struct vds_restore {
     uint32_t offset; /* in the record */
     uint64_t value;
 };
 
-struct vd_decoder {
-    const struct vd_object_table *objects;
+struct vds_decoder {
+    const struct vds_object_table *objects;
     uint8_t *record;
     uint32_t size;
     uint32_t cursor;      /* where the next pointee must lie */
@@ -47,38 +47,38 @@ struct vd_decoder {
     uint8_t *out; /* the output area, zeroed, private */
     uint32_t out_size;
     uint32_t out_cursor;
-    struct vd_restore *restores;
+    struct vds_restore *restores;
     uint32_t restore_count, restore_capacity;
 };
 
-void vd_decoder_init(struct vd_decoder *d, const struct vd_object_table *objects);
+void vds_decoder_init(struct vds_decoder *d, const struct vds_object_table *objects);
 /* Starts a record at instance level, without output; what the decoder allocated stays. */
-void vd_decoder_begin(struct vd_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
+void vds_decoder_begin(struct vds_decoder *d, uint8_t *record, uint32_t size, uint16_t opcode);
 /* Takes out of the record what must not return. */
-void vd_decoder_restore(struct vd_decoder *d);
-void vd_decoder_finish(struct vd_decoder *d);
+void vds_decoder_restore(struct vds_decoder *d);
+void vds_decoder_finish(struct vds_decoder *d);
 
-enum vd_strictness {
-    VD_STRICT,  /* an unknown handle is an error; 0 is VK_NULL_HANDLE */
-    VD_LENIENT, /* an unknown handle becomes VK_NULL_HANDLE: the driver will not look */
+enum vds_strictness {
+    VDS_STRICT,  /* an unknown handle is an error; 0 is VK_NULL_HANDLE */
+    VDS_LENIENT, /* an unknown handle becomes VK_NULL_HANDLE: the driver will not look */
 };
 
 /* Says in the log what is wrong with the record, once; always returns false. */
-bool vd_dec_fail(struct vd_decoder *d, const char *what);
+bool vds_dec_fail(struct vds_decoder *d, const char *what);
 
 /* The first parameter: says which device everything must belong to. Must not be NULL. */
-bool vd_dec_first(struct vd_decoder *d, uint64_t *handle, uint32_t type);
+bool vds_dec_first(struct vds_decoder *d, uint64_t *handle, uint32_t type);
 
-/* What vd_dec_array and vd_dec_handle leave to them: errors, and records of which a part returns. */
-bool vd_dec_array_rare(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                       bool required, const char *what);
-bool vd_dec_handle_rare(struct vd_decoder *d, uint64_t *handle, uint32_t type,
-                        enum vd_strictness strictness, const char *what);
+/* What vds_dec_array and vds_dec_handle leave to them: errors, and records of which a part returns. */
+bool vds_dec_array_rare(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
+                        bool required, const char *what);
+bool vds_dec_handle_rare(struct vds_decoder *d, uint64_t *handle, uint32_t type,
+                         enum vds_strictness strictness, const char *what);
 
 /* Claims count × element bytes at the cursor for the pointer at `where` (NULL stays NULL, which is
  * an error where `required` and count > 0), and patches it. */
-static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64_t count,
-                                size_t element, bool required, const char *what)
+static inline bool vds_dec_array(struct vds_decoder *d, const void **where, uint64_t count,
+                                 size_t element, bool required, const char *what)
 {
     if (!*where && (!required || count == 0))
         return true;
@@ -86,62 +86,62 @@ static inline bool vd_dec_array(struct vd_decoder *d, const void **where, uint64
     size_t bytes;
     if ((uintptr_t)*where != d->cursor || __builtin_mul_overflow(count, element, &bytes) ||
         bytes > d->size - d->cursor || d->echo)
-        return vd_dec_array_rare(d, where, count, element, required, what);
+        return vds_dec_array_rare(d, where, count, element, required, what);
     *where = d->record + d->cursor;
     d->cursor += (uint32_t)vd_align(bytes);
     return true;
 }
 /* Text, NUL-terminated within the record. */
-bool vd_dec_string(struct vd_decoder *d, const char **where, bool required, const char *what);
-bool vd_dec_strings(struct vd_decoder *d, const char *const **where, uint64_t count,
-                    const char *what);
+bool vds_dec_string(struct vds_decoder *d, const char **where, bool required, const char *what);
+bool vds_dec_strings(struct vds_decoder *d, const char *const **where, uint64_t count,
+                     const char *what);
 /* A u64 length and that many bytes; the pointer ends up at the bytes. `share`: these may lie in
  * memory that the client can still write, because whoever gets the pointer does not mind. */
-bool vd_dec_sized(struct vd_decoder *d, const void **where, bool share, const char *what);
+bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, const char *what);
 /* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */
-bool vd_dec_out(struct vd_decoder *d, const void **where, uint64_t count, size_t element,
-                bool required, const char *what);
+bool vds_dec_out(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
+                 bool required, const char *what);
 /* vd_shm_pointer() to memory that the call takes; its size is checked by whoever knows it. */
-bool vd_dec_shm(struct vd_decoder *d, const void **where, const char *what);
+bool vds_dec_shm(struct vds_decoder *d, const void **where, const char *what);
 /* An array of ids that the call gives to new objects. Remembers them, zeroes their places. */
-bool vd_dec_new(struct vd_decoder *d, const void **where, uint64_t count, uint32_t type,
-                bool required, const char *what);
+bool vds_dec_new(struct vds_decoder *d, const void **where, uint64_t count, uint32_t type,
+                 bool required, const char *what);
 /* The same of ids that stand at `places`. */
-bool vd_dec_births(struct vd_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
-                   const char *what);
+bool vds_dec_births(struct vds_decoder *d, uint64_t *places, uint64_t count, uint32_t type,
+                    const char *what);
 
-/* An id to the host's handle: type, generation and device must match. vd_dec_handle_rare does as
+/* An id to the host's handle: type, generation and device must match. vds_dec_handle_rare does as
  * much, and serves pools and command buffers, too: the last pool is remembered, and what was recorded
  * into a command buffer, or from a command pool, is to be replayed before the call. */
-static inline bool vd_dec_handle(struct vd_decoder *d, uint64_t *handle, uint32_t type,
-                                 enum vd_strictness strictness, const char *what)
+static inline bool vds_dec_handle(struct vds_decoder *d, uint64_t *handle, uint32_t type,
+                                  enum vds_strictness strictness, const char *what)
 {
     const uint64_t id = *handle;
     if (id == 0)
         return true;
-    const struct vd_object *object = vd_object_find_type(d->objects, id, type);
+    const struct vds_object *object = vds_object_find_type(d->objects, id, type);
     if (!object || object->owner != d->owner_index || object->handle == 0 || d->echo)
-        return vd_dec_handle_rare(d, handle, type, strictness, what);
+        return vds_dec_handle_rare(d, handle, type, strictness, what);
     *handle = object->handle;
     return true;
 }
-bool vd_dec_handles(struct vd_decoder *d, void *handles, uint64_t count, uint32_t type,
-                    enum vd_strictness strictness, const char *what);
+bool vds_dec_handles(struct vds_decoder *d, void *handles, uint64_t count, uint32_t type,
+                     enum vds_strictness strictness, const char *what);
 /* A handle of a type (enum vd_type, which may be none) that the record itself tells. An unknown one
  * has no counterpart on the host: a call that only gives it a name is skipped, others are told
  * VK_NULL_HANDLE. */
-bool vd_dec_object(struct vd_decoder *d, uint64_t *handle, uint32_t type, const char *what);
+bool vds_dec_object(struct vds_decoder *d, uint64_t *handle, uint32_t type, const char *what);
 
 /* The struct at `pointer`, which must lie at the cursor, for its sType; nothing is claimed yet.
  * `n` counts the chain's links. NULL: failed. */
-VkBaseOutStructure *vd_dec_link(struct vd_decoder *d, const void *pointer, unsigned n,
-                                const char *what);
+VkBaseOutStructure *vds_dec_link(struct vds_decoder *d, const void *pointer, unsigned n,
+                                 const char *what);
 
 /* Ids that the call destroys: their entries go after it. The array is still an offset. */
-void vd_dec_victim(struct vd_decoder *d, uint64_t id, uint32_t type);
-bool vd_dec_victims(struct vd_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
-                    const char *what);
+void vds_dec_victim(struct vds_decoder *d, uint64_t id, uint32_t type);
+bool vds_dec_victims(struct vds_decoder *d, const uint64_t *offset, uint64_t count, uint32_t type,
+                     const char *what);
 /* The id of a pool whose children die with the call. */
-void vd_dec_emptied(struct vd_decoder *d, uint64_t id);
+void vds_dec_emptied(struct vds_decoder *d, uint64_t id);
 
 #endif

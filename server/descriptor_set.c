@@ -12,10 +12,10 @@
 /* ---- Decoding */
 
 /* The next `size` bytes, NULL: there are fewer. */
-static void *take(struct vd_decoder *d, uint64_t size)
+static void *take(struct vds_decoder *d, uint64_t size)
 {
     if (size > d->size - d->cursor) {
-        vd_dec_fail(d, "an update that is cut short");
+        vds_dec_fail(d, "an update that is cut short");
         return NULL;
     }
     void *bytes = d->record + d->cursor;
@@ -23,24 +23,25 @@ static void *take(struct vd_decoder *d, uint64_t size)
     return bytes;
 }
 
-static bool take_set(struct vd_decoder *d, uint64_t *set)
+static bool take_set(struct vds_decoder *d, uint64_t *set)
 {
-    return *set == 0 ? vd_dec_fail(d, "no descriptor set")
-                     : vd_dec_handle(d, set, VD_TYPE_VkDescriptorSet, VD_STRICT, "descriptor set");
+    return *set == 0
+               ? vds_dec_fail(d, "no descriptor set")
+               : vds_dec_handle(d, set, VD_TYPE_VkDescriptorSet, VDS_STRICT, "descriptor set");
 }
 
-static bool decode_copy(struct vd_decoder *d)
+static bool decode_copy(struct vds_decoder *d)
 {
     struct vd_descriptor_source *source = take(d, sizeof(*source));
     return source && take_set(d, &source->set);
 }
 
-static bool decode_write(struct vd_decoder *d, const struct vd_descriptor_update *update)
+static bool decode_write(struct vds_decoder *d, const struct vd_descriptor_update *update)
 {
     const VkDescriptorType type = (VkDescriptorType)update->type;
     const uint32_t size = vd_descriptor_size(type);
     if (size == 0 || update->count == 0) {
-        return vd_dec_fail(d, "an update of nothing that it can describe");
+        return vds_dec_fail(d, "an update of nothing that it can describe");
     }
     void *descriptors = take(d, (uint64_t)size * update->count);
     if (!descriptors) {
@@ -49,7 +50,7 @@ static bool decode_write(struct vd_decoder *d, const struct vd_descriptor_update
     if (vd_descriptor_is_buffer(type)) {
         VkDescriptorBufferInfo *info = descriptors;
         for (uint32_t i = 0; i < update->count; i++) {
-            if (!vd_dec_VkDescriptorBufferInfo(d, &info[i])) {
+            if (!vds_dec_VkDescriptorBufferInfo(d, &info[i])) {
                 return false;
             }
         }
@@ -58,19 +59,19 @@ static bool decode_write(struct vd_decoder *d, const struct vd_descriptor_update
     if (vd_descriptor_is_image(type)) {
         VkDescriptorImageInfo *info = descriptors;
         for (uint32_t i = 0; i < update->count; i++) {
-            if (!vd_dec_VkDescriptorImageInfo(d, &info[i])) {
+            if (!vds_dec_VkDescriptorImageInfo(d, &info[i])) {
                 return false;
             }
         }
         return true;
     }
-    return vd_dec_handles(d, descriptors, update->count, VD_TYPE_VkBufferView, VD_LENIENT,
-                          "VkWriteDescriptorSet.pTexelBufferView");
+    return vds_dec_handles(d, descriptors, update->count, VD_TYPE_VkBufferView, VDS_LENIENT,
+                           "VkWriteDescriptorSet.pTexelBufferView");
 }
 
-bool vds_decode_update_descriptors(struct vd_decoder *d, void *body)
+bool vds_decode_update_descriptors(struct vds_decoder *d, void *body)
 {
-    if (!vd_dec_first(d, body, VD_TYPE_VkDevice)) {
+    if (!vds_dec_first(d, body, VD_TYPE_VkDevice)) {
         return false;
     }
     while (d->cursor < d->size) {

@@ -29,17 +29,17 @@ static bool lists(const VkDeviceCreateInfo *info, const char *extension)
 
 /* What Viaduct itself needs, on top of what the client asks for. */
 static void add_extension(VkDeviceCreateInfo *info, const char **extensions,
-                          const struct vd_physical_device *pd, const char *extension)
+                          const struct vds_physical_device *pd, const char *extension)
 {
-    if (vd_physical_device_has(pd, extension) && !lists(info, extension)) {
+    if (vds_physical_device_has(pd, extension) && !lists(info, extension)) {
         extensions[info->enabledExtensionCount++] = extension;
     }
 }
 
-static VkResult create(struct vd_device *device, const struct vd_instance *instance,
+static VkResult create(struct vds_device *device, const struct vds_instance *instance,
                        const VkDeviceCreateInfo *asked)
 {
-    const struct vd_physical_device *pd = device->physical_device;
+    const struct vds_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
     const char **extensions = calloc((size_t)info.enabledExtensionCount + 4, sizeof(*extensions));
     if (!extensions) {
@@ -85,7 +85,7 @@ static VkResult create(struct vd_device *device, const struct vd_instance *insta
     return result;
 }
 
-static bool remember_queues(struct vd_device *device, const VkDeviceCreateInfo *info)
+static bool remember_queues(struct vds_device *device, const VkDeviceCreateInfo *info)
 {
     device->ranges = calloc(info->queueCreateInfoCount, sizeof(*device->ranges));
     if (!device->ranges) {
@@ -94,7 +94,7 @@ static bool remember_queues(struct vd_device *device, const VkDeviceCreateInfo *
     device->range_count = info->queueCreateInfoCount;
     for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
         const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
-        device->ranges[i] = (struct vd_queue_range){
+        device->ranges[i] = (struct vds_queue_range){
             .flags = queue->flags,
             .family = queue->queueFamilyIndex,
             .count = queue->queueCount,
@@ -103,30 +103,30 @@ static bool remember_queues(struct vd_device *device, const VkDeviceCreateInfo *
     return true;
 }
 
-void vd_replay_vkCreateDevice(struct vds_execution *x, void *body)
+void vds_call_vkCreateDevice(struct vds_execution *x, void *body)
 {
     struct vd_args_vkCreateDevice *a = body;
-    struct vd_instance *instance = x->context->instance;
-    struct vd_device *device = calloc(1, sizeof(*device));
+    struct vds_instance *instance = x->context->instance;
+    struct vds_device *device = calloc(1, sizeof(*device));
     if (!device) {
         x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
         return;
     }
-    device->physical_device = vd_physical_device_find(instance, a->physicalDevice);
+    device->physical_device = vds_physical_device_find(instance, a->physicalDevice);
     device->index = vd_id_index(x->decoder.plan.births[0].id);
     x->result = remember_queues(device, a->pCreateInfo) ? create(device, instance, a->pCreateInfo)
                                                         : VK_ERROR_OUT_OF_HOST_MEMORY;
     if (x->result != VK_SUCCESS) {
-        vd_log(VD_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)x->result));
+        vds_log(VDS_LOG_WARNING, "vkCreateDevice: %s", vd_result_name((VkResult)x->result));
         free(device->ranges);
         free(device);
         return;
     }
     const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)x->context->get_instance_proc_addr(
         instance->handle, "vkGetDeviceProcAddr");
-    vd_device_dispatch_load(&device->dispatch, device->handle, get);
+    vds_device_dispatch_load(&device->dispatch, device->handle, get);
     if (!instance->debug_utils) {
-        vd_debug_utils_stub(&device->dispatch);
+        vds_debug_utils_stub(&device->dispatch);
     }
     device->next = instance->devices;
     instance->devices = device;
@@ -137,10 +137,10 @@ void vd_replay_vkCreateDevice(struct vds_execution *x, void *body)
 /* ---- Queues */
 
 /* Drivers do not check. */
-static bool has_queue(const struct vd_device *device, const struct vd_get_queue *args)
+static bool has_queue(const struct vds_device *device, const struct vd_get_queue *args)
 {
     for (uint32_t i = 0; i < device->range_count; i++) {
-        const struct vd_queue_range *range = &device->ranges[i];
+        const struct vds_queue_range *range = &device->ranges[i];
         if (range->family == args->family && range->flags == args->flags) {
             return args->index < range->count;
         }
@@ -148,18 +148,18 @@ static bool has_queue(const struct vd_device *device, const struct vd_get_queue 
     return false;
 }
 
-bool vds_decode_get_queue(struct vd_decoder *d, void *body)
+bool vds_decode_get_queue(struct vds_decoder *d, void *body)
 {
     struct vd_get_queue *args = body;
     if (args->slot >= VD_QUEUE_MAX) {
-        return vd_dec_fail(d, "a slot that there is not");
+        return vds_dec_fail(d, "a slot that there is not");
     }
-    return vd_dec_first(d, &args->device, VD_TYPE_VkDevice) &&
-           vd_dec_births(d, &args->queue, 1, VD_TYPE_VkQueue, "queue");
+    return vds_dec_first(d, &args->device, VD_TYPE_VkDevice) &&
+           vds_dec_births(d, &args->queue, 1, VD_TYPE_VkQueue, "queue");
 }
 
 /* NULL: the host has none. */
-static struct vd_queue *make_queue(struct vds_execution *x, const struct vd_get_queue *args)
+static struct vds_queue *make_queue(struct vds_execution *x, const struct vd_get_queue *args)
 {
     VkQueue handle = VK_NULL_HANDLE;
     if (!has_queue(x->owner, args)) {
@@ -176,21 +176,21 @@ static struct vd_queue *make_queue(struct vds_execution *x, const struct vd_get_
     } else {
         x->device->vkGetDeviceQueue(x->owner->handle, args->family, args->index, &handle);
     }
-    return handle ? vd_queue_create(x->context, x->owner, handle, args->slot) : NULL;
+    return handle ? vds_queue_create(x->context, x->owner, handle, args->slot) : NULL;
 }
 
 void vds_call_get_queue(struct vds_execution *x, void *body)
 {
     const struct vd_get_queue *args = body;
-    struct vd_context *context = x->context;
+    struct vds_context *context = x->context;
     if (context->queue_slots[args->slot] || !context->completion) {
-        vd_dec_fail(&x->decoder, "a slot that can not be given");
+        vds_dec_fail(&x->decoder, "a slot that can not be given");
         return;
     }
-    struct vd_queue *queue = make_queue(x, args);
+    struct vds_queue *queue = make_queue(x, args);
     if (!queue) {
-        vd_context_lose(context, "the host has no queue %u of family %u", args->index,
-                        args->family);
+        vds_context_lose(context, "the host has no queue %u of family %u", args->index,
+                         args->family);
         x->result = VK_ERROR_DEVICE_LOST;
         return;
     }
@@ -245,18 +245,18 @@ static int youngest_first(const void *a, const void *b)
 
 /* In an order that spares drivers a surprise: what was made from others goes before these. False:
  * something remains. */
-static bool destroy_leftovers(struct vd_context *context, struct vd_device *device)
+static bool destroy_leftovers(struct vds_context *context, struct vds_device *device)
 {
     struct leftovers left = {0};
-    vd_object_visit_owned(&context->objects, device->index, collect, &left);
+    vds_object_visit_owned(&context->objects, device->index, collect, &left);
     if (left.count) {
-        vd_log(VD_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
+        vds_log(VDS_LOG_INFO, "%zu objects outlive their device; destroying them", left.count);
         qsort(left.items, left.count, sizeof(*left.items), youngest_first);
     }
     bool all = !left.incomplete;
     for (size_t i = 0; i < left.count; i++) {
-        if (!vd_destroy_object(&device->dispatch, device->handle, left.items[i].type,
-                               left.items[i].handle)) {
+        if (!vds_destroy_object(&device->dispatch, device->handle, left.items[i].type,
+                                left.items[i].handle)) {
             all = false;
         }
     }
@@ -264,20 +264,20 @@ static bool destroy_leftovers(struct vd_context *context, struct vd_device *devi
     return all;
 }
 
-static void unlink_device(struct vd_instance *instance, struct vd_device *device)
+static void unlink_device(struct vds_instance *instance, struct vds_device *device)
 {
-    struct vd_device **link = &instance->devices;
+    struct vds_device **link = &instance->devices;
     while (*link != device) {
         link = &(*link)->next;
     }
     *link = device->next;
 }
 
-void vd_device_destroy(struct vd_context *context, struct vd_device *device)
+void vds_device_destroy(struct vds_context *context, struct vds_device *device)
 {
-    bool ended = vd_waits_drain(context->waits, device);
-    for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
-        if (!vd_queue_stop(queue)) {
+    bool ended = vds_waits_drain(context->waits, device);
+    for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
+        if (!vds_queue_stop(queue)) {
             ended = false;
         }
         context->queue_slots[queue->slot] = false;
@@ -285,38 +285,38 @@ void vd_device_destroy(struct vd_context *context, struct vd_device *device)
     unlink_device(context->instance, device);
     if (!ended) {
         /* The client's memory stays mapped, for the host's device may still use it. */
-        vd_log(VD_LOG_WARNING, "a device that is still at work is left behind");
+        vds_log(VDS_LOG_WARNING, "a device that is still at work is left behind");
         if (atomic_load(&context->completion->lost)) {
             /* The client is gone, and with so little time left so may be this worker, too soon for
              * its other devices. */
-            vd_pending_fences_lose(&context->fences);
+            vds_pending_fences_lose(&context->fences);
         }
-        vd_object_remove_owned(&context->objects, device->index, false);
+        vds_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;
         return;
     }
 
     device->dispatch.vkDeviceWaitIdle(device->handle);
-    vd_semaphores_finish(device);
+    vds_semaphores_finish(device);
     while (device->queues) {
-        struct vd_queue *queue = device->queues;
+        struct vds_queue *queue = device->queues;
         device->queues = queue->next;
-        vd_queue_destroy(queue);
+        vds_queue_destroy(queue);
     }
     const bool clean = destroy_leftovers(context, device);
     if (clean) {
         device->dispatch.vkDestroyDevice(device->handle, NULL);
     } else {
-        vd_log(VD_LOG_WARNING, "a device is left behind whose objects can not all be destroyed");
+        vds_log(VDS_LOG_WARNING, "a device is left behind whose objects can not all be destroyed");
         context->stuck = true;
     }
-    vd_object_remove_owned(&context->objects, device->index, clean);
+    vds_object_remove_owned(&context->objects, device->index, clean);
     free(device->ranges);
     free(device);
 }
 
-void vd_replay_vkDestroyDevice(struct vds_execution *x, void *body)
+void vds_call_vkDestroyDevice(struct vds_execution *x, void *body)
 {
     (void)body;
-    vd_device_destroy(x->context, x->owner);
+    vds_device_destroy(x->context, x->owner);
 }

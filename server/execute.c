@@ -21,15 +21,15 @@
 /* Later ones are not news. */
 #define FAILURES_LOGGED 100
 
-void vds_execution_init(struct vds_execution *x, struct vd_context *context)
+void vds_execution_init(struct vds_execution *x, struct vds_context *context)
 {
     *x = (struct vds_execution){.context = context};
-    vd_decoder_init(&x->decoder, &context->objects);
+    vds_decoder_init(&x->decoder, &context->objects);
 }
 
 void vds_execution_finish(struct vds_execution *x)
 {
-    vd_decoder_finish(&x->decoder);
+    vds_decoder_finish(&x->decoder);
     free(x->out);
     *x = (struct vds_execution){0};
 }
@@ -43,13 +43,13 @@ static uint8_t *arguments(const struct vds_execution *x)
 /* ---- Decode */
 
 /* NULL: there is no such record. */
-static const struct vd_command *command_of(uint16_t opcode)
+static const struct vds_command *command_of(uint16_t opcode)
 {
-    const struct vd_command *command = NULL;
+    const struct vds_command *command = NULL;
     if (opcode < VDS_OWN_RECORDS) {
         command = &vds_own_records[opcode];
     } else if (opcode < VD_OP_COUNT) {
-        command = &vd_commands[opcode];
+        command = &vds_commands[opcode];
     }
     return command && (command->decode || command->replay) ? command : NULL;
 }
@@ -57,19 +57,19 @@ static const struct vd_command *command_of(uint16_t opcode)
 /* Whether such a record may stand in the ring, at this time. */
 static bool is_in_place(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     const bool creates = d->opcode == VD_OP_vkCreateInstance;
     if (x->command->replay || d->opcode == VD_OP_vkEndCommandBuffer) {
-        return vd_dec_fail(d, "outside of a stream");
+        return vds_dec_fail(d, "outside of a stream");
     }
     if (!x->context->instance && d->opcode >= VDS_OWN_RECORDS && !creates) {
-        return vd_dec_fail(d, "before vkCreateInstance");
+        return vds_dec_fail(d, "before vkCreateInstance");
     }
     if (x->context->instance && creates) {
-        return vd_dec_fail(d, "a second instance");
+        return vds_dec_fail(d, "a second instance");
     }
-    if (x->command->flags & VD_COMMAND_SILENT && ((struct vd_record *)d->record)->flags) {
-        return vd_dec_fail(d, "asks for a reply");
+    if (x->command->flags & VDS_COMMAND_SILENT && ((struct vd_record *)d->record)->flags) {
+        return vds_dec_fail(d, "asks for a reply");
     }
     return true;
 }
@@ -77,11 +77,11 @@ static bool is_in_place(struct vds_execution *x)
 /* Memory for the output area, which is where pointers into it will lead. */
 static bool reserve_output(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     const uint32_t size = x->answer.request.out_size;
     if (size) {
-        if (!vd_buffer_reserve(&x->out, &x->out_capacity, size)) {
-            return vd_dec_fail(d, "no memory for its output");
+        if (!vds_buffer_reserve(&x->out, &x->out_capacity, size)) {
+            return vds_dec_fail(d, "no memory for its output");
         }
         memset(x->out, 0, size);
     }
@@ -94,38 +94,38 @@ static bool reserve_output(struct vds_execution *x)
 bool vds_decode(struct vds_execution *x, uint8_t *bytes)
 {
     const struct vd_record *record = (const struct vd_record *)bytes;
-    struct vd_decoder *d = &x->decoder;
-    vd_decoder_begin(d, bytes, record->size, record->opcode);
-    x->answer = (struct vd_answer){0};
+    struct vds_decoder *d = &x->decoder;
+    vds_decoder_begin(d, bytes, record->size, record->opcode);
+    x->answer = (struct vds_answer){0};
     x->result = 0;
     x->value = 0;
     x->command = command_of(record->opcode);
     if (!x->command) {
-        vd_log(VD_LOG_WARNING, "protocol error: no command has the number %u", record->opcode);
+        vds_log(VDS_LOG_WARNING, "protocol error: no command has the number %u", record->opcode);
         return false;
     }
-    if (!is_in_place(x) || !vd_answer_read(x) || !reserve_output(x)) {
+    if (!is_in_place(x) || !vds_answer_read(x) || !reserve_output(x)) {
         return false;
     }
     const uint32_t body = vd_record_body(record);
     if (record->size < body + x->command->size) {
-        return vd_dec_fail(d, "arguments that are cut short");
+        return vds_dec_fail(d, "arguments that are cut short");
     }
     d->cursor = body + x->command->size;
     if (!x->command->decode(d, bytes + body) || d->failed) {
         return false;
     }
     if (d->cursor != d->size) {
-        return vd_dec_fail(d, "more bytes than its arguments need");
+        return vds_dec_fail(d, "more bytes than its arguments need");
     }
     if (d->out_cursor != d->out_size) {
-        return vd_dec_fail(d, "more output area than its arguments need");
+        return vds_dec_fail(d, "more output area than its arguments need");
     }
-    if (x->command->flags & VD_COMMAND_ANSWERED && !x->answer.asked) {
-        return vd_dec_fail(d, "asks for no answer");
+    if (x->command->flags & VDS_COMMAND_ANSWERED && !x->answer.asked) {
+        return vds_dec_fail(d, "asks for no answer");
     }
     x->instance = x->context->instance ? &x->context->instance->dispatch : NULL;
-    x->owner = d->owner_index ? vd_object_links(d->objects, d->owner_index)->data : NULL;
+    x->owner = d->owner_index ? vds_object_links(d->objects, d->owner_index)->data : NULL;
     x->device = x->owner ? &x->owner->dispatch : NULL;
     return true;
 }
@@ -136,7 +136,7 @@ void vds_wait_for_recordings(struct vds_execution *x)
 {
     struct vds_plan *plan = &x->decoder.plan;
     for (uint32_t i = 0; i < plan->recording_count; i++) {
-        vd_lanes_wait(x->context->lanes, plan->recordings[i]);
+        vds_lanes_wait(x->context->lanes, plan->recordings[i]);
     }
     plan->recording_count = 0;
 }
@@ -148,10 +148,10 @@ static bool hold_loans(struct vds_execution *x)
         struct vds_loan *loan = &plan->loans[i];
         const uint64_t offset = vd_shm_pointer_offset(loan->pointer);
         loan->region =
-            vd_shm_get(x->context->shm, vd_shm_pointer_id(loan->pointer), offset, loan->size);
+            vds_shm_get(x->context->shm, vd_shm_pointer_id(loan->pointer), offset, loan->size);
         if (!loan->region) {
-            vd_log(VD_LOG_WARNING, "protocol error: %s: %s: outside of shared memory",
-                   vd_opcode_name(x->decoder.opcode), loan->what);
+            vds_log(VDS_LOG_WARNING, "protocol error: %s: %s: outside of shared memory",
+                    vd_opcode_name(x->decoder.opcode), loan->what);
             return false;
         }
         *loan->where = loan->region->map + offset;
@@ -162,10 +162,10 @@ static bool hold_loans(struct vds_execution *x)
 bool vds_wait(struct vds_execution *x)
 {
     vds_wait_for_recordings(x);
-    if (x->command->flags & VD_COMMAND_SETTLES) {
-        vd_lanes_wait_all(x->context->lanes);
+    if (x->command->flags & VDS_COMMAND_SETTLES) {
+        vds_lanes_wait_all(x->context->lanes);
     }
-    return vd_answer_hold(x) && hold_loans(x) && vds_doom(x);
+    return vds_answer_hold(x) && hold_loans(x) && vds_doom(x);
 }
 
 /* ---- Call */
@@ -174,8 +174,8 @@ bool vds_lose_if_poisoned(struct vds_execution *x)
 {
     const bool poisoned = x->decoder.plan.notes & VDS_PLAN_POISONED;
     if (poisoned) {
-        vd_context_lose(x->context, "%s uses an object whose creation failed",
-                        vd_opcode_name(x->decoder.opcode));
+        vds_context_lose(x->context, "%s uses an object whose creation failed",
+                         vd_opcode_name(x->decoder.opcode));
     }
     return poisoned;
 }
@@ -184,9 +184,9 @@ bool vds_lose_if_poisoned(struct vds_execution *x)
  * waits for must stay. */
 static bool must_stay(const struct vds_execution *x)
 {
-    return x->command->flags & VD_COMMAND_WAITED &&
+    return x->command->flags & VDS_COMMAND_WAITED &&
            atomic_load_explicit(&x->context->lost, memory_order_relaxed) &&
-           vd_waits_use(x->context->waits, x->owner);
+           vds_waits_use(x->context->waits, x->owner);
 }
 
 void vds_call_driver(struct vds_execution *x)
@@ -196,9 +196,9 @@ void vds_call_driver(struct vds_execution *x)
 
 bool vds_call(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     if (vds_lose_if_poisoned(x)) {
-        if (x->command->flags & VD_COMMAND_RESULT) {
+        if (x->command->flags & VDS_COMMAND_RESULT) {
             x->result = VK_ERROR_DEVICE_LOST;
         }
         return true;
@@ -207,8 +207,8 @@ bool vds_call(struct vds_execution *x)
         return true;
     }
     vds_call_driver(x);
-    if (x->command->flags & VD_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST) {
-        vd_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
+    if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST) {
+        vds_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
     }
     return !d->failed;
 }
@@ -219,28 +219,28 @@ bool vds_call(struct vds_execution *x)
 static void note_failure(struct vds_execution *x)
 {
     const uint32_t flags = x->command->flags;
-    const struct vd_decoder *d = &x->decoder;
-    struct vd_context *context = x->context;
-    if (!(flags & VD_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED) {
+    const struct vds_decoder *d = &x->decoder;
+    struct vds_context *context = x->context;
+    if (!(flags & VDS_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED) {
         return;
     }
     if (context->failures < FAILURES_LOGGED) {
         context->failures++;
-        vd_log(VD_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
-               vd_result_name((VkResult)x->result));
+        vds_log(VDS_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
+                vd_result_name((VkResult)x->result));
     }
-    if (d->plan.birth_count == 0 && !(flags & VD_COMMAND_FORGIVEN)) {
-        vd_context_lose(context, "%s failed, and nobody waited for its result",
-                        vd_opcode_name(d->opcode));
+    if (d->plan.birth_count == 0 && !(flags & VDS_COMMAND_FORGIVEN)) {
+        vds_context_lose(context, "%s failed, and nobody waited for its result",
+                         vd_opcode_name(d->opcode));
     }
 }
 
 void vds_end(struct vds_execution *x)
 {
     struct vds_plan *plan = &x->decoder.plan;
-    vd_answer_end(x->context, &x->answer);
+    vds_answer_end(x->context, &x->answer);
     for (uint32_t i = 0; i < plan->loan_count; i++) {
-        vd_shm_put(x->context->shm, plan->loans[i].region);
+        vds_shm_put(x->context->shm, plan->loans[i].region);
     }
     plan->loan_count = 0;
 }
@@ -252,22 +252,22 @@ static bool execute(struct vds_execution *x, uint8_t *record)
         if (!x->answer.asked) {
             note_failure(x);
         }
-        vd_answer_send(x);
+        vds_answer_send(x);
     }
     vds_end(x);
     return ok;
 }
 
-bool vds_execute(struct vd_context *context, uint8_t *bytes)
+bool vds_execute(struct vds_context *context, uint8_t *bytes)
 {
     const struct vd_record record = *(const struct vd_record *)bytes;
     if (record.opcode == VD_OP_NOP) {
         return true;
     }
-    const struct vd_command *command = command_of(record.opcode);
+    const struct vds_command *command = command_of(record.opcode);
     const uint64_t traced = vd_trace_begin();
-    const bool ok = command && command->flags & VD_COMMAND_BLOCKING
-                        ? vd_waits_execute(context->waits, bytes)
+    const bool ok = command && command->flags & VDS_COMMAND_BLOCKING
+                        ? vds_waits_execute(context->waits, bytes)
                         : execute(&context->execution, bytes);
     vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
     return ok;

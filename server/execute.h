@@ -13,30 +13,30 @@
 #include "decode.h"
 #include "dispatch.h"
 
-struct vd_context;
-struct vd_device;
-struct vd_shm_region;
-struct vd_waits;
+struct vds_context;
+struct vds_device;
+struct vds_shm_region;
+struct vds_waits;
 
 /* Where an answer goes. */
-struct vd_answer {
+struct vds_answer {
     struct vd_reply_request request; /* zeroes: nobody asked */
     bool asked;
-    struct vd_shm_region *region; /* referenced from vds_wait on, until the answer is sent */
+    struct vds_shm_region *region; /* referenced from vds_wait on, until the answer is sent */
 };
 
 /* A record on its way, and what is kept from one to the next. */
 struct vds_execution {
-    struct vd_decoder decoder;
-    struct vd_context *context;
-    const struct vd_command *command;
+    struct vds_decoder decoder;
+    struct vds_context *context;
+    const struct vds_command *command;
 
     /* Set when the record is decoded. */
-    const struct vd_instance_dispatch *instance; /* NULL before vkCreateInstance */
-    const struct vd_device_dispatch *device;     /* NULL at instance level */
-    struct vd_device *owner;                     /* NULL at instance level */
-    VkCommandBuffer command_buffer;              /* of a stream */
-    struct vd_answer answer;
+    const struct vds_instance_dispatch *instance; /* NULL before vkCreateInstance */
+    const struct vds_device_dispatch *device;     /* NULL at instance level */
+    struct vds_device *owner;                     /* NULL at instance level */
+    VkCommandBuffer command_buffer;               /* of a stream */
+    struct vds_answer answer;
     uint8_t *out;
     size_t out_capacity;
 
@@ -45,12 +45,12 @@ struct vds_execution {
     uint64_t value;
 };
 
-void vds_execution_init(struct vds_execution *x, struct vd_context *context);
+void vds_execution_init(struct vds_execution *x, struct vds_context *context);
 void vds_execution_finish(struct vds_execution *x);
 
 /* A record of the ring, in a private copy, which is modified. False: malformed, with a line in the
  * log: the connection must end. By the ring's thread. */
-bool vds_execute(struct vd_context *context, uint8_t *record);
+bool vds_execute(struct vds_context *context, uint8_t *record);
 
 /* ---- The steps of vds_execute, for whoever makes the call elsewhere. False: malformed. */
 
@@ -73,15 +73,15 @@ bool vds_doom(struct vds_execution *x);
 /* ---- Answers (reply.c) */
 
 /* Reads a record's reply request, if it has one. False: malformed. */
-bool vd_answer_read(struct vds_execution *x);
+bool vds_answer_read(struct vds_execution *x);
 /* Holds on to the place. False: malformed. */
-bool vd_answer_hold(struct vds_execution *x);
+bool vds_answer_hold(struct vds_execution *x);
 /* Writes result, output area and echo, restoring the record; then wakes the client. */
-void vd_answer_send(struct vds_execution *x);
+void vds_answer_send(struct vds_execution *x);
 /* Writes VK_ERROR_DEVICE_LOST instead of anything else. */
-void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer);
-/* Lets go of the place; may follow vd_answer_send or not. */
-void vd_answer_end(struct vd_context *context, struct vd_answer *answer);
+void vds_answer_send_lost(struct vds_context *context, struct vds_answer *answer);
+/* Lets go of the place; may follow vds_answer_send or not. */
+void vds_answer_end(struct vds_context *context, struct vds_answer *answer);
 
 /* ---- Streams (stream.c) */
 
@@ -95,7 +95,7 @@ enum vds_next {
 enum vds_next vds_stream_next_rare(struct vds_execution *x);
 static inline enum vds_next vds_stream_next(struct vds_execution *x)
 {
-    const struct vd_decoder *d = &x->decoder;
+    const struct vds_decoder *d = &x->decoder;
     return d->cursor == d->size && d->plan.notes == 0 ? VDS_CALL : vds_stream_next_rare(x);
 }
 /* What the driver says to something recorded. False: the device is lost. */

@@ -12,48 +12,48 @@
 #include "queue.h"
 #include "shm.h"
 
-struct vd_pending_fence {
-    struct vd_pending_fence *next;
-    const struct vd_queue *queue; /* NULL: there was none, and the device is lost */
+struct vds_pending_fence {
+    struct vds_pending_fence *next;
+    const struct vds_queue *queue; /* NULL: there was none, and the device is lost */
     uint64_t number;
-    struct vd_shm_region *region;
+    struct vds_shm_region *region;
     _Atomic uint32_t *state; /* in it */
 };
 
-void vd_pending_fences_init(struct vd_pending_fences *fences, struct vd_shm_table *shm)
+void vds_pending_fences_init(struct vds_pending_fences *fences, struct vds_shm_table *shm)
 {
     pthread_mutex_init(&fences->lock, NULL);
     fences->shm = shm;
 }
 
-void vd_pending_fences_finish(struct vd_pending_fences *fences)
+void vds_pending_fences_finish(struct vds_pending_fences *fences)
 {
-    vd_pending_fences_lose(fences);
+    vds_pending_fences_lose(fences);
     pthread_mutex_destroy(&fences->lock);
 }
 
 static void mark(_Atomic uint32_t *state)
 {
     if (vd_fence_mark(state)) {
-        vd_wake(state);
+        vds_wake(state);
     }
 }
 
 /* Takes the fence at this place out of the list. Under the lock. */
-static void settle(struct vd_pending_fences *fences, struct vd_pending_fence **link, bool marks)
+static void settle(struct vds_pending_fences *fences, struct vds_pending_fence **link, bool marks)
 {
-    struct vd_pending_fence *fence = *link;
+    struct vds_pending_fence *fence = *link;
     *link = fence->next;
     atomic_fetch_sub_explicit(&fences->count, 1, memory_order_relaxed);
     if (marks) {
         mark(fence->state);
     }
-    vd_shm_put(fences->shm, fence->region);
+    vds_shm_put(fences->shm, fence->region);
     free(fence);
 }
 
-void vd_pending_fences_advance(struct vd_pending_fences *fences, const struct vd_queue *queue,
-                               uint64_t number)
+void vds_pending_fences_advance(struct vds_pending_fences *fences, const struct vds_queue *queue,
+                                uint64_t number)
 {
     /* Relaxed: a batch is not finished before it was submitted, nor submitted before its fence
      * was added. */
@@ -61,7 +61,7 @@ void vd_pending_fences_advance(struct vd_pending_fences *fences, const struct vd
         return;
     }
     pthread_mutex_lock(&fences->lock);
-    for (struct vd_pending_fence **link = &fences->first; *link;) {
+    for (struct vds_pending_fence **link = &fences->first; *link;) {
         if ((*link)->queue == queue && (*link)->number <= number) {
             settle(fences, link, true);
         } else {
@@ -71,7 +71,7 @@ void vd_pending_fences_advance(struct vd_pending_fences *fences, const struct vd
     pthread_mutex_unlock(&fences->lock);
 }
 
-void vd_pending_fences_lose(struct vd_pending_fences *fences)
+void vds_pending_fences_lose(struct vds_pending_fences *fences)
 {
     pthread_mutex_lock(&fences->lock);
     fences->lost = true;
@@ -81,10 +81,10 @@ void vd_pending_fences_lose(struct vd_pending_fences *fences)
     pthread_mutex_unlock(&fences->lock);
 }
 
-static void take_back(struct vd_pending_fences *fences, const _Atomic uint32_t *state)
+static void take_back(struct vds_pending_fences *fences, const _Atomic uint32_t *state)
 {
     pthread_mutex_lock(&fences->lock);
-    for (struct vd_pending_fence **link = &fences->first; *link;) {
+    for (struct vds_pending_fence **link = &fences->first; *link;) {
         if ((*link)->state == state) {
             settle(fences, link, false);
         } else {
@@ -95,9 +95,9 @@ static void take_back(struct vd_pending_fences *fences, const _Atomic uint32_t *
 }
 
 /* The reference to the region becomes the list's. */
-static bool add(struct vd_pending_fences *fences, const struct vd_pending_fence *wanted)
+static bool add(struct vds_pending_fences *fences, const struct vds_pending_fence *wanted)
 {
-    struct vd_pending_fence *fence = malloc(sizeof(*fence));
+    struct vds_pending_fence *fence = malloc(sizeof(*fence));
     if (!fence) {
         return false;
     }
@@ -114,11 +114,11 @@ static bool add(struct vd_pending_fences *fences, const struct vd_pending_fence 
 }
 
 /* A queue that there is not, for its creation failed, does not keep the fence from being marked. */
-bool vds_decode_signal_fence(struct vd_decoder *d, void *body)
+bool vds_decode_signal_fence(struct vds_decoder *d, void *body)
 {
     const struct vd_signal_fence *args = body;
-    if (!vd_object_find_type(d->objects, args->queue, VD_TYPE_VkQueue)) {
-        return vd_dec_fail(d, "no such queue");
+    if (!vds_object_find_type(d->objects, args->queue, VD_TYPE_VkQueue)) {
+        return vds_dec_fail(d, "no such queue");
     }
     d->first = vd_id_index(args->queue);
     return true;
@@ -127,35 +127,35 @@ bool vds_decode_signal_fence(struct vd_decoder *d, void *body)
 void vds_call_signal_fence(struct vds_execution *x, void *body)
 {
     const struct vd_signal_fence *args = body;
-    struct vd_context *context = x->context;
-    struct vd_decoder *d = &x->decoder;
-    struct vd_pending_fence fence = {
-        .queue = vd_object_links(d->objects, d->first)->data,
+    struct vds_context *context = x->context;
+    struct vds_decoder *d = &x->decoder;
+    struct vds_pending_fence fence = {
+        .queue = vds_object_links(d->objects, d->first)->data,
         .number = args->number,
     };
     if (fence.number && fence.queue && fence.number <= fence.queue->number) {
-        vd_dec_fail(d, "for a batch that came before");
+        vds_dec_fail(d, "for a batch that came before");
         return;
     }
     const uint64_t offset = vd_shm_pointer_offset(args->state);
-    fence.region =
-        offset % sizeof(*fence.state) == 0
-            ? vd_shm_get(context->shm, vd_shm_pointer_id(args->state), offset, sizeof(*fence.state))
-            : NULL;
+    fence.region = offset % sizeof(*fence.state) == 0
+                       ? vds_shm_get(context->shm, vd_shm_pointer_id(args->state), offset,
+                                     sizeof(*fence.state))
+                       : NULL;
     if (!fence.region) {
         /* When the device is lost, fences are destroyed that the client has not seen signalled. */
         if (!atomic_load_explicit(&context->lost, memory_order_relaxed)) {
-            vd_dec_fail(d, "no such word in shared memory");
+            vds_dec_fail(d, "no such word in shared memory");
         }
         return;
     }
     fence.state = (_Atomic uint32_t *)(fence.region->map + offset);
     if (fence.number == 0) {
         take_back(&context->fences, fence.state);
-        vd_shm_put(context->shm, fence.region);
+        vds_shm_put(context->shm, fence.region);
     } else if (!add(&context->fences, &fence)) {
-        vd_context_lose(context, "no memory for a fence");
+        vds_context_lose(context, "no memory for a fence");
         mark(fence.state);
-        vd_shm_put(context->shm, fence.region);
+        vds_shm_put(context->shm, fence.region);
     }
 }

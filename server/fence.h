@@ -12,28 +12,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vd_context;
-struct vd_pending_fence;
-struct vd_queue;
-struct vd_shm_table;
+struct vds_context;
+struct vds_pending_fence;
+struct vds_queue;
+struct vds_shm_table;
 
-struct vd_pending_fences {
+struct vds_pending_fences {
     pthread_mutex_t lock;
-    struct vd_pending_fence *first;
+    struct vds_pending_fence *first;
     _Atomic uint32_t count;
     bool lost; /* no batch is finished any more: fences that come now are marked at once */
-    struct vd_shm_table *shm;
+    struct vds_shm_table *shm;
 };
 
-void vd_pending_fences_init(struct vd_pending_fences *fences, struct vd_shm_table *shm);
+void vds_pending_fences_init(struct vds_pending_fences *fences, struct vds_shm_table *shm);
 /* Marks what is left. */
-void vd_pending_fences_finish(struct vd_pending_fences *fences);
+void vds_pending_fences_finish(struct vds_pending_fences *fences);
 
 /* Marks what waits for batches of the queue up to `number`. Any thread. */
-void vd_pending_fences_advance(struct vd_pending_fences *fences, const struct vd_queue *queue,
-                               uint64_t number);
+void vds_pending_fences_advance(struct vds_pending_fences *fences, const struct vds_queue *queue,
+                                uint64_t number);
 
 /* Marks all, and what comes later. Any thread. */
-void vd_pending_fences_lose(struct vd_pending_fences *fences);
+void vds_pending_fences_lose(struct vds_pending_fences *fences);
 
 #endif

@@ -11,19 +11,19 @@
 
 /* Neither is FUTEX_PRIVATE_FLAG: the other side is another process. */
 
-void vd_futex_wait(_Atomic uint32_t *address, uint32_t value)
+void vds_futex_wait(_Atomic uint32_t *address, uint32_t value)
 {
     syscall(SYS_futex, address, FUTEX_WAIT, value, NULL, NULL, 0);
 }
 
 static _Atomic int notified = -1;
 
-void vd_wake_notify(int fd)
+void vds_wake_notify(int fd)
 {
     atomic_store(&notified, fd);
 }
 
-void vd_wake(_Atomic uint32_t *address)
+void vds_wake(_Atomic uint32_t *address)
 {
     syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     const int fd = atomic_load_explicit(&notified, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping on words in memory that is shared with another process. The waking half is vd_wake() in
+ * Sleeping on words in memory that is shared with another process. The waking half is vds_wake() in
  * context.h.
  */
 #ifndef VIADUCT_SERVER_FUTEX_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /* Sleeps while *address == value. May return early: the caller looks again. */
-void vd_futex_wait(_Atomic uint32_t *address, uint32_t value);
+void vds_futex_wait(_Atomic uint32_t *address, uint32_t value);
 
-/* From now on vd_wake() also writes this eventfd, for clients that no futex reaches. */
-void vd_wake_notify(int fd);
+/* From now on vds_wake() also writes this eventfd, for clients that no futex reaches. */
+void vds_wake_notify(int fd);
 
 #endif

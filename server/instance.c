@@ -17,9 +17,9 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL log_message(VkDebugUtilsMessageSeverityFla
 {
     (void)types;
     (void)user;
-    vd_log(severity >= VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT ? VD_LOG_ERROR
-                                                                     : VD_LOG_WARNING,
-           "validation: %s", data->pMessage);
+    vds_log(severity >= VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT ? VDS_LOG_ERROR
+                                                                      : VDS_LOG_WARNING,
+            "validation: %s", data->pMessage);
     return VK_FALSE;
 }
 
@@ -35,7 +35,7 @@ static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
 
 /* Which of the extensions that we want the loader or the driver has, or the layer, if one is named. */
 static void look_for_extensions(PFN_vkGetInstanceProcAddr get, const char *layer,
-                                struct vd_instance *instance)
+                                struct vds_instance *instance)
 {
     const PFN_vkEnumerateInstanceExtensionProperties enumerate =
         (PFN_vkEnumerateInstanceExtensionProperties)get(NULL,
@@ -92,7 +92,7 @@ static uint32_t choose_version(PFN_vkGetInstanceProcAddr get, const char *layer)
     return version < VK_API_VERSION_1_4 ? version : VK_API_VERSION_1_4;
 }
 
-static VkResult init(struct vd_context *context, struct vd_instance *instance,
+static VkResult init(struct vds_context *context, struct vds_instance *instance,
                      const VkInstanceCreateInfo *asked)
 {
     const PFN_vkGetInstanceProcAddr get = context->get_instance_proc_addr;
@@ -118,7 +118,7 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
         instance->api_version = context->options.api_version;
     }
     if (!create || instance->api_version < VK_API_VERSION_1_1) {
-        vd_log(VD_LOG_ERROR, "the Vulkan loader of this machine is too old");
+        vds_log(VDS_LOG_ERROR, "the Vulkan loader of this machine is too old");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO};
@@ -139,36 +139,36 @@ static VkResult init(struct vd_context *context, struct vd_instance *instance,
     VkResult result = create(&info, NULL, &instance->handle);
     if (result != VK_SUCCESS) {
         instance->handle = VK_NULL_HANDLE;
-        vd_log(VD_LOG_ERROR, "vkCreateInstance: %s", vd_result_name(result));
+        vds_log(VDS_LOG_ERROR, "vkCreateInstance: %s", vd_result_name(result));
         return result;
     }
-    vd_instance_dispatch_load(&instance->dispatch, instance->handle, get);
+    vds_instance_dispatch_load(&instance->dispatch, instance->handle, get);
     if (validate && instance->debug_utils) {
         result = instance->dispatch.vkCreateDebugUtilsMessengerEXT(
             instance->handle, &messenger_info, NULL, &instance->messenger);
         if (result != VK_SUCCESS) {
-            vd_log(VD_LOG_ERROR, "vkCreateDebugUtilsMessengerEXT: %s", vd_result_name(result));
+            vds_log(VDS_LOG_ERROR, "vkCreateDebugUtilsMessengerEXT: %s", vd_result_name(result));
             return result;
         }
     }
-    return vd_physical_devices_init(instance, context->options.gpu);
+    return vds_physical_devices_init(instance, context->options.gpu);
 }
 
-void vd_instance_destroy(struct vd_context *context, struct vd_instance *instance)
+void vds_instance_destroy(struct vds_context *context, struct vds_instance *instance)
 {
     if (!instance) {
         return;
     }
     while (instance->devices) {
-        vd_device_destroy(context, instance->devices);
+        vds_device_destroy(context, instance->devices);
     }
-    vd_object_clear(&context->objects);
+    vds_object_clear(&context->objects);
     if (context->instance == instance) {
         context->instance = NULL;
     }
     if (context->stuck) {
         /* Something may still use it. Within reach, so that it does not count as lost memory. */
-        static struct vd_instance *left_behind;
+        static struct vds_instance *left_behind;
         instance->next_left = left_behind;
         left_behind = instance;
         return;
@@ -180,41 +180,41 @@ void vd_instance_destroy(struct vd_context *context, struct vd_instance *instanc
     if (instance->handle) {
         instance->dispatch.vkDestroyInstance(instance->handle, NULL);
     }
-    vd_physical_devices_finish(instance);
+    vds_physical_devices_finish(instance);
     free(instance);
 }
 
-struct vd_instance *vd_instance_create(struct vd_context *context,
-                                       const VkInstanceCreateInfo *asked, VkResult *result)
+struct vds_instance *vds_instance_create(struct vds_context *context,
+                                         const VkInstanceCreateInfo *asked, VkResult *result)
 {
-    struct vd_instance *instance = calloc(1, sizeof(*instance));
+    struct vds_instance *instance = calloc(1, sizeof(*instance));
     if (!instance) {
         *result = VK_ERROR_OUT_OF_HOST_MEMORY;
         return NULL;
     }
     *result = init(context, instance, asked);
     if (*result != VK_SUCCESS) {
-        vd_instance_destroy(context, instance);
+        vds_instance_destroy(context, instance);
         return NULL;
     }
     return instance;
 }
 
-void vd_context_warm(struct vd_context *context)
+void vds_context_warm(struct vds_context *context)
 {
     static const VkInstanceCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
     VkResult result;
-    context->warm = vd_instance_create(context, &nothing, &result);
+    context->warm = vds_instance_create(context, &nothing, &result);
     if (context->warm) {
-        vd_physical_devices_probe(context, context->warm);
+        vds_physical_devices_probe(context, context->warm);
     }
 }
 
-void vd_replay_vkCreateInstance(struct vds_execution *x, void *body)
+void vds_call_vkCreateInstance(struct vds_execution *x, void *body)
 {
     struct vd_args_vkCreateInstance *a = body;
     VkResult result;
-    struct vd_instance *instance = vd_instance_create(x->context, a->pCreateInfo, &result);
+    struct vds_instance *instance = vds_instance_create(x->context, a->pCreateInfo, &result);
     x->result = result;
     if (instance) {
         x->context->instance = instance;
@@ -222,8 +222,8 @@ void vd_replay_vkCreateInstance(struct vds_execution *x, void *body)
     }
 }
 
-void vd_replay_vkDestroyInstance(struct vds_execution *x, void *body)
+void vds_call_vkDestroyInstance(struct vds_execution *x, void *body)
 {
     (void)body;
-    vd_instance_destroy(x->context, x->context->instance);
+    vds_instance_destroy(x->context, x->context->instance);
 }

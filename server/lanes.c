@@ -20,34 +20,34 @@
 /* Memory that a job keeps. */
 #define KEPT (UINT32_C(8) << 20)
 
-struct vd_lane {
+struct vds_lane {
     _Atomic uint32_t posted; /* jobs that have not ended; only the engine adds */
     bool busy;               /* one of them is being replayed */
 };
 
-struct vd_lanes {
-    struct vd_context *context;
+struct vds_lanes {
+    struct vds_context *context;
     _Atomic bool failed;
 
     /* The engine's. */
-    struct vd_job *unused;
+    struct vds_job *unused;
     uint32_t eager;
 
     pthread_mutex_t lock;
-    pthread_cond_t work;         /* for helpers */
-    pthread_cond_t ended;        /* for the engine: a job has */
-    struct vd_job *first, *last; /* posted, in that order, until they have ended */
-    struct vd_job *done;         /* ended, for the engine to take back */
-    _Atomic uint32_t posted;     /* as of a lane */
-    uint32_t idle;               /* helpers that wait for work */
+    pthread_cond_t work;          /* for helpers */
+    pthread_cond_t ended;         /* for the engine: a job has */
+    struct vds_job *first, *last; /* posted, in that order, until they have ended */
+    struct vds_job *done;         /* ended, for the engine to take back */
+    _Atomic uint32_t posted;      /* as of a lane */
+    uint32_t idle;                /* helpers that wait for work */
     bool stop;
     uint32_t thread_count, thread_max;
     pthread_t threads[];
 };
 
-struct vd_lanes *vd_lanes_create(struct vd_context *context, uint32_t threads)
+struct vds_lanes *vds_lanes_create(struct vds_context *context, uint32_t threads)
 {
-    struct vd_lanes *lanes = calloc(1, sizeof(*lanes) + threads * sizeof(*lanes->threads));
+    struct vds_lanes *lanes = calloc(1, sizeof(*lanes) + threads * sizeof(*lanes->threads));
     if (lanes) {
         lanes->context = context;
         lanes->thread_max = threads;
@@ -58,10 +58,10 @@ struct vd_lanes *vd_lanes_create(struct vd_context *context, uint32_t threads)
     return lanes;
 }
 
-static void free_jobs(struct vd_job *job)
+static void free_jobs(struct vds_job *job)
 {
     while (job) {
-        struct vd_job *next = job->next;
+        struct vds_job *next = job->next;
         vds_execution_finish(&job->execution);
         free(job->bytes);
         free(job);
@@ -69,7 +69,7 @@ static void free_jobs(struct vd_job *job)
     }
 }
 
-void vd_lanes_stop(struct vd_lanes *lanes)
+void vds_lanes_stop(struct vds_lanes *lanes)
 {
     if (!lanes) {
         return;
@@ -86,7 +86,7 @@ void vd_lanes_stop(struct vd_lanes *lanes)
     lanes->first = lanes->last = NULL;
 }
 
-void vd_lanes_destroy(struct vd_lanes *lanes)
+void vds_lanes_destroy(struct vds_lanes *lanes)
 {
     if (!lanes) {
         return;
@@ -102,9 +102,9 @@ void vd_lanes_destroy(struct vd_lanes *lanes)
 /* ---- Replaying */
 
 /* The oldest job whose lane is free, of one lane or with NULL of any. Under the lock. */
-static struct vd_job *find(const struct vd_lanes *lanes, const struct vd_lane *lane)
+static struct vds_job *find(const struct vds_lanes *lanes, const struct vds_lane *lane)
 {
-    for (struct vd_job *job = lanes->first; job; job = job->next) {
+    for (struct vds_job *job = lanes->first; job; job = job->next) {
         if (!job->running && !job->lane->busy && (!lane || job->lane == lane)) {
             return job;
         }
@@ -112,29 +112,29 @@ static struct vd_job *find(const struct vd_lanes *lanes, const struct vd_lane *l
     return NULL;
 }
 
-static void unlink_job(struct vd_lanes *lanes, struct vd_job *job)
+static void unlink_job(struct vds_lanes *lanes, struct vds_job *job)
 {
     *(job->previous ? &job->previous->next : &lanes->first) = job->next;
     *(job->next ? &job->next->previous : &lanes->last) = job->previous;
 }
 
-static void fail(struct vd_lanes *lanes)
+static void fail(struct vds_lanes *lanes)
 {
-    const struct vd_context_options *options = &lanes->context->options;
+    const struct vds_context_options *options = &lanes->context->options;
     if (!atomic_exchange(&lanes->failed, true) && options->failed) {
         options->failed(options->data); /* the engine may sleep */
     }
 }
 
 /* Under the lock, which is released meanwhile. */
-static void run(struct vd_lanes *lanes, struct vd_job *job)
+static void run(struct vds_lanes *lanes, struct vds_job *job)
 {
-    struct vd_lane *lane = job->lane;
+    struct vds_lane *lane = job->lane;
     job->running = true;
     lane->busy = true;
     pthread_mutex_unlock(&lanes->lock);
     const uint64_t traced = vd_trace_begin();
-    if (!vd_lanes_failed(lanes) && !vd_stream_replay(job)) {
+    if (!vds_lanes_failed(lanes) && !vds_stream_replay(job)) {
         fail(lanes);
     }
     vd_trace_end(traced, "replay", job->size);
@@ -150,10 +150,10 @@ static void run(struct vd_lanes *lanes, struct vd_job *job)
 
 static void *helper_main(void *data)
 {
-    struct vd_lanes *lanes = data;
+    struct vds_lanes *lanes = data;
     pthread_mutex_lock(&lanes->lock);
     while (!lanes->stop) {
-        struct vd_job *job = find(lanes, NULL);
+        struct vds_job *job = find(lanes, NULL);
         if (job) {
             run(lanes, job);
             pthread_cond_signal(&lanes->ended);
@@ -168,7 +168,7 @@ static void *helper_main(void *data)
 }
 
 /* Under the lock. */
-static void wake_helper(struct vd_lanes *lanes)
+static void wake_helper(struct vds_lanes *lanes)
 {
     if (lanes->idle) {
         pthread_cond_signal(&lanes->work);
@@ -179,7 +179,7 @@ static void wake_helper(struct vd_lanes *lanes)
     }
     pthread_t *thread = &lanes->threads[lanes->thread_count];
     if (pthread_create(thread, NULL, helper_main, lanes) != 0) {
-        vd_log(VD_LOG_WARNING, "no thread to replay on");
+        vds_log(VDS_LOG_WARNING, "no thread to replay on");
         lanes->thread_max = lanes->thread_count;
         return;
     }
@@ -190,7 +190,7 @@ static void wake_helper(struct vd_lanes *lanes)
 /* ---- The engine */
 
 /* Under the lock. */
-static void run_here(struct vd_lanes *lanes, struct vd_job *job)
+static void run_here(struct vds_lanes *lanes, struct vds_job *job)
 {
     run(lanes, job);
     /* Its lane's next one may have waited for this one only. */
@@ -199,17 +199,17 @@ static void run_here(struct vd_lanes *lanes, struct vd_job *job)
     }
 }
 
-void vd_lanes_give_back(struct vd_lanes *lanes, struct vd_job *job)
+void vds_lanes_give_back(struct vds_lanes *lanes, struct vds_job *job)
 {
     job->next = lanes->unused;
     lanes->unused = job;
 }
 
 /* Takes back what has ended. Under the lock. */
-static void reclaim(struct vd_lanes *lanes)
+static void reclaim(struct vds_lanes *lanes)
 {
     while (lanes->done) {
-        struct vd_job *job = lanes->done;
+        struct vds_job *job = lanes->done;
         lanes->done = job->next;
         /* One large buffer is kept, not one for each. */
         if (lanes->unused && job->capacity > KEPT) {
@@ -217,16 +217,16 @@ static void reclaim(struct vd_lanes *lanes)
             job->bytes = NULL;
             job->capacity = 0;
         }
-        vd_lanes_give_back(lanes, job);
+        vds_lanes_give_back(lanes, job);
     }
 }
 
-struct vd_job *vd_lanes_take(struct vd_lanes *lanes)
+struct vds_job *vds_lanes_take(struct vds_lanes *lanes)
 {
     pthread_mutex_lock(&lanes->lock);
     reclaim(lanes);
     pthread_mutex_unlock(&lanes->lock);
-    struct vd_job *job = lanes->unused;
+    struct vds_job *job = lanes->unused;
     if (job) {
         lanes->unused = job->next;
         return job;
@@ -235,37 +235,37 @@ struct vd_job *vd_lanes_take(struct vd_lanes *lanes)
     if (job) {
         vds_execution_init(&job->execution, lanes->context);
     } else {
-        vd_log(VD_LOG_ERROR, "out of memory for a stream");
+        vds_log(VDS_LOG_ERROR, "out of memory for a stream");
     }
     return job;
 }
 
 /* Where a pool's lane is, if it has one. */
-static struct vd_lane **place_of(const struct vd_lanes *lanes, uint32_t pool)
+static struct vds_lane **place_of(const struct vds_lanes *lanes, uint32_t pool)
 {
-    return (struct vd_lane **)&vd_object_links(&lanes->context->objects, pool)->data;
+    return (struct vds_lane **)&vds_object_links(&lanes->context->objects, pool)->data;
 }
 
-struct vd_lane *vd_lanes_of(struct vd_lanes *lanes, uint32_t pool)
+struct vds_lane *vds_lanes_of(struct vds_lanes *lanes, uint32_t pool)
 {
-    struct vd_lane **place = place_of(lanes, pool);
+    struct vds_lane **place = place_of(lanes, pool);
     if (!*place && lanes->thread_max) {
         *place = calloc(1, sizeof(**place));
     }
     return *place;
 }
 
-void vd_lane_destroy(struct vd_lane *lane)
+void vds_lane_destroy(struct vds_lane *lane)
 {
     free(lane);
 }
 
 /* Until at most `most` of the jobs that `count` counts have not ended. Under the lock. */
-static void finish(struct vd_lanes *lanes, struct vd_lane *lane, const _Atomic uint32_t *count,
+static void finish(struct vds_lanes *lanes, struct vds_lane *lane, const _Atomic uint32_t *count,
                    uint32_t most)
 {
     while (atomic_load_explicit(count, memory_order_relaxed) > most) {
-        struct vd_job *mine = find(lanes, lane);
+        struct vds_job *mine = find(lanes, lane);
         if (mine) {
             run_here(lanes, mine);
         } else {
@@ -274,7 +274,7 @@ static void finish(struct vd_lanes *lanes, struct vd_lane *lane, const _Atomic u
     }
 }
 
-void vd_lanes_post(struct vd_lanes *lanes, struct vd_lane *lane, struct vd_job *job)
+void vds_lanes_post(struct vds_lanes *lanes, struct vds_lane *lane, struct vds_job *job)
 {
     pthread_mutex_lock(&lanes->lock);
     job->lane = lane;
@@ -301,7 +301,7 @@ void vd_lanes_post(struct vd_lanes *lanes, struct vd_lane *lane, struct vd_job *
 }
 
 /* Without the lock where there is nothing to wait for. */
-static void wait_for(struct vd_lanes *lanes, struct vd_lane *lane, const _Atomic uint32_t *count)
+static void wait_for(struct vds_lanes *lanes, struct vds_lane *lane, const _Atomic uint32_t *count)
 {
     if (atomic_load_explicit(count, memory_order_acquire)) {
         pthread_mutex_lock(&lanes->lock);
@@ -310,26 +310,26 @@ static void wait_for(struct vd_lanes *lanes, struct vd_lane *lane, const _Atomic
     }
 }
 
-void vd_lanes_wait(struct vd_lanes *lanes, uint32_t pool)
+void vds_lanes_wait(struct vds_lanes *lanes, uint32_t pool)
 {
-    struct vd_lane *lane = *place_of(lanes, pool);
+    struct vds_lane *lane = *place_of(lanes, pool);
     if (lane) {
         wait_for(lanes, lane, &lane->posted);
     }
 }
 
-void vd_lanes_wait_all(struct vd_lanes *lanes)
+void vds_lanes_wait_all(struct vds_lanes *lanes)
 {
     wait_for(lanes, NULL, &lanes->posted);
 }
 
-void vd_lanes_idle(struct vd_lanes *lanes)
+void vds_lanes_idle(struct vds_lanes *lanes)
 {
     if (atomic_load_explicit(&lanes->posted, memory_order_acquire) == 0) {
         return;
     }
     pthread_mutex_lock(&lanes->lock);
-    struct vd_job *mine;
+    struct vds_job *mine;
     /* Helpers that are awake come back for more by themselves; meanwhile there may be more to post. */
     while ((!lanes->eager || (lanes->idle == 0 && lanes->thread_count == lanes->thread_max)) &&
            (mine = find(lanes, NULL))) {
@@ -341,7 +341,7 @@ void vd_lanes_idle(struct vd_lanes *lanes)
     pthread_mutex_unlock(&lanes->lock);
 }
 
-bool vd_lanes_failed(const struct vd_lanes *lanes)
+bool vds_lanes_failed(const struct vds_lanes *lanes)
 {
     return atomic_load_explicit(&lanes->failed, memory_order_relaxed);
 }

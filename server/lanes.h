@@ -17,11 +17,11 @@
 
 #include "execute.h"
 
-struct vd_lane;
-struct vd_lanes;
+struct vds_lane;
+struct vds_lanes;
 
 /* A stream to be replayed; kept, with its memory, for later ones. */
-struct vd_job {
+struct vds_job {
     struct vds_execution execution; /* set to the command buffer and its device */
     uint8_t *bytes;
     size_t capacity;
@@ -30,39 +30,39 @@ struct vd_job {
     bool open;    /* and another one goes on with this */
 
     /* The rest is lanes.c's. */
-    struct vd_lane *lane;
-    struct vd_job *next, *previous;
+    struct vds_lane *lane;
+    struct vds_job *next, *previous;
     bool running;
 };
 
 /* Replays it, by any thread (stream.c). False: malformed. */
-bool vd_stream_replay(struct vd_job *job);
+bool vds_stream_replay(struct vds_job *job);
 
 /* NULL: no memory. `threads` help the engine; 0: it does everything itself. */
-struct vd_lanes *vd_lanes_create(struct vd_context *context, uint32_t threads);
+struct vds_lanes *vds_lanes_create(struct vds_context *context, uint32_t threads);
 /* Drops what was posted and waits for what runs. Then nothing is posted any more. */
-void vd_lanes_stop(struct vd_lanes *lanes);
-void vd_lanes_destroy(struct vd_lanes *lanes);
+void vds_lanes_stop(struct vds_lanes *lanes);
+void vds_lanes_destroy(struct vds_lanes *lanes);
 
 /* ---- The engine's */
 
-/* NULL: no memory. Ends up in vd_lanes_post or vd_lanes_give_back. */
-struct vd_job *vd_lanes_take(struct vd_lanes *lanes);
-void vd_lanes_give_back(struct vd_lanes *lanes, struct vd_job *job);
+/* NULL: no memory. Ends up in vds_lanes_post or vds_lanes_give_back. */
+struct vds_job *vds_lanes_take(struct vds_lanes *lanes);
+void vds_lanes_give_back(struct vds_lanes *lanes, struct vds_job *job);
 
 /* The lane of a command pool, by the pool's index. NULL: there is nobody to help, or no memory. */
-struct vd_lane *vd_lanes_of(struct vd_lanes *lanes, uint32_t pool);
+struct vds_lane *vds_lanes_of(struct vds_lanes *lanes, uint32_t pool);
 /* When the pool is gone; nothing is posted any more. */
-void vd_lane_destroy(struct vd_lane *lane);
+void vds_lane_destroy(struct vds_lane *lane);
 
 /* In order within the lane; the job is no longer the caller's. */
-void vd_lanes_post(struct vd_lanes *lanes, struct vd_lane *lane, struct vd_job *job);
+void vds_lanes_post(struct vds_lanes *lanes, struct vds_lane *lane, struct vds_job *job);
 /* Until everything is replayed that was posted: to the lane of this pool, or to all. */
-void vd_lanes_wait(struct vd_lanes *lanes, uint32_t pool);
-void vd_lanes_wait_all(struct vd_lanes *lanes);
+void vds_lanes_wait(struct vds_lanes *lanes, uint32_t pool);
+void vds_lanes_wait_all(struct vds_lanes *lanes);
 /* There is nothing else to execute for now. */
-void vd_lanes_idle(struct vd_lanes *lanes);
+void vds_lanes_idle(struct vds_lanes *lanes);
 /* Whether a stream was malformed: the connection must end. */
-bool vd_lanes_failed(const struct vd_lanes *lanes);
+bool vds_lanes_failed(const struct vds_lanes *lanes);
 
 #endif

@@ -24,7 +24,7 @@
 #define PAUSE_MS 200
 
 struct listener {
-    const struct vd_listener_options *options;
+    const struct vds_listener_options *options;
     struct vds_listening_socket socket;
     int signal_fd;
     struct vds_children *children;
@@ -56,7 +56,7 @@ static bool accept_client(struct listener *listener, int *status)
     const int client = accept4(listener->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (client < 0) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            vd_log(VD_LOG_ERROR, "can not accept a client: %s", strerror(errno));
+            vds_log(VDS_LOG_ERROR, "can not accept a client: %s", strerror(errno));
             pause_accepting(listener);
         }
         return false;
@@ -79,7 +79,7 @@ static void begin_stop(struct listener *listener, int signal)
         vds_children_signal(listener->children, SIGKILL);
         return;
     }
-    vd_log(VD_LOG_INFO, "stops after %s", signal ? strsignal(signal) : "its only connection");
+    vds_log(VDS_LOG_INFO, "stops after %s", signal ? strsignal(signal) : "its only connection");
     listener->stopping = true;
     listener->paused = false;
     listener->deadline = vd_clock_ms() + GRACE_MS;
@@ -113,7 +113,7 @@ static int poll_timeout(const struct listener *listener)
 static void handle_deadline(struct listener *listener)
 {
     if (listener->stopping) {
-        vd_log(VD_LOG_WARNING, "workers that do not end are killed");
+        vds_log(VDS_LOG_WARNING, "workers that do not end are killed");
         vds_children_signal(listener->children, SIGKILL);
         listener->deadline = vd_clock_ms() + GRACE_MS;
     }
@@ -162,13 +162,13 @@ static int serve(struct listener *listener)
         }
         const unsigned count = fill_sources(listener);
         if (count == 0) {
-            vd_log(VD_LOG_ERROR, "no memory for what to wait for");
+            vds_log(VDS_LOG_ERROR, "no memory for what to wait for");
             return EXIT_FAILURE;
         }
         const struct pollfd *sources = listener->sources;
         const int ready = poll(listener->sources, count, poll_timeout(listener));
         if (ready < 0 && errno != EINTR) {
-            vd_log(VD_LOG_ERROR, "poll: %s", strerror(errno));
+            vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
         if (ready == 0) {
@@ -188,7 +188,7 @@ static int serve(struct listener *listener)
             return status; /* we are the worker, or the device */
         }
     }
-    vd_log(VD_LOG_INFO, "stopped");
+    vds_log(VDS_LOG_INFO, "stopped");
     return EXIT_SUCCESS;
 }
 
@@ -198,8 +198,8 @@ static void say_ready(int fd)
         return;
     }
     if (write(fd, "\n", 1) != 1) {
-        vd_log(VD_LOG_WARNING, "can not write to descriptor %d of --ready-fd: %s", fd,
-               strerror(errno));
+        vds_log(VDS_LOG_WARNING, "can not write to descriptor %d of --ready-fd: %s", fd,
+                strerror(errno));
     }
     close(fd);
 }
@@ -217,7 +217,7 @@ static bool open_signals(struct listener *listener)
     signal(SIGPIPE, SIG_IGN);
     listener->signal_fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     if (listener->signal_fd < 0) {
-        vd_log(VD_LOG_ERROR, "can not receive signals: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "can not receive signals: %s", strerror(errno));
         return false;
     }
     return true;
@@ -225,7 +225,7 @@ static bool open_signals(struct listener *listener)
 
 static int run(struct listener *listener)
 {
-    const struct vd_listener_options *options = listener->options;
+    const struct vds_listener_options *options = listener->options;
     int status = EXIT_FAILURE;
     if (!open_signals(listener)) {
         return EXIT_FAILURE;
@@ -234,7 +234,7 @@ static int run(struct listener *listener)
         if (!vds_listening_socket_open(&listener->socket, options->socket)) {
             return EXIT_FAILURE;
         }
-        vd_log(VD_LOG_INFO, "listens at %s", options->socket);
+        vds_log(VDS_LOG_INFO, "listens at %s", options->socket);
     } else {
         if (vds_children_serve_frontend(listener->children, options->fd, &status)) {
             return status; /* we are the device */
@@ -245,7 +245,7 @@ static int run(struct listener *listener)
     return serve(listener);
 }
 
-int vd_listener_run(const struct vd_listener_options *options)
+int vds_listener_run(const struct vds_listener_options *options)
 {
     struct listener listener = {
         .options = options,
@@ -253,7 +253,7 @@ int vd_listener_run(const struct vd_listener_options *options)
         .children = vds_children_create(&options->context, options->run_device),
     };
     if (!listener.children) {
-        vd_log(VD_LOG_ERROR, "no memory for a server");
+        vds_log(VDS_LOG_ERROR, "no memory for a server");
         return EXIT_FAILURE;
     }
     const int status = run(&listener);

@@ -7,18 +7,18 @@
 
 #include "context.h"
 
-struct vd_listener_options {
+struct vds_listener_options {
     const char *socket; /* path, NULL: none */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,
      * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/spawn.h). */
     int (*run_device)(int socket, int spawn, unsigned number);
     int ready_fd; /* told with a newline, then closed, once clients can connect; -1: none */
-    struct vd_context_options context;
+    struct vds_context_options context;
 };
 
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. Also returns, with the
  * worker's status, in each worker: the caller has nothing left to do but exit. */
-int vd_listener_run(const struct vd_listener_options *options);
+int vds_listener_run(const struct vds_listener_options *options);
 
 #endif

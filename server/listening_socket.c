@@ -57,7 +57,7 @@ static int remove_stale(const struct sockaddr_un *address)
     if (unlink(address->sun_path) < 0 && errno != ENOENT) {
         return errno;
     }
-    vd_log(VD_LOG_INFO, "replaces the socket that a server left behind at %s", address->sun_path);
+    vds_log(VDS_LOG_INFO, "replaces the socket that a server left behind at %s", address->sun_path);
     return 0;
 }
 
@@ -65,15 +65,15 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (path[0] == '\0' || strlen(path) >= sizeof(address.sun_path)) {
-        vd_log(VD_LOG_ERROR, "a socket's path has 1 to %zu bytes, this one has %zu: %s",
-               sizeof(address.sun_path) - 1, strlen(path), path);
+        vds_log(VDS_LOG_ERROR, "a socket's path has 1 to %zu bytes, this one has %zu: %s",
+                sizeof(address.sun_path) - 1, strlen(path), path);
         return false;
     }
     strcpy(address.sun_path, path);
 
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
-        vd_log(VD_LOG_ERROR, "can not make a socket: %s", strerror(errno));
+        vds_log(VDS_LOG_ERROR, "can not make a socket: %s", strerror(errno));
         return false;
     }
     int error = 0;
@@ -87,16 +87,16 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
         }
     }
     if (error) {
-        vd_log(VD_LOG_ERROR, "can not listen at %s: %s", path,
-               error == EADDRINUSE ? "another server does"
-               : error == EEXIST   ? "there is a file that is no socket"
-                                   : strerror(error));
+        vds_log(VDS_LOG_ERROR, "can not listen at %s: %s", path,
+                error == EADDRINUSE ? "another server does"
+                : error == EEXIST   ? "there is a file that is no socket"
+                                    : strerror(error));
         close(fd);
         return false;
     }
     struct stat file;
     if (lstat(address.sun_path, &file) < 0 || listen(fd, SOMAXCONN) < 0) {
-        vd_log(VD_LOG_ERROR, "can not listen at %s: %s", address.sun_path, strerror(errno));
+        vds_log(VDS_LOG_ERROR, "can not listen at %s: %s", address.sun_path, strerror(errno));
         unlink(address.sun_path);
         close(fd);
         return false;

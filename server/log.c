@@ -11,27 +11,27 @@
 #define LINE_MAX_BYTES 2048
 
 static const char *const level_names[] = {
-    [VD_LOG_ERROR] = "error",
-    [VD_LOG_WARNING] = "warning",
-    [VD_LOG_INFO] = "info",
-    [VD_LOG_DEBUG] = "debug",
+    [VDS_LOG_ERROR] = "error",
+    [VDS_LOG_WARNING] = "warning",
+    [VDS_LOG_INFO] = "info",
+    [VDS_LOG_DEBUG] = "debug",
 };
 
-static _Atomic int max_level = VD_LOG_INFO;
+static _Atomic int max_level = VDS_LOG_INFO;
 /* Set before the process has other threads than its first. */
 static char client[128];
 
-void vd_log_set_level(enum vd_log_level level)
+void vds_log_set_level(enum vds_log_level level)
 {
     atomic_store_explicit(&max_level, (int)level, memory_order_relaxed);
 }
 
-void vd_log_set_client(const char *name)
+void vds_log_set_client(const char *name)
 {
     snprintf(client, sizeof(client), "%s%s", name ? name : "", name ? ": " : "");
 }
 
-void vd_log(enum vd_log_level level, const char *format, ...)
+void vds_log(enum vds_log_level level, const char *format, ...)
 {
     if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed)) {
         return;

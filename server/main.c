@@ -129,17 +129,17 @@ static bool parse_version(const char *text, uint32_t *version)
     return true;
 }
 
-static bool parse_level(const char *text, enum vd_log_level *level)
+static bool parse_level(const char *text, enum vds_log_level *level)
 {
     static const char *const names[] = {
-        [VD_LOG_ERROR] = "error",
-        [VD_LOG_WARNING] = "warning",
-        [VD_LOG_INFO] = "info",
-        [VD_LOG_DEBUG] = "debug",
+        [VDS_LOG_ERROR] = "error",
+        [VDS_LOG_WARNING] = "warning",
+        [VDS_LOG_INFO] = "info",
+        [VDS_LOG_DEBUG] = "debug",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i]) == 0) {
-            *level = (enum vd_log_level)i;
+            *level = (enum vds_log_level)i;
             return true;
         }
     }
@@ -190,13 +190,13 @@ static int default_lanes(void)
 
 int main(int argc, char **argv)
 {
-    struct vd_listener_options options = {
+    struct vds_listener_options options = {
         .socket = getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
         .fd = -1,
         .context = {.gpu = -1, .lanes = default_lanes()},
     };
-    enum vd_log_level level = VD_LOG_INFO;
+    enum vds_log_level level = VDS_LOG_INFO;
 
     int option;
     opterr = 0;
@@ -274,10 +274,10 @@ int main(int argc, char **argv)
     } else if (!options.socket || options.socket[0] == '\0') {
         options.socket = VTEST_DEFAULT_SOCKET;
     }
-    vd_log_set_level(level);
+    vds_log_set_level(level);
     open_standard_streams();
 
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
     setenv("VIADUCT_IN_SERVER", "1", 1);
-    return vd_listener_run(&options);
+    return vds_listener_run(&options);
 }

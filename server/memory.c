@@ -34,15 +34,15 @@ static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *in
     }
     const uint32_t alignment = x->owner->physical_device->import_alignment;
     if (alignment == 0) {
-        return vd_dec_fail(&x->decoder, "imports memory where the host can not");
+        return vds_dec_fail(&x->decoder, "imports memory where the host can not");
     }
     if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT) {
-        return vd_dec_fail(&x->decoder, "imports memory that is no host allocation");
+        return vds_dec_fail(&x->decoder, "imports memory that is no host allocation");
     }
-    const struct vd_shm_region *region = import_of(x)->region;
+    const struct vds_shm_region *region = import_of(x)->region;
     const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - region->map);
     if (info->allocationSize > region->size - offset) {
-        return vd_dec_fail(&x->decoder, "imports memory beyond its shared memory");
+        return vds_dec_fail(&x->decoder, "imports memory beyond its shared memory");
     }
     if ((uintptr_t)import->pHostPointer % alignment != 0 || info->allocationSize % alignment != 0) {
         x->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
@@ -62,17 +62,17 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
             continue;
         }
         if (*fd >= 0) {
-            return vd_dec_fail(&x->decoder, "imports two descriptors");
+            return vds_dec_fail(&x->decoder, "imports two descriptors");
         }
-        *fd = import->fd = vd_shm_take_fd(x->context->shm, (uint32_t)import->fd);
+        *fd = import->fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
         if (*fd < 0) {
-            return vd_dec_fail(&x->decoder, "imports a descriptor that was not given");
+            return vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
         }
     }
     return true;
 }
 
-void vd_replay_vkAllocateMemory(struct vds_execution *x, void *body)
+void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
     int fd;
@@ -90,41 +90,41 @@ void vd_replay_vkAllocateMemory(struct vds_execution *x, void *body)
     }
 }
 
-void vd_replay_vkFreeMemory(struct vds_execution *x, void *body)
+void vds_call_vkFreeMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkFreeMemory *a = body;
     /* The shared memory goes with the table's entry, after this. */
     x->device->vkFreeMemory(a->device, a->memory, NULL);
 }
 
-void vd_replay_vkGetMemoryFdKHR(struct vds_execution *x, void *body)
+void vds_call_vkGetMemoryFdKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetMemoryFdKHR *a = body;
     if (!x->device->vkGetMemoryFdKHR) {
-        vd_dec_fail(&x->decoder, "the host has no such command");
+        vds_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     int fd;
     x->result = x->device->vkGetMemoryFdKHR(a->device, a->pGetFdInfo, &fd);
     if (x->result == VK_SUCCESS) {
-        *a->pFd = (int)vd_shm_add_fd(x->context->shm, fd);
+        *a->pFd = (int)vds_shm_add_fd(x->context->shm, fd);
         x->result = *a->pFd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
 }
 
-void vd_replay_vkGetMemoryFdPropertiesKHR(struct vds_execution *x, void *body)
+void vds_call_vkGetMemoryFdPropertiesKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetMemoryFdPropertiesKHR *a = body;
-    const int fd = vd_shm_take_fd(x->context->shm, (uint32_t)a->fd);
+    const int fd = vds_shm_take_fd(x->context->shm, (uint32_t)a->fd);
     if (fd < 0) {
-        vd_dec_fail(&x->decoder, "asks for a descriptor that was not given");
+        vds_dec_fail(&x->decoder, "asks for a descriptor that was not given");
         return;
     }
     if (x->device->vkGetMemoryFdPropertiesKHR) {
         x->result = x->device->vkGetMemoryFdPropertiesKHR(a->device, a->handleType, fd,
                                                           a->pMemoryFdProperties);
     } else {
-        vd_dec_fail(&x->decoder, "the host has no such command");
+        vds_dec_fail(&x->decoder, "the host has no such command");
     }
     close(fd);
 }

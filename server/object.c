@@ -3,25 +3,25 @@
 
 #include <stdlib.h>
 
-static struct vd_object_page *page_of(const struct vd_object_table *table, uint32_t index)
+static struct vds_object_page *page_of(const struct vds_object_table *table, uint32_t index)
 {
-    return atomic_load_explicit(&table->pages[index >> VD_OBJECT_PAGE_BITS], memory_order_acquire);
+    return atomic_load_explicit(&table->pages[index >> VDS_OBJECT_PAGE_BITS], memory_order_acquire);
 }
 
-static struct vd_object *object_at(const struct vd_object_table *table, uint32_t index)
+static struct vds_object *object_at(const struct vds_object_table *table, uint32_t index)
 {
-    return &page_of(table, index)->objects[index & (VD_OBJECT_PAGE_SIZE - 1)];
+    return &page_of(table, index)->objects[index & (VDS_OBJECT_PAGE_SIZE - 1)];
 }
 
-static uint32_t key_of(const struct vd_object *object)
+static uint32_t key_of(const struct vds_object *object)
 {
     return atomic_load_explicit(&object->key, memory_order_relaxed);
 }
 
-void vd_object_table_init(struct vd_object_table *table,
-                          void (*release)(void *user, uint32_t type, void *data), void *user)
+void vds_object_table_init(struct vds_object_table *table,
+                           void (*release)(void *user, uint32_t type, void *data), void *user)
 {
-    for (uint32_t i = 0; i < VD_OBJECT_PAGES; i++) {
+    for (uint32_t i = 0; i < VDS_OBJECT_PAGES; i++) {
         atomic_init(&table->pages[i], NULL);
     }
     table->page_limit = 0;
@@ -30,16 +30,16 @@ void vd_object_table_init(struct vd_object_table *table,
     table->user = user;
 }
 
-void vd_object_table_finish(struct vd_object_table *table)
+void vds_object_table_finish(struct vds_object_table *table)
 {
-    vd_object_clear(table);
+    vds_object_clear(table);
     for (uint32_t i = 0; i < table->page_limit; i++) {
         free(atomic_load_explicit(&table->pages[i], memory_order_relaxed));
         atomic_store_explicit(&table->pages[i], NULL, memory_order_relaxed);
     }
 }
 
-bool vd_object_addable(const struct vd_object_table *table, uint64_t id, uint32_t type)
+bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint32_t type)
 {
     const uint32_t index = vd_id_index(id);
     if (vd_id_type(id) != type || type == 0 || index == 0 || index >= VD_ID_INDEX_MAX) {
@@ -48,11 +48,11 @@ bool vd_object_addable(const struct vd_object_table *table, uint64_t id, uint32_
     return !page_of(table, index) || key_of(object_at(table, index)) == 0;
 }
 
-bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
-                   uint32_t pool, void *data)
+bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
+                    uint32_t pool, void *data)
 {
     const uint32_t index = vd_id_index(id);
-    if (!vd_object_addable(table, id, vd_id_type(id))) {
+    if (!vds_object_addable(table, id, vd_id_type(id))) {
         return false;
     }
     if (pool &&
@@ -60,29 +60,29 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
         return false;
     }
     if (!page_of(table, index)) {
-        struct vd_object_page *page = calloc(1, sizeof(*page));
+        struct vds_object_page *page = calloc(1, sizeof(*page));
         if (!page) {
             return false;
         }
-        /* release: pairs with the acquire of vd_object_find. */
-        atomic_store_explicit(&table->pages[index >> VD_OBJECT_PAGE_BITS], page,
+        /* release: pairs with the acquire of vds_object_find. */
+        atomic_store_explicit(&table->pages[index >> VDS_OBJECT_PAGE_BITS], page,
                               memory_order_release);
-        if (table->page_limit <= index >> VD_OBJECT_PAGE_BITS) {
-            table->page_limit = (index >> VD_OBJECT_PAGE_BITS) + 1;
+        if (table->page_limit <= index >> VDS_OBJECT_PAGE_BITS) {
+            table->page_limit = (index >> VDS_OBJECT_PAGE_BITS) + 1;
         }
     }
 
-    struct vd_object_links *links = vd_object_links(table, index);
-    *links = (struct vd_object_links){.data = data, .pool = pool, .born = table->births++};
+    struct vds_object_links *links = vds_object_links(table, index);
+    *links = (struct vds_object_links){.data = data, .pool = pool, .born = table->births++};
     if (pool) {
-        struct vd_object_links *parent = vd_object_links(table, pool);
+        struct vds_object_links *parent = vds_object_links(table, pool);
         links->next = parent->first_child;
         if (links->next) {
-            vd_object_links(table, links->next)->previous = index;
+            vds_object_links(table, links->next)->previous = index;
         }
         parent->first_child = index;
     }
-    struct vd_object *object = object_at(table, index);
+    struct vds_object *object = object_at(table, index);
     object->handle = handle;
     object->owner = owner;
     atomic_store_explicit(&object->key, vd_id_key(id), memory_order_release);
@@ -90,92 +90,93 @@ bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, 
 }
 
 /* Everything but taking it off its pool's list. */
-static void drop(struct vd_object_table *table, uint32_t index, bool release)
+static void drop(struct vds_object_table *table, uint32_t index, bool release)
 {
-    struct vd_object *object = object_at(table, index);
-    struct vd_object_links *links = vd_object_links(table, index);
+    struct vds_object *object = object_at(table, index);
+    struct vds_object_links *links = vds_object_links(table, index);
     const uint32_t type = key_of(object) >> 24;
     void *data = links->data;
     atomic_store_explicit(&object->key, 0, memory_order_release);
-    *links = (struct vd_object_links){0};
+    *links = (struct vds_object_links){0};
     if (data && release) {
         table->release(table->user, type, data);
     }
 }
 
-static void drop_children(struct vd_object_table *table, uint32_t index)
+static void drop_children(struct vds_object_table *table, uint32_t index)
 {
-    struct vd_object_links *links = vd_object_links(table, index);
+    struct vds_object_links *links = vds_object_links(table, index);
     uint32_t child = links->first_child;
     links->first_child = 0;
     while (child) {
-        const uint32_t next = vd_object_links(table, child)->next;
+        const uint32_t next = vds_object_links(table, child)->next;
         drop(table, child, true);
         child = next;
     }
 }
 
-void vd_object_remove(struct vd_object_table *table, uint64_t id)
+void vds_object_remove(struct vds_object_table *table, uint64_t id)
 {
-    if (!vd_object_find(table, id)) {
+    if (!vds_object_find(table, id)) {
         return;
     }
     const uint32_t index = vd_id_index(id);
     drop_children(table, index);
 
-    const struct vd_object_links *links = vd_object_links(table, index);
+    const struct vds_object_links *links = vds_object_links(table, index);
     if (links->next) {
-        vd_object_links(table, links->next)->previous = links->previous;
+        vds_object_links(table, links->next)->previous = links->previous;
     }
     if (links->previous) {
-        vd_object_links(table, links->previous)->next = links->next;
+        vds_object_links(table, links->previous)->next = links->next;
     } else if (links->pool) {
-        vd_object_links(table, links->pool)->first_child = links->next;
+        vds_object_links(table, links->pool)->first_child = links->next;
     }
     drop(table, index, true);
 }
 
-void vd_object_remove_children(struct vd_object_table *table, uint64_t id)
+void vds_object_remove_children(struct vds_object_table *table, uint64_t id)
 {
-    if (vd_object_find(table, id)) {
+    if (vds_object_find(table, id)) {
         drop_children(table, vd_id_index(id));
     }
 }
 
 /* Objects of one device, or with owner 0 all there are. Pools and children share their owner, so
  * that lists need no care. */
-static void drop_all(struct vd_object_table *table, uint32_t owner, bool release)
+static void drop_all(struct vds_object_table *table, uint32_t owner, bool release)
 {
     for (uint32_t i = 0; i < table->page_limit; i++) {
-        struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
-        for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
+        struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
+        for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
             if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner)) {
-                drop(table, i << VD_OBJECT_PAGE_BITS | j, release);
+                drop(table, i << VDS_OBJECT_PAGE_BITS | j, release);
             }
         }
     }
 }
 
-void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner, bool release)
+void vds_object_remove_owned(struct vds_object_table *table, uint32_t owner, bool release)
 {
     if (owner) {
         drop_all(table, owner, release);
     }
 }
 
-void vd_object_clear(struct vd_object_table *table)
+void vds_object_clear(struct vds_object_table *table)
 {
     drop_all(table, 0, true);
 }
 
-void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,
-                           void (*visit)(void *user, uint32_t type, uint64_t handle, uint32_t born),
-                           void *user)
+void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner,
+                            void (*visit)(void *user, uint32_t type, uint64_t handle,
+                                          uint32_t born),
+                            void *user)
 {
     for (uint32_t i = 0; i < table->page_limit; i++) {
-        const struct vd_object_page *page = page_of(table, i << VD_OBJECT_PAGE_BITS);
-        for (uint32_t j = 0; page && j < VD_OBJECT_PAGE_SIZE; j++) {
-            const struct vd_object *object = &page->objects[j];
+        const struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
+        for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
+            const struct vds_object *object = &page->objects[j];
             if (key_of(object) && object->owner == owner) {
                 visit(user, key_of(object) >> 24, object->handle, page->links[j].born);
             }

@@ -13,19 +13,19 @@
 
 #include "protocol/handle.h"
 
-#define VD_OBJECT_PAGE_BITS 12
-#define VD_OBJECT_PAGE_SIZE (1u << VD_OBJECT_PAGE_BITS)
-#define VD_OBJECT_PAGES     (VD_ID_INDEX_MAX / VD_OBJECT_PAGE_SIZE)
+#define VDS_OBJECT_PAGE_BITS 12
+#define VDS_OBJECT_PAGE_SIZE (1u << VDS_OBJECT_PAGE_BITS)
+#define VDS_OBJECT_PAGES     (VD_ID_INDEX_MAX / VDS_OBJECT_PAGE_SIZE)
 
 /* What every command looks at. */
-struct vd_object {
+struct vds_object {
     uint64_t handle;      /* the host's; 0: a poisoned object, whose creation failed */
     _Atomic uint32_t key; /* vd_id_key(), 0: free. Stored with release after the others. */
     uint32_t owner;       /* index of the VkDevice (its own, for a device), 0: instance level */
 };
 
 /* What creation and destruction look at. */
-struct vd_object_links {
+struct vds_object_links {
     void *data;              /* by type; the table's release() gets it back */
     uint32_t pool;           /* index of the pool that it comes from, 0: none */
     uint32_t first_child;    /* of a pool */
@@ -35,13 +35,13 @@ struct vd_object_links {
     bool open;               /* of a command buffer: its stream goes on */
 };
 
-struct vd_object_page {
-    struct vd_object objects[VD_OBJECT_PAGE_SIZE];
-    struct vd_object_links links[VD_OBJECT_PAGE_SIZE];
+struct vds_object_page {
+    struct vds_object objects[VDS_OBJECT_PAGE_SIZE];
+    struct vds_object_links links[VDS_OBJECT_PAGE_SIZE];
 };
 
-struct vd_object_table {
-    struct vd_object_page *_Atomic pages[VD_OBJECT_PAGES];
+struct vds_object_table {
+    struct vds_object_page *_Atomic pages[VDS_OBJECT_PAGES];
     uint32_t page_limit; /* no page from here on exists */
     uint32_t births;
     /* Called for each removed object that has data. */
@@ -49,61 +49,62 @@ struct vd_object_table {
     void *user;
 };
 
-void vd_object_table_init(struct vd_object_table *table,
-                          void (*release)(void *user, uint32_t type, void *data), void *user);
-void vd_object_table_finish(struct vd_object_table *table);
+void vds_object_table_init(struct vds_object_table *table,
+                           void (*release)(void *user, uint32_t type, void *data), void *user);
+void vds_object_table_finish(struct vds_object_table *table);
 
 /* Removes all objects. */
-void vd_object_clear(struct vd_object_table *table);
+void vds_object_clear(struct vds_object_table *table);
 
 /* Whether an object with this id could be added: well formed, and its index free. */
-bool vd_object_addable(const struct vd_object_table *table, uint64_t id, uint32_t type);
+bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint32_t type);
 
 /* False: not addable, the pool does not exist, or no memory. `handle` 0 makes a poisoned object. */
-bool vd_object_add(struct vd_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
-                   uint32_t pool, void *data);
+bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
+                    uint32_t pool, void *data);
 
 /* With its children; nothing happens if there is no such id. */
-void vd_object_remove(struct vd_object_table *table, uint64_t id);
+void vds_object_remove(struct vds_object_table *table, uint64_t id);
 /* Its children only. */
-void vd_object_remove_children(struct vd_object_table *table, uint64_t id);
+void vds_object_remove_children(struct vds_object_table *table, uint64_t id);
 /* All objects of a device, the device included. Without `release` their data stays as it is. */
-void vd_object_remove_owned(struct vd_object_table *table, uint32_t owner, bool release);
+void vds_object_remove_owned(struct vds_object_table *table, uint32_t owner, bool release);
 
 /* Calls `visit` for each object of a device, with its links' `born`. */
-void vd_object_visit_owned(const struct vd_object_table *table, uint32_t owner,
-                           void (*visit)(void *user, uint32_t type, uint64_t handle, uint32_t born),
-                           void *user);
+void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner,
+                            void (*visit)(void *user, uint32_t type, uint64_t handle,
+                                          uint32_t born),
+                            void *user);
 
 /* NULL: no such id. */
-static inline struct vd_object *vd_object_find(const struct vd_object_table *table, uint64_t id)
+static inline struct vds_object *vds_object_find(const struct vds_object_table *table, uint64_t id)
 {
     const uint32_t index = vd_id_index(id), key = vd_id_key(id);
     if (index >= VD_ID_INDEX_MAX || key == 0)
         return NULL;
-    /* acquire: what was in the page and the object before vd_object_add published them. */
-    struct vd_object_page *page =
-        atomic_load_explicit(&table->pages[index >> VD_OBJECT_PAGE_BITS], memory_order_acquire);
+    /* acquire: what was in the page and the object before vds_object_add published them. */
+    struct vds_object_page *page =
+        atomic_load_explicit(&table->pages[index >> VDS_OBJECT_PAGE_BITS], memory_order_acquire);
     if (!page)
         return NULL;
-    struct vd_object *object = &page->objects[index & (VD_OBJECT_PAGE_SIZE - 1)];
+    struct vds_object *object = &page->objects[index & (VDS_OBJECT_PAGE_SIZE - 1)];
     return atomic_load_explicit(&object->key, memory_order_acquire) == key ? object : NULL;
 }
 
 /* NULL: no such id of that type. */
-static inline struct vd_object *vd_object_find_type(const struct vd_object_table *table,
-                                                    uint64_t id, uint32_t type)
+static inline struct vds_object *vds_object_find_type(const struct vds_object_table *table,
+                                                      uint64_t id, uint32_t type)
 {
-    return vd_id_type(id) == type ? vd_object_find(table, id) : NULL;
+    return vd_id_type(id) == type ? vds_object_find(table, id) : NULL;
 }
 
 /* The links of an index whose page exists, as that of any found object does. */
-static inline struct vd_object_links *vd_object_links(const struct vd_object_table *table,
-                                                      uint32_t index)
+static inline struct vds_object_links *vds_object_links(const struct vds_object_table *table,
+                                                        uint32_t index)
 {
-    struct vd_object_page *page =
-        atomic_load_explicit(&table->pages[index >> VD_OBJECT_PAGE_BITS], memory_order_acquire);
-    return &page->links[index & (VD_OBJECT_PAGE_SIZE - 1)];
+    struct vds_object_page *page =
+        atomic_load_explicit(&table->pages[index >> VDS_OBJECT_PAGE_BITS], memory_order_acquire);
+    return &page->links[index & (VDS_OBJECT_PAGE_SIZE - 1)];
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include "opcodes.h"
 
 /* VD_OP_SYNC: whoever waits for the answer waits for what came before. */
-static bool decode_sync(struct vd_decoder *d, void *body)
+static bool decode_sync(struct vds_decoder *d, void *body)
 {
     (void)d;
     (void)body;
@@ -20,29 +20,29 @@ static void call_sync(struct vds_execution *x, void *body)
     (void)body;
 }
 
-const struct vd_command vds_own_records[VDS_OWN_RECORDS] = {
+const struct vds_command vds_own_records[VDS_OWN_RECORDS] = {
     [VD_OP_STREAM] = {.decode = vds_decode_stream,
                       .call = vds_call_stream,
                       .size = sizeof(struct vd_stream),
-                      .flags = VD_COMMAND_SILENT},
+                      .flags = VDS_COMMAND_SILENT},
     [VD_OP_GET_QUEUE] = {.decode = vds_decode_get_queue,
                          .call = vds_call_get_queue,
                          .size = sizeof(struct vd_get_queue)},
     [VD_OP_GET_PHYSICAL_DEVICES] = {.decode = vds_decode_get_physical_devices,
                                     .call = vds_call_get_physical_devices,
                                     .size = sizeof(struct vd_get_physical_devices),
-                                    .flags = VD_COMMAND_ANSWERED},
+                                    .flags = VDS_COMMAND_ANSWERED},
     [VD_OP_UPDATE_DESCRIPTORS] = {.decode = vds_decode_update_descriptors,
                                   .call = vds_call_update_descriptors,
                                   .size = sizeof(uint64_t),
-                                  .flags = VD_COMMAND_SILENT},
+                                  .flags = VDS_COMMAND_SILENT},
     [VD_OP_SIGNAL_FENCE] = {.decode = vds_decode_signal_fence,
                             .call = vds_call_signal_fence,
                             .size = sizeof(struct vd_signal_fence),
-                            .flags = VD_COMMAND_SILENT},
+                            .flags = VDS_COMMAND_SILENT},
     [VD_OP_SIGNAL_SEMAPHORE] = {.decode = vds_decode_signal_semaphore,
                                 .call = vds_call_signal_semaphore,
                                 .size = sizeof(struct vd_signal_semaphore),
-                                .flags = VD_COMMAND_SILENT},
-    [VD_OP_SYNC] = {.decode = decode_sync, .call = call_sync, .flags = VD_COMMAND_ANSWERED},
+                                .flags = VDS_COMMAND_SILENT},
+    [VD_OP_SYNC] = {.decode = decode_sync, .call = call_sync, .flags = VDS_COMMAND_ANSWERED},
 };

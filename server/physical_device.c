@@ -17,9 +17,9 @@
 
 /* ---- What there is */
 
-static VkResult describe(const struct vd_instance *instance, struct vd_physical_device *pd)
+static VkResult describe(const struct vds_instance *instance, struct vds_physical_device *pd)
 {
-    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    const struct vds_instance_dispatch *vk = &instance->dispatch;
     VkResult result =
         vk->vkEnumerateDeviceExtensionProperties(pd->handle, NULL, &pd->extension_count, NULL);
     if (result != VK_SUCCESS) {
@@ -37,7 +37,7 @@ static VkResult describe(const struct vd_instance *instance, struct vd_physical_
 
     VkPhysicalDeviceExternalMemoryHostPropertiesEXT host_memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
-    const bool imports = vd_physical_device_has(pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    const bool imports = vds_physical_device_has(pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
         .pNext = imports ? &host_memory : NULL,
@@ -53,13 +53,13 @@ static VkResult describe(const struct vd_instance *instance, struct vd_physical_
     return VK_SUCCESS;
 }
 
-VkResult vd_physical_devices_init(struct vd_instance *instance, int gpu)
+VkResult vds_physical_devices_init(struct vds_instance *instance, int gpu)
 {
-    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    const struct vds_instance_dispatch *vk = &instance->dispatch;
     uint32_t count = 0;
     VkResult result = vk->vkEnumeratePhysicalDevices(instance->handle, &count, NULL);
     if (result != VK_SUCCESS || count == 0) {
-        vd_log(VD_LOG_WARNING, "the host has no Vulkan device");
+        vds_log(VDS_LOG_WARNING, "the host has no Vulkan device");
         return VK_SUCCESS;
     }
     VkPhysicalDevice *handles = calloc(count, sizeof(VkPhysicalDevice));
@@ -70,14 +70,14 @@ VkResult vd_physical_devices_init(struct vd_instance *instance, int gpu)
     }
     result = vk->vkEnumeratePhysicalDevices(instance->handle, &count, handles);
     if (gpu >= 0 && (uint32_t)gpu >= count) {
-        vd_log(VD_LOG_WARNING, "the host has %u Vulkan devices, and none with the number %d", count,
-               gpu);
+        vds_log(VDS_LOG_WARNING, "the host has %u Vulkan devices, and none with the number %d",
+                count, gpu);
     }
     for (uint32_t i = 0; result >= 0 && i < count; i++) {
         if (gpu >= 0 && (uint32_t)gpu != i) {
             continue;
         }
-        struct vd_physical_device *pd =
+        struct vds_physical_device *pd =
             &instance->physical_devices[instance->physical_device_count++];
         pd->handle = handles[i];
         result = describe(instance, pd);
@@ -91,7 +91,7 @@ free_handles:
     return result;
 }
 
-void vd_physical_devices_finish(struct vd_instance *instance)
+void vds_physical_devices_finish(struct vds_instance *instance)
 {
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         free(instance->physical_devices[i].extensions);
@@ -101,7 +101,7 @@ void vd_physical_devices_finish(struct vd_instance *instance)
     instance->physical_device_count = 0;
 }
 
-bool vd_physical_device_has(const struct vd_physical_device *pd, const char *extension)
+bool vds_physical_device_has(const struct vds_physical_device *pd, const char *extension)
 {
     for (uint32_t i = 0; i < pd->extension_count; i++) {
         if (strcmp(pd->extensions[i].extensionName, extension) == 0) {
@@ -111,8 +111,8 @@ bool vd_physical_device_has(const struct vd_physical_device *pd, const char *ext
     return false;
 }
 
-struct vd_physical_device *vd_physical_device_find(struct vd_instance *instance,
-                                                   VkPhysicalDevice handle)
+struct vds_physical_device *vds_physical_device_find(struct vds_instance *instance,
+                                                     VkPhysicalDevice handle)
 {
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         if (instance->physical_devices[i].handle == handle) {
@@ -124,7 +124,7 @@ struct vd_physical_device *vd_physical_device_find(struct vd_instance *instance,
 
 /* ---- Which memory types accept the client's memory: found by trying */
 
-static VkDevice create_probe(const struct vd_instance_dispatch *vk, VkPhysicalDevice pd)
+static VkDevice create_probe(const struct vds_instance_dispatch *vk, VkPhysicalDevice pd)
 {
     static const char *const extension = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
     static const float priority = 1.0f;
@@ -160,7 +160,7 @@ static void *map_probe(size_t size)
 }
 
 /* What the driver promises, less what it then does not keep. */
-static uint32_t try_imports(VkDevice device, const struct vd_device_dispatch *vk, void *memory,
+static uint32_t try_imports(VkDevice device, const struct vds_device_dispatch *vk, void *memory,
                             size_t size)
 {
     static const VkExternalMemoryHandleTypeFlagBits handle_type =
@@ -197,20 +197,21 @@ static uint32_t try_imports(VkDevice device, const struct vd_device_dispatch *vk
     return types;
 }
 
-static uint32_t probe_imports(const struct vd_context *context, const struct vd_instance *instance,
-                              const struct vd_physical_device *pd)
+static uint32_t probe_imports(const struct vds_context *context,
+                              const struct vds_instance *instance,
+                              const struct vds_physical_device *pd)
 {
-    const struct vd_instance_dispatch *vk = &instance->dispatch;
+    const struct vds_instance_dispatch *vk = &instance->dispatch;
     const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)context->get_instance_proc_addr(
         instance->handle, "vkGetDeviceProcAddr");
-    struct vd_device_dispatch *dispatch = calloc(1, sizeof(*dispatch));
+    struct vds_device_dispatch *dispatch = calloc(1, sizeof(*dispatch));
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t size = pd->import_alignment > page ? pd->import_alignment : page;
     void *memory = map_probe(size);
     const VkDevice device = memory && dispatch ? create_probe(vk, pd->handle) : VK_NULL_HANDLE;
     uint32_t types = 0;
     if (device) {
-        vd_device_dispatch_load(dispatch, device, get);
+        vds_device_dispatch_load(dispatch, device, get);
         types = try_imports(device, dispatch, memory, size);
         dispatch->vkDestroyDevice(device, NULL);
     }
@@ -221,8 +222,8 @@ static uint32_t probe_imports(const struct vd_context *context, const struct vd_
     return types;
 }
 
-static uint32_t importable(struct vd_context *context, const struct vd_instance *instance,
-                           const struct vd_physical_device *pd)
+static uint32_t importable(struct vds_context *context, const struct vds_instance *instance,
+                           const struct vds_physical_device *pd)
 {
     if (!pd->import_alignment) {
         return 0;
@@ -234,21 +235,21 @@ static uint32_t importable(struct vd_context *context, const struct vd_instance 
     };
     instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
 
-    struct vd_host_memory_cache *cache = &context->imports;
+    struct vds_host_memory_cache *cache = &context->imports;
     for (uint32_t i = 0; i < cache->count; i++) {
         if (memcmp(cache->entries[i].device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0) {
             return cache->entries[i].importable;
         }
     }
     const uint32_t types = probe_imports(context, instance, pd);
-    if (cache->count < VD_HOST_MEMORY_CACHE) {
+    if (cache->count < VDS_HOST_MEMORY_CACHE) {
         memcpy(cache->entries[cache->count].device_uuid, ids.deviceUUID, VK_UUID_SIZE);
         cache->entries[cache->count++].importable = types;
     }
     return types;
 }
 
-void vd_physical_devices_probe(struct vd_context *context, const struct vd_instance *instance)
+void vds_physical_devices_probe(struct vds_context *context, const struct vds_instance *instance)
 {
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         importable(context, instance, &instance->physical_devices[i]);
@@ -295,13 +296,13 @@ static void append_bytes(struct blob *blob, const void *bytes, size_t size)
     }
 }
 
-static bool applies(const struct vd_physical_device *pd, const struct vd_chain_struct *s)
+static bool applies(const struct vds_physical_device *pd, const struct vd_chain_struct *s)
 {
     if (s->version && pd->api_version >= s->version) {
         return true;
     }
     for (const int *x = s->extensions; *x >= 0; x++) {
-        if (vd_physical_device_has(pd, vd_extensions[*x].name)) {
+        if (vds_physical_device_has(pd, vd_extensions[*x].name)) {
             return true;
         }
     }
@@ -309,7 +310,7 @@ static bool applies(const struct vd_physical_device *pd, const struct vd_chain_s
 }
 
 /* The structs that this device can fill, linked, in one piece of memory; NULL without memory. */
-static VkBaseOutStructure *build_chain(const struct vd_physical_device *pd,
+static VkBaseOutStructure *build_chain(const struct vds_physical_device *pd,
                                        const struct vd_chain_struct *structs, size_t count,
                                        uint8_t **memory)
 {
@@ -354,8 +355,8 @@ static void append_chain(struct blob *blob, const VkBaseOutStructure *link,
     }
 }
 
-static void append_features(struct blob *blob, const struct vd_instance_dispatch *vk,
-                            const struct vd_physical_device *pd,
+static void append_features(struct blob *blob, const struct vds_instance_dispatch *vk,
+                            const struct vds_physical_device *pd,
                             struct vd_physical_device_data *data)
 {
     uint8_t *memory;
@@ -373,8 +374,8 @@ static void append_features(struct blob *blob, const struct vd_instance_dispatch
     free(memory);
 }
 
-static void append_properties(struct blob *blob, const struct vd_instance_dispatch *vk,
-                              const struct vd_physical_device *pd,
+static void append_properties(struct blob *blob, const struct vds_instance_dispatch *vk,
+                              const struct vds_physical_device *pd,
                               struct vd_physical_device_data *data)
 {
     uint8_t *memory;
@@ -393,8 +394,8 @@ static void append_properties(struct blob *blob, const struct vd_instance_dispat
     free(memory);
 }
 
-static void append_queue_families(struct blob *blob, const struct vd_instance_dispatch *vk,
-                                  const struct vd_physical_device *pd,
+static void append_queue_families(struct blob *blob, const struct vds_instance_dispatch *vk,
+                                  const struct vds_physical_device *pd,
                                   struct vd_physical_device_data *data)
 {
     uint32_t count = 0;
@@ -407,10 +408,10 @@ static void append_queue_families(struct blob *blob, const struct vd_instance_di
     }
 }
 
-static void append_device(struct vd_context *context, struct blob *blob,
-                          const struct vd_physical_device *pd)
+static void append_device(struct vds_context *context, struct blob *blob,
+                          const struct vds_physical_device *pd)
 {
-    const struct vd_instance_dispatch *vk = &context->instance->dispatch;
+    const struct vds_instance_dispatch *vk = &context->instance->dispatch;
     struct vd_physical_device_data data = {
         .importable = importable(context, context->instance, pd),
         .import_alignment = pd->import_alignment,
@@ -442,31 +443,31 @@ static void append_device(struct vd_context *context, struct blob *blob,
 /* Gives ids to the first devices that have none. False: malformed. */
 static bool name_devices(struct vds_execution *x, const uint64_t *ids, uint32_t count)
 {
-    struct vd_instance *instance = x->context->instance;
+    struct vds_instance *instance = x->context->instance;
     for (uint32_t i = 0; i < count; i++) {
-        struct vd_physical_device *pd = &instance->physical_devices[i];
+        struct vds_physical_device *pd = &instance->physical_devices[i];
         if (pd->id) {
             continue;
         }
         if (vd_id_type(ids[i]) != VD_TYPE_VkPhysicalDevice ||
-            !vd_object_add(&x->context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
-            return vd_dec_fail(&x->decoder, "an id that can not be given");
+            !vds_object_add(&x->context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
+            return vds_dec_fail(&x->decoder, "an id that can not be given");
         }
         pd->id = ids[i];
     }
     return true;
 }
 
-bool vds_decode_get_physical_devices(struct vd_decoder *d, void *body)
+bool vds_decode_get_physical_devices(struct vds_decoder *d, void *body)
 {
     const struct vd_get_physical_devices *args = body;
     if (args->id_count > (d->size - d->cursor) / sizeof(uint64_t)) {
-        return vd_dec_fail(d, "a list of ids that does not fit");
+        return vds_dec_fail(d, "a list of ids that does not fit");
     }
     d->cursor += args->id_count * (uint32_t)sizeof(uint64_t);
     if (vd_align(args->capacity) != d->out_size ||
         args->capacity < sizeof(struct vd_physical_devices)) {
-        return vd_dec_fail(d, "a capacity that is not the output area's");
+        return vds_dec_fail(d, "a capacity that is not the output area's");
     }
     d->out_cursor = d->out_size;
     return true;
@@ -475,9 +476,9 @@ bool vds_decode_get_physical_devices(struct vd_decoder *d, void *body)
 void vds_call_get_physical_devices(struct vds_execution *x, void *body)
 {
     const struct vd_get_physical_devices *args = body;
-    const struct vd_instance *instance = x->context->instance;
+    const struct vds_instance *instance = x->context->instance;
     if (!instance) {
-        vd_dec_fail(&x->decoder, "before vkCreateInstance");
+        vds_dec_fail(&x->decoder, "before vkCreateInstance");
         return;
     }
     const uint32_t named = args->id_count < instance->physical_device_count
@@ -492,7 +493,7 @@ void vds_call_get_physical_devices(struct vds_execution *x, void *body)
         append_device(x->context, &blob, &instance->physical_devices[i]);
     }
     if (blob.failed) {
-        vd_dec_fail(&x->decoder, "no memory for the properties of the devices");
+        vds_dec_fail(&x->decoder, "no memory for the properties of the devices");
     } else {
         const struct vd_physical_devices head = {
             .count = instance->physical_device_count,

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct vd_shm_region;
+struct vds_shm_region;
 
 /* An object that the call creates. */
 struct vds_birth {
@@ -26,7 +26,7 @@ struct vds_loan {
     uint64_t pointer;   /* vd_shm_pointer() to them */
     uint64_t size;
     const char *what;
-    struct vd_shm_region *region; /* referenced while the record is executed; NULL before */
+    struct vds_shm_region *region; /* referenced while the record is executed; NULL before */
 };
 
 enum vds_plan_notes {

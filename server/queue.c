@@ -19,9 +19,9 @@
 #include "replay.h"
 
 /* The decoder has checked that the first parameter is a queue, and not a poisoned object. */
-static struct vd_queue *queue_of(const struct vds_execution *x)
+static struct vds_queue *queue_of(const struct vds_execution *x)
 {
-    return vd_object_links(&x->context->objects, x->decoder.first)->data;
+    return vds_object_links(&x->context->objects, x->decoder.first)->data;
 }
 
 /* ---- Scratch memory of a submission */
@@ -89,8 +89,8 @@ static const uint32_t *extend_indices(struct scratch *scratch, const uint32_t *i
 
 /* Makes the batch signal `number`, and wait for the one before where that is not certain to come
  * first by itself. The chain is a private copy, so that what stands in it may be changed. */
-static void number_batch(struct vd_queue *queue, struct scratch *scratch, const struct batch *batch,
-                         uint64_t number, bool wait)
+static void number_batch(struct vds_queue *queue, struct scratch *scratch,
+                         const struct batch *batch, uint64_t number, bool wait)
 {
     const uint32_t waits = *batch->wait_count, signals = *batch->signal_count;
     VkTimelineSemaphoreSubmitInfo *values =
@@ -144,7 +144,7 @@ static void number_batch(struct vd_queue *queue, struct scratch *scratch, const 
 
 /* Leaves out waits for what the client has signalled. The record is a private copy, whose arrays may
  * be changed. */
-static void drop_signalled(struct vd_device *device, const struct batch *batch)
+static void drop_signalled(struct vds_device *device, const struct batch *batch)
 {
     if (device->signalled.count == 0) {
         return;
@@ -158,7 +158,7 @@ static void drop_signalled(struct vd_device *device, const struct batch *batch)
         batch->wait_stages ? (VkPipelineStageFlags *)*batch->wait_stages : NULL;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *batch->wait_count; i++) {
-        if (vd_semaphore_take_signalled(device, waits[i])) {
+        if (vds_semaphore_take_signalled(device, waits[i])) {
             continue;
         }
         waits[kept] = waits[i];
@@ -183,12 +183,12 @@ static void drop_signalled(struct vd_device *device, const struct batch *batch)
     }
 }
 
-static void drop_signalled2(struct vd_device *device, VkSubmitInfo2 *submit)
+static void drop_signalled2(struct vds_device *device, VkSubmitInfo2 *submit)
 {
     VkSemaphoreSubmitInfo *waits = (VkSemaphoreSubmitInfo *)submit->pWaitSemaphoreInfos;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < submit->waitSemaphoreInfoCount; i++) {
-        if (!vd_semaphore_take_signalled(device, waits[i].semaphore)) {
+        if (!vds_semaphore_take_signalled(device, waits[i].semaphore)) {
             waits[kept++] = waits[i];
         }
     }
@@ -198,19 +198,19 @@ static void drop_signalled2(struct vd_device *device, VkSubmitInfo2 *submit)
 /* ---- All three */
 
 /* False: nothing is to be submitted, and x->result says why. */
-static bool begin(struct vds_execution *x, struct vd_queue *queue, uint64_t fence,
+static bool begin(struct vds_execution *x, struct vds_queue *queue, uint64_t fence,
                   size_t scratch_size, struct scratch *scratch)
 {
     if (fence) {
-        return vd_dec_fail(&x->decoder, "a fence, which is the client's business");
+        return vds_dec_fail(&x->decoder, "a fence, which is the client's business");
     }
     if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
         x->result = VK_ERROR_DEVICE_LOST;
         return false;
     }
-    if (!vd_buffer_reserve(&queue->scratch, &queue->scratch_capacity, scratch_size)) {
+    if (!vds_buffer_reserve(&queue->scratch, &queue->scratch_capacity, scratch_size)) {
         x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-        vd_context_lose(x->context, "no memory for a submission");
+        vds_context_lose(x->context, "no memory for a submission");
         return false;
     }
     scratch->at = queue->scratch;
@@ -218,22 +218,22 @@ static bool begin(struct vds_execution *x, struct vd_queue *queue, uint64_t fenc
 }
 
 /* The numbers are taken either way: the client counts without asking. */
-static void end(struct vds_execution *x, struct vd_queue *queue, uint32_t batches, bool sparse)
+static void end(struct vds_execution *x, struct vds_queue *queue, uint32_t batches, bool sparse)
 {
     queue->number += batches;
     queue->sparse = sparse;
     if (x->result == VK_SUCCESS) {
-        vd_queue_expect(queue, queue->number);
+        vds_queue_expect(queue, queue->number);
     } else {
-        vd_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
-                        vd_result_name((VkResult)x->result));
+        vds_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
+                         vd_result_name((VkResult)x->result));
     }
 }
 
-void vd_replay_vkQueueSubmit(struct vds_execution *x, void *body)
+void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit *a = body;
-    struct vd_queue *queue = queue_of(x);
+    struct vds_queue *queue = queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {
@@ -265,10 +265,10 @@ void vd_replay_vkQueueSubmit(struct vds_execution *x, void *body)
     end(x, queue, count, false);
 }
 
-void vd_replay_vkQueueBindSparse(struct vds_execution *x, void *body)
+void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueBindSparse *a = body;
-    struct vd_queue *queue = queue_of(x);
+    struct vds_queue *queue = queue_of(x);
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
     for (uint32_t i = 0; i < a->bindInfoCount; i++) {
@@ -300,10 +300,10 @@ void vd_replay_vkQueueBindSparse(struct vds_execution *x, void *body)
     end(x, queue, count, true);
 }
 
-void vd_replay_vkQueueSubmit2(struct vds_execution *x, void *body)
+void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit2 *a = body;
-    struct vd_queue *queue = queue_of(x);
+    struct vds_queue *queue = queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo2) + sizeof(VkSemaphoreSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {

@@ -12,13 +12,13 @@
 
 #include "dispatch.h"
 
-struct vd_context;
-struct vd_device;
+struct vds_context;
+struct vds_device;
 
-struct vd_queue {
+struct vds_queue {
     VkQueue handle;
-    struct vd_context *context;
-    struct vd_device *device;
+    struct vds_context *context;
+    struct vds_device *device;
     uint32_t slot; /* on the completion page */
     VkSemaphore timeline;
     VkFence never;   /* not submitted: whoever waits for it learns whether the device is lost */
@@ -27,13 +27,13 @@ struct vd_queue {
     bool sparse;     /* the last batch was of vkQueueBindSparse, which is unordered */
     uint8_t *scratch;
     size_t scratch_capacity;
-    struct vd_queue *next; /* in the device's list */
+    struct vds_queue *next; /* in the device's list */
 
     /* The ring thread's, too. */
     uint64_t expected; /* number of the last batch that the driver accepted */
     uint64_t seen;     /* of the last one that was seen to have finished */
     bool watched;      /* it looks at the timeline itself */
-    struct vd_queue *next_watched;
+    struct vds_queue *next_watched;
 
     pthread_t thread;
     pthread_mutex_t lock;
@@ -47,15 +47,15 @@ struct vd_queue {
 };
 
 /* NULL, with a line in the log, when that fails. `slot` must be free. */
-struct vd_queue *vd_queue_create(struct vd_context *context, struct vd_device *device,
-                                 VkQueue handle, uint32_t slot);
+struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_device *device,
+                                   VkQueue handle, uint32_t slot);
 
 /* Waits until all batches have finished, for some time, and ends the thread. False: it does not
  * come back, and has been left to itself; then the queue must not be destroyed. */
-bool vd_queue_stop(struct vd_queue *queue);
-void vd_queue_destroy(struct vd_queue *queue);
+bool vds_queue_stop(struct vds_queue *queue);
+void vds_queue_destroy(struct vds_queue *queue);
 
 /* The ring's thread says: the driver has accepted the batches up to `number`. */
-void vd_queue_expect(struct vd_queue *queue, uint64_t number);
+void vds_queue_expect(struct vds_queue *queue, uint64_t number);
 
 #endif

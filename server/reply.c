@@ -5,16 +5,16 @@
 #include "execute.h"
 #include "shm.h"
 
-bool vd_answer_read(struct vds_execution *x)
+bool vds_answer_read(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     const struct vd_record *record = (const struct vd_record *)d->record;
     if (!(record->flags & VD_RECORD_REPLY)) {
         return true;
     }
     const uint32_t body = vd_record_body(record);
     if (record->size < body) {
-        return vd_dec_fail(d, "a reply request that is cut short");
+        return vds_dec_fail(d, "a reply request that is cut short");
     }
     struct vd_reply_request *request = &x->answer.request;
     memcpy(request, record + 1, sizeof(*request));
@@ -22,23 +22,23 @@ bool vd_answer_read(struct vds_execution *x)
         request->offset % VD_ALIGN != 0 ||
         (request->echo &&
          (request->echo < body || request->echo > record->size || request->echo % VD_ALIGN != 0))) {
-        return vd_dec_fail(d, "a reply request that makes no sense");
+        return vds_dec_fail(d, "a reply request that makes no sense");
     }
     x->answer.asked = true;
     return true;
 }
 
-bool vd_answer_hold(struct vds_execution *x)
+bool vds_answer_hold(struct vds_execution *x)
 {
-    struct vd_answer *answer = &x->answer;
+    struct vds_answer *answer = &x->answer;
     const struct vd_reply_request *request = &answer->request;
     if (!answer->asked) {
         return true;
     }
     const uint32_t echo_size = request->echo ? x->decoder.size - request->echo : 0;
-    answer->region = vd_shm_get(x->context->shm, request->shm, request->offset,
-                                sizeof(struct vd_reply) + (uint64_t)request->out_size + echo_size);
-    return answer->region || vd_dec_fail(&x->decoder, "a reply outside of shared memory");
+    answer->region = vds_shm_get(x->context->shm, request->shm, request->offset,
+                                 sizeof(struct vd_reply) + (uint64_t)request->out_size + echo_size);
+    return answer->region || vds_dec_fail(&x->decoder, "a reply outside of shared memory");
 }
 
 static void publish(struct vd_reply *reply)
@@ -47,13 +47,13 @@ static void publish(struct vd_reply *reply)
     static_assert(sizeof(_Atomic uint32_t) == sizeof(reply->state), "a futex word");
     _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
     if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
-        vd_wake(state);
+        vds_wake(state);
     }
 }
 
-void vd_answer_send(struct vds_execution *x)
+void vds_answer_send(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     if (!x->answer.region) {
         return;
     }
@@ -64,16 +64,16 @@ void vd_answer_send(struct vds_execution *x)
         memcpy(to, d->out, request->out_size);
     }
     if (request->echo) {
-        vd_decoder_restore(d);
+        vds_decoder_restore(d);
         memcpy(to + request->out_size, d->record + request->echo, d->size - request->echo);
     }
     reply->result = x->result;
     reply->value = x->value;
     publish(reply);
-    vd_answer_end(x->context, &x->answer);
+    vds_answer_end(x->context, &x->answer);
 }
 
-void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer)
+void vds_answer_send_lost(struct vds_context *context, struct vds_answer *answer)
 {
     if (!answer->region) {
         return;
@@ -82,13 +82,13 @@ void vd_answer_send_lost(struct vd_context *context, struct vd_answer *answer)
     reply->result = VK_ERROR_DEVICE_LOST;
     reply->value = 0;
     publish(reply);
-    vd_answer_end(context, answer);
+    vds_answer_end(context, answer);
 }
 
-void vd_answer_end(struct vd_context *context, struct vd_answer *answer)
+void vds_answer_end(struct vds_context *context, struct vds_answer *answer)
 {
     if (answer->region) {
-        vd_shm_put(context->shm, answer->region);
+        vds_shm_put(context->shm, answer->region);
         answer->region = NULL;
     }
 }

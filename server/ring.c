@@ -23,9 +23,9 @@
 
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
 
-struct vd_ring_consumer {
-    struct vd_shm_table *shm;
-    struct vd_shm_region *region;
+struct vds_ring_consumer {
+    struct vds_shm_table *shm;
+    struct vds_shm_region *region;
     struct vd_ring *ring;
     const uint8_t *data;
     uint8_t *span;  /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
@@ -36,22 +36,23 @@ struct vd_ring_consumer {
     _Atomic bool stop;
 };
 
-struct vd_ring_consumer *vd_ring_consumer_create(struct vd_shm_table *shm, uint32_t ring_shm)
+struct vds_ring_consumer *vds_ring_consumer_create(struct vds_shm_table *shm, uint32_t ring_shm)
 {
-    struct vd_ring_consumer *consumer = calloc(1, sizeof(*consumer));
+    struct vds_ring_consumer *consumer = calloc(1, sizeof(*consumer));
     if (!consumer) {
-        vd_log(VD_LOG_ERROR, "out of memory for a ring");
+        vds_log(VDS_LOG_ERROR, "out of memory for a ring");
         return NULL;
     }
     consumer->shm = shm;
-    consumer->region = vd_shm_get(shm, ring_shm, 0, RING_BYTES);
+    consumer->region = vds_shm_get(shm, ring_shm, 0, RING_BYTES);
     if (!consumer->region) {
-        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u can not hold the ring", ring_shm);
+        vds_log(VDS_LOG_WARNING, "protocol error: shared memory %u can not hold the ring",
+                ring_shm);
         goto free_consumer;
     }
     consumer->span = aligned_alloc(64, VD_RING_DATA_SIZE);
     if (!consumer->span) {
-        vd_log(VD_LOG_ERROR, "out of memory for a ring");
+        vds_log(VDS_LOG_ERROR, "out of memory for a ring");
         goto put_region;
     }
     consumer->ring = (struct vd_ring *)consumer->region->map;
@@ -59,25 +60,25 @@ struct vd_ring_consumer *vd_ring_consumer_create(struct vd_shm_table *shm, uint3
     return consumer;
 
 put_region:
-    vd_shm_put(shm, consumer->region);
+    vds_shm_put(shm, consumer->region);
 free_consumer:
     free(consumer);
     return NULL;
 }
 
-void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer)
+void vds_ring_consumer_destroy(struct vds_ring_consumer *consumer)
 {
     if (!consumer) {
         return;
     }
     free(consumer->large);
     free(consumer->span);
-    vd_shm_put(consumer->shm, consumer->region);
+    vds_shm_put(consumer->shm, consumer->region);
     free(consumer);
 }
 
 /* Waits until the ring holds something: its tail, or our head when it is time to stop. */
-static uint64_t await_tail(struct vd_ring_consumer *consumer, struct vd_context *context)
+static uint64_t await_tail(struct vds_ring_consumer *consumer, struct vds_context *context)
 {
     struct vd_ring *ring = consumer->ring;
     uint64_t spin_until = 0;
@@ -95,24 +96,24 @@ static uint64_t await_tail(struct vd_ring_consumer *consumer, struct vd_context 
             spin_until = vd_clock_ns() + SPIN_NS;
         }
         if (vd_clock_ns() < spin_until) {
-            vd_context_look(context);
+            vds_context_look(context);
             vd_spin_pause(looks);
             continue;
         }
 
-        vd_context_leave(context);
-        /* Dekker's pattern, as ring.h says; vd_ring_consumer_stop plays the producer's part. */
+        vds_context_leave(context);
+        /* Dekker's pattern, as ring.h says; vds_ring_consumer_stop plays the producer's part. */
         atomic_store(&ring->consumer_sleeps, 1);
         tail = atomic_load(&ring->tail);
         if (tail == consumer->head && !atomic_load(&consumer->stop)) {
-            vd_futex_wait(&ring->consumer_sleeps, 1);
+            vds_futex_wait(&ring->consumer_sleeps, 1);
         }
         atomic_store_explicit(&ring->consumer_sleeps, 0, memory_order_relaxed);
     }
 }
 
 /* The bytes below `position` may be overwritten from now on. */
-static void publish_head(struct vd_ring_consumer *consumer, uint64_t position)
+static void publish_head(struct vds_ring_consumer *consumer, uint64_t position)
 {
     struct vd_ring *ring = consumer->ring;
     atomic_store(&ring->head, position);
@@ -122,11 +123,11 @@ static void publish_head(struct vd_ring_consumer *consumer, uint64_t position)
         return;
     }
     if (atomic_load(&ring->producer_sleeps) && atomic_exchange(&ring->producer_sleeps, 0)) {
-        vd_wake(&ring->producer_sleeps);
+        vds_wake(&ring->producer_sleeps);
     }
 }
 
-static void copy_out(struct vd_ring_consumer *consumer, uint32_t size)
+static void copy_out(struct vds_ring_consumer *consumer, uint32_t size)
 {
     const uint32_t start = (uint32_t)consumer->head & (VD_RING_DATA_SIZE - 1);
     const uint32_t until_end = VD_RING_DATA_SIZE - start;
@@ -143,19 +144,19 @@ static bool holds_head(const struct vd_record *record)
            record->flags & VD_RECORD_SHARES;
 }
 
-static const struct vd_record *record_at(const struct vd_ring_consumer *consumer, uint32_t offset)
+static const struct vd_record *record_at(const struct vds_ring_consumer *consumer, uint32_t offset)
 {
     return (const struct vd_record *)(consumer->span + offset);
 }
 
 /* How many of the first `copied` bytes of the span are whole records, where `available` bytes are in
  * the ring. False: they are no records. */
-static bool whole_records(const struct vd_ring_consumer *consumer, uint32_t copied,
+static bool whole_records(const struct vds_ring_consumer *consumer, uint32_t copied,
                           uint32_t available, uint32_t *whole)
 {
     if (available % VD_ALIGN != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: %u bytes in the ring are no whole records",
-               available);
+        vds_log(VDS_LOG_WARNING, "protocol error: %u bytes in the ring are no whole records",
+                available);
         return false;
     }
     uint32_t offset = 0;
@@ -163,13 +164,13 @@ static bool whole_records(const struct vd_ring_consumer *consumer, uint32_t copi
         const struct vd_record *record = record_at(consumer, offset);
         if (record->size < sizeof(*record) || record->size % VD_ALIGN != 0 ||
             record->size > available - offset) {
-            vd_log(VD_LOG_WARNING,
-                   "protocol error: record %u has a size of %u bytes where %u are in the ring",
-                   record->opcode, record->size, available - offset);
+            vds_log(VDS_LOG_WARNING,
+                    "protocol error: record %u has a size of %u bytes where %u are in the ring",
+                    record->opcode, record->size, available - offset);
             return false;
         }
         if (record->opcode == VD_OP_SETUP) {
-            vd_log(VD_LOG_WARNING, "protocol error: a second set-up, in the ring");
+            vds_log(VDS_LOG_WARNING, "protocol error: a second set-up, in the ring");
             return false;
         }
         if (record->size > copied - offset) {
@@ -183,7 +184,7 @@ static bool whole_records(const struct vd_ring_consumer *consumer, uint32_t copi
 
 /* Copies records into the span, about BATCH bytes of them: what stays in the cache until it has been
  * executed. False: they are no records. */
-static bool copy_records(struct vd_ring_consumer *consumer, uint32_t available, uint32_t *whole)
+static bool copy_records(struct vds_ring_consumer *consumer, uint32_t available, uint32_t *whole)
 {
     const uint32_t some = available < BATCH ? available : BATCH;
     copy_out(consumer, some);
@@ -199,7 +200,7 @@ static bool copy_records(struct vd_ring_consumer *consumer, uint32_t available, 
     return whole_records(consumer, longer, longer, whole);
 }
 
-static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offset, uint32_t size)
+static uint32_t next_hold(const struct vds_ring_consumer *consumer, uint32_t offset, uint32_t size)
 {
     while (offset < size && !holds_head(record_at(consumer, offset))) {
         offset += record_at(consumer, offset)->size;
@@ -208,7 +209,7 @@ static uint32_t next_hold(const struct vd_ring_consumer *consumer, uint32_t offs
 }
 
 /* Memory for one large record; NULL: there is none. What is very large is not kept for long. */
-static uint8_t *reserve_large(struct vd_ring_consumer *consumer, uint32_t size)
+static uint8_t *reserve_large(struct vds_ring_consumer *consumer, uint32_t size)
 {
     if (size > consumer->large_capacity || consumer->large_capacity > LARGE_KEPT) {
         free(consumer->large);
@@ -220,32 +221,32 @@ static uint8_t *reserve_large(struct vd_ring_consumer *consumer, uint32_t size)
 }
 
 /* The record that an indirect one stands for, in memory of its own, or NULL. */
-static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd_record *record)
+static uint8_t *copy_indirect(struct vds_ring_consumer *consumer, const struct vd_record *record)
 {
     if (record->size != sizeof(*record) + sizeof(struct vd_indirect) || record->flags != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: an indirect record of %u bytes", record->size);
+        vds_log(VDS_LOG_WARNING, "protocol error: an indirect record of %u bytes", record->size);
         return NULL;
     }
     const struct vd_indirect *indirect = (const struct vd_indirect *)(record + 1);
     if (indirect->size < sizeof(struct vd_record) || indirect->size % VD_ALIGN != 0 ||
         indirect->size > VD_RECORD_MAX || indirect->offset % VD_ALIGN != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: an indirect record for %u bytes", indirect->size);
+        vds_log(VDS_LOG_WARNING, "protocol error: an indirect record for %u bytes", indirect->size);
         return NULL;
     }
-    struct vd_shm_region *region =
-        vd_shm_get(consumer->shm, indirect->shm, indirect->offset, indirect->size);
+    struct vds_shm_region *region =
+        vds_shm_get(consumer->shm, indirect->shm, indirect->offset, indirect->size);
     if (!region) {
-        vd_log(VD_LOG_WARNING, "protocol error: an indirect record outside of shared memory %u",
-               indirect->shm);
+        vds_log(VDS_LOG_WARNING, "protocol error: an indirect record outside of shared memory %u",
+                indirect->shm);
         return NULL;
     }
     uint8_t *copy = reserve_large(consumer, indirect->size);
     if (copy) {
         memcpy(copy, region->map + indirect->offset, indirect->size);
     } else {
-        vd_log(VD_LOG_ERROR, "out of memory for a record of %u bytes", indirect->size);
+        vds_log(VDS_LOG_ERROR, "out of memory for a record of %u bytes", indirect->size);
     }
-    vd_shm_put(consumer->shm, region);
+    vds_shm_put(consumer->shm, region);
     if (!copy) {
         return NULL;
     }
@@ -253,26 +254,26 @@ static uint8_t *copy_indirect(struct vd_ring_consumer *consumer, const struct vd
     const struct vd_record *inner = (const struct vd_record *)copy;
     if (inner->size != indirect->size || inner->opcode == VD_OP_NOP ||
         inner->opcode == VD_OP_SETUP || inner->opcode == VD_OP_INDIRECT) {
-        vd_log(VD_LOG_WARNING, "protocol error: an indirect record for record %u of %u bytes",
-               inner->opcode, inner->size);
+        vds_log(VDS_LOG_WARNING, "protocol error: an indirect record for record %u of %u bytes",
+                inner->opcode, inner->size);
         return NULL;
     }
     return copy;
 }
 
-static bool execute_indirect(struct vd_ring_consumer *consumer, struct vd_context *context,
+static bool execute_indirect(struct vds_ring_consumer *consumer, struct vds_context *context,
                              const struct vd_record *record)
 {
     uint8_t *copy = copy_indirect(consumer, record);
     if (!copy) {
         return false;
     }
-    return vd_context_execute(context, copy, ((struct vd_record *)copy)->size);
+    return vds_context_execute(context, copy, ((struct vd_record *)copy)->size);
 }
 
 /* Executes the private copy of [head, head + size) and lets the producer have that space, as early
  * as the records allow. */
-static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *context,
+static bool execute_span(struct vds_ring_consumer *consumer, struct vds_context *context,
                          uint32_t size)
 {
     const uint64_t base = consumer->head;
@@ -286,7 +287,7 @@ static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *c
             end += record_at(consumer, end)->size;
         }
         if (end > offset) {
-            if (!vd_context_execute(context, consumer->span + offset, end - offset)) {
+            if (!vds_context_execute(context, consumer->span + offset, end - offset)) {
                 return false;
             }
             offset = end;
@@ -300,7 +301,7 @@ static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *c
         }
         const bool ok = record->opcode == VD_OP_INDIRECT
                             ? execute_indirect(consumer, context, record)
-                            : vd_context_execute(context, consumer->span + offset, record_size);
+                            : vds_context_execute(context, consumer->span + offset, record_size);
         if (!ok) {
             return false;
         }
@@ -312,23 +313,23 @@ static bool execute_span(struct vd_ring_consumer *consumer, struct vd_context *c
     return true;
 }
 
-bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *context)
+bool vds_ring_consumer_run(struct vds_ring_consumer *consumer, struct vds_context *context)
 {
     for (;;) {
         if (atomic_load_explicit(&consumer->ring->tail, memory_order_relaxed) == consumer->head &&
-            !vd_context_idle(context)) {
+            !vds_context_idle(context)) {
             return false;
         }
         const uint64_t tail = await_tail(consumer, context);
-        vd_context_leave(context);
+        vds_context_leave(context);
         if (tail == consumer->head) {
             return true;
         }
         /* Also catches a tail that went backwards. */
         if (tail - consumer->head > VD_RING_DATA_SIZE) {
-            vd_log(VD_LOG_WARNING,
-                   "protocol error: the ring's tail %llu does not fit its head %llu",
-                   (unsigned long long)tail, (unsigned long long)consumer->head);
+            vds_log(VDS_LOG_WARNING,
+                    "protocol error: the ring's tail %llu does not fit its head %llu",
+                    (unsigned long long)tail, (unsigned long long)consumer->head);
             return false;
         }
         consumer->tail = tail;
@@ -340,9 +341,9 @@ bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *
     }
 }
 
-void vd_ring_consumer_stop(struct vd_ring_consumer *consumer)
+void vds_ring_consumer_stop(struct vds_ring_consumer *consumer)
 {
     atomic_store(&consumer->stop, true);
     atomic_store(&consumer->ring->consumer_sleeps, 0);
-    vd_wake(&consumer->ring->consumer_sleeps);
+    vds_wake(&consumer->ring->consumer_sleeps);
 }

@@ -11,17 +11,17 @@
 #include "context.h"
 #include "shm.h"
 
-struct vd_ring_consumer;
+struct vds_ring_consumer;
 
 /* NULL, with a line in the log, when shared memory `ring_shm` cannot hold a ring. */
-struct vd_ring_consumer *vd_ring_consumer_create(struct vd_shm_table *shm, uint32_t ring_shm);
-void vd_ring_consumer_destroy(struct vd_ring_consumer *consumer);
+struct vds_ring_consumer *vds_ring_consumer_create(struct vds_shm_table *shm, uint32_t ring_shm);
+void vds_ring_consumer_destroy(struct vds_ring_consumer *consumer);
 
-/* Feeds the context with what arrives, until vd_ring_consumer_stop: true; or until the stream turns
+/* Feeds the context with what arrives, until vds_ring_consumer_stop: true; or until the stream turns
  * out to be malformed: false, with a line in the log. */
-bool vd_ring_consumer_run(struct vd_ring_consumer *consumer, struct vd_context *context);
+bool vds_ring_consumer_run(struct vds_ring_consumer *consumer, struct vds_context *context);
 
-/* Makes vd_ring_consumer_run return as soon as the context lets it. From any thread. */
-void vd_ring_consumer_stop(struct vd_ring_consumer *consumer);
+/* Makes vds_ring_consumer_run return as soon as the context lets it. From any thread. */
+void vds_ring_consumer_stop(struct vds_ring_consumer *consumer);
 
 #endif

@@ -22,7 +22,7 @@
  * submission. */
 #define SEMAPHORES_MAX 256
 
-static void destroy(struct vd_device *device, struct vd_semaphores *semaphores)
+static void destroy(struct vds_device *device, struct vds_semaphores *semaphores)
 {
     for (uint32_t i = 0; i < semaphores->count; i++) {
         device->dispatch.vkDestroySemaphore(device->handle, semaphores->handles[i], NULL);
@@ -31,9 +31,9 @@ static void destroy(struct vd_device *device, struct vd_semaphores *semaphores)
 }
 
 /* Whether each queue has finished a batch after those that were known at the mark. */
-static bool is_passed(const struct vd_device *device)
+static bool is_passed(const struct vds_device *device)
 {
-    for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
+    for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
         pthread_mutex_lock(&queue->lock);
         const uint64_t done = queue->done;
         pthread_mutex_unlock(&queue->lock);
@@ -44,7 +44,7 @@ static bool is_passed(const struct vd_device *device)
     return true;
 }
 
-static bool append(struct vd_semaphores *semaphores, VkSemaphore handle)
+static bool append(struct vds_semaphores *semaphores, VkSemaphore handle)
 {
     if (!semaphores->handles) {
         semaphores->handles = calloc(SEMAPHORES_MAX, sizeof(*semaphores->handles));
@@ -57,53 +57,53 @@ static bool append(struct vd_semaphores *semaphores, VkSemaphore handle)
 }
 
 /* Lets those go that nothing uses any more, and begins to wait for the next ones. */
-static void advance(struct vd_device *device)
+static void advance(struct vds_device *device)
 {
     if (device->leaving.count && is_passed(device)) {
         destroy(device, &device->leaving);
     }
     if (device->leaving.count == 0 && device->retired.count) {
-        const struct vd_semaphores empty = device->leaving;
+        const struct vds_semaphores empty = device->leaving;
         device->leaving = device->retired;
         device->retired = empty;
-        for (struct vd_queue *queue = device->queues; queue; queue = queue->next) {
+        for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
             queue->mark = queue->number;
         }
     }
 }
 
-void vd_replay_vkDestroySemaphore(struct vds_execution *x, void *body)
+void vds_call_vkDestroySemaphore(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkDestroySemaphore *a = body;
-    struct vd_device *device = x->owner;
+    struct vds_device *device = x->owner;
     if (!a->semaphore) {
         return;
     }
-    vd_semaphore_take_signalled(device, a->semaphore);
+    vds_semaphore_take_signalled(device, a->semaphore);
     advance(device);
     if (!append(&device->retired, a->semaphore)) {
         /* Waiting for a queue is a batch of its own, or as good as one. */
         device->dispatch.vkDeviceWaitIdle(device->handle);
-        vd_semaphores_finish(device);
+        vds_semaphores_finish(device);
         device->dispatch.vkDestroySemaphore(device->handle, a->semaphore, NULL);
     }
 }
 
-void vd_semaphores_finish(struct vd_device *device)
+void vds_semaphores_finish(struct vds_device *device)
 {
     destroy(device, &device->leaving);
     destroy(device, &device->retired);
     free(device->leaving.handles);
     free(device->retired.handles);
     free(device->signalled.handles);
-    device->leaving = device->retired = device->signalled = (struct vd_semaphores){0};
+    device->leaving = device->retired = device->signalled = (struct vds_semaphores){0};
 }
 
 /* ---- Signalled by the client */
 
-bool vd_semaphore_take_signalled(struct vd_device *device, VkSemaphore semaphore)
+bool vds_semaphore_take_signalled(struct vds_device *device, VkSemaphore semaphore)
 {
-    struct vd_semaphores *signalled = &device->signalled;
+    struct vds_semaphores *signalled = &device->signalled;
     for (uint32_t i = 0; i < signalled->count; i++) {
         if (signalled->handles[i] == semaphore) {
             signalled->handles[i] = signalled->handles[--signalled->count];
@@ -114,7 +114,7 @@ bool vd_semaphore_take_signalled(struct vd_device *device, VkSemaphore semaphore
 }
 
 /* The driver must know. */
-static void submit_signal(struct vd_context *context, struct vd_device *device,
+static void submit_signal(struct vds_context *context, struct vds_device *device,
                           VkSemaphore semaphore)
 {
     const VkSubmitInfo submit = {
@@ -124,21 +124,21 @@ static void submit_signal(struct vd_context *context, struct vd_device *device,
     };
     if (!device->queues ||
         device->dispatch.vkQueueSubmit(device->queues->handle, 1, &submit, VK_NULL_HANDLE)) {
-        vd_context_lose(context, "a semaphore could not be signalled");
+        vds_context_lose(context, "a semaphore could not be signalled");
     }
 }
 
-bool vds_decode_signal_semaphore(struct vd_decoder *d, void *body)
+bool vds_decode_signal_semaphore(struct vds_decoder *d, void *body)
 {
     struct vd_signal_semaphore *args = body;
-    return vd_dec_first(d, &args->semaphore, VD_TYPE_VkSemaphore);
+    return vds_dec_first(d, &args->semaphore, VD_TYPE_VkSemaphore);
 }
 
 void vds_call_signal_semaphore(struct vds_execution *x, void *body)
 {
     const struct vd_signal_semaphore *args = body;
     const VkSemaphore semaphore = (VkSemaphore)args->semaphore;
-    vd_semaphore_take_signalled(x->owner, semaphore); /* twice is no more than once */
+    vds_semaphore_take_signalled(x->owner, semaphore); /* twice is no more than once */
     if (!append(&x->owner->signalled, semaphore)) {
         submit_signal(x->context, x->owner, semaphore);
     }
@@ -147,27 +147,27 @@ void vds_call_signal_semaphore(struct vds_execution *x, void *body)
 /* Before its payload leaves, or another one hides it. */
 static void settle_signal(const struct vds_execution *x, VkSemaphore semaphore)
 {
-    if (vd_semaphore_take_signalled(x->owner, semaphore)) {
+    if (vds_semaphore_take_signalled(x->owner, semaphore)) {
         submit_signal(x->context, x->owner, semaphore);
     }
 }
 
 /* ---- Descriptors, which the host's driver makes and takes, stand in records as ids */
 
-void vd_replay_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
+void vds_call_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkImportSemaphoreFdKHR *a = body;
     if (!x->device->vkImportSemaphoreFdKHR) {
-        vd_dec_fail(&x->decoder, "the host has no such command");
+        vds_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     VkImportSemaphoreFdInfoKHR info = *a->pImportSemaphoreFdInfo;
     const bool is_signalled =
         info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT && info.fd == -1;
     if (!is_signalled) {
-        info.fd = vd_shm_take_fd(x->context->shm, (uint32_t)info.fd);
+        info.fd = vds_shm_take_fd(x->context->shm, (uint32_t)info.fd);
         if (info.fd < 0) {
-            vd_dec_fail(&x->decoder, "imports a descriptor that was not given");
+            vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
             return;
         }
     }
@@ -178,18 +178,18 @@ void vd_replay_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
     }
 }
 
-void vd_replay_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)
+void vds_call_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)
 {
     struct vd_args_vkGetSemaphoreFdKHR *a = body;
     if (!x->device->vkGetSemaphoreFdKHR) {
-        vd_dec_fail(&x->decoder, "the host has no such command");
+        vds_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
     int fd = -1;
     settle_signal(x, a->pGetFdInfo->semaphore);
     x->result = x->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
     if (x->result == VK_SUCCESS && fd >= 0) {
-        fd = (int)vd_shm_add_fd(x->context->shm, fd);
+        fd = (int)vds_shm_add_fd(x->context->shm, fd);
         x->result = fd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
     *a->pFd = fd;

@@ -19,9 +19,9 @@
 #define REGION_MAX (UINT64_C(1) << VD_SHM_POINTER_OFFSET_BITS)
 
 struct region {
-    struct vd_shm_region base;
-    _Atomic uint32_t references;   /* one of them is the table's, until vd_shm_remove */
-    struct vd_shm_release release; /* released NULL: nobody wants to know */
+    struct vds_shm_region base;
+    _Atomic uint32_t references;    /* one of them is the table's, until vds_shm_remove */
+    struct vds_shm_release release; /* released NULL: nobody wants to know */
 };
 
 /* Descriptors on their way at the same time. Each is fetched or used at once. */
@@ -35,7 +35,7 @@ struct entry {
     uint32_t next_free;
 };
 
-struct vd_shm_table {
+struct vds_shm_table {
     pthread_mutex_t lock;
     struct entry *entries; /* entry 0 is never used */
     uint32_t count;
@@ -44,9 +44,9 @@ struct vd_shm_table {
     uint32_t fd_count;
 };
 
-struct vd_shm_table *vd_shm_table_create(void)
+struct vds_shm_table *vds_shm_table_create(void)
 {
-    struct vd_shm_table *table = calloc(1, sizeof(*table));
+    struct vds_shm_table *table = calloc(1, sizeof(*table));
     if (!table) {
         return NULL;
     }
@@ -55,14 +55,14 @@ struct vd_shm_table *vd_shm_table_create(void)
     return table;
 }
 
-void vd_shm_table_destroy(struct vd_shm_table *table)
+void vds_shm_table_destroy(struct vds_shm_table *table)
 {
     if (!table) {
         return;
     }
     for (uint32_t id = 1; id < table->count; id++) {
         if (table->entries[id].region) {
-            vd_shm_put(table, &table->entries[id].region->base);
+            vds_shm_put(table, &table->entries[id].region->base);
         }
         if (table->entries[id].has_fd) {
             close(table->entries[id].fd);
@@ -116,7 +116,7 @@ static struct region *region_create(uint64_t size, int *fd)
 
 static void region_destroy(struct region *region)
 {
-    const struct vd_shm_release release = region->release;
+    const struct vds_shm_release release = region->release;
     munmap(region->base.map, region->base.size);
     free(region);
     if (release.released) {
@@ -125,13 +125,13 @@ static void region_destroy(struct region *region)
 }
 
 /* The region of this id, or NULL. Under the table's lock. */
-static struct region *lookup(struct vd_shm_table *table, uint32_t id)
+static struct region *lookup(struct vds_shm_table *table, uint32_t id)
 {
     return id > 0 && id < table->count ? table->entries[id].region : NULL;
 }
 
 /* An id that nobody uses, or 0. Under the table's lock. */
-static uint32_t id_take(struct vd_shm_table *table)
+static uint32_t id_take(struct vds_shm_table *table)
 {
     if (table->first_free) {
         const uint32_t id = table->first_free;
@@ -154,7 +154,7 @@ static uint32_t id_take(struct vd_shm_table *table)
 }
 
 /* Makes the table hold `id`. Under the table's lock. */
-static bool reserve(struct vd_shm_table *table, uint32_t id)
+static bool reserve(struct vds_shm_table *table, uint32_t id)
 {
     if (id >= table->capacity) {
         const uint32_t capacity = id < 64 ? 64 : id + id / 2;
@@ -171,8 +171,8 @@ static bool reserve(struct vd_shm_table *table, uint32_t id)
     return true;
 }
 
-bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint64_t size,
-                       const struct vd_shm_release *release)
+bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uint64_t size,
+                        const struct vds_shm_release *release)
 {
     struct region *region =
         id > 0 && id < ID_MAX && size <= REGION_MAX ? malloc(sizeof(*region)) : NULL;
@@ -195,7 +195,7 @@ bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint6
 }
 
 /* Gives a new region its id. 0 with errno set: there is none left, and the region is gone. */
-static uint32_t add(struct vd_shm_table *table, struct region *region)
+static uint32_t add(struct vds_shm_table *table, struct region *region)
 {
     pthread_mutex_lock(&table->lock);
     const uint32_t id = id_take(table);
@@ -211,7 +211,7 @@ static uint32_t add(struct vd_shm_table *table, struct region *region)
     return id;
 }
 
-uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
+uint32_t vds_shm_add(struct vds_shm_table *table, uint64_t size, int *fd)
 {
     if (size == 0 || size > REGION_MAX) {
         errno = EINVAL;
@@ -239,7 +239,7 @@ uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd)
     return id;
 }
 
-uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd, uint64_t offset, uint64_t size)
+uint32_t vds_shm_add_file(struct vds_shm_table *table, int fd, uint64_t offset, uint64_t size)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t whole = vd_sealed_size(fd);
@@ -253,13 +253,13 @@ uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd, uint64_t offset, ui
 }
 
 /* Under the table's lock. */
-static void id_give_back(struct vd_shm_table *table, uint32_t id)
+static void id_give_back(struct vds_shm_table *table, uint32_t id)
 {
     table->entries[id] = (struct entry){.next_free = table->first_free};
     table->first_free = id;
 }
 
-bool vd_shm_remove(struct vd_shm_table *table, uint32_t id)
+bool vds_shm_remove(struct vds_shm_table *table, uint32_t id)
 {
     pthread_mutex_lock(&table->lock);
     struct region *region = lookup(table, id);
@@ -268,13 +268,13 @@ bool vd_shm_remove(struct vd_shm_table *table, uint32_t id)
     }
     pthread_mutex_unlock(&table->lock);
     if (region) {
-        vd_shm_put(table, &region->base);
+        vds_shm_put(table, &region->base);
     }
     return region != NULL;
 }
 
-struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64_t offset,
-                                 uint64_t size)
+struct vds_shm_region *vds_shm_get(struct vds_shm_table *table, uint32_t id, uint64_t offset,
+                                   uint64_t size)
 {
     pthread_mutex_lock(&table->lock);
     struct region *region = lookup(table, id);
@@ -289,7 +289,7 @@ struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64
     return region ? &region->base : NULL;
 }
 
-void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *base)
+void vds_shm_put(struct vds_shm_table *table, struct vds_shm_region *base)
 {
     (void)table;
     if (!base) {
@@ -303,7 +303,7 @@ void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *base)
     }
 }
 
-uint32_t vd_shm_add_fd(struct vd_shm_table *table, int fd)
+uint32_t vds_shm_add_fd(struct vds_shm_table *table, int fd)
 {
     pthread_mutex_lock(&table->lock);
     const uint32_t id = table->fd_count < FDS_MAX ? id_take(table) : 0;
@@ -318,7 +318,7 @@ uint32_t vd_shm_add_fd(struct vd_shm_table *table, int fd)
     return id;
 }
 
-int vd_shm_take_fd(struct vd_shm_table *table, uint32_t id)
+int vds_shm_take_fd(struct vds_shm_table *table, uint32_t id)
 {
     int fd = -1;
     pthread_mutex_lock(&table->lock);

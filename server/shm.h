@@ -10,47 +10,47 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vd_shm_table;
+struct vds_shm_table;
 
 /* One mapping; lives while referenced. */
-struct vd_shm_region {
+struct vds_shm_region {
     uint32_t id;
     uint64_t size; /* bytes mapped, in a file that the client cannot shrink */
     uint8_t *map;
 };
 
-struct vd_shm_table *vd_shm_table_create(void);
-void vd_shm_table_destroy(struct vd_shm_table *table);
+struct vds_shm_table *vds_shm_table_create(void);
+void vds_shm_table_destroy(struct vds_shm_table *table);
 
 /* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0
  * with errno set. */
-uint32_t vd_shm_add(struct vd_shm_table *table, uint64_t size, int *fd);
+uint32_t vds_shm_add(struct vds_shm_table *table, uint64_t size, int *fd);
 /* What to call when a region's mapping is gone, on whichever thread had the last reference. */
-struct vd_shm_release {
+struct vds_shm_release {
     void (*released)(void *data, uint64_t token);
     void *data;
     uint64_t token;
 };
 /* Adds memory that is mapped already, under an id of the caller's choice, and owns the mapping from
  * then on. False: the id is in use or too large, or there is no memory. Not for a table that
- * vd_shm_add gives ids in. */
-bool vd_shm_add_mapped(struct vd_shm_table *table, uint32_t id, void *map, uint64_t size,
-                       const struct vd_shm_release *release);
+ * vds_shm_add gives ids in. */
+bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uint64_t size,
+                        const struct vds_shm_release *release);
 /* Maps whole pages of a file that the client brings, which must be a sealed memfd; the descriptor stays the caller's.
  * Returns the id, or 0 with errno set, which is EINVAL for anything else. */
-uint32_t vd_shm_add_file(struct vd_shm_table *table, int fd, uint64_t offset, uint64_t size);
+uint32_t vds_shm_add_file(struct vds_shm_table *table, int fd, uint64_t offset, uint64_t size);
 /* Forgets the id; the mapping goes with the last reference. False: no such id. */
-bool vd_shm_remove(struct vd_shm_table *table, uint32_t id);
+bool vds_shm_remove(struct vds_shm_table *table, uint32_t id);
 
 /* A reference, or NULL: no such id, or [offset, offset + size) does not lie within. Thread-safe. */
-struct vd_shm_region *vd_shm_get(struct vd_shm_table *table, uint32_t id, uint64_t offset,
-                                 uint64_t size);
-void vd_shm_put(struct vd_shm_table *table, struct vd_shm_region *region);
+struct vds_shm_region *vds_shm_get(struct vds_shm_table *table, uint32_t id, uint64_t offset,
+                                   uint64_t size);
+void vds_shm_put(struct vds_shm_table *table, struct vds_shm_region *region);
 
 /* Keeps a descriptor, and owns it from now on. 0: it is closed, for there are too many on their way,
  * or there is no memory. Thread-safe. */
-uint32_t vd_shm_add_fd(struct vd_shm_table *table, int fd);
+uint32_t vds_shm_add_fd(struct vds_shm_table *table, int fd);
 /* The descriptor, the caller's to close, and the id is free; -1: no such id. Thread-safe. */
-int vd_shm_take_fd(struct vd_shm_table *table, uint32_t id);
+int vds_shm_take_fd(struct vds_shm_table *table, uint32_t id);
 
 #endif

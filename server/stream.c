@@ -18,9 +18,9 @@
 
 enum vds_next vds_stream_next_rare(struct vds_execution *x)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     if (d->cursor != d->size) {
-        vd_dec_fail(d, "more bytes than its arguments need");
+        vds_dec_fail(d, "more bytes than its arguments need");
         return VDS_STOP;
     }
     if (vds_lose_if_poisoned(x)) {
@@ -33,54 +33,54 @@ enum vds_next vds_stream_next_rare(struct vds_execution *x)
 bool vds_stream_result(struct vds_execution *x, VkResult result)
 {
     if (result < 0) {
-        vd_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
-                        vd_result_name(result));
+        vds_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
+                         vd_result_name(result));
     }
     return result >= 0;
 }
 
 /* No record of it, but the stream itself is malformed. */
-static bool fail(struct vd_decoder *d, const char *what)
+static bool fail(struct vds_decoder *d, const char *what)
 {
     d->opcode = VD_OP_STREAM;
-    return vd_dec_fail(d, what);
+    return vds_dec_fail(d, what);
 }
 
 /* One of the records; `first`: of this stream. False: malformed (the decoder has failed), or the device
  * is lost. */
-static inline bool replay(struct vd_job *job, uint8_t *bytes, bool first)
+static inline bool replay(struct vds_job *job, uint8_t *bytes, bool first)
 {
-    struct vd_decoder *d = &job->execution.decoder;
+    struct vds_decoder *d = &job->execution.decoder;
     const struct vd_record *record = (const struct vd_record *)bytes;
     const uint16_t opcode = record->opcode;
-    const struct vd_command *command = opcode < VD_OP_COUNT ? &vd_commands[opcode] : NULL;
+    const struct vds_command *command = opcode < VD_OP_COUNT ? &vds_commands[opcode] : NULL;
     /* The rest of the plan stays empty: nothing returns, is created or destroyed here. */
     d->plan.notes = 0;
     d->opcode = opcode;
     d->record = bytes;
     d->size = record->size;
     if (!command || !command->replay) {
-        return vd_dec_fail(d, "inside a stream");
+        return vds_dec_fail(d, "inside a stream");
     }
     if (record->flags) {
-        return vd_dec_fail(d, "asks for a reply inside a stream");
+        return vds_dec_fail(d, "asks for a reply inside a stream");
     }
     if (opcode == VD_OP_vkBeginCommandBuffer ? !first : first && !job->goes_on) {
-        return vd_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
+        return vds_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
     }
     d->cursor = (uint32_t)sizeof(*record) + command->size;
     if (d->size < d->cursor) {
-        return vd_dec_fail(d, "arguments that are cut short");
+        return vds_dec_fail(d, "arguments that are cut short");
     }
     return command->replay(&job->execution, bytes + sizeof(*record));
 }
 
 /* Stops early, with success, when the device is lost: a command buffer that is incomplete must not
  * be executed, nor anything else. */
-bool vd_stream_replay(struct vd_job *job)
+bool vds_stream_replay(struct vds_job *job)
 {
     struct vds_execution *x = &job->execution;
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     uint8_t *at = job->bytes;
     uint32_t left = job->size;
     if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
@@ -114,49 +114,49 @@ bool vd_stream_replay(struct vd_job *job)
 
 /* ---- The record in the ring */
 
-bool vds_decode_stream(struct vd_decoder *d, void *body)
+bool vds_decode_stream(struct vds_decoder *d, void *body)
 {
     struct vd_stream *stream = body;
     const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
     d->alone = stream->flags & VD_STREAM_ALONE;
-    if (!vd_dec_first(d, &stream->command_buffer, VD_TYPE_VkCommandBuffer)) {
+    if (!vds_dec_first(d, &stream->command_buffer, VD_TYPE_VkCommandBuffer)) {
         return false;
     }
     if (stream->chunk_count > (d->size - d->cursor) / sizeof(*chunks)) {
-        return vd_dec_fail(d, "a list of chunks that does not fit");
+        return vds_dec_fail(d, "a list of chunks that does not fit");
     }
     d->cursor += stream->chunk_count * (uint32_t)sizeof(*chunks);
     uint64_t total = 0;
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
         if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0) {
-            return vd_dec_fail(d, "a chunk that is not aligned");
+            return vds_dec_fail(d, "a chunk that is not aligned");
         }
         total += chunks[i].size;
     }
-    return total <= VD_RECORD_MAX || vd_dec_fail(d, "too many bytes");
+    return total <= VD_RECORD_MAX || vds_dec_fail(d, "too many bytes");
 }
 
 /* Copies the chunks, one after another, into the job. False: malformed. */
-static bool gather(struct vds_execution *x, const struct vd_stream *stream, struct vd_job *job)
+static bool gather(struct vds_execution *x, const struct vd_stream *stream, struct vds_job *job)
 {
     const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
-    struct vd_shm_table *shm = x->context->shm;
+    struct vds_shm_table *shm = x->context->shm;
     size_t total = 0;
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
         total += chunks[i].size;
     }
-    if (!vd_buffer_reserve(&job->bytes, &job->capacity, total)) {
-        return vd_dec_fail(&x->decoder, "no memory for its records");
+    if (!vds_buffer_reserve(&job->bytes, &job->capacity, total)) {
+        return vds_dec_fail(&x->decoder, "no memory for its records");
     }
     uint8_t *to = job->bytes;
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
-        struct vd_shm_region *region =
-            vd_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
+        struct vds_shm_region *region =
+            vds_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
         if (!region) {
-            return vd_dec_fail(&x->decoder, "a chunk outside of shared memory");
+            return vds_dec_fail(&x->decoder, "a chunk outside of shared memory");
         }
         memcpy(to, region->map + chunks[i].offset, chunks[i].size);
-        vd_shm_put(shm, region);
+        vds_shm_put(shm, region);
         to += chunks[i].size;
     }
     job->size = (uint32_t)total;
@@ -166,8 +166,8 @@ static bool gather(struct vds_execution *x, const struct vd_stream *stream, stru
 /* Sets a job to the command buffer and the device that `from` was decoded to. */
 static void aim(struct vds_execution *x, const struct vds_execution *from, VkCommandBuffer handle)
 {
-    struct vd_decoder *d = &x->decoder;
-    vd_decoder_begin(d, NULL, 0, VD_OP_STREAM);
+    struct vds_decoder *d = &x->decoder;
+    vds_decoder_begin(d, NULL, 0, VD_OP_STREAM);
     d->first = from->decoder.first;
     d->owner_index = from->decoder.owner_index;
     d->alone = from->decoder.alone;
@@ -180,28 +180,28 @@ static void aim(struct vds_execution *x, const struct vds_execution *from, VkCom
 void vds_call_stream(struct vds_execution *x, void *body)
 {
     const struct vd_stream *stream = body;
-    struct vd_decoder *d = &x->decoder;
-    struct vd_lanes *lanes = x->context->lanes;
-    struct vd_job *job = vd_lanes_take(lanes);
+    struct vds_decoder *d = &x->decoder;
+    struct vds_lanes *lanes = x->context->lanes;
+    struct vds_job *job = vds_lanes_take(lanes);
     if (!job) {
-        vd_dec_fail(d, "no memory for a stream");
+        vds_dec_fail(d, "no memory for a stream");
         return;
     }
     if (!gather(x, stream, job)) {
-        vd_lanes_give_back(lanes, job);
+        vds_lanes_give_back(lanes, job);
         return;
     }
     aim(&job->execution, x, (VkCommandBuffer)(uintptr_t)stream->command_buffer);
-    struct vd_object_links *links = vd_object_links(d->objects, d->first);
+    struct vds_object_links *links = vds_object_links(d->objects, d->first);
     job->goes_on = links->open;
     job->open = links->open = stream->flags & VD_STREAM_OPEN;
     /* Without a lane nothing of the pool can be on its way. */
-    struct vd_lane *lane = d->alone ? vd_lanes_of(lanes, links->pool) : NULL;
+    struct vds_lane *lane = d->alone ? vds_lanes_of(lanes, links->pool) : NULL;
     if (lane) {
-        vd_lanes_post(lanes, lane, job);
-        d->failed = vd_lanes_failed(lanes);
+        vds_lanes_post(lanes, lane, job);
+        d->failed = vds_lanes_failed(lanes);
         return;
     }
-    d->failed = !vd_stream_replay(job);
-    vd_lanes_give_back(lanes, job);
+    d->failed = !vds_stream_replay(job);
+    vds_lanes_give_back(lanes, job);
 }

@@ -34,10 +34,10 @@ struct output {
     int fd; /* -1: none */
 };
 
-struct vd_vtest {
+struct vds_vtest {
     int fd;
-    struct vd_shm_table *shm;
-    const struct vd_vtest_listener *listener;
+    struct vds_shm_table *shm;
+    const struct vds_vtest_listener *listener;
     void *data;
 
     enum stage stage;
@@ -48,10 +48,10 @@ struct vd_vtest {
     uint8_t input[INPUT_SIZE];
 };
 
-struct vd_vtest *vd_vtest_create(int fd, struct vd_shm_table *shm,
-                                 const struct vd_vtest_listener *listener, void *data)
+struct vds_vtest *vds_vtest_create(int fd, struct vds_shm_table *shm,
+                                   const struct vds_vtest_listener *listener, void *data)
 {
-    struct vd_vtest *vtest = calloc(1, sizeof(*vtest));
+    struct vds_vtest *vtest = calloc(1, sizeof(*vtest));
     if (!vtest) {
         return NULL;
     }
@@ -64,7 +64,7 @@ struct vd_vtest *vd_vtest_create(int fd, struct vd_shm_table *shm,
     return vtest;
 }
 
-void vd_vtest_destroy(struct vd_vtest *vtest)
+void vds_vtest_destroy(struct vds_vtest *vtest)
 {
     if (!vtest) {
         return;
@@ -78,18 +78,18 @@ void vd_vtest_destroy(struct vd_vtest *vtest)
     free(vtest);
 }
 
-static bool output_pending(const struct vd_vtest *vtest)
+static bool output_pending(const struct vds_vtest *vtest)
 {
     return vtest->output.sent < vtest->output.size || vtest->output.fd >= 0;
 }
 
-short vd_vtest_events(const struct vd_vtest *vtest)
+short vds_vtest_events(const struct vds_vtest *vtest)
 {
     return output_pending(vtest) ? POLLOUT : POLLIN;
 }
 
 /* Queues header and payload. The previous answer is gone: process() sees to that. */
-static void answer(struct vd_vtest *vtest, uint32_t command, const void *payload, size_t size)
+static void answer(struct vds_vtest *vtest, uint32_t command, const void *payload, size_t size)
 {
     struct output *output = &vtest->output;
     const struct vtest_header header = {.length = (uint32_t)(size / 4), .command = command};
@@ -113,7 +113,7 @@ static uint32_t dword(const uint8_t *payload, uint32_t index)
     return value;
 }
 
-static bool create_renderer(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool create_renderer(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     char name[NAME_SIZE];
     uint32_t length = 0;
@@ -127,7 +127,7 @@ static bool create_renderer(struct vd_vtest *vtest, const uint8_t *payload, uint
     return true;
 }
 
-static bool ping_protocol_version(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool ping_protocol_version(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)payload;
     (void)size;
@@ -135,7 +135,7 @@ static bool ping_protocol_version(struct vd_vtest *vtest, const uint8_t *payload
     return true;
 }
 
-static bool protocol_version(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool protocol_version(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     uint32_t version = dword(payload, 0);
@@ -150,20 +150,20 @@ static bool protocol_version(struct vd_vtest *vtest, const uint8_t *payload, uin
 }
 
 /* Clients send this behind a ping, for servers too old to know that. Nothing is ever busy. */
-static bool resource_busy_wait(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool resource_busy_wait(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     const uint32_t resource = dword(payload, 0);
     const uint32_t busy = 0;
     if (resource != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: a wait for resource %u", resource);
+        vds_log(VDS_LOG_WARNING, "protocol error: a wait for resource %u", resource);
         return false;
     }
     answer(vtest, VTEST_RESOURCE_BUSY_WAIT, &busy, sizeof(busy));
     return true;
 }
 
-static bool get_capset(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool get_capset(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     const uint32_t id = dword(payload, 0);
@@ -175,33 +175,33 @@ static bool get_capset(struct vd_vtest *vtest, const uint8_t *payload, uint32_t 
     static_assert(offsetof(__typeof__(reply), capset) == 4, "the capset follows at once");
 
     if (!reply.valid) {
-        vd_log(VD_LOG_WARNING, "the client asks for capset %u; only Viaduct's, %u, is offered", id,
-               VD_CAPSET_ID);
+        vds_log(VDS_LOG_WARNING, "the client asks for capset %u; only Viaduct's, %u, is offered",
+                id, VD_CAPSET_ID);
         answer(vtest, VTEST_GET_CAPSET, &reply.valid, sizeof(reply.valid));
         return true;
     }
     if (version != VD_PROTOCOL_VERSION) {
         /* Answered all the same, so that the client can say so as well. */
-        vd_log(VD_LOG_WARNING, "the client speaks Viaduct protocol %u, this server %u", version,
-               VD_PROTOCOL_VERSION);
+        vds_log(VDS_LOG_WARNING, "the client speaks Viaduct protocol %u, this server %u", version,
+                VD_PROTOCOL_VERSION);
     }
-    vd_capset_fill(&reply.capset);
+    vds_capset_fill(&reply.capset);
     answer(vtest, VTEST_GET_CAPSET, &reply, sizeof(reply));
     return true;
 }
 
-static bool context_init(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool context_init(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     const uint32_t id = dword(payload, 0);
     if (id != VD_CAPSET_ID) {
-        vd_log(VD_LOG_WARNING,
-               "protocol error: a context for capset %u; only Viaduct's, %u, is offered", id,
-               VD_CAPSET_ID);
+        vds_log(VDS_LOG_WARNING,
+                "protocol error: a context for capset %u; only Viaduct's, %u, is offered", id,
+                VD_CAPSET_ID);
         return false;
     }
     if (vtest->stage == STAGE_CONTEXT) {
-        vd_log(VD_LOG_WARNING, "protocol error: a second context");
+        vds_log(VDS_LOG_WARNING, "protocol error: a second context");
         return false;
     }
     vtest->stage = STAGE_CONTEXT;
@@ -209,7 +209,7 @@ static bool context_init(struct vd_vtest *vtest, const uint8_t *payload, uint32_
 }
 
 /* Resource id 0, and no descriptor behind it, tells the client that there is no memory. */
-static bool resource_create_blob(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool resource_create_blob(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     struct vtest_create_blob blob;
@@ -218,51 +218,51 @@ static bool resource_create_blob(struct vd_vtest *vtest, const uint8_t *payload,
     if (blob.type != VTEST_BLOB_GUEST ||
         (blob.flags & ~(uint32_t)(VTEST_BLOB_MAPPABLE | VTEST_BLOB_SHAREABLE)) != 0 ||
         blob.blob_id_lo != 0 || blob.blob_id_hi != 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: a blob of type %u, flags %#x", blob.type,
-               blob.flags);
+        vds_log(VDS_LOG_WARNING, "protocol error: a blob of type %u, flags %#x", blob.type,
+                blob.flags);
         return false;
     }
     int fd = -1;
-    const uint32_t id = vd_shm_add(vtest->shm, bytes, &fd);
+    const uint32_t id = vds_shm_add(vtest->shm, bytes, &fd);
     if (!id) {
-        vd_log(VD_LOG_WARNING, "no shared memory of %llu bytes: %s", (unsigned long long)bytes,
-               strerror(errno));
+        vds_log(VDS_LOG_WARNING, "no shared memory of %llu bytes: %s", (unsigned long long)bytes,
+                strerror(errno));
     }
     answer(vtest, VTEST_RESOURCE_CREATE_BLOB, &id, sizeof(id));
     vtest->output.fd = fd;
     return true;
 }
 
-static bool resource_unref(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool resource_unref(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     const uint32_t id = dword(payload, 0);
-    if (!vd_shm_remove(vtest->shm, id)) {
-        vd_log(VD_LOG_WARNING, "protocol error: there is no resource %u to release", id);
+    if (!vds_shm_remove(vtest->shm, id)) {
+        vds_log(VDS_LOG_WARNING, "protocol error: there is no resource %u to release", id);
         return false;
     }
     return true;
 }
 
 /* Id 0 tells the client that we have no room for its descriptor, or have not even received it. */
-static bool give_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool give_fd(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)payload;
     (void)size;
     uint32_t id = 0;
     if (vtest->input_fd >= 0) {
-        id = vd_shm_add_fd(vtest->shm, vtest->input_fd);
+        id = vds_shm_add_fd(vtest->shm, vtest->input_fd);
         vtest->input_fd = -1;
     }
     if (!id) {
-        vd_log(VD_LOG_WARNING, "no room for a descriptor of the client's");
+        vds_log(VDS_LOG_WARNING, "no room for a descriptor of the client's");
     }
     answer(vtest, VTEST_VIADUCT_GIVE_FD, &id, sizeof(id));
     return true;
 }
 
 /* Id 0 tells the client that its file is not fit to be shared memory. */
-static bool give_shm(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool give_shm(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     struct vtest_give_shm part;
     (void)size;
@@ -270,12 +270,12 @@ static bool give_shm(struct vd_vtest *vtest, const uint8_t *payload, uint32_t si
     uint32_t id = 0;
     errno = EBADF;
     if (vtest->input_fd >= 0) {
-        id = vd_shm_add_file(vtest->shm, vtest->input_fd,
-                             (uint64_t)part.offset_hi << 32 | part.offset_lo,
-                             (uint64_t)part.size_hi << 32 | part.size_lo);
+        id = vds_shm_add_file(vtest->shm, vtest->input_fd,
+                              (uint64_t)part.offset_hi << 32 | part.offset_lo,
+                              (uint64_t)part.size_hi << 32 | part.size_lo);
         if (!id) {
-            vd_log(VD_LOG_WARNING, "a file of the client's can not be shared memory: %s",
-                   strerror(errno));
+            vds_log(VDS_LOG_WARNING, "a file of the client's can not be shared memory: %s",
+                    strerror(errno));
         }
         close(vtest->input_fd);
         vtest->input_fd = -1;
@@ -284,13 +284,13 @@ static bool give_shm(struct vd_vtest *vtest, const uint8_t *payload, uint32_t si
     return true;
 }
 
-static bool take_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool take_fd(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     (void)size;
     const uint32_t id = dword(payload, 0);
-    const int fd = vd_shm_take_fd(vtest->shm, id);
+    const int fd = vds_shm_take_fd(vtest->shm, id);
     if (fd < 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: there is no descriptor %u to take", id);
+        vds_log(VDS_LOG_WARNING, "protocol error: there is no descriptor %u to take", id);
         return false;
     }
     answer(vtest, VTEST_VIADUCT_TAKE_FD, &id, sizeof(id));
@@ -299,7 +299,7 @@ static bool take_fd(struct vd_vtest *vtest, const uint8_t *payload, uint32_t siz
 }
 
 /* The one thing that is ever submitted here is VD_OP_SETUP, alone in one batch. */
-static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size)
+static bool submit_cmd2(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size)
 {
     struct {
         struct vd_record record;
@@ -310,7 +310,7 @@ static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t
 
     const uint32_t batch_count = dword(payload, 0);
     if (batch_count != 1) {
-        vd_log(VD_LOG_WARNING, "protocol error: a submission of %u batches", batch_count);
+        vds_log(VDS_LOG_WARNING, "protocol error: a submission of %u batches", batch_count);
         return false;
     }
     memcpy(&batch, payload + 4, sizeof(batch));
@@ -319,26 +319,26 @@ static bool submit_cmd2(struct vd_vtest *vtest, const uint8_t *payload, uint32_t
     if (batch.flags != 0 || batch.sync_count != 0 || batch.in_sync_count != 0 ||
         batch.out_sync_count != 0 || bytes != sizeof(command) || offset < 4 + sizeof(batch) ||
         offset + bytes > size) {
-        vd_log(VD_LOG_WARNING,
-               "protocol error: a submission of %u dwords at dword %u, flags %#x, in a message of "
-               "%u bytes",
-               batch.cmd_size, batch.cmd_offset, batch.flags, size);
+        vds_log(VDS_LOG_WARNING,
+                "protocol error: a submission of %u dwords at dword %u, flags %#x, in a message of "
+                "%u bytes",
+                batch.cmd_size, batch.cmd_offset, batch.flags, size);
         return false;
     }
     memcpy(&command, payload + offset, sizeof(command));
     if (command.record.opcode != VD_OP_SETUP || command.record.flags != 0 ||
         command.record.size != sizeof(command)) {
-        vd_log(VD_LOG_WARNING, "protocol error: record %u of %u bytes instead of the set-up",
-               command.record.opcode, command.record.size);
+        vds_log(VDS_LOG_WARNING, "protocol error: record %u of %u bytes instead of the set-up",
+                command.record.opcode, command.record.size);
         return false;
     }
     if (command.setup.protocol_version != VD_PROTOCOL_VERSION) {
-        vd_log(VD_LOG_WARNING, "the client speaks Viaduct protocol %u, this server %u",
-               command.setup.protocol_version, VD_PROTOCOL_VERSION);
+        vds_log(VDS_LOG_WARNING, "the client speaks Viaduct protocol %u, this server %u",
+                command.setup.protocol_version, VD_PROTOCOL_VERSION);
         return false;
     }
     if (vtest->set_up) {
-        vd_log(VD_LOG_WARNING, "protocol error: a second set-up");
+        vds_log(VDS_LOG_WARNING, "protocol error: a second set-up");
         return false;
     }
     vtest->set_up = true;
@@ -351,7 +351,7 @@ static const struct handler {
     const char *name;
     enum stage stage; /* the first one that allows it */
     uint32_t size_min, size_max;
-    bool (*handle)(struct vd_vtest *vtest, const uint8_t *payload, uint32_t size);
+    bool (*handle)(struct vds_vtest *vtest, const uint8_t *payload, uint32_t size);
 } handlers[] = {
     {VTEST_CREATE_RENDERER, "CREATE_RENDERER", STAGE_NEW, 0, VTEST_PAYLOAD_MAX, create_renderer},
     {VTEST_PING_PROTOCOL_VERSION, "PING_PROTOCOL_VERSION", STAGE_NAMED, 0, 0,
@@ -382,24 +382,24 @@ static const struct handler *find_handler(uint32_t command)
 }
 
 /* The handler for this message, and the payload's size in bytes; NULL after a line in the log. */
-static const struct handler *check_header(const struct vd_vtest *vtest,
+static const struct handler *check_header(const struct vds_vtest *vtest,
                                           const struct vtest_header *header, uint32_t *size)
 {
     const struct handler *handler = find_handler(header->command);
     if (!handler) {
-        vd_log(VD_LOG_WARNING, "protocol error: unknown vtest message %u of length %u",
-               header->command, header->length);
+        vds_log(VDS_LOG_WARNING, "protocol error: unknown vtest message %u of length %u",
+                header->command, header->length);
         return NULL;
     }
     const bool first = header->command == VTEST_CREATE_RENDERER;
     if (first != (vtest->stage == STAGE_NEW) || vtest->stage < handler->stage) {
-        vd_log(VD_LOG_WARNING, "protocol error: %s out of order", handler->name);
+        vds_log(VDS_LOG_WARNING, "protocol error: %s out of order", handler->name);
         return NULL;
     }
     const uint64_t bytes = (uint64_t)header->length * (first ? 1 : 4);
     if (bytes < handler->size_min || bytes > handler->size_max) {
-        vd_log(VD_LOG_WARNING, "protocol error: %s with %llu bytes", handler->name,
-               (unsigned long long)bytes);
+        vds_log(VDS_LOG_WARNING, "protocol error: %s with %llu bytes", handler->name,
+                (unsigned long long)bytes);
         return NULL;
     }
     *size = (uint32_t)bytes;
@@ -407,7 +407,7 @@ static const struct handler *check_header(const struct vd_vtest *vtest,
 }
 
 /* Handles the messages that have arrived completely, up to one that makes an answer. */
-static bool handle_input(struct vd_vtest *vtest)
+static bool handle_input(struct vds_vtest *vtest)
 {
     size_t used = 0;
     bool ok = true;
@@ -450,7 +450,7 @@ static ssize_t send_fd(int socket, int fd)
 }
 
 /* Sends what the socket takes. */
-static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
+static enum vds_vtest_status flush_output(struct vds_vtest *vtest)
 {
     struct output *output = &vtest->output;
     while (output_pending(vtest)) {
@@ -460,13 +460,13 @@ static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
                                    : send_fd(vtest->fd, output->fd);
         if (sent < 0) {
             if (would_block()) {
-                return VD_VTEST_OPEN;
+                return VDS_VTEST_OPEN;
             }
             if (errno == EPIPE || errno == ECONNRESET) {
-                return VD_VTEST_CLOSED;
+                return VDS_VTEST_CLOSED;
             }
-            vd_log(VD_LOG_ERROR, "can not send to the client: %s", strerror(errno));
-            return VD_VTEST_FAILED;
+            vds_log(VDS_LOG_ERROR, "can not send to the client: %s", strerror(errno));
+            return VDS_VTEST_FAILED;
         }
         if (bytes) {
             output->sent += (size_t)sent;
@@ -475,15 +475,15 @@ static enum vd_vtest_status flush_output(struct vd_vtest *vtest)
             output->fd = -1;
         }
     }
-    return VD_VTEST_OPEN;
+    return VDS_VTEST_OPEN;
 }
 
 /* Keeps the descriptor that came with a message. False: there is one already that no message has
  * asked for. */
-static bool keep_fd(struct vd_vtest *vtest, int fd)
+static bool keep_fd(struct vds_vtest *vtest, int fd)
 {
     if (vtest->input_fd >= 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: a descriptor that belongs to no message");
+        vds_log(VDS_LOG_WARNING, "protocol error: a descriptor that belongs to no message");
         close(fd);
         return false;
     }
@@ -492,7 +492,7 @@ static bool keep_fd(struct vd_vtest *vtest, int fd)
 }
 
 /* Reads once. *more: there was something. */
-static enum vd_vtest_status fill_input(struct vd_vtest *vtest, bool *more)
+static enum vds_vtest_status fill_input(struct vds_vtest *vtest, bool *more)
 {
     int fd;
     unsigned count;
@@ -502,53 +502,53 @@ static enum vd_vtest_status fill_input(struct vd_vtest *vtest, bool *more)
                        &fd, 1, &count, MSG_DONTWAIT);
     if (received > 0) {
         if (count > 0 && !keep_fd(vtest, fd)) {
-            return VD_VTEST_FAILED;
+            return VDS_VTEST_FAILED;
         }
         vtest->input_size += (size_t)received;
         *more = true;
-        return VD_VTEST_OPEN;
+        return VDS_VTEST_OPEN;
     }
     if (received < 0 && would_block()) {
-        return VD_VTEST_OPEN;
+        return VDS_VTEST_OPEN;
     }
     if (received < 0 && errno != ECONNRESET) {
-        vd_log(VD_LOG_ERROR, "can not read from the client: %s", strerror(errno));
-        return VD_VTEST_FAILED;
+        vds_log(VDS_LOG_ERROR, "can not read from the client: %s", strerror(errno));
+        return VDS_VTEST_FAILED;
     }
     if (vtest->input_size > 0) {
-        vd_log(VD_LOG_WARNING, "protocol error: the connection ends within a message (%zu bytes)",
-               vtest->input_size);
-        return VD_VTEST_FAILED;
+        vds_log(VDS_LOG_WARNING, "protocol error: the connection ends within a message (%zu bytes)",
+                vtest->input_size);
+        return VDS_VTEST_FAILED;
     }
-    return VD_VTEST_CLOSED;
+    return VDS_VTEST_CLOSED;
 }
 
 /* Serves what has been read, until the rest is no whole message or an answer can not leave: who does
  * not read is not served. */
-static enum vd_vtest_status serve_input(struct vd_vtest *vtest)
+static enum vds_vtest_status serve_input(struct vds_vtest *vtest)
 {
     for (;;) {
-        const enum vd_vtest_status status = flush_output(vtest);
-        if (status != VD_VTEST_OPEN || output_pending(vtest)) {
+        const enum vds_vtest_status status = flush_output(vtest);
+        if (status != VDS_VTEST_OPEN || output_pending(vtest)) {
             return status;
         }
         if (!handle_input(vtest)) {
-            return VD_VTEST_FAILED;
+            return VDS_VTEST_FAILED;
         }
         if (!output_pending(vtest)) {
-            return VD_VTEST_OPEN;
+            return VDS_VTEST_OPEN;
         }
     }
 }
 
-enum vd_vtest_status vd_vtest_process(struct vd_vtest *vtest)
+enum vds_vtest_status vds_vtest_process(struct vds_vtest *vtest)
 {
-    enum vd_vtest_status status = serve_input(vtest);
-    if (status != VD_VTEST_OPEN || output_pending(vtest)) {
+    enum vds_vtest_status status = serve_input(vtest);
+    if (status != VDS_VTEST_OPEN || output_pending(vtest)) {
         return status;
     }
     /* One read a call, so that a client that never stops does not keep us from other events. */
     bool more;
     status = fill_input(vtest, &more);
-    return status == VD_VTEST_OPEN && more ? serve_input(vtest) : status;
+    return status == VDS_VTEST_OPEN && more ? serve_input(vtest) : status;
 }

@@ -12,10 +12,10 @@
 
 #include "shm.h"
 
-struct vd_vtest;
+struct vds_vtest;
 
 /* What the messages that concern more than the socket mean to its owner. */
-struct vd_vtest_listener {
+struct vds_vtest_listener {
     /* The client said its name: printable, not empty. */
     void (*named)(void *data, const char *name);
     /* The client wants a context. False, with a line in the log, ends the connection. */
@@ -24,22 +24,22 @@ struct vd_vtest_listener {
     bool (*setup)(void *data, const struct vd_setup *setup);
 };
 
-enum vd_vtest_status {
-    VD_VTEST_OPEN,
-    VD_VTEST_CLOSED, /* by the client */
-    VD_VTEST_FAILED, /* a line is in the log */
+enum vds_vtest_status {
+    VDS_VTEST_OPEN,
+    VDS_VTEST_CLOSED, /* by the client */
+    VDS_VTEST_FAILED, /* a line is in the log */
 };
 
 /* Does not own `fd`. NULL without memory. */
-struct vd_vtest *vd_vtest_create(int fd, struct vd_shm_table *shm,
-                                 const struct vd_vtest_listener *listener, void *data);
-void vd_vtest_destroy(struct vd_vtest *vtest);
+struct vds_vtest *vds_vtest_create(int fd, struct vds_shm_table *shm,
+                                   const struct vds_vtest_listener *listener, void *data);
+void vds_vtest_destroy(struct vds_vtest *vtest);
 
 /* What to poll() the socket for: POLLIN, or POLLOUT while an answer is still on its way. */
-short vd_vtest_events(const struct vd_vtest *vtest);
+short vds_vtest_events(const struct vds_vtest *vtest);
 
-/* Reads and answers what can be read and answered without waiting. Anything but VD_VTEST_OPEN is
+/* Reads and answers what can be read and answered without waiting. Anything but VDS_VTEST_OPEN is
  * final. */
-enum vd_vtest_status vd_vtest_process(struct vd_vtest *vtest);
+enum vds_vtest_status vds_vtest_process(struct vds_vtest *vtest);
 
 #endif

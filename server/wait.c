@@ -24,21 +24,21 @@
 
 /* One call, with everything that it needs; kept, with its thread, for later calls. */
 struct wait {
-    struct vd_waits *waits;
+    struct vds_waits *waits;
     struct wait *next;      /* of all */
     struct wait *next_idle; /* of those without a call */
     pthread_t thread;
     bool started; /* it has a thread */
     pthread_cond_t given;
-    bool busy;                      /* the thread has a call */
-    const struct vd_device *device; /* of the call */
+    bool busy;                       /* the thread has a call */
+    const struct vds_device *device; /* of the call */
     struct vds_execution execution;
     uint8_t *record;
     size_t record_capacity;
 };
 
-struct vd_waits {
-    struct vd_context *context;
+struct vds_waits {
+    struct vds_context *context;
     pthread_mutex_t lock;
     pthread_cond_t returned; /* a call has */
     struct wait *all;
@@ -48,7 +48,7 @@ struct vd_waits {
     bool abandoned; /* the context is gone: a thread must touch nothing but the driver */
 };
 
-static struct wait *wait_create(struct vd_waits *waits)
+static struct wait *wait_create(struct vds_waits *waits)
 {
     struct wait *wait = calloc(1, sizeof(*wait));
     if (wait) {
@@ -67,9 +67,9 @@ static void wait_destroy(struct wait *wait)
     free(wait);
 }
 
-struct vd_waits *vd_waits_create(struct vd_context *context)
+struct vds_waits *vds_waits_create(struct vds_context *context)
 {
-    struct vd_waits *waits = calloc(1, sizeof(*waits));
+    struct vds_waits *waits = calloc(1, sizeof(*waits));
     if (!waits) {
         return NULL;
     }
@@ -84,7 +84,7 @@ struct vd_waits *vd_waits_create(struct vd_context *context)
 }
 
 /* Whether some call uses the device, or any with NULL. Under the lock. */
-static bool is_used(const struct vd_waits *waits, const struct vd_device *device)
+static bool is_used(const struct vds_waits *waits, const struct vds_device *device)
 {
     for (const struct wait *wait = waits->all; wait; wait = wait->next) {
         if (wait->busy && (!device || wait->device == device)) {
@@ -94,7 +94,7 @@ static bool is_used(const struct vd_waits *waits, const struct vd_device *device
     return false;
 }
 
-bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device)
+bool vds_waits_use(struct vds_waits *waits, const struct vds_device *device)
 {
     pthread_mutex_lock(&waits->lock);
     const bool used = is_used(waits, device);
@@ -103,7 +103,7 @@ bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device)
 }
 
 /* Under the lock. */
-static bool drain(struct vd_waits *waits, const struct vd_device *device)
+static bool drain(struct vds_waits *waits, const struct vds_device *device)
 {
     const struct timespec until = vd_clock_after(DRAIN_NS);
     int error = 0;
@@ -113,7 +113,7 @@ static bool drain(struct vd_waits *waits, const struct vd_device *device)
     return !is_used(waits, device);
 }
 
-bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device)
+bool vds_waits_drain(struct vds_waits *waits, const struct vds_device *device)
 {
     pthread_mutex_lock(&waits->lock);
     const bool drained = drain(waits, device);
@@ -121,7 +121,7 @@ bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device)
     return drained;
 }
 
-void vd_waits_destroy(struct vd_waits *waits)
+void vds_waits_destroy(struct vds_waits *waits)
 {
     if (!waits) {
         return;
@@ -135,7 +135,7 @@ void vd_waits_destroy(struct vd_waits *waits)
     }
     pthread_mutex_unlock(&waits->lock);
     if (!drained) {
-        vd_log(VD_LOG_WARNING, "a call that waits is left behind");
+        vds_log(VDS_LOG_WARNING, "a call that waits is left behind");
         return;
     }
     while (waits->all) {
@@ -162,16 +162,16 @@ static void make_idle(struct wait *wait)
 
 /* Whatever these calls wait for may never come. Their records are in the driver's hands, and only
  * the result can be told. Under the lock. */
-static void answer_lost(struct vd_waits *waits)
+static void answer_lost(struct vds_waits *waits)
 {
     for (struct wait *wait = waits->all; wait; wait = wait->next) {
         if (wait->busy) {
-            vd_answer_send_lost(waits->context, &wait->execution.answer);
+            vds_answer_send_lost(waits->context, &wait->execution.answer);
         }
     }
 }
 
-void vd_waits_lose(struct vd_waits *waits)
+void vds_waits_lose(struct vds_waits *waits)
 {
     pthread_mutex_lock(&waits->lock);
     answer_lost(waits);
@@ -181,7 +181,7 @@ void vd_waits_lose(struct vd_waits *waits)
 static void *wait_main(void *data)
 {
     struct wait *wait = data;
-    struct vd_waits *waits = wait->waits;
+    struct vds_waits *waits = wait->waits;
     struct vds_execution *x = &wait->execution;
     pthread_mutex_lock(&waits->lock);
     for (;;) {
@@ -198,12 +198,12 @@ static void *wait_main(void *data)
             break;
         }
         if (x->result == VK_ERROR_DEVICE_LOST) {
-            vd_context_mark_lost(waits->context,
-                                 "the host's driver says so to a client that waits");
+            vds_context_mark_lost(waits->context,
+                                  "the host's driver says so to a client that waits");
             answer_lost(waits);
         }
         /* Nothing happens here if it was answered as lost before. */
-        vd_answer_send(x);
+        vds_answer_send(x);
         vds_end(x);
         wait->busy = false;
         make_idle(wait);
@@ -216,19 +216,19 @@ static void *wait_main(void *data)
 /* Leaves the call to the thread: VK_SUCCESS, or why not. */
 static VkResult hand_over(struct wait *wait)
 {
-    struct vd_waits *waits = wait->waits;
+    struct vds_waits *waits = wait->waits;
     VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&waits->lock);
     wait->device = wait->execution.owner;
     wait->busy = true;
     if (atomic_load(&waits->context->lost)) {
-        result = VK_ERROR_DEVICE_LOST; /* vd_waits_lose may have passed already */
+        result = VK_ERROR_DEVICE_LOST; /* vds_waits_lose may have passed already */
     } else if (wait->started) {
         pthread_cond_signal(&wait->given);
     } else if (pthread_create(&wait->thread, NULL, wait_main, wait) == 0) {
         wait->started = true;
     } else {
-        vd_log(VD_LOG_ERROR, "no thread for a call that waits");
+        vds_log(VDS_LOG_ERROR, "no thread for a call that waits");
         result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     wait->busy = result == VK_SUCCESS;
@@ -239,7 +239,7 @@ static VkResult hand_over(struct wait *wait)
 /* ---- The ring's side */
 
 /* One without a call; NULL: too many. */
-static struct wait *wait_get(struct vd_waits *waits)
+static struct wait *wait_get(struct vds_waits *waits)
 {
     pthread_mutex_lock(&waits->lock);
     struct wait *wait = waits->idle;
@@ -264,7 +264,7 @@ static void wait_put(struct wait *wait)
 /* Makes the call without waiting. False: malformed. *done: it need not wait. */
 static bool call_now(struct vds_execution *x, bool *done)
 {
-    struct vd_decoder *d = &x->decoder;
+    struct vds_decoder *d = &x->decoder;
     void *body = d->record + vd_record_body((const struct vd_record *)d->record);
     bool ok = true;
     *done = d->plan.notes != 0;
@@ -285,7 +285,7 @@ static bool call_now(struct vds_execution *x, bool *done)
         struct vd_args_vkGetQueryPoolResults *a = body;
         const VkQueryResultFlags flags = a->flags;
         if (a->queryCount > 1 && a->stride > a->dataSize / (a->queryCount - 1)) {
-            return vd_dec_fail(d, "query results reach beyond their array");
+            return vds_dec_fail(d, "query results reach beyond their array");
         }
         a->flags &= ~(VkQueryResultFlags)VK_QUERY_RESULT_WAIT_BIT;
         ok = vds_call(x);
@@ -313,23 +313,23 @@ static bool begin(struct wait *wait, bool *left)
         }
         x->result = result;
     }
-    vd_answer_send(x);
+    vds_answer_send(x);
     return true;
 }
 
 static bool refuse(struct vds_execution *x, uint8_t *record)
 {
-    vd_log(VD_LOG_WARNING, "more than %d calls wait at the same time", WAITS_MAX);
+    vds_log(VDS_LOG_WARNING, "more than %d calls wait at the same time", WAITS_MAX);
     const bool ok = vds_decode(x, record) && vds_wait(x);
     if (ok) {
         x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
-        vd_answer_send(x);
+        vds_answer_send(x);
     }
     vds_end(x);
     return ok;
 }
 
-bool vd_waits_execute(struct vd_waits *waits, uint8_t *bytes)
+bool vds_waits_execute(struct vds_waits *waits, uint8_t *bytes)
 {
     const uint32_t size = ((const struct vd_record *)bytes)->size;
     struct wait *wait = wait_get(waits);
@@ -337,7 +337,7 @@ bool vd_waits_execute(struct vd_waits *waits, uint8_t *bytes)
         return refuse(&waits->context->execution, bytes);
     }
     bool ok = false, left = false;
-    if (vd_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
+    if (vds_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
         memcpy(wait->record, bytes, size);
         ok = begin(wait, &left);
         if (!left) {

@@ -8,27 +8,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct vd_context;
-struct vd_device;
-struct vd_waits;
+struct vds_context;
+struct vds_device;
+struct vds_waits;
 
 /* NULL without memory. */
-struct vd_waits *vd_waits_create(struct vd_context *context);
+struct vds_waits *vds_waits_create(struct vds_context *context);
 /* Waits for some time until all calls have returned. Those that do not are left to themselves. NULL
  * is fine. */
-void vd_waits_destroy(struct vd_waits *waits);
+void vds_waits_destroy(struct vds_waits *waits);
 
-/* Runs a command flagged VD_COMMAND_BLOCKING, at once if it does not have to wait. False: malformed;
+/* Runs a command flagged VDS_COMMAND_BLOCKING, at once if it does not have to wait. False: malformed;
  * a line is in the log. */
-bool vd_waits_execute(struct vd_waits *waits, uint8_t *record);
+bool vds_waits_execute(struct vds_waits *waits, uint8_t *record);
 
 /* The device is lost: answers all calls. From any thread. */
-void vd_waits_lose(struct vd_waits *waits);
+void vds_waits_lose(struct vds_waits *waits);
 
 /* Whether a call uses the device. */
-bool vd_waits_use(struct vd_waits *waits, const struct vd_device *device);
+bool vds_waits_use(struct vds_waits *waits, const struct vds_device *device);
 
 /* Waits for some time until no call uses the device any more. */
-bool vd_waits_drain(struct vd_waits *waits, const struct vd_device *device);
+bool vds_waits_drain(struct vds_waits *waits, const struct vds_device *device);
 
 #endif

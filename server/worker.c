@@ -39,16 +39,16 @@
 #define TEARDOWN_SECONDS (2 * VD_PATIENCE)
 
 struct worker {
-    const struct vd_worker_options *options;
+    const struct vds_worker_options *options;
     int channel; /* to the listener, until the client has come */
     int socket;  /* the client's, or -1 */
-    struct vd_worker_client client;
+    struct vds_worker_client client;
     int signal_fd;
     int engine_fd; /* eventfd: the engine has failed */
     int client_fd; /* pidfd of the client, or -1 */
-    struct vd_shm_table *shm;
-    struct vd_vtest *vtest; /* or */
-    struct vd_link *link;
+    struct vds_shm_table *shm;
+    struct vds_vtest *vtest; /* or */
+    struct vg_link *link;
 
     pthread_t engine;
     bool engine_started;
@@ -57,22 +57,22 @@ struct worker {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping;
-    struct vd_ring_consumer *consumer;
-    struct vd_shm_region *completion;
+    struct vds_ring_consumer *consumer;
+    struct vds_shm_region *completion;
 
-    struct vd_context *context; /* the engine's, until it is joined */
+    struct vds_context *context; /* the engine's, until it is joined */
 };
 
 /* ---- The engine */
 
 /* The consumer, once the client has set up; NULL when it is time to stop. */
-static struct vd_ring_consumer *await_setup(struct worker *worker)
+static struct vds_ring_consumer *await_setup(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
     while (!worker->stopping && !worker->consumer) {
         pthread_cond_wait(&worker->changed, &worker->lock);
     }
-    struct vd_ring_consumer *consumer = worker->stopping ? NULL : worker->consumer;
+    struct vds_ring_consumer *consumer = worker->stopping ? NULL : worker->consumer;
     pthread_mutex_unlock(&worker->lock);
     return consumer;
 }
@@ -89,19 +89,19 @@ static void *engine_main(void *data)
     struct worker *worker = data;
     bool ok = true;
 
-    struct vd_context_options options = worker->options->context;
+    struct vds_context_options options = worker->options->context;
     options.failed = lane_failed;
     options.data = worker;
-    worker->context = vd_context_create(&options, worker->shm);
+    worker->context = vds_context_create(&options, worker->shm);
     if (worker->context) {
         if (worker->options->early) {
-            vd_context_warm(worker->context);
+            vds_context_warm(worker->context);
         }
-        struct vd_ring_consumer *consumer = await_setup(worker);
+        struct vds_ring_consumer *consumer = await_setup(worker);
         if (consumer) {
-            vd_context_set_completion(worker->context,
-                                      (struct vd_completion *)worker->completion->map);
-            ok = vd_ring_consumer_run(consumer, worker->context);
+            vds_context_set_completion(worker->context,
+                                       (struct vd_completion *)worker->completion->map);
+            ok = vds_ring_consumer_run(consumer, worker->context);
         }
     } else {
         ok = false;
@@ -116,7 +116,7 @@ static bool start_engine(struct worker *worker)
 {
     const int error = pthread_create(&worker->engine, NULL, engine_main, worker);
     if (error) {
-        vd_log(VD_LOG_ERROR, "can not start a thread: %s", strerror(error));
+        vds_log(VDS_LOG_ERROR, "can not start a thread: %s", strerror(error));
         return false;
     }
     pthread_setname_np(worker->engine, "viaduct-engine");
@@ -129,11 +129,11 @@ static bool start_engine(struct worker *worker)
 static void named(void *data, const char *name)
 {
     struct worker *worker = data;
-    char client[VD_CLIENT_NAME_SIZE + 32];
+    char client[VDS_CLIENT_NAME_SIZE + 32];
     snprintf(client, sizeof(client), "client %u (%s)", worker->client.number, name);
-    vd_log_set_client(client);
-    snprintf(worker->options->name, VD_CLIENT_NAME_SIZE, "%s", name);
-    vd_log(VD_LOG_INFO, "connected");
+    vds_log_set_client(client);
+    snprintf(worker->options->name, VDS_CLIENT_NAME_SIZE, "%s", name);
+    vds_log(VDS_LOG_INFO, "connected");
 }
 
 /* The driver is loaded while the client still prepares its shared memory. */
@@ -146,21 +146,23 @@ static bool context_init(void *data)
 static bool setup(void *data, const struct vd_setup *setup)
 {
     struct worker *worker = data;
-    vd_log(VD_LOG_INFO, "the client knows Vulkan %u.%u.%u, this server %u.%u.%u",
-           VK_API_VERSION_MAJOR(setup->registry_version),
-           VK_API_VERSION_MINOR(setup->registry_version),
-           VK_API_VERSION_PATCH(setup->registry_version), VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION),
-           VK_API_VERSION_MINOR(VD_REGISTRY_VERSION), VK_API_VERSION_PATCH(VD_REGISTRY_VERSION));
-    struct vd_shm_region *completion =
-        vd_shm_get(worker->shm, setup->completion_shm, 0, sizeof(struct vd_completion));
+    vds_log(VDS_LOG_INFO, "the client knows Vulkan %u.%u.%u, this server %u.%u.%u",
+            VK_API_VERSION_MAJOR(setup->registry_version),
+            VK_API_VERSION_MINOR(setup->registry_version),
+            VK_API_VERSION_PATCH(setup->registry_version),
+            VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION), VK_API_VERSION_MINOR(VD_REGISTRY_VERSION),
+            VK_API_VERSION_PATCH(VD_REGISTRY_VERSION));
+    struct vds_shm_region *completion =
+        vds_shm_get(worker->shm, setup->completion_shm, 0, sizeof(struct vd_completion));
     if (!completion) {
-        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u can not hold the completion page",
-               setup->completion_shm);
+        vds_log(VDS_LOG_WARNING,
+                "protocol error: shared memory %u can not hold the completion page",
+                setup->completion_shm);
         return false;
     }
-    struct vd_ring_consumer *consumer = vd_ring_consumer_create(worker->shm, setup->ring_shm);
+    struct vds_ring_consumer *consumer = vds_ring_consumer_create(worker->shm, setup->ring_shm);
     if (!consumer) {
-        vd_shm_put(worker->shm, completion);
+        vds_shm_put(worker->shm, completion);
         return false;
     }
     pthread_mutex_lock(&worker->lock);
@@ -171,7 +173,7 @@ static bool setup(void *data, const struct vd_setup *setup)
     return true;
 }
 
-static const struct vd_vtest_listener message_listener = {
+static const struct vds_vtest_listener message_listener = {
     .named = named,
     .context_init = context_init,
     .setup = setup,
@@ -188,7 +190,7 @@ static void mark_lost(struct worker *worker)
     struct vd_completion *page = (struct vd_completion *)worker->completion->map;
     atomic_store(&page->lost, 1);
     vd_completion_changed(page);
-    vd_wake(&page->event);
+    vds_wake(&page->event);
 }
 
 static void give_up(int signal)
@@ -226,19 +228,19 @@ static void tear_down(struct worker *worker)
     pthread_cond_signal(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
     if (worker->consumer) {
-        vd_ring_consumer_stop(worker->consumer);
+        vds_ring_consumer_stop(worker->consumer);
     }
     if (worker->engine_started) {
         pthread_join(worker->engine, NULL);
     }
     if (worker->context) {
-        vd_context_destroy(worker->context);
+        vds_context_destroy(worker->context);
     }
-    vd_ring_consumer_destroy(worker->consumer);
-    vd_shm_put(worker->shm, worker->completion);
-    vd_vtest_destroy(worker->vtest);
-    vd_shm_table_destroy(worker->shm);
-    vd_link_destroy(worker->link); /* which is told of the memory's end */
+    vds_ring_consumer_destroy(worker->consumer);
+    vds_shm_put(worker->shm, worker->completion);
+    vds_vtest_destroy(worker->vtest);
+    vds_shm_table_destroy(worker->shm);
+    vg_link_destroy(worker->link); /* which is told of the memory's end */
     close(worker->engine_fd);
     close(worker->signal_fd);
     if (worker->client_fd >= 0) {
@@ -280,36 +282,36 @@ static int serve(struct worker *worker)
         [SOURCE_CLIENT] = {.fd = worker->client_fd, .events = POLLIN},
     };
     for (;;) {
-        sources[SOURCE_SOCKET].events = worker->vtest ? vd_vtest_events(worker->vtest) : POLLIN;
+        sources[SOURCE_SOCKET].events = worker->vtest ? vds_vtest_events(worker->vtest) : POLLIN;
         if (poll(sources, SOURCE_COUNT, -1) < 0) {
             if (errno == EINTR) {
                 continue;
             }
-            vd_log(VD_LOG_ERROR, "poll: %s", strerror(errno));
+            vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
         if (sources[SOURCE_ENGINE].revents) {
             return EXIT_FAILURE; /* the engine has said why */
         }
         if (sources[SOURCE_SIGNAL].revents) {
-            vd_log(VD_LOG_INFO, "disconnected: the server stops");
+            vds_log(VDS_LOG_INFO, "disconnected: the server stops");
             return EXIT_SUCCESS;
         }
         if (sources[SOURCE_SOCKET].revents) {
-            switch (worker->vtest ? vd_vtest_process(worker->vtest)
-                                  : vd_link_process(worker->link)) {
-            case VD_VTEST_OPEN:
+            switch (worker->vtest ? vds_vtest_process(worker->vtest)
+                                  : vg_link_process(worker->link)) {
+            case VDS_VTEST_OPEN:
                 break;
-            case VD_VTEST_CLOSED:
-                vd_log(VD_LOG_INFO, "disconnected");
+            case VDS_VTEST_CLOSED:
+                vds_log(VDS_LOG_INFO, "disconnected");
                 return EXIT_SUCCESS;
-            case VD_VTEST_FAILED:
-                vd_log(VD_LOG_WARNING, "connection ended");
+            case VDS_VTEST_FAILED:
+                vds_log(VDS_LOG_WARNING, "connection ended");
                 return EXIT_FAILURE;
             }
         }
         if (sources[SOURCE_CLIENT].revents) {
-            vd_log(VD_LOG_INFO, "disconnected: its process has ended");
+            vds_log(VDS_LOG_INFO, "disconnected: its process has ended");
             return EXIT_SUCCESS;
         }
     }
@@ -317,7 +319,7 @@ static int serve(struct worker *worker)
 
 /* ---- The client's arrival */
 
-bool vd_worker_give_client(int channel, int socket, const struct vd_worker_client *client)
+bool vds_worker_give_client(int channel, int socket, const struct vds_worker_client *client)
 {
     return vd_send_fds(channel, client, sizeof(*client), &socket, 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
            sizeof(*client);
@@ -351,26 +353,26 @@ static bool greet_client(struct worker *worker)
 {
     char client[32];
     snprintf(client, sizeof(client), "client %u", worker->client.number);
-    vd_log_set_client(client);
-    prctl(PR_SET_NAME, VD_WORKER_NAME);
+    vds_log_set_client(client);
+    prctl(PR_SET_NAME, VDS_WORKER_NAME);
     worker->client_fd = open_client(worker->socket);
     if (worker->client.guest) {
-        worker->link = vd_link_create(worker->socket, worker->shm, &message_listener, worker);
+        worker->link = vg_link_create(worker->socket, worker->shm, &message_listener, worker);
     } else {
-        worker->vtest = vd_vtest_create(worker->socket, worker->shm, &message_listener, worker);
+        worker->vtest = vds_vtest_create(worker->socket, worker->shm, &message_listener, worker);
     }
     if (!worker->vtest && !worker->link) {
-        vd_log(VD_LOG_ERROR, "no memory for a client");
+        vds_log(VDS_LOG_ERROR, "no memory for a client");
     }
     return worker->vtest || worker->link;
 }
 
-int vd_worker_run(int channel, const struct vd_worker_options *options)
+int vds_worker_run(int channel, const struct vds_worker_options *options)
 {
     int status = EXIT_FAILURE;
     struct worker worker = {.options = options, .channel = channel, .socket = -1, .client_fd = -1};
 
-    prctl(PR_SET_NAME, VD_SPARE_NAME);
+    prctl(PR_SET_NAME, VDS_SPARE_NAME);
     sigset_t term;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
@@ -378,9 +380,9 @@ int vd_worker_run(int channel, const struct vd_worker_options *options)
     pthread_cond_init(&worker.changed, NULL);
     worker.signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
     worker.engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    worker.shm = vd_shm_table_create();
+    worker.shm = vds_shm_table_create();
     if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
-        vd_log(VD_LOG_ERROR, "no memory or descriptors for a worker");
+        vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker");
     } else if (!options->early || start_engine(&worker)) {
         if (!await_client(&worker)) {
             status = EXIT_SUCCESS;

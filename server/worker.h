@@ -9,32 +9,32 @@
 
 #include "context.h"
 
-#define VD_CLIENT_NAME_SIZE 64
+#define VDS_CLIENT_NAME_SIZE 64
 
 /* What ps and top show for a worker without and with a client. */
-#define VD_SPARE_NAME  "viaduct-spare"
-#define VD_WORKER_NAME "viaduct-worker"
+#define VDS_SPARE_NAME  "viaduct-spare"
+#define VDS_WORKER_NAME "viaduct-worker"
 
-struct vd_worker_options {
-    struct vd_context_options context;
+struct vds_worker_options {
+    struct vds_context_options context;
     bool early; /* load the driver before there is a client; else only for one that speaks vtest */
-    char *name; /* VD_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
+    char *name; /* VDS_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
 };
 
 /* Waits for a client and serves it until one of them goes. The client's socket
  * comes through `channel`, the process's only descriptor above stderr. SIGTERM must be blocked; it
  * asks the worker to end. Returns the exit status. The process must exit then; it is already bound
  * to die soon. */
-int vd_worker_run(int channel, const struct vd_worker_options *options);
+int vds_worker_run(int channel, const struct vds_worker_options *options);
 
 /* A client on its way to its worker. */
-struct vd_worker_client {
+struct vds_worker_client {
     unsigned number; /* for the log */
     bool guest;      /* a context of a virtio-gpu device, which the socket leads to (link.h) */
 };
 
 /* Hands a client to the worker at the other end of the channel. False, with errno set: it did not
  * take it. The caller keeps its descriptors. */
-bool vd_worker_give_client(int channel, int socket, const struct vd_worker_client *client);
+bool vds_worker_give_client(int channel, int socket, const struct vds_worker_client *client);
 
 #endif

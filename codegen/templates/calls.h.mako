@@ -5,7 +5,7 @@
 
 #include <vulkan/vulkan_core.h>
 
-struct vd_instance;
+struct vdc_instance;
 
 % for plan in g.plans:
 ${g.client.prototype(plan)};

@@ -4,7 +4,7 @@
 #include "opcodes.h"
 
 /* A command that was promoted may be known by one of its older names only. */
-void vd_instance_dispatch_load(struct vd_instance_dispatch *table, VkInstance instance,
+void vds_instance_dispatch_load(struct vds_instance_dispatch *table, VkInstance instance,
                                PFN_vkGetInstanceProcAddr get)
 {
 % for c in g.host_commands("instance"):
@@ -16,7 +16,7 @@ void vd_instance_dispatch_load(struct vd_instance_dispatch *table, VkInstance in
 % endfor
 }
 
-void vd_device_dispatch_load(struct vd_device_dispatch *table, VkDevice device,
+void vds_device_dispatch_load(struct vds_device_dispatch *table, VkDevice device,
                              PFN_vkGetDeviceProcAddr get)
 {
 % for c in g.host_commands("device"):
@@ -28,7 +28,7 @@ void vd_device_dispatch_load(struct vd_device_dispatch *table, VkDevice device,
 % endfor
 }
 
-bool vd_destroy_object(const struct vd_device_dispatch *table, VkDevice device, uint32_t type,
+bool vds_destroy_object(const struct vds_device_dispatch *table, VkDevice device, uint32_t type,
                        uint64_t handle)
 {
     switch (type) {

@@ -14,21 +14,21 @@ static const int of_${name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in ext
 % endfor
 static const int of_none[] = {-1};
 
-const struct vd_entrypoint vd_entrypoints[] = {
+const struct vdc_entrypoint vdc_entrypoints[] = {
 % for name, function, level, version, extensions, opcode in g.entry_points():
-    {"${name}", (PFN_vkVoidFunction)${function}, (enum vd_level)${level}, ${version}, ${"of_" + name if extensions else "of_none"}, ${opcode}},
+    {"${name}", (PFN_vkVoidFunction)${function}, (enum vdc_level)${level}, ${version}, ${"of_" + name if extensions else "of_none"}, ${opcode}},
 % endfor
 };
-const size_t vd_entrypoint_count = sizeof(vd_entrypoints) / sizeof(vd_entrypoints[0]);
+const size_t vdc_entrypoint_count = sizeof(vdc_entrypoints) / sizeof(vdc_entrypoints[0]);
 
-const struct vd_entrypoint *vd_entrypoint_find(const char *name)
+const struct vdc_entrypoint *vdc_entrypoint_find(const char *name)
 {
-    size_t low = 0, high = vd_entrypoint_count;
+    size_t low = 0, high = vdc_entrypoint_count;
     while (low < high) {
         const size_t middle = (low + high) / 2;
-        const int order = strcmp(name, vd_entrypoints[middle].name);
+        const int order = strcmp(name, vdc_entrypoints[middle].name);
         if (order == 0)
-            return &vd_entrypoints[middle];
+            return &vdc_entrypoints[middle];
         if (order < 0)
             high = middle;
         else

@@ -96,7 +96,7 @@ class Model(unittest.TestCase):
         for name, q in self.p.queries.items():
             self.assertTrue(self.p.by_hand(name))
             self.assertTrue(self.p.by_hand(q.later.name))
-            self.assertIn(f"vd_{q.later.name}(", queries.function(self.r, q))
+            self.assertIn(f"vdc_{q.later.name}(", queries.function(self.r, q))
 
     def test_memory_types_are_the_applications(self):
         """Whoever answers with memory requirements translates them, by hand or not."""
@@ -107,7 +107,7 @@ class Model(unittest.TestCase):
                        (p.type == "VkMemoryRequirements" or self.p.requirements_in(p))]
             if answers and not self.p.by_hand(c.name):
                 found.add(c.name)
-                self.assertIn("vd_requirements_of_host(device, &", client.command(
+                self.assertIn("vdc_requirements_of_host(device, &", client.command(
                     self.p.command_plan(c.name)), c.name)
         self.assertIn("vkGetGeneratedCommandsMemoryRequirementsEXT", found)
 

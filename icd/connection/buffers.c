@@ -10,7 +10,7 @@
 struct vdc_buffers {
     struct vdc_link *link;
     pthread_mutex_t lock;
-    struct vd_shm idle[IDLE_BUFFERS];
+    struct vdc_shm idle[IDLE_BUFFERS];
     uint32_t idle_count;
     uint64_t idle_bytes;
 };
@@ -39,7 +39,7 @@ void vdc_buffers_destroy(struct vdc_buffers *buffers)
     free(buffers);
 }
 
-VkResult vdc_buffers_take(struct vdc_buffers *buffers, uint64_t size, struct vd_shm *shm)
+VkResult vdc_buffers_take(struct vdc_buffers *buffers, uint64_t size, struct vdc_shm *shm)
 {
     pthread_mutex_lock(&buffers->lock);
     for (uint32_t i = 0; i < buffers->idle_count; i++) {
@@ -57,7 +57,7 @@ VkResult vdc_buffers_take(struct vdc_buffers *buffers, uint64_t size, struct vd_
                                                                   : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-void vdc_buffers_give(struct vdc_buffers *buffers, struct vd_shm *shm)
+void vdc_buffers_give(struct vdc_buffers *buffers, struct vdc_shm *shm)
 {
     pthread_mutex_lock(&buffers->lock);
     const bool keep =
@@ -70,5 +70,5 @@ void vdc_buffers_give(struct vdc_buffers *buffers, struct vd_shm *shm)
     if (!keep) {
         vdc_link_shm_destroy(buffers->link, shm);
     }
-    *shm = (struct vd_shm){.fd = -1};
+    *shm = (struct vdc_shm){.fd = -1};
 }

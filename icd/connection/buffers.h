@@ -16,8 +16,8 @@ struct vdc_buffers *vdc_buffers_create(struct vdc_link *link);
 void vdc_buffers_destroy(struct vdc_buffers *buffers);
 
 /* At least `size` bytes, not zeroed. VK_ERROR_DEVICE_LOST or VK_ERROR_OUT_OF_HOST_MEMORY. */
-VkResult vdc_buffers_take(struct vdc_buffers *buffers, uint64_t size, struct vd_shm *shm);
+VkResult vdc_buffers_take(struct vdc_buffers *buffers, uint64_t size, struct vdc_shm *shm);
 /* What the server neither reads nor writes any more. */
-void vdc_buffers_give(struct vdc_buffers *buffers, struct vd_shm *shm);
+void vdc_buffers_give(struct vdc_buffers *buffers, struct vdc_shm *shm);
 
 #endif

@@ -18,7 +18,7 @@
  * lost, and then sleeps only while the word has not changed. So nobody can miss the server's end. */
 static void lose(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     atomic_store(&connection->link.completion->lost, 1);
     vdc_replies_lose(connection->replies);
     vdc_waiter_lose(connection->waiter);
@@ -26,7 +26,7 @@ static void lose(void *data)
     vdc_pending_signals_lose(connection->pending_signals);
 }
 
-static VkResult submit_setup(struct vd_connection *connection)
+static VkResult submit_setup(struct vdc_connection *connection)
 {
     const struct {
         struct vd_record record;
@@ -41,12 +41,12 @@ static VkResult submit_setup(struct vd_connection *connection)
                 .registry_version = VD_REGISTRY_VERSION,
             },
     };
-    struct vd_transport *transport = connection->link.transport;
+    struct vdc_transport *transport = connection->link.transport;
     return transport->ops->submit(transport, &command, sizeof(command));
 }
 
 /* All parts, of which some may be missing after a failure. */
-static VkResult create_parts(struct vd_connection *connection)
+static VkResult create_parts(struct vdc_connection *connection)
 {
     struct vdc_link *link = &connection->link;
     connection->buffers = vdc_buffers_create(link);
@@ -70,14 +70,14 @@ static VkResult create_parts(struct vd_connection *connection)
     return result;
 }
 
-VkResult vd_connection_create(struct vd_connection **out)
+VkResult vdc_connection_create(struct vdc_connection **out)
 {
     /* Set by viaduct-server: its driver must be another one. */
     if (getenv("VIADUCT_IN_SERVER")) {
         vdc_log("not used inside of viaduct-server");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
-    struct vd_connection *connection = calloc(1, sizeof(*connection));
+    struct vdc_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -92,7 +92,7 @@ VkResult vd_connection_create(struct vd_connection **out)
         *out = connection;
         return VK_SUCCESS;
     }
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
     if (result == VK_ERROR_DEVICE_LOST || result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
         vdc_log("the server did not set up a context");
         result = VK_ERROR_INCOMPATIBLE_DRIVER;
@@ -100,7 +100,7 @@ VkResult vd_connection_create(struct vd_connection **out)
     return result;
 }
 
-void vd_connection_destroy(struct vd_connection *connection)
+void vdc_connection_destroy(struct vdc_connection *connection)
 {
     if (!connection) {
         return;
@@ -115,7 +115,8 @@ void vd_connection_destroy(struct vd_connection *connection)
     free(connection);
 }
 
-void vd_connection_stats(const struct vd_connection *connection, struct vd_connection_stats *stats)
+void vdc_connection_stats(const struct vdc_connection *connection,
+                          struct vdc_connection_stats *stats)
 {
     stats->round_trips = vdc_replies_count(connection->replies);
     vdc_ring_stats(connection->ring, &stats->calls, &stats->bytes);

@@ -38,7 +38,7 @@ VkResult vdc_link_init(struct vdc_link *link)
 {
     *link = (struct vdc_link){.completion_shm.fd = -1};
     mark_owned(link);
-    VkResult result = vd_transport_connect(&link->transport);
+    VkResult result = vdc_transport_connect(&link->transport);
     if (result == VK_SUCCESS) {
         result = link->transport->ops->shm_create(link->transport, sizeof(struct vd_completion),
                                                   &link->completion_shm);
@@ -74,7 +74,7 @@ bool vdc_link_same_kernel(const struct vdc_link *link)
 
 /* ---- Shared memory */
 
-VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vd_shm *shm)
+VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
 {
     if (vdc_link_lost(link)) {
         return VK_ERROR_DEVICE_LOST;
@@ -82,7 +82,7 @@ VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vd_shm
     return link->transport->ops->shm_create(link->transport, size, shm);
 }
 
-void vdc_link_shm_destroy(struct vdc_link *link, struct vd_shm *shm)
+void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm)
 {
     if (shm->id == 0) {
         return;
@@ -95,11 +95,11 @@ void vdc_link_shm_destroy(struct vdc_link *link, struct vd_shm *shm)
             close(shm->fd);
         }
     }
-    *shm = (struct vd_shm){.fd = -1};
+    *shm = (struct vdc_shm){.fd = -1};
 }
 
 VkResult vdc_link_shm_import(struct vdc_link *link, int fd, uint64_t offset, uint64_t size,
-                             struct vd_shm *shm)
+                             struct vdc_shm *shm)
 {
     if (vdc_link_lost(link)) {
         return VK_ERROR_DEVICE_LOST;
@@ -109,7 +109,7 @@ VkResult vdc_link_shm_import(struct vdc_link *link, int fd, uint64_t offset, uin
 
 int vdc_link_shm_export(struct vdc_link *link, uint32_t shm)
 {
-    struct vd_transport *transport = link->transport;
+    struct vdc_transport *transport = link->transport;
     return transport->ops->shm_export && !vdc_link_lost(link)
                ? transport->ops->shm_export(transport, shm)
                : -1;
@@ -118,7 +118,7 @@ int vdc_link_shm_export(struct vdc_link *link, uint32_t shm)
 bool vdc_link_shm_set_layout(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
                              VkExtent2D extent)
 {
-    struct vd_transport *transport = link->transport;
+    struct vdc_transport *transport = link->transport;
     return transport->ops->shm_set_layout && !vdc_link_lost(link) &&
            transport->ops->shm_set_layout(transport, shm, offset, pitch, extent);
 }

@@ -15,8 +15,8 @@
 #include "protocol/completion.h"
 
 struct vdc_link {
-    struct vd_transport *transport;
-    struct vd_shm completion_shm;
+    struct vdc_transport *transport;
+    struct vdc_shm completion_shm;
     struct vd_completion *completion; /* its beginning */
     /* 1, and 0 in a forked child, where the kernel wipes the page; NULL where it does not know how
      * to, and the process id has to do. */
@@ -24,7 +24,7 @@ struct vdc_link {
     pid_t owner;
 };
 
-/* Connects, and makes the completion page. Errors as vd_transport_connect. On failure there is
+/* Connects, and makes the completion page. Errors as vdc_transport_connect. On failure there is
  * nothing to finish. */
 VkResult vdc_link_init(struct vdc_link *link);
 /* All other shared memory must have been freed before. In a forked child it only closes descriptors
@@ -43,13 +43,13 @@ const struct vd_capset *vdc_link_capset(const struct vdc_link *link);
 bool vdc_link_same_kernel(const struct vdc_link *link);
 
 /* Shared memory (whole allocations of the transport; pools are built on top). */
-VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vd_shm *shm);
+VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm);
 /* Also in a forked child, which gives back what it has inherited. Id 0: nothing to do. */
-void vdc_link_shm_destroy(struct vdc_link *link, struct vd_shm *shm);
-/* As vd_transport_ops.shm_import; only where the server runs on the same kernel. */
+void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm);
+/* As vdc_transport_ops.shm_import; only where the server runs on the same kernel. */
 VkResult vdc_link_shm_import(struct vdc_link *link, int fd, uint64_t offset, uint64_t size,
-                             struct vd_shm *shm);
-/* As vd_transport_ops.shm_export and shm_set_layout, also where there are none. */
+                             struct vdc_shm *shm);
+/* As vdc_transport_ops.shm_export and shm_set_layout, also where there are none. */
 int vdc_link_shm_export(struct vdc_link *link, uint32_t shm);
 bool vdc_link_shm_set_layout(struct vdc_link *link, uint32_t shm, uint64_t offset, uint32_t pitch,
                              VkExtent2D extent);
@@ -61,8 +61,8 @@ VkResult vdc_link_fd_take(struct vdc_link *link, uint32_t id, int *fd);
 
 /* Wakes whoever sleeps on this word, in whatever process. */
 void vdc_link_wake(struct vdc_link *link, _Atomic uint32_t *address);
-/* Sleeps on a futex word in shared memory, as vd_transport_ops.wait. Nobody wakes it when the
- * server dies, unless it is one of the words that vd_connection's watcher changes: bound it. */
+/* Sleeps on a futex word in shared memory, as vdc_transport_ops.wait. Nobody wakes it when the
+ * server dies, unless it is one of the words that vdc_connection's watcher changes: bound it. */
 void vdc_link_wait(struct vdc_link *link, _Atomic uint32_t *address, uint32_t value,
                    uint64_t timeout_ns);
 

@@ -19,8 +19,8 @@ struct vdc_replies {
     struct vdc_spinner spinner;
     _Atomic uint64_t count;
 
-    pthread_mutex_t lock;  /* covers what follows, also against vdc_replies_lose */
-    struct vd_shm *blocks; /* of SLOTS_PER_BLOCK slots each */
+    pthread_mutex_t lock;   /* covers what follows, also against vdc_replies_lose */
+    struct vdc_shm *blocks; /* of SLOTS_PER_BLOCK slots each */
     uint32_t block_count;
     uint32_t *free_slots; /* a stack, so that warm slots are used again first */
     uint32_t free_count;
@@ -101,7 +101,7 @@ void vdc_replies_lose(struct vdc_replies *replies)
 static VkResult add_block(struct vdc_replies *replies)
 {
     const uint32_t count = replies->block_count;
-    struct vd_shm *blocks = realloc(replies->blocks, (count + 1) * sizeof(*blocks));
+    struct vdc_shm *blocks = realloc(replies->blocks, (count + 1) * sizeof(*blocks));
     if (!blocks) {
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
@@ -124,7 +124,7 @@ static VkResult add_block(struct vdc_replies *replies)
 }
 
 /* Under the lock. */
-static VkResult begin_small(struct vdc_replies *replies, struct vd_reply_space *space)
+static VkResult begin_small(struct vdc_replies *replies, struct vdc_reply_space *space)
 {
     if (replies->free_count == 0) {
         const VkResult result = add_block(replies);
@@ -133,9 +133,9 @@ static VkResult begin_small(struct vdc_replies *replies, struct vd_reply_space *
         }
     }
     const uint32_t slot = replies->free_slots[--replies->free_count];
-    const struct vd_shm *block = &replies->blocks[slot / SLOTS_PER_BLOCK];
+    const struct vdc_shm *block = &replies->blocks[slot / SLOTS_PER_BLOCK];
     const uint32_t offset = slot % SLOTS_PER_BLOCK * SLOT_SIZE;
-    *space = (struct vd_reply_space){
+    *space = (struct vdc_reply_space){
         .reply = (struct vd_reply *)((uint8_t *)block->map + offset),
         .shm = block->id,
         .offset = offset,
@@ -146,8 +146,8 @@ static VkResult begin_small(struct vdc_replies *replies, struct vd_reply_space *
 }
 
 /* Lists a large reply, for the watcher. Under the lock. */
-static VkResult begin_large(struct vdc_replies *replies, const struct vd_shm *shm,
-                            struct vd_reply_space *space)
+static VkResult begin_large(struct vdc_replies *replies, const struct vdc_shm *shm,
+                            struct vdc_reply_space *space)
 {
     uint32_t slot = 0;
     while (slot < replies->large_capacity && replies->large_replies[slot]) {
@@ -165,7 +165,7 @@ static VkResult begin_large(struct vdc_replies *replies, const struct vd_shm *sh
         replies->large_capacity = capacity;
     }
     const uint64_t capacity = shm->size - sizeof(struct vd_reply);
-    *space = (struct vd_reply_space){
+    *space = (struct vdc_reply_space){
         .reply = shm->map,
         .shm = shm->id,
         .capacity = capacity < UINT32_MAX ? (uint32_t)capacity : UINT32_MAX,
@@ -176,9 +176,9 @@ static VkResult begin_large(struct vdc_replies *replies, const struct vd_shm *sh
     return VK_SUCCESS;
 }
 
-VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vd_reply_space *space)
+VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space)
 {
-    struct vd_shm shm = {.fd = -1};
+    struct vdc_shm shm = {.fd = -1};
     if (vdc_link_lost(replies->link)) {
         return VK_ERROR_DEVICE_LOST;
     }
@@ -217,7 +217,7 @@ static bool reply_ready(const void *data)
     return state != VD_REPLY_PENDING && state != VD_REPLY_WAITING;
 }
 
-VkResult vdc_reply_wait(struct vdc_replies *replies, struct vd_reply_space *space)
+VkResult vdc_reply_wait(struct vdc_replies *replies, struct vdc_reply_space *space)
 {
     _Atomic uint32_t *state = reply_state(space->reply);
     atomic_fetch_add_explicit(&replies->count, 1, memory_order_relaxed);
@@ -236,7 +236,7 @@ VkResult vdc_reply_wait(struct vdc_replies *replies, struct vd_reply_space *spac
                : VK_ERROR_DEVICE_LOST;
 }
 
-void vdc_reply_end(struct vdc_replies *replies, struct vd_reply_space *space)
+void vdc_reply_end(struct vdc_replies *replies, struct vdc_reply_space *space)
 {
     if (vdc_link_forked(replies->link)) {
         return; /* the lock may be held by a thread of the parent */

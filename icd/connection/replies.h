@@ -20,22 +20,22 @@ void vdc_replies_destroy(struct vdc_replies *replies);
 void vdc_replies_lose(struct vdc_replies *replies);
 
 /* Space for one answer. */
-struct vd_reply_space {
+struct vdc_reply_space {
     struct vd_reply *reply; /* cleared, pending */
     uint32_t shm;
     uint32_t offset;
-    uint32_t capacity;   /* bytes behind the struct vd_reply */
-    uint32_t slot;       /* private */
-    struct vd_shm large; /* private; id 0: none */
+    uint32_t capacity;    /* bytes behind the struct vd_reply */
+    uint32_t slot;        /* private */
+    struct vdc_shm large; /* private; id 0: none */
 };
 
 /* For an answer of `size` bytes behind the struct vd_reply. VK_ERROR_DEVICE_LOST,
  * VK_ERROR_OUT_OF_HOST_MEMORY. */
-VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vd_reply_space *space);
+VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space);
 /* Waits until the answer is there: spins briefly, then sleeps. VK_SUCCESS or VK_ERROR_DEVICE_LOST.
  * Acquire: what the server wrote is visible. */
-VkResult vdc_reply_wait(struct vdc_replies *replies, struct vd_reply_space *space);
-void vdc_reply_end(struct vdc_replies *replies, struct vd_reply_space *space);
+VkResult vdc_reply_wait(struct vdc_replies *replies, struct vdc_reply_space *space);
+void vdc_reply_end(struct vdc_replies *replies, struct vdc_reply_space *space);
 
 /* How many answers were waited for. */
 uint64_t vdc_replies_count(const struct vdc_replies *replies);

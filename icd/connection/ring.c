@@ -19,14 +19,14 @@
 /* A record that is too large for the ring, until the server has copied it. */
 struct large_record {
     struct large_record *next;
-    struct vd_shm shm;
+    struct vdc_shm shm;
     uint64_t position; /* in the ring, behind the record that names it */
 };
 
 struct vdc_ring {
     struct vdc_link *link;
     struct vdc_buffers *buffers;
-    struct vd_shm shm;
+    struct vdc_shm shm;
     struct vd_ring *shared; /* its beginning */
     uint8_t *data;
 

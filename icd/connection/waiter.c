@@ -8,7 +8,7 @@
 #include "common/trace.h"
 #include "spinner.h"
 
-/* Words of others that are slept on at once, beside one of our own; see vd_transport_ops.wait_any. */
+/* Words of others that are slept on at once, beside one of our own; see vdc_transport_ops.wait_any. */
 #define WORDS_MAX 127
 
 struct vdc_waiter {
@@ -47,7 +47,7 @@ void vdc_waiter_stats(const struct vdc_waiter *waiter, uint64_t *waits, uint64_t
 struct wait {
     const struct vd_completion *page;
     bool (*ready)(const void *data);
-    uint32_t (*words)(const void *data, struct vd_futex_word *words, uint32_t capacity);
+    uint32_t (*words)(const void *data, struct vdc_futex_word *words, uint32_t capacity);
     const void *data;
 };
 
@@ -61,8 +61,8 @@ static bool wait_over(const void *data)
 static void sleep_until(struct vdc_waiter *waiter, const struct wait *wait, uint64_t deadline)
 {
     struct vd_completion *page = waiter->link->completion;
-    struct vd_transport *transport = waiter->link->transport;
-    struct vd_futex_word words[1 + WORDS_MAX];
+    struct vdc_transport *transport = waiter->link->transport;
+    struct vdc_futex_word words[1 + WORDS_MAX];
     words[0].address = &page->event;
     /* seq_cst all along, as vd_completion_changed says. */
     atomic_fetch_add(&page->waiters, 1);
@@ -96,7 +96,7 @@ VkResult vdc_wait_until(struct vdc_waiter *waiter, bool (*ready)(const void *dat
 }
 
 VkResult vdc_wait_words(struct vdc_waiter *waiter, bool (*ready)(const void *data),
-                        uint32_t (*words)(const void *data, struct vd_futex_word *words,
+                        uint32_t (*words)(const void *data, struct vdc_futex_word *words,
                                           uint32_t capacity),
                         const void *data, uint64_t timeout_ns)
 {

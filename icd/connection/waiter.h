@@ -26,7 +26,7 @@ VkResult vdc_wait_until(struct vdc_waiter *waiter, bool (*ready)(const void *dat
  * words() writes up to `capacity` of them, with what they hold while there is reason to sleep, and
  * returns how many there are; ready() is asked once more after it. */
 VkResult vdc_wait_words(struct vdc_waiter *waiter, bool (*ready)(const void *data),
-                        uint32_t (*words)(const void *data, struct vd_futex_word *words,
+                        uint32_t (*words)(const void *data, struct vdc_futex_word *words,
                                           uint32_t capacity),
                         const void *data, uint64_t timeout_ns);
 /* Something that a ready() looks at has changed on this side. */

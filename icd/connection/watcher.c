@@ -23,7 +23,7 @@ struct vdc_watcher {
 static void *watch(void *data)
 {
     struct vdc_watcher *watcher = data;
-    struct vd_transport *transport = watcher->link->transport;
+    struct vdc_transport *transport = watcher->link->transport;
     if (transport->ops->watch(transport, &watcher->link->completion->lost, watcher->stop_fd)) {
         watcher->lost(watcher->data);
         vdc_log("the server is gone");

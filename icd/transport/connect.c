@@ -10,13 +10,13 @@
 /* In the order in which they are tried. */
 static const struct {
     const char *name;
-    VkResult (*connect)(struct vd_transport **transport);
+    VkResult (*connect)(struct vdc_transport **transport);
 } transports[] = {
-    {"virtgpu", vd_virtgpu_connect},
-    {"vtest", vd_vtest_connect},
+    {"virtgpu", vdc_virtgpu_connect},
+    {"vtest", vdc_vtest_connect},
 };
 
-VkResult vd_transport_connect(struct vd_transport **transport)
+VkResult vdc_transport_connect(struct vdc_transport **transport)
 {
     const char *wanted = secure_getenv(TRANSPORT_ENV);
     VkResult result = VK_ERROR_INCOMPATIBLE_DRIVER;

@@ -56,7 +56,7 @@ struct mapping {
 };
 
 struct virtgpu {
-    struct vd_transport base;
+    struct vdc_transport base;
     int fd;
     /* Polls hung-up once the other end is closed, which is when the device is found dead. */
     int alive[2];
@@ -67,7 +67,7 @@ struct virtgpu {
     uint32_t capacity;
 };
 
-static struct virtgpu *downcast(struct vd_transport *transport)
+static struct virtgpu *downcast(struct vdc_transport *transport)
 {
     static_assert(offsetof(struct virtgpu, base) == 0, "a virtgpu begins with its transport");
     return (struct virtgpu *)transport;
@@ -249,7 +249,7 @@ static void forget(struct virtgpu *virtgpu, uint32_t id)
     pthread_rwlock_unlock(&virtgpu->lock);
 }
 
-static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct vd_shm *shm)
+static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struct vdc_shm *shm)
 {
     struct virtgpu *virtgpu = downcast(transport);
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -283,14 +283,14 @@ static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct
         forget(virtgpu, id);
         return result;
     }
-    *shm = (struct vd_shm){.id = id, .size = size, .map = map, .fd = -1};
+    *shm = (struct vdc_shm){.id = id, .size = size, .map = map, .fd = -1};
     return VK_SUCCESS;
 }
 
-static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
+static void shm_destroy(struct vdc_transport *transport, struct vdc_shm *shm)
 {
     forget(downcast(transport), shm->id);
-    *shm = (struct vd_shm){.fd = -1};
+    *shm = (struct vdc_shm){.fd = -1};
 }
 
 /* Where in shared memory an address lies. */
@@ -314,7 +314,7 @@ static bool locate(struct virtgpu *virtgpu, const void *address, uint32_t *id, u
 
 /* ---- The transport's other functions */
 
-static void destroy(struct vd_transport *transport)
+static void destroy(struct vdc_transport *transport)
 {
     struct virtgpu *virtgpu = downcast(transport);
     if (virtgpu->fd >= 0) {
@@ -330,12 +330,12 @@ static void destroy(struct vd_transport *transport)
     free(virtgpu);
 }
 
-static VkResult submit(struct vd_transport *transport, const void *record, size_t size)
+static VkResult submit(struct vdc_transport *transport, const void *record, size_t size)
 {
     return execute(downcast(transport), record, size, NULL) ? VK_SUCCESS : VK_ERROR_DEVICE_LOST;
 }
 
-static void wake(struct vd_transport *transport, _Atomic uint32_t *address)
+static void wake(struct vdc_transport *transport, _Atomic uint32_t *address)
 {
     struct virtgpu *virtgpu = downcast(transport);
     struct vd_virtio_gpu_wake record = {
@@ -345,7 +345,7 @@ static void wake(struct vd_transport *transport, _Atomic uint32_t *address)
     }
 }
 
-static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
+static void wait(struct vdc_transport *transport, _Atomic uint32_t *address, uint32_t value,
                  uint64_t timeout_ns)
 {
     struct virtgpu *virtgpu = downcast(transport);
@@ -356,7 +356,7 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
 }
 
 /* The device signals the fence of a VD_VIRTIO_GPU_WATCH when the worker is gone. */
-static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
     const struct vd_virtio_gpu_watch record = {
         .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_WATCH}};
@@ -398,7 +398,7 @@ static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, 
     return sources[1].revents == 0;
 }
 
-static int shm_export(struct vd_transport *transport, uint32_t shm)
+static int shm_export(struct vdc_transport *transport, uint32_t shm)
 {
     struct virtgpu *virtgpu = downcast(transport);
     pthread_rwlock_rdlock(&virtgpu->lock);
@@ -408,7 +408,7 @@ static int shm_export(struct vd_transport *transport, uint32_t shm)
     return drm_ioctl(virtgpu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) == 0 ? request.fd : -1;
 }
 
-static bool shm_set_layout(struct vd_transport *transport, uint32_t shm, uint64_t offset,
+static bool shm_set_layout(struct vdc_transport *transport, uint32_t shm, uint64_t offset,
                            uint32_t pitch, VkExtent2D extent)
 {
     struct virtgpu *virtgpu = downcast(transport);
@@ -433,7 +433,7 @@ static bool shm_set_layout(struct vd_transport *transport, uint32_t shm, uint64_
     return true;
 }
 
-static const struct vd_transport_ops ops = {
+static const struct vdc_transport_ops ops = {
     .name = "virtgpu",
     .destroy = destroy,
     .shm_create = shm_create,
@@ -546,7 +546,7 @@ static int find_device(struct vd_capset *capset)
     return fd;
 }
 
-VkResult vd_virtgpu_connect(struct vd_transport **transport)
+VkResult vdc_virtgpu_connect(struct vdc_transport **transport)
 {
     struct virtgpu *virtgpu = calloc(1, sizeof(*virtgpu));
     if (!virtgpu) {

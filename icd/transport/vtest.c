@@ -41,7 +41,7 @@
 #define NO_DEADLINE UINT64_MAX
 
 struct vtest {
-    struct vd_transport base;
+    struct vdc_transport base;
     int fd;
     pthread_mutex_t lock; /* around a request and its answer */
     const char *path;
@@ -49,7 +49,7 @@ struct vtest {
     struct sockaddr_un address;
 };
 
-static struct vtest *downcast(struct vd_transport *transport)
+static struct vtest *downcast(struct vdc_transport *transport)
 {
     static_assert(offsetof(struct vtest, base) == 0, "a vtest begins with its transport");
     return (struct vtest *)transport;
@@ -349,7 +349,7 @@ static bool init_context(const struct vtest *vtest)
 
 /* ---- The transport's functions */
 
-static void destroy(struct vd_transport *transport)
+static void destroy(struct vdc_transport *transport)
 {
     struct vtest *vtest = downcast(transport);
     /* Not shutdown(): the socket may be a forked child's copy. */
@@ -395,7 +395,7 @@ static void release_blob(struct vtest *vtest, uint32_t id)
 
 /* False: the server has released it again. */
 static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t offset, uint64_t size,
-                     struct vd_shm *shm)
+                     struct vdc_shm *shm)
 {
     void *map = MAP_FAILED;
     if (fd >= 0) {
@@ -405,11 +405,11 @@ static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t offset, 
         release_blob(vtest, id);
         return false;
     }
-    *shm = (struct vd_shm){.id = id, .size = size, .map = map, .fd = fd};
+    *shm = (struct vdc_shm){.id = id, .size = size, .map = map, .fd = fd};
     return true;
 }
 
-static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct vd_shm *shm)
+static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struct vdc_shm *shm)
 {
     struct vtest *vtest = downcast(transport);
     uint32_t id = 0;
@@ -434,12 +434,12 @@ static VkResult shm_create(struct vd_transport *transport, uint64_t size, struct
     return VK_SUCCESS;
 }
 
-static void shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
+static void shm_destroy(struct vdc_transport *transport, struct vdc_shm *shm)
 {
     munmap(shm->map, shm->size);
     close(shm->fd);
     release_blob(downcast(transport), shm->id);
-    *shm = (struct vd_shm){.fd = -1};
+    *shm = (struct vdc_shm){.fd = -1};
 }
 
 /* A message of its own kind, with the descriptor. */
@@ -474,14 +474,14 @@ static VkResult give(struct vtest *vtest, const struct vtest_header *message, in
     return result;
 }
 
-static VkResult fd_give(struct vd_transport *transport, int fd, uint32_t *id)
+static VkResult fd_give(struct vdc_transport *transport, int fd, uint32_t *id)
 {
     const struct vtest_header message = {.command = VTEST_VIADUCT_GIVE_FD};
     return give(downcast(transport), &message, fd, id);
 }
 
-static VkResult shm_import(struct vd_transport *transport, int fd, uint64_t offset, uint64_t size,
-                           struct vd_shm *shm)
+static VkResult shm_import(struct vdc_transport *transport, int fd, uint64_t offset, uint64_t size,
+                           struct vdc_shm *shm)
 {
     struct vtest *vtest = downcast(transport);
     const struct {
@@ -505,7 +505,7 @@ static VkResult shm_import(struct vd_transport *transport, int fd, uint64_t offs
     return map_blob(vtest, id, fd, offset, size, shm) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
-static VkResult fd_take(struct vd_transport *transport, uint32_t id, int *fd)
+static VkResult fd_take(struct vdc_transport *transport, uint32_t id, int *fd)
 {
     struct vtest *vtest = downcast(transport);
     uint32_t answer;
@@ -523,7 +523,7 @@ static VkResult fd_take(struct vd_transport *transport, uint32_t id, int *fd)
     return result;
 }
 
-static VkResult submit(struct vd_transport *transport, const void *record, size_t size)
+static VkResult submit(struct vdc_transport *transport, const void *record, size_t size)
 {
     struct vtest *vtest = downcast(transport);
     struct {
@@ -550,13 +550,13 @@ static VkResult submit(struct vd_transport *transport, const void *record, size_
 
 /* Neither futex call is private: the other side is another process. */
 
-static void wake(struct vd_transport *transport, _Atomic uint32_t *address)
+static void wake(struct vdc_transport *transport, _Atomic uint32_t *address)
 {
     (void)transport;
     syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
+static void wait(struct vdc_transport *transport, _Atomic uint32_t *address, uint32_t value,
                  uint64_t timeout_ns)
 {
     (void)transport;
@@ -580,7 +580,7 @@ static void wait(struct vd_transport *transport, _Atomic uint32_t *address, uint
 #define WORDS_MAX     FUTEX_WAITV_MAX
 #define LOOK_AGAIN_NS (VD_NS_PER_S / 1000)
 
-static void wait_any(struct vd_transport *transport, const struct vd_futex_word *words,
+static void wait_any(struct vdc_transport *transport, const struct vdc_futex_word *words,
                      uint32_t count, uint64_t timeout_ns)
 {
     struct futex_waitv entries[WORDS_MAX];
@@ -606,7 +606,7 @@ static void wait_any(struct vd_transport *transport, const struct vd_futex_word 
 }
 
 /* The worker's end closes with it, however it ends. */
-static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
     (void)lost;
     struct pollfd sources[] = {
@@ -619,7 +619,7 @@ static bool watch(struct vd_transport *transport, const _Atomic uint32_t *lost, 
     return sources[1].revents == 0;
 }
 
-static const struct vd_transport_ops ops = {
+static const struct vdc_transport_ops ops = {
     .name = "vtest",
     .same_kernel = true,
     .destroy = destroy,
@@ -635,7 +635,7 @@ static const struct vd_transport_ops ops = {
     .watch = watch,
 };
 
-VkResult vd_vtest_connect(struct vd_transport **transport)
+VkResult vdc_vtest_connect(struct vdc_transport **transport)
 {
     struct vtest *vtest = calloc(1, sizeof(*vtest));
     if (!vtest) {

@@ -12,7 +12,7 @@
 #include <vulkan/vulkan_core.h>
 
 /* Zeroed. NULL when there is no memory. */
-static inline void *vd_wsi_alloc(const VkAllocationCallbacks *allocator, size_t size)
+static inline void *vdc_wsi_alloc(const VkAllocationCallbacks *allocator, size_t size)
 {
     if (!allocator)
         return calloc(1, size);
@@ -21,7 +21,7 @@ static inline void *vd_wsi_alloc(const VkAllocationCallbacks *allocator, size_t 
     return memory ? memset(memory, 0, size) : NULL;
 }
 
-static inline void vd_wsi_free(const VkAllocationCallbacks *allocator, void *memory)
+static inline void vdc_wsi_free(const VkAllocationCallbacks *allocator, void *memory)
 {
     if (!allocator)
         free(memory);

@@ -23,28 +23,28 @@
 
 #define CARDS_MAX 16
 
-struct vd_card {
-    struct vd_card *next;
-    struct vd_displays *displays;
+struct vdc_card {
+    struct vdc_card *next;
+    struct vdc_displays *displays;
     int fd;
     dev_t device;
     bool is_virtio;
     unsigned users; /* that want to be its master */
 };
 
-struct vd_displays {
-    const struct vd_instance *instance;
+struct vdc_displays {
+    const struct vdc_instance *instance;
     pthread_mutex_t lock;
     const struct vdc_drm *drm; /* NULL: there are no displays, or nobody has asked for them */
-    struct vd_card *cards;
-    struct vd_display *first; /* a display's place in this list is the number of its plane */
+    struct vdc_card *cards;
+    struct vdc_display *first; /* a display's place in this list is the number of its plane */
 };
 
 /* ---- Finding them */
 
-struct vd_displays *vd_displays_create(const struct vd_instance *instance)
+struct vdc_displays *vdc_displays_create(const struct vdc_instance *instance)
 {
-    struct vd_displays *displays = calloc(1, sizeof(*displays));
+    struct vdc_displays *displays = calloc(1, sizeof(*displays));
     if (!displays)
         return NULL;
     displays->instance = instance;
@@ -52,15 +52,15 @@ struct vd_displays *vd_displays_create(const struct vd_instance *instance)
     return displays;
 }
 
-void vd_displays_destroy(struct vd_displays *displays)
+void vdc_displays_destroy(struct vdc_displays *displays)
 {
     if (!displays)
         return;
     while (displays->first) {
-        struct vd_display *display = displays->first;
+        struct vdc_display *display = displays->first;
         displays->first = display->next;
         while (display->modes) {
-            struct vd_display_mode *mode = display->modes;
+            struct vdc_display_mode *mode = display->modes;
             display->modes = mode->next;
             free(mode);
         }
@@ -68,7 +68,7 @@ void vd_displays_destroy(struct vd_displays *displays)
         free(display);
     }
     while (displays->cards) {
-        struct vd_card *card = displays->cards;
+        struct vdc_card *card = displays->cards;
         displays->cards = card->next;
         close(card->fd);
         free(card);
@@ -77,7 +77,7 @@ void vd_displays_destroy(struct vd_displays *displays)
     free(displays);
 }
 
-static void open_card(struct vd_displays *displays, const char *path)
+static void open_card(struct vdc_displays *displays, const char *path)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
@@ -89,7 +89,7 @@ static void open_card(struct vd_displays *displays, const char *path)
         displays->drm->DropMaster(fd);
     struct stat status;
     uint64_t dumb = 0;
-    struct vd_card *card = NULL;
+    struct vdc_card *card = NULL;
     if (displays->drm->GetCap(fd, DRM_CAP_DUMB_BUFFER, &dumb) == 0 && dumb &&
         fstat(fd, &status) == 0)
         card = calloc(1, sizeof(*card));
@@ -98,7 +98,7 @@ static void open_card(struct vd_displays *displays, const char *path)
         return;
     }
     drmVersion *version = displays->drm->GetVersion(fd);
-    *card = (struct vd_card){
+    *card = (struct vdc_card){
         .next = displays->cards,
         .displays = displays,
         .fd = fd,
@@ -109,7 +109,7 @@ static void open_card(struct vd_displays *displays, const char *path)
     displays->cards = card;
 }
 
-static void find_cards(struct vd_displays *displays)
+static void find_cards(struct vdc_displays *displays)
 {
     drmDevice *devices[CARDS_MAX];
     const int count = displays->drm->GetDevices2(0, devices, CARDS_MAX);
@@ -122,7 +122,7 @@ static void find_cards(struct vd_displays *displays)
 }
 
 /* A controller that drives the connector already, or else one that can and drives no other. */
-static uint32_t find_crtc(const struct vd_card *card, const drmModeRes *resources,
+static uint32_t find_crtc(const struct vdc_card *card, const drmModeRes *resources,
                           const drmModeConnector *connector)
 {
     const struct vdc_drm *drm = card->displays->drm;
@@ -138,7 +138,7 @@ static uint32_t find_crtc(const struct vd_card *card, const drmModeRes *resource
     }
     for (int i = 0; i < resources->count_crtcs && !current; i++) {
         bool taken = !(possible & 1u << i);
-        for (const struct vd_display *other = card->displays->first; other; other = other->next)
+        for (const struct vdc_display *other = card->displays->first; other; other = other->next)
             taken = taken || (other->card == card && other->crtc == resources->crtcs[i]);
         if (!taken)
             current = resources->crtcs[i];
@@ -153,42 +153,42 @@ static bool same_mode(const drmModeModeInfo *a, const drmModeModeInfo *b)
 }
 
 /* Modes are added and never removed: the application may hold any of them. */
-static void find_modes(struct vd_display *display, const drmModeConnector *connector)
+static void find_modes(struct vdc_display *display, const drmModeConnector *connector)
 {
     for (int i = 0; i < connector->count_modes; i++) {
-        struct vd_display_mode **link = &display->modes;
+        struct vdc_display_mode **link = &display->modes;
         while (*link && !same_mode(&(*link)->info, &connector->modes[i]))
             link = &(*link)->next;
         if (*link)
             continue;
-        struct vd_display_mode *mode = calloc(1, sizeof(*mode));
+        struct vdc_display_mode *mode = calloc(1, sizeof(*mode));
         if (!mode)
             return;
-        *mode = (struct vd_display_mode){NULL, display, connector->modes[i]};
+        *mode = (struct vdc_display_mode){NULL, display, connector->modes[i]};
         *link = mode;
     }
 }
 
-static void find_display(struct vd_card *card, const drmModeRes *resources, uint32_t id)
+static void find_display(struct vdc_card *card, const drmModeRes *resources, uint32_t id)
 {
     const struct vdc_drm *drm = card->displays->drm;
     drmModeConnector *connector = drm->ModeGetConnector(card->fd, id);
     if (!connector)
         return;
-    struct vd_display **link = &card->displays->first;
+    struct vdc_display **link = &card->displays->first;
     while (*link && ((*link)->card != card || (*link)->connector != id))
         link = &(*link)->next;
     const bool connected = connector->connection == DRM_MODE_CONNECTED && connector->count_modes;
     if (!*link && connected) {
         *link = calloc(1, sizeof(**link));
         if (*link) {
-            **link = (struct vd_display){.card = card, .connector = id, .acquired = -1};
+            **link = (struct vdc_display){.card = card, .connector = id, .acquired = -1};
             const char *type = drm->ModeGetConnectorTypeName(connector->connector_type);
             snprintf((*link)->name, sizeof((*link)->name), "%s-%u", type ? type : "Unknown",
                      connector->connector_type_id);
         }
     }
-    struct vd_display *display = *link;
+    struct vdc_display *display = *link;
     if (display) {
         display->connected = connected;
         display->width_mm = connector->mmWidth;
@@ -201,11 +201,11 @@ static void find_display(struct vd_card *card, const drmModeRes *resources, uint
 }
 
 /* Under the lock. */
-static void search(struct vd_displays *displays)
+static void search(struct vdc_displays *displays)
 {
     if (!displays->drm && (displays->drm = vdc_drm()))
         find_cards(displays);
-    for (struct vd_card *card = displays->cards; card; card = card->next) {
+    for (struct vdc_card *card = displays->cards; card; card = card->next) {
         drmModeRes *resources = displays->drm->ModeGetResources(card->fd);
         if (!resources)
             continue; /* a card that only renders */
@@ -217,19 +217,19 @@ static void search(struct vd_displays *displays)
 
 /* ---- Showing */
 
-VkExtent2D vd_display_mode_extent(const struct vd_display_mode *mode)
+VkExtent2D vdc_display_mode_extent(const struct vdc_display_mode *mode)
 {
     return (VkExtent2D){mode->info.hdisplay, mode->info.vdisplay};
 }
 
-static int fd_of(const struct vd_display *display)
+static int fd_of(const struct vdc_display *display)
 {
     return display->acquired >= 0 ? display->acquired : display->card->fd;
 }
 
-bool vd_display_take(struct vd_display *display, int *fd)
+bool vdc_display_take(struct vdc_display *display, int *fd)
 {
-    struct vd_displays *displays = display->card->displays;
+    struct vdc_displays *displays = display->card->displays;
     bool taken = false;
     pthread_mutex_lock(&displays->lock);
     *fd = fd_of(display);
@@ -244,24 +244,24 @@ bool vd_display_take(struct vd_display *display, int *fd)
     return taken;
 }
 
-void vd_display_give(struct vd_display *display)
+void vdc_display_give(struct vdc_display *display)
 {
-    struct vd_displays *displays = display->card->displays;
+    struct vdc_displays *displays = display->card->displays;
     pthread_mutex_lock(&displays->lock);
     if (--display->card->users == 0 && display->acquired < 0)
         displays->drm->DropMaster(display->card->fd);
     pthread_mutex_unlock(&displays->lock);
 }
 
-struct vd_connection *vd_display_connection(const struct vd_display *display)
+struct vdc_connection *vdc_display_connection(const struct vdc_display *display)
 {
     return display->card->displays->instance->connection;
 }
 
-uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D extent,
-                           uint64_t offset, uint32_t pitch)
+uint32_t vdc_display_import(struct vdc_display *display, int dma_buf, VkExtent2D extent,
+                            uint64_t offset, uint32_t pitch)
 {
-    struct vd_displays *displays = display->card->displays;
+    struct vdc_displays *displays = display->card->displays;
     const int fd = fd_of(display);
     uint32_t handle, frame_buffer = 0;
     /* Only virtio-gpu's own device knows what SCANOUT_LAYOUT says, and it takes no others' buffers. */
@@ -280,10 +280,10 @@ uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D e
     return frame_buffer;
 }
 
-int vd_display_show(struct vd_display *display, const struct vd_display_mode *mode,
-                    const void *owner, uint32_t frame_buffer)
+int vdc_display_show(struct vdc_display *display, const struct vdc_display_mode *mode,
+                     const void *owner, uint32_t frame_buffer)
 {
-    struct vd_displays *displays = display->card->displays;
+    struct vdc_displays *displays = display->card->displays;
     const int fd = fd_of(display);
     pthread_mutex_lock(&displays->lock);
     if (!display->owner && !display->before)
@@ -298,9 +298,9 @@ int vd_display_show(struct vd_display *display, const struct vd_display_mode *mo
                : 0;
 }
 
-void vd_display_restore(struct vd_display *display, const void *owner)
+void vdc_display_restore(struct vdc_display *display, const void *owner)
 {
-    struct vd_displays *displays = display->card->displays;
+    struct vdc_displays *displays = display->card->displays;
     pthread_mutex_lock(&displays->lock);
     drmModeCrtc *before = display->before;
     if (display->owner == owner) {
@@ -317,19 +317,19 @@ void vd_display_restore(struct vd_display *display, const void *owner)
 
 /* ---- Commands */
 
-static struct vd_displays *displays_of(VkPhysicalDevice physicalDevice)
+static struct vdc_displays *displays_of(VkPhysicalDevice physicalDevice)
 {
-    return ((struct vd_physical_device *)physicalDevice)->base.instance->displays;
+    return ((struct vdc_physical_device *)physicalDevice)->base.instance->displays;
 }
 
-static VkDisplayKHR display_handle(struct vd_display *display)
+static VkDisplayKHR display_handle(struct vdc_display *display)
 {
     return (VkDisplayKHR)(uintptr_t)display;
 }
 
-static struct vd_display *display_of(VkDisplayKHR handle)
+static struct vdc_display *display_of(VkDisplayKHR handle)
 {
-    return (struct vd_display *)(uintptr_t)handle;
+    return (struct vdc_display *)(uintptr_t)handle;
 }
 
 /* What a query answers that has found `have` and had room for *count, if `room`. */
@@ -341,26 +341,26 @@ static VkResult counted(uint32_t have, const void *room, uint32_t *count)
     return incomplete ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
-static VkDisplayPropertiesKHR display_properties(struct vd_display *display)
+static VkDisplayPropertiesKHR display_properties(struct vdc_display *display)
 {
     return (VkDisplayPropertiesKHR){
         .display = display_handle(display),
         .displayName = display->name,
         .physicalDimensions = {display->width_mm, display->height_mm},
-        .physicalResolution = vd_display_mode_extent(display->modes),
+        .physicalResolution = vdc_display_mode_extent(display->modes),
         .supportedTransforms = VK_SURFACE_TRANSFORM_IDENTITY_BIT_KHR,
     };
 }
 
 /* Fills the elements of one of two arrays, whichever is there. */
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayProperties2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceDisplayProperties2KHR(
     VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount, VkDisplayProperties2KHR *pProperties)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     uint32_t have = 0;
     pthread_mutex_lock(&displays->lock);
     search(displays);
-    for (struct vd_display *display = displays->first; display; display = display->next) {
+    for (struct vdc_display *display = displays->first; display; display = display->next) {
         if (!display->connected || !display->modes)
             continue;
         if (pProperties && have < *pPropertyCount)
@@ -371,15 +371,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayProperties2KHR(
     return counted(have, pProperties, pPropertyCount);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlaneProperties2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceDisplayPlaneProperties2KHR(
     VkPhysicalDevice physicalDevice, uint32_t *pPropertyCount,
     VkDisplayPlaneProperties2KHR *pProperties)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     uint32_t have = 0;
     pthread_mutex_lock(&displays->lock);
     search(displays);
-    for (struct vd_display *display = displays->first; display; display = display->next) {
+    for (struct vdc_display *display = displays->first; display; display = display->next) {
         /* The plane can go nowhere else. */
         if (pProperties && have < *pPropertyCount)
             pProperties[have].displayPlaneProperties = (VkDisplayPlanePropertiesKHR){
@@ -392,12 +392,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceDisplayPlaneProperties2KHR(
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetDisplayPlaneSupportedDisplaysKHR(VkPhysicalDevice physicalDevice, uint32_t planeIndex,
-                                         uint32_t *pDisplayCount, VkDisplayKHR *pDisplays)
+vdc_vkGetDisplayPlaneSupportedDisplaysKHR(VkPhysicalDevice physicalDevice, uint32_t planeIndex,
+                                          uint32_t *pDisplayCount, VkDisplayKHR *pDisplays)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     pthread_mutex_lock(&displays->lock);
-    struct vd_display *display = displays->first;
+    struct vdc_display *display = displays->first;
     while (display && planeIndex-- > 0)
         display = display->next;
     pthread_mutex_unlock(&displays->lock);
@@ -413,22 +413,22 @@ static uint32_t refresh_rate(const drmModeModeInfo *info)
     return pixels ? (uint32_t)((uint64_t)info->clock * 1000000 / pixels) : info->vrefresh * 1000;
 }
 
-static VkDisplayModePropertiesKHR mode_properties(struct vd_display_mode *mode)
+static VkDisplayModePropertiesKHR mode_properties(struct vdc_display_mode *mode)
 {
     return (VkDisplayModePropertiesKHR){
         .displayMode = (VkDisplayModeKHR)(uintptr_t)mode,
-        .parameters = {vd_display_mode_extent(mode), refresh_rate(&mode->info)},
+        .parameters = {vdc_display_mode_extent(mode), refresh_rate(&mode->info)},
     };
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayModeProperties2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDisplayModeProperties2KHR(
     VkPhysicalDevice physicalDevice, VkDisplayKHR display, uint32_t *pPropertyCount,
     VkDisplayModeProperties2KHR *pProperties)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     uint32_t have = 0;
     pthread_mutex_lock(&displays->lock);
-    for (struct vd_display_mode *mode = display_of(display)->modes; mode; mode = mode->next) {
+    for (struct vdc_display_mode *mode = display_of(display)->modes; mode; mode = mode->next) {
         if (pProperties && have < *pPropertyCount)
             pProperties[have].displayModeProperties = mode_properties(mode);
         have++;
@@ -439,15 +439,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayModeProperties2KHR(
 
 /* Only modes that the display itself has. */
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateDisplayModeKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
-                          const VkDisplayModeCreateInfoKHR *pCreateInfo,
-                          const VkAllocationCallbacks *pAllocator, VkDisplayModeKHR *pMode)
+vdc_vkCreateDisplayModeKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
+                           const VkDisplayModeCreateInfoKHR *pCreateInfo,
+                           const VkAllocationCallbacks *pAllocator, VkDisplayModeKHR *pMode)
 {
     (void)pAllocator;
     const VkDisplayModeParametersKHR *wanted = &pCreateInfo->parameters;
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     pthread_mutex_lock(&displays->lock);
-    struct vd_display_mode *mode = display_of(display)->modes;
+    struct vdc_display_mode *mode = display_of(display)->modes;
     while (mode && (mode->info.hdisplay != wanted->visibleRegion.width ||
                     mode->info.vdisplay != wanted->visibleRegion.height ||
                     refresh_rate(&mode->info) != wanted->refreshRate))
@@ -457,13 +457,13 @@ vd_vkCreateDisplayModeKHR(VkPhysicalDevice physicalDevice, VkDisplayKHR display,
     return mode ? VK_SUCCESS : VK_ERROR_INITIALIZATION_FAILED;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilities2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDisplayPlaneCapabilities2KHR(
     VkPhysicalDevice physicalDevice, const VkDisplayPlaneInfo2KHR *pDisplayPlaneInfo,
     VkDisplayPlaneCapabilities2KHR *pCapabilities)
 {
     (void)physicalDevice;
-    const VkExtent2D extent =
-        vd_display_mode_extent((const struct vd_display_mode *)(uintptr_t)pDisplayPlaneInfo->mode);
+    const VkExtent2D extent = vdc_display_mode_extent(
+        (const struct vdc_display_mode *)(uintptr_t)pDisplayPlaneInfo->mode);
     pCapabilities->capabilities = (VkDisplayPlaneCapabilitiesKHR){
         .supportedAlpha = VK_DISPLAY_PLANE_ALPHA_OPAQUE_BIT_KHR,
         .minSrcExtent = extent,
@@ -474,19 +474,20 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDisplayPlaneCapabilities2KHR(
     return VK_SUCCESS;
 }
 
-static bool is_node_of(const struct vd_card *card, int fd)
+static bool is_node_of(const struct vdc_card *card, int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && status.st_rdev == card->device;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDrmDisplayEXT(VkPhysicalDevice physicalDevice, int32_t drmFd,
-                                                     uint32_t connectorId, VkDisplayKHR *pDisplay)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDrmDisplayEXT(VkPhysicalDevice physicalDevice,
+                                                      int32_t drmFd, uint32_t connectorId,
+                                                      VkDisplayKHR *pDisplay)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     pthread_mutex_lock(&displays->lock);
     search(displays);
-    struct vd_display *display = displays->first;
+    struct vdc_display *display = displays->first;
     while (display && (display->connector != connectorId || !is_node_of(display->card, drmFd)))
         display = display->next;
     pthread_mutex_unlock(&displays->lock);
@@ -494,11 +495,11 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDrmDisplayEXT(VkPhysicalDevice physicalDe
     return display ? VK_SUCCESS : VK_ERROR_UNKNOWN;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireDrmDisplayEXT(VkPhysicalDevice physicalDevice,
-                                                         int32_t drmFd, VkDisplayKHR handle)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAcquireDrmDisplayEXT(VkPhysicalDevice physicalDevice,
+                                                          int32_t drmFd, VkDisplayKHR handle)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
-    struct vd_display *display = display_of(handle);
+    struct vdc_displays *displays = displays_of(physicalDevice);
+    struct vdc_display *display = display_of(handle);
     VkResult result = VK_ERROR_INITIALIZATION_FAILED;
     pthread_mutex_lock(&displays->lock);
     if (is_node_of(display->card, drmFd) && displays->drm->IsMaster(drmFd) &&
@@ -510,10 +511,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireDrmDisplayEXT(VkPhysicalDevice physic
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkReleaseDisplayEXT(VkPhysicalDevice physicalDevice,
-                                                      VkDisplayKHR handle)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkReleaseDisplayEXT(VkPhysicalDevice physicalDevice,
+                                                       VkDisplayKHR handle)
 {
-    struct vd_displays *displays = displays_of(physicalDevice);
+    struct vdc_displays *displays = displays_of(physicalDevice);
     pthread_mutex_lock(&displays->lock);
     display_of(handle)->acquired = -1;
     pthread_mutex_unlock(&displays->lock);

@@ -14,26 +14,26 @@
 #include "icd/instance.h"
 #include "protocol/vk.h"
 
-struct vd_card;
-struct vd_displays;
+struct vdc_card;
+struct vdc_displays;
 
-struct vd_display_mode {
-    struct vd_display_mode *next;
-    struct vd_display *display;
+struct vdc_display_mode {
+    struct vdc_display_mode *next;
+    struct vdc_display *display;
     drmModeModeInfo info;
 };
 
 /* What a VkDisplayKHR points to; lives as long as the instance. */
-struct vd_display {
-    struct vd_display *next;
-    struct vd_card *card;
+struct vdc_display {
+    struct vdc_display *next;
+    struct vdc_card *card;
     uint32_t connector;
     uint32_t crtc; /* 0: none is left for it */
     bool connected;
     char name[32];
     uint32_t width_mm, height_mm;
-    struct vd_display_mode *modes; /* in the kernel's order, which begins with the preferred one */
-    int acquired;                  /* the application's descriptor, to be used instead; -1 */
+    struct vdc_display_mode *modes; /* in the kernel's order, which begins with the preferred one */
+    int acquired;                   /* the application's descriptor, to be used instead; -1 */
 
     /* Guarded by the displays' lock. */
     const void *owner;   /* of what is shown; NULL: somebody else's */
@@ -41,25 +41,25 @@ struct vd_display {
 };
 
 /* NULL without memory. Finds nothing before somebody asks. */
-struct vd_displays *vd_displays_create(const struct vd_instance *instance);
+struct vdc_displays *vdc_displays_create(const struct vdc_instance *instance);
 /* NULL is fine. */
-void vd_displays_destroy(struct vd_displays *displays);
+void vdc_displays_destroy(struct vdc_displays *displays);
 
-VkExtent2D vd_display_mode_extent(const struct vd_display_mode *mode);
+VkExtent2D vdc_display_mode_extent(const struct vdc_display_mode *mode);
 
 /* The descriptor to draw with, as the card's master: false if somebody else is. */
-bool vd_display_take(struct vd_display *display, int *fd);
-void vd_display_give(struct vd_display *display);
+bool vdc_display_take(struct vdc_display *display, int *fd);
+void vdc_display_give(struct vdc_display *display);
 /* A frame buffer of pixels in this DMA buffer, at `offset` and with rows `pitch` bytes apart: for
  * drmModeRmFB. 0: the display does not show such memory. */
-uint32_t vd_display_import(struct vd_display *display, int dma_buf, VkExtent2D extent,
-                           uint64_t offset, uint32_t pitch);
-struct vd_connection *vd_display_connection(const struct vd_display *display);
+uint32_t vdc_display_import(struct vdc_display *display, int dma_buf, VkExtent2D extent,
+                            uint64_t offset, uint32_t pitch);
+struct vdc_connection *vdc_display_connection(const struct vdc_display *display);
 /* Shows a frame buffer, and returns when the one before is no longer shown. Returns 0 or an errno.
  * `owner` is whoever shows it. */
-int vd_display_show(struct vd_display *display, const struct vd_display_mode *mode,
-                    const void *owner, uint32_t frame_buffer);
+int vdc_display_show(struct vdc_display *display, const struct vdc_display_mode *mode,
+                     const void *owner, uint32_t frame_buffer);
 /* Shows what was shown before, if `owner` was the last to show something. */
-void vd_display_restore(struct vd_display *display, const void *owner);
+void vdc_display_restore(struct vdc_display *display, const void *owner);
 
 #endif

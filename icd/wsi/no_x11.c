@@ -7,7 +7,7 @@
 #include "surface.h"
 #include "x11_available.h"
 
-const struct vd_surface_ops vd_surface_x11_ops;
+const struct vdc_surface_ops vdc_surface_x11_ops;
 
 bool vdc_x11_available(bool xlib)
 {
@@ -16,22 +16,22 @@ bool vdc_x11_available(bool xlib)
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
-                         const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
-{
-    (void)instance, (void)pCreateInfo, (void)pAllocator, (void)pSurface;
-    return VK_ERROR_EXTENSION_NOT_PRESENT;
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR *pCreateInfo,
+vdc_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
                           const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
     (void)instance, (void)pCreateInfo, (void)pAllocator, (void)pSurface;
     return VK_ERROR_EXTENSION_NOT_PRESENT;
 }
 
-VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXcbPresentationSupportKHR(
+VKAPI_ATTR VkResult VKAPI_CALL
+vdc_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR *pCreateInfo,
+                           const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
+{
+    (void)instance, (void)pCreateInfo, (void)pAllocator, (void)pSurface;
+    return VK_ERROR_EXTENSION_NOT_PRESENT;
+}
+
+VKAPI_ATTR VkBool32 VKAPI_CALL vdc_vkGetPhysicalDeviceXcbPresentationSupportKHR(
     VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, xcb_connection_t *connection,
     xcb_visualid_t visual_id)
 {
@@ -39,7 +39,7 @@ VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXcbPresentationSupportKHR(
     return VK_FALSE;
 }
 
-VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXlibPresentationSupportKHR(
+VKAPI_ATTR VkBool32 VKAPI_CALL vdc_vkGetPhysicalDeviceXlibPresentationSupportKHR(
     VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, Display *dpy, VisualID visualID)
 {
     (void)physicalDevice, (void)queueFamilyIndex, (void)dpy, (void)visualID;

@@ -9,9 +9,9 @@ static const struct {
     const char *word;
     unsigned option;
 } words[] = {
-    {"direct", VD_WSI_DIRECT},
-    {"copy", VD_WSI_COPY},
-    {"noshm", VD_WSI_NO_SHM},
+    {"direct", VDC_WSI_DIRECT},
+    {"copy", VDC_WSI_COPY},
+    {"noshm", VDC_WSI_NO_SHM},
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -31,7 +31,7 @@ static void read_options(void)
     }
 }
 
-unsigned vd_wsi_options(void)
+unsigned vdc_wsi_options(void)
 {
     pthread_once(&once, read_options);
     return options;

@@ -8,12 +8,12 @@
  *   copy    the host copies each image when it is presented
  *   noshm   pixels travel through the X connection, or to other buffers of a display, instead of
  *           being read from shared memory */
-enum vd_wsi_option {
-    VD_WSI_DIRECT = 1 << 0,
-    VD_WSI_COPY = 1 << 1,
-    VD_WSI_NO_SHM = 1 << 2,
+enum vdc_wsi_option {
+    VDC_WSI_DIRECT = 1 << 0,
+    VDC_WSI_COPY = 1 << 1,
+    VDC_WSI_NO_SHM = 1 << 2,
 };
 
-unsigned vd_wsi_options(void);
+unsigned vdc_wsi_options(void);
 
 #endif

@@ -38,9 +38,9 @@ struct place {
 };
 
 struct display_presenter {
-    struct vd_presenter base;
+    struct vdc_presenter base;
     const struct vdc_drm *drm;
-    const struct vd_display_mode *mode;
+    const struct vdc_display_mode *mode;
     VkExtent2D extent;
     int fd;
     unsigned next;
@@ -50,15 +50,15 @@ struct display_presenter {
     struct place places[];
 };
 
-static const struct vd_presenter_ops display_ops;
+static const struct vdc_presenter_ops display_ops;
 
-static struct display_presenter *display_presenter(struct vd_presenter *presenter)
+static struct display_presenter *display_presenter(struct vdc_presenter *presenter)
 {
     assert(presenter->ops == &display_ops);
     return (struct display_presenter *)presenter;
 }
 
-static bool takes_pitch(const struct vd_presenter *presenter, uint64_t pitch)
+static bool takes_pitch(const struct vdc_presenter *presenter, uint64_t pitch)
 {
     (void)presenter;
     (void)pitch;
@@ -94,7 +94,7 @@ static bool frame_buffer_init(const struct vdc_drm *drm, int fd, VkExtent2D exte
 }
 
 /* A frame buffer of the picture itself, or 0. */
-static uint32_t find_place(struct display_presenter *p, const struct vd_pixels *pixels,
+static uint32_t find_place(struct display_presenter *p, const struct vdc_pixels *pixels,
                            uint64_t offset)
 {
     for (uint32_t i = 0; i < p->place_count; i++) {
@@ -103,12 +103,12 @@ static uint32_t find_place(struct display_presenter *p, const struct vd_pixels *
     }
     if (p->place_count == p->place_capacity)
         return 0;
-    struct vd_display *display = p->mode->display;
+    struct vdc_display *display = p->mode->display;
     const int dma_buf =
-        vdc_link_shm_export(&vd_display_connection(display)->link, pixels->part->shm);
+        vdc_link_shm_export(&vdc_display_connection(display)->link, pixels->part->shm);
     if (dma_buf < 0)
         return 0;
-    const uint32_t id = vd_display_import(display, dma_buf, p->extent, offset, pixels->pitch);
+    const uint32_t id = vdc_display_import(display, dma_buf, p->extent, offset, pixels->pitch);
     close(dma_buf);
     if (id)
         p->places[p->place_count++] = (struct place){pixels->part->shm, id, offset};
@@ -116,19 +116,19 @@ static uint32_t find_place(struct display_presenter *p, const struct vd_pixels *
 }
 
 /* False: it has to be copied. Otherwise *error is an errno or 0. */
-static bool show_in_place(struct display_presenter *p, const struct vd_pixels *pixels, int *error)
+static bool show_in_place(struct display_presenter *p, const struct vdc_pixels *pixels, int *error)
 {
     const uint64_t offset = pixels->part->offset + pixels->offset;
-    struct vd_connection *connection = vd_display_connection(p->mode->display);
+    struct vdc_connection *connection = vdc_display_connection(p->mode->display);
     const uint32_t shm = pixels->part->shm, id = find_place(p, pixels, offset);
     if (!id || !vdc_link_shm_set_layout(&connection->link, shm, offset, pixels->pitch, p->extent))
         return false;
-    *error = vd_display_show(p->mode->display, p->mode, p, id);
+    *error = vdc_display_show(p->mode->display, p->mode, p, id);
     /* Once more, behind the exchange: when this is answered, that has happened. */
     return vdc_link_shm_set_layout(&connection->link, shm, offset, pixels->pitch, p->extent);
 }
 
-static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels, int *error)
+static VkResult copy(struct display_presenter *p, const struct vdc_pixels *pixels, int *error)
 {
     for (size_t i = 0; i < 2 && !p->buffers[i].map; i++) {
         if (!frame_buffer_init(p->drm, p->fd, p->extent, &p->buffers[i])) {
@@ -141,13 +141,13 @@ static VkResult copy(struct display_presenter *p, const struct vd_pixels *pixels
     for (uint32_t y = 0; y < p->extent.height; y++, row += pixels->pitch)
         memcpy(buffer->map + (size_t)y * buffer->pitch, row, (size_t)p->extent.width * PIXEL_SIZE);
 
-    *error = vd_display_show(p->mode->display, p->mode, p, buffer->id);
+    *error = vdc_display_show(p->mode->display, p->mode, p, buffer->id);
     if (!*error)
         p->next ^= 1;
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
 {
     struct display_presenter *p = display_presenter(presenter);
     int error = 0;
@@ -174,28 +174,28 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
     return VK_SUCCESS;
 }
 
-static void destroy(struct vd_presenter *presenter)
+static void destroy(struct vdc_presenter *presenter)
 {
     struct display_presenter *p = display_presenter(presenter);
-    vd_display_restore(p->mode->display, p);
+    vdc_display_restore(p->mode->display, p);
     for (size_t i = 0; i < 2; i++)
         frame_buffer_finish(p->drm, p->fd, &p->buffers[i]);
     for (uint32_t i = 0; i < p->place_count; i++)
         p->drm->ModeRmFB(p->fd, p->places[i].id);
-    vd_display_give(p->mode->display);
+    vdc_display_give(p->mode->display);
     free(p);
 }
 
-static const struct vd_presenter_ops display_ops = {
+static const struct vdc_presenter_ops display_ops = {
     .takes_pitch = takes_pitch,
     .show = show,
     .destroy = destroy,
 };
 
-VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExtent2D extent,
-                                     uint32_t image_count, struct vd_presenter **presenter)
+VkResult vdc_display_presenter_create(const struct vdc_display_mode *mode, VkExtent2D extent,
+                                      uint32_t image_count, struct vdc_presenter **presenter)
 {
-    const VkExtent2D whole = vd_display_mode_extent(mode);
+    const VkExtent2D whole = vdc_display_mode_extent(mode);
     if (extent.width != whole.width || extent.height != whole.height)
         return VK_ERROR_INITIALIZATION_FAILED;
     struct display_presenter *p = calloc(1, sizeof(*p) + image_count * sizeof(p->places[0]));
@@ -206,10 +206,10 @@ VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExten
         .drm = vdc_drm(),
         .mode = mode,
         .extent = extent,
-        .copies = vd_wsi_options() & VD_WSI_NO_SHM,
+        .copies = vdc_wsi_options() & VDC_WSI_NO_SHM,
         .place_capacity = image_count,
     };
-    if (!vd_display_take(mode->display, &p->fd)) {
+    if (!vdc_display_take(mode->display, &p->fd)) {
         free(p);
         return VK_ERROR_INITIALIZATION_FAILED;
     }

@@ -5,7 +5,7 @@
 #include "display.h"
 #include "presenter.h"
 
-VkResult vd_display_presenter_create(const struct vd_display_mode *mode, VkExtent2D extent,
-                                     uint32_t image_count, struct vd_presenter **presenter);
+VkResult vdc_display_presenter_create(const struct vdc_display_mode *mode, VkExtent2D extent,
+                                      uint32_t image_count, struct vdc_presenter **presenter);
 
 #endif

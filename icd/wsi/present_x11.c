@@ -23,8 +23,8 @@ struct segment {
 };
 
 struct x11_presenter {
-    struct vd_presenter base;
-    struct vd_x11_window window;
+    struct vdc_presenter base;
+    struct vdc_x11_window window;
     VkExtent2D extent;
     xcb_gcontext_t gc;
     const struct vdc_xcb_shm *shm;
@@ -37,23 +37,23 @@ struct x11_presenter {
     struct segment segments[];
 };
 
-static const struct vd_presenter_ops x11_ops;
+static const struct vdc_presenter_ops x11_ops;
 
-static struct x11_presenter *x11_presenter(struct vd_presenter *presenter)
+static struct x11_presenter *x11_presenter(struct vdc_presenter *presenter)
 {
     assert(presenter->ops == &x11_ops);
     return (struct x11_presenter *)presenter;
 }
 
 /* The server names the distance between rows in pixels, and rounds it up to 4 bytes. */
-static bool takes_pitch(const struct vd_presenter *presenter, uint64_t pitch)
+static bool takes_pitch(const struct vdc_presenter *presenter, uint64_t pitch)
 {
     const struct x11_presenter *p = (const struct x11_presenter *)presenter;
     return pitch % 4 == 0 && pitch >= p->row_size && pitch / p->window.pixel_size <= UINT16_MAX;
 }
 
 /* Descriptors only pass through local sockets; elsewhere the server would wait for them. */
-static bool is_local(const struct vd_x11_window *window)
+static bool is_local(const struct vdc_x11_window *window)
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
@@ -61,10 +61,10 @@ static bool is_local(const struct vd_x11_window *window)
     return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.ss_family == AF_UNIX;
 }
 
-static bool has_shm(const struct vd_x11_window *window, const struct vdc_xcb_shm *shm)
+static bool has_shm(const struct vdc_x11_window *window, const struct vdc_xcb_shm *shm)
 {
     xcb_connection_t *connection = window->connection;
-    if (vd_wsi_options() & VD_WSI_NO_SHM || !shm || !is_local(window))
+    if (vdc_wsi_options() & VDC_WSI_NO_SHM || !shm || !is_local(window))
         return false;
     const xcb_query_extension_reply_t *extension =
         window->xcb->get_extension_data(connection, shm->id);
@@ -80,12 +80,12 @@ static bool has_shm(const struct vd_x11_window *window, const struct vdc_xcb_shm
 }
 
 /* Drops whatever the server answers. */
-static void forget(const struct vd_x11_window *window, xcb_void_cookie_t cookie)
+static void forget(const struct vdc_x11_window *window, xcb_void_cookie_t cookie)
 {
     window->xcb->discard_reply(window->connection, cookie.sequence);
 }
 
-static bool succeeded(const struct vd_x11_window *window, xcb_void_cookie_t cookie)
+static bool succeeded(const struct vdc_x11_window *window, xcb_void_cookie_t cookie)
 {
     xcb_generic_error_t *error = window->xcb->request_check(window->connection, cookie);
     const bool success = !error && !window->xcb->connection_has_error(window->connection);
@@ -94,9 +94,9 @@ static bool succeeded(const struct vd_x11_window *window, xcb_void_cookie_t cook
 }
 
 /* The server's name for the memory that the picture is in; 0 where it cannot reach it. */
-static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_pixels *pixels)
+static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vdc_pixels *pixels)
 {
-    const struct vd_shm_part *part = pixels->part;
+    const struct vdc_shm_part *part = pixels->part;
     if (part->offset + pixels->offset > UINT32_MAX)
         return 0;
     for (uint32_t i = 0; i < p->segment_count; i++) {
@@ -119,7 +119,7 @@ static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vd_pixel
 }
 
 static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segment,
-                                    const struct vd_pixels *pixels)
+                                    const struct vdc_pixels *pixels)
 {
     return p->shm->put_image_checked(
         p->window.connection, p->window.id, p->gc, (uint16_t)(pixels->pitch / p->window.pixel_size),
@@ -130,7 +130,7 @@ static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segme
 
 /* Stripes of the picture under the longest request. The cookie is that of the last one: what is
  * wrong with one of them is wrong with all. */
-static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixels,
+static VkResult put_copied(struct x11_presenter *p, const struct vdc_pixels *pixels,
                            xcb_void_cookie_t *cookie)
 {
     const uint8_t *row = (const uint8_t *)pixels->part->map + pixels->offset;
@@ -157,7 +157,7 @@ static VkResult put_copied(struct x11_presenter *p, const struct vd_pixels *pixe
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
 {
     struct x11_presenter *p = x11_presenter(presenter);
     const struct vdc_xcb *xcb = p->window.xcb;
@@ -195,7 +195,7 @@ static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pix
     }
 }
 
-static void destroy(struct vd_presenter *presenter)
+static void destroy(struct vdc_presenter *presenter)
 {
     struct x11_presenter *p = x11_presenter(presenter);
     const struct vdc_xcb *xcb = p->window.xcb;
@@ -208,14 +208,14 @@ static void destroy(struct vd_presenter *presenter)
     free(p);
 }
 
-static const struct vd_presenter_ops x11_ops = {
+static const struct vdc_presenter_ops x11_ops = {
     .takes_pitch = takes_pitch,
     .show = show,
     .destroy = destroy,
 };
 
-VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
-                                 uint32_t image_count, struct vd_presenter **presenter)
+VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2D extent,
+                                  uint32_t image_count, struct vdc_presenter **presenter)
 {
     const struct vdc_xcb *xcb = window->xcb;
     const struct vdc_xcb_shm *shm = vdc_xcb_shm();

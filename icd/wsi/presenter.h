@@ -11,35 +11,35 @@
 
 #include <vulkan/vulkan_core.h>
 
-struct vd_shm_part;
-struct vd_presenter;
+struct vdc_shm_part;
+struct vdc_presenter;
 
 /* A finished image in shared memory. */
-struct vd_pixels {
-    const struct vd_shm_part *part;
+struct vdc_pixels {
+    const struct vdc_shm_part *part;
     uint64_t offset; /* of the first pixel, from the start of the part */
     uint32_t pitch;  /* bytes from row to row */
 };
 
-struct vd_presenter_ops {
+struct vdc_presenter_ops {
     /* Whether an image whose rows are so far apart can be shown. NULL: nobody looks at pixels, and
      * `show` gets none. */
-    bool (*takes_pitch)(const struct vd_presenter *presenter, uint64_t pitch);
+    bool (*takes_pitch)(const struct vdc_presenter *presenter, uint64_t pitch);
     /* Shows an image and returns once nobody reads its pixels any more. VK_SUCCESS,
      * VK_SUBOPTIMAL_KHR, or an error, after which `show` is not called again. One thread at a
      * time. */
-    VkResult (*show)(struct vd_presenter *presenter, const struct vd_pixels *pixels);
-    void (*destroy)(struct vd_presenter *presenter);
+    VkResult (*show)(struct vdc_presenter *presenter, const struct vdc_pixels *pixels);
+    void (*destroy)(struct vdc_presenter *presenter);
 };
 
-struct vd_presenter {
-    const struct vd_presenter_ops *ops;
+struct vdc_presenter {
+    const struct vdc_presenter_ops *ops;
     /* The pixels of the last image are read until `show` returns for the next one, or until the
      * presenter is destroyed. May change with each `show`. */
     bool keeps;
 };
 
-static inline void vd_presenter_destroy(struct vd_presenter *presenter)
+static inline void vdc_presenter_destroy(struct vdc_presenter *presenter)
 {
     if (presenter)
         presenter->ops->destroy(presenter);

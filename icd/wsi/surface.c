@@ -11,22 +11,22 @@
 #include "extensions.h"
 #include "icd/chain.h"
 
-const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface)
+const struct vdc_surface_ops *vdc_surface_ops(VkSurfaceKHR surface)
 {
-    const VkIcdSurfaceBase *base = vd_surface_base(surface);
+    const VkIcdSurfaceBase *base = vdc_surface_base(surface);
     switch ((int)base->platform) {
     case VK_ICD_WSI_PLATFORM_HEADLESS:
-        return &vd_surface_headless_ops;
+        return &vdc_surface_headless_ops;
     case VK_ICD_WSI_PLATFORM_DISPLAY:
-        return &vd_surface_display_ops;
+        return &vdc_surface_display_ops;
     }
-    return &vd_surface_x11_ops; /* xcb and Xlib: there are no others */
+    return &vdc_surface_x11_ops; /* xcb and Xlib: there are no others */
 }
 
-VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
-                           VkSurfaceKHR *surface)
+VkResult vdc_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
+                            VkSurfaceKHR *surface)
 {
-    void *copy = vd_wsi_alloc(allocator, size);
+    void *copy = vdc_wsi_alloc(allocator, size);
     if (!copy)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     memcpy(copy, base, size);
@@ -34,15 +34,15 @@ VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCall
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroySurfaceKHR(VkInstance instance, VkSurfaceKHR surface,
-                                                  const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroySurfaceKHR(VkInstance instance, VkSurfaceKHR surface,
+                                                   const VkAllocationCallbacks *pAllocator)
 {
     (void)instance;
-    vd_wsi_free(pAllocator, (void *)(uintptr_t)surface);
+    vdc_wsi_free(pAllocator, (void *)(uintptr_t)surface);
 }
 
 /* Presenting may copy the image, which graphics and compute queues can. */
-bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t family)
+bool vdc_surface_family_presents(const struct vdc_physical_device *pd, uint32_t family)
 {
     const VkQueueFamilyProperties *families =
         (const void *)((const uint8_t *)pd->data + pd->data->queue_families);
@@ -50,29 +50,29 @@ bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t fa
            families[family].queueFlags & (VK_QUEUE_GRAPHICS_BIT | VK_QUEUE_COMPUTE_BIT);
 }
 
-bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format)
+bool vdc_surface_format_drawable(struct vdc_physical_device *pd, VkFormat format)
 {
     VkFormatProperties properties;
-    vd_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, format, &properties);
+    vdc_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, format, &properties);
     return properties.optimalTilingFeatures & VK_FORMAT_FEATURE_COLOR_ATTACHMENT_BIT;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkGetPhysicalDeviceSurfaceSupportKHR(VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex,
-                                        VkSurfaceKHR surface, VkBool32 *pSupported)
+vdc_vkGetPhysicalDeviceSurfaceSupportKHR(VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex,
+                                         VkSurfaceKHR surface, VkBool32 *pSupported)
 {
-    struct vd_physical_device *pd = (struct vd_physical_device *)physicalDevice;
+    struct vdc_physical_device *pd = (struct vdc_physical_device *)physicalDevice;
     *pSupported = VK_FALSE;
-    if (!vd_surface_family_presents(pd, queueFamilyIndex))
+    if (!vdc_surface_family_presents(pd, queueFamilyIndex))
         return VK_SUCCESS;
     bool supported = false;
     const VkResult result =
-        vd_surface_ops(surface)->supported(pd, vd_surface_base(surface), &supported);
+        vdc_surface_ops(surface)->supported(pd, vdc_surface_base(surface), &supported);
     *pSupported = supported;
     return result;
 }
 
-static VkResult get_capabilities(struct vd_physical_device *pd, VkSurfaceKHR surface,
+static VkResult get_capabilities(struct vdc_physical_device *pd, VkSurfaceKHR surface,
                                  VkSurfaceCapabilitiesKHR *capabilities)
 {
     *capabilities = (VkSurfaceCapabilitiesKHR){
@@ -86,7 +86,7 @@ static VkResult get_capabilities(struct vd_physical_device *pd, VkSurfaceKHR sur
     };
     if (pd->extensions[VD_EXT_EXT_attachment_feedback_loop_layout])
         capabilities->supportedUsageFlags |= VK_IMAGE_USAGE_ATTACHMENT_FEEDBACK_LOOP_BIT_EXT;
-    return vd_surface_ops(surface)->capabilities(pd, vd_surface_base(surface), capabilities);
+    return vdc_surface_ops(surface)->capabilities(pd, vdc_surface_base(surface), capabilities);
 }
 
 /* How many of `have` elements go into room for *count (not NULL `room`); *count becomes the number
@@ -100,7 +100,7 @@ static VkResult fit(uint32_t have, const void *room, uint32_t *count)
 
 /* Presenting one picture does not depend on how the others were presented: from each mode one can
  * change to each other. The one asked about comes first, for a list that is too short for all. */
-static void fill_compatible_modes(const struct vd_surface_ops *ops,
+static void fill_compatible_modes(const struct vdc_surface_ops *ops,
                                   const VkSurfacePresentModeEXT *mode,
                                   VkSurfacePresentModeCompatibilityEXT *out)
 {
@@ -117,7 +117,7 @@ static void fill_compatible_modes(const struct vd_surface_ops *ops,
 }
 
 /* Where pictures may be of another size than the surface, they are neither stretched nor moved. */
-static void fill_scaling(const struct vd_physical_device *pd, const struct vd_surface_ops *ops,
+static void fill_scaling(const struct vdc_physical_device *pd, const struct vdc_surface_ops *ops,
                          const VkSurfaceCapabilitiesKHR *capabilities,
                          VkSurfacePresentScalingCapabilitiesEXT *out)
 {
@@ -131,13 +131,13 @@ static void fill_scaling(const struct vd_physical_device *pd, const struct vd_su
     out->maxScaledImageExtent = any ? (VkExtent2D){max, max} : capabilities->maxImageExtent;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
     VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
     VkSurfaceCapabilities2KHR *pSurfaceCapabilities)
 {
-    const struct vd_surface_ops *ops = vd_surface_ops(pSurfaceInfo->surface);
+    const struct vdc_surface_ops *ops = vdc_surface_ops(pSurfaceInfo->surface);
     VkSurfaceCapabilitiesKHR *capabilities = &pSurfaceCapabilities->surfaceCapabilities;
-    const VkResult result = get_capabilities((struct vd_physical_device *)physicalDevice,
+    const VkResult result = get_capabilities((struct vdc_physical_device *)physicalDevice,
                                              pSurfaceInfo->surface, capabilities);
     if (result != VK_SUCCESS)
         return result;
@@ -152,7 +152,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
                 (VkSurfacePresentModeCompatibilityEXT *)next);
             break;
         case VK_STRUCTURE_TYPE_SURFACE_PRESENT_SCALING_CAPABILITIES_EXT:
-            fill_scaling((const struct vd_physical_device *)physicalDevice, ops, capabilities,
+            fill_scaling((const struct vdc_physical_device *)physicalDevice, ops, capabilities,
                          (VkSurfacePresentScalingCapabilitiesEXT *)next);
             break;
 #ifdef VK_KHR_present_id2
@@ -170,15 +170,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceCapabilities2KHR(
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormats2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceSurfaceFormats2KHR(
     VkPhysicalDevice physicalDevice, const VkPhysicalDeviceSurfaceInfo2KHR *pSurfaceInfo,
     uint32_t *pSurfaceFormatCount, VkSurfaceFormat2KHR *pSurfaceFormats)
 {
-    VkFormat formats[VD_SURFACE_FORMATS_MAX];
+    VkFormat formats[VDC_SURFACE_FORMATS_MAX];
     uint32_t have = 0;
-    VkResult result = vd_surface_ops(pSurfaceInfo->surface)
-                          ->formats((struct vd_physical_device *)physicalDevice,
-                                    vd_surface_base(pSurfaceInfo->surface), formats, &have);
+    VkResult result = vdc_surface_ops(pSurfaceInfo->surface)
+                          ->formats((struct vdc_physical_device *)physicalDevice,
+                                    vdc_surface_base(pSurfaceInfo->surface), formats, &have);
     if (result != VK_SUCCESS)
         return result;
     result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
@@ -191,24 +191,24 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfaceFormats2KHR(
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDeviceSurfacePresentModesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceSurfacePresentModesKHR(
     VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pPresentModeCount,
     VkPresentModeKHR *pPresentModes)
 {
     (void)physicalDevice;
-    const struct vd_surface_ops *ops = vd_surface_ops(surface);
+    const struct vdc_surface_ops *ops = vdc_surface_ops(surface);
     const VkResult result = fit(ops->mode_count, pPresentModes, pPresentModeCount);
     for (uint32_t i = 0; pPresentModes && i < *pPresentModeCount; i++)
         pPresentModes[i] = ops->modes[i];
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDevicePresentRectanglesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDevicePresentRectanglesKHR(
     VkPhysicalDevice physicalDevice, VkSurfaceKHR surface, uint32_t *pRectCount, VkRect2D *pRects)
 {
     (void)physicalDevice;
     VkRect2D area;
-    VkResult result = vd_surface_ops(surface)->area(vd_surface_base(surface), &area);
+    VkResult result = vdc_surface_ops(surface)->area(vdc_surface_base(surface), &area);
     if (result != VK_SUCCESS)
         return result;
     result = fit(1, pRects, pRectCount);
@@ -218,7 +218,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetPhysicalDevicePresentRectanglesKHR(
 }
 
 /* Every group has one device, which presents what it draws itself. */
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeviceGroupPresentCapabilitiesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDeviceGroupPresentCapabilitiesKHR(
     VkDevice device, VkDeviceGroupPresentCapabilitiesKHR *pDeviceGroupPresentCapabilities)
 {
     (void)device;
@@ -229,7 +229,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeviceGroupPresentCapabilitiesKHR(
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetDeviceGroupSurfacePresentModesKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDeviceGroupSurfacePresentModesKHR(
     VkDevice device, VkSurfaceKHR surface, VkDeviceGroupPresentModeFlagsKHR *pModes)
 {
     (void)device;

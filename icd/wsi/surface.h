@@ -12,10 +12,10 @@
 #include "icd/physical_device.h"
 #include "presenter.h"
 
-#define VD_SURFACE_FORMATS_MAX 4
+#define VDC_SURFACE_FORMATS_MAX 4
 
 /* What a kind of surface is; VkIcdSurfaceBase.platform says which. */
-struct vd_surface_ops {
+struct vdc_surface_ops {
     const VkPresentModeKHR *modes;
     uint32_t mode_count;
     /* Images may be larger or smaller than the surface, up to this; they lie in its top left
@@ -23,40 +23,40 @@ struct vd_surface_ops {
     uint32_t max_extent;
 
     /* Whether the device's images can be shown there at all. */
-    VkResult (*supported)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+    VkResult (*supported)(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                           bool *supported);
     /* All but what is the same for every surface. */
-    VkResult (*capabilities)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+    VkResult (*capabilities)(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                              VkSurfaceCapabilitiesKHR *capabilities);
     /* All in sRGB's colour space. */
-    VkResult (*formats)(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
-                        VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count);
+    VkResult (*formats)(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
+                        VkFormat formats[VDC_SURFACE_FORMATS_MAX], uint32_t *count);
     /* Where images are visible. */
     VkResult (*area)(const VkIcdSurfaceBase *surface, VkRect2D *area);
     /* image_count: how many different images there will be. */
     VkResult (*presenter)(const VkIcdSurfaceBase *surface, VkFormat format, VkExtent2D extent,
-                          uint32_t image_count, struct vd_presenter **presenter);
+                          uint32_t image_count, struct vdc_presenter **presenter);
 };
 
-extern const struct vd_surface_ops vd_surface_x11_ops;
-extern const struct vd_surface_ops vd_surface_headless_ops;
-extern const struct vd_surface_ops vd_surface_display_ops;
+extern const struct vdc_surface_ops vdc_surface_x11_ops;
+extern const struct vdc_surface_ops vdc_surface_headless_ops;
+extern const struct vdc_surface_ops vdc_surface_display_ops;
 
-static inline const VkIcdSurfaceBase *vd_surface_base(VkSurfaceKHR surface)
+static inline const VkIcdSurfaceBase *vdc_surface_base(VkSurfaceKHR surface)
 {
     return (const VkIcdSurfaceBase *)(uintptr_t)surface;
 }
 
-const struct vd_surface_ops *vd_surface_ops(VkSurfaceKHR surface);
+const struct vdc_surface_ops *vdc_surface_ops(VkSurfaceKHR surface);
 
 /* Gives the application a surface that is a copy of these `size` bytes. */
-VkResult vd_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
-                           VkSurfaceKHR *surface);
+VkResult vdc_surface_create(const void *base, size_t size, const VkAllocationCallbacks *allocator,
+                            VkSurfaceKHR *surface);
 
 /* Whether queues of this family can present. */
-bool vd_surface_family_presents(const struct vd_physical_device *pd, uint32_t family);
+bool vdc_surface_family_presents(const struct vdc_physical_device *pd, uint32_t family);
 
 /* Whether the device can draw to images of this format. */
-bool vd_surface_format_drawable(struct vd_physical_device *pd, VkFormat format);
+bool vdc_surface_format_drawable(struct vdc_physical_device *pd, VkFormat format);
 
 #endif

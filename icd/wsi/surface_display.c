@@ -24,7 +24,7 @@ static const VkIcdSurfaceDisplay *surface_display(const VkIcdSurfaceBase *surfac
     return (const VkIcdSurfaceDisplay *)surface;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDisplayPlaneSurfaceKHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDisplayPlaneSurfaceKHR(
     VkInstance instance, const VkDisplaySurfaceCreateInfoKHR *pCreateInfo,
     const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
@@ -39,19 +39,19 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateDisplayPlaneSurfaceKHR(
         .alphaMode = pCreateInfo->alphaMode,
         .imageExtent = pCreateInfo->imageExtent,
     };
-    return vd_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
+    return vdc_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
 }
 
-static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult is_supported(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                              bool *supported)
 {
     (void)surface;
-    *supported = vd_surface_format_drawable(pd, all_formats[0]) ||
-                 vd_surface_format_drawable(pd, all_formats[1]);
+    *supported = vdc_surface_format_drawable(pd, all_formats[0]) ||
+                 vdc_surface_format_drawable(pd, all_formats[1]);
     return VK_SUCCESS;
 }
 
-static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult get_capabilities(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                                  VkSurfaceCapabilitiesKHR *capabilities)
 {
     (void)pd;
@@ -64,13 +64,13 @@ static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfa
     return VK_SUCCESS;
 }
 
-static VkResult get_formats(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
-                            VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count)
+static VkResult get_formats(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
+                            VkFormat formats[VDC_SURFACE_FORMATS_MAX], uint32_t *count)
 {
     (void)surface;
     *count = 0;
     for (size_t i = 0; i < sizeof(all_formats) / sizeof(all_formats[0]); i++) {
-        if (vd_surface_format_drawable(pd, all_formats[i]))
+        if (vdc_surface_format_drawable(pd, all_formats[i]))
             formats[(*count)++] = all_formats[i];
     }
     return VK_SUCCESS;
@@ -84,15 +84,15 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
 
 static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
                                  VkExtent2D extent, uint32_t image_count,
-                                 struct vd_presenter **presenter)
+                                 struct vdc_presenter **presenter)
 {
     (void)format;
-    return vd_display_presenter_create(
-        (const struct vd_display_mode *)(uintptr_t)surface_display(surface)->displayMode, extent,
+    return vdc_display_presenter_create(
+        (const struct vdc_display_mode *)(uintptr_t)surface_display(surface)->displayMode, extent,
         image_count, presenter);
 }
 
-const struct vd_surface_ops vd_surface_display_ops = {
+const struct vdc_surface_ops vdc_surface_display_ops = {
     .modes = modes,
     .mode_count = sizeof(modes) / sizeof(modes[0]),
     .supported = is_supported,

@@ -18,17 +18,17 @@ static const VkFormat all_formats[] = {
     VK_FORMAT_B8G8R8A8_UNORM,
 };
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateHeadlessSurfaceEXT(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateHeadlessSurfaceEXT(
     VkInstance instance, const VkHeadlessSurfaceCreateInfoEXT *pCreateInfo,
     const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
     (void)instance;
     (void)pCreateInfo;
     const VkIcdSurfaceHeadless surface = {.base.platform = VK_ICD_WSI_PLATFORM_HEADLESS};
-    return vd_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
+    return vdc_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
 }
 
-static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult is_supported(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                              bool *supported)
 {
     (void)pd;
@@ -37,7 +37,7 @@ static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBa
     return VK_SUCCESS;
 }
 
-static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult get_capabilities(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                                  VkSurfaceCapabilitiesKHR *capabilities)
 {
     (void)surface;
@@ -52,13 +52,13 @@ static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfa
     return VK_SUCCESS;
 }
 
-static VkResult get_formats(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
-                            VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count)
+static VkResult get_formats(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
+                            VkFormat formats[VDC_SURFACE_FORMATS_MAX], uint32_t *count)
 {
     (void)surface;
     *count = 0;
     for (size_t i = 0; i < sizeof(all_formats) / sizeof(all_formats[0]); i++) {
-        if (vd_surface_format_drawable(pd, all_formats[i]))
+        if (vdc_surface_format_drawable(pd, all_formats[i]))
             formats[(*count)++] = all_formats[i];
     }
     return VK_SUCCESS;
@@ -71,22 +71,22 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vd_presenter *presenter, const struct vd_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
 {
     (void)presenter;
     (void)pixels;
     return VK_SUCCESS;
 }
 
-static void destroy(struct vd_presenter *presenter)
+static void destroy(struct vdc_presenter *presenter)
 {
     (void)presenter;
 }
 
 /* It has no state, so that one is enough for all. */
-static struct vd_presenter blind = {
+static struct vdc_presenter blind = {
     .ops =
-        &(const struct vd_presenter_ops){
+        &(const struct vdc_presenter_ops){
             .show = show,
             .destroy = destroy,
         },
@@ -94,7 +94,7 @@ static struct vd_presenter blind = {
 
 static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
                                  VkExtent2D extent, uint32_t image_count,
-                                 struct vd_presenter **presenter)
+                                 struct vdc_presenter **presenter)
 {
     (void)surface;
     (void)format;
@@ -104,7 +104,7 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
     return VK_SUCCESS;
 }
 
-const struct vd_surface_ops vd_surface_headless_ops = {
+const struct vdc_surface_ops vdc_surface_headless_ops = {
     .modes = modes,
     .mode_count = sizeof(modes) / sizeof(modes[0]),
     .supported = is_supported,

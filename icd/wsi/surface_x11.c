@@ -44,8 +44,8 @@ struct window {
 };
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
-                         const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
+vdc_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *pCreateInfo,
+                          const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
     (void)instance;
     const VkIcdSurfaceXcb surface = {
@@ -53,12 +53,12 @@ vd_vkCreateXcbSurfaceKHR(VkInstance instance, const VkXcbSurfaceCreateInfoKHR *p
         .connection = pCreateInfo->connection,
         .window = pCreateInfo->window,
     };
-    return vd_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
+    return vdc_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR *pCreateInfo,
-                          const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
+vdc_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR *pCreateInfo,
+                           const VkAllocationCallbacks *pAllocator, VkSurfaceKHR *pSurface)
 {
     (void)instance;
     const VkIcdSurfaceXlib surface = {
@@ -66,7 +66,7 @@ vd_vkCreateXlibSurfaceKHR(VkInstance instance, const VkXlibSurfaceCreateInfoKHR 
         .dpy = pCreateInfo->dpy,
         .window = pCreateInfo->window,
     };
-    return vd_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
+    return vdc_surface_create(&surface, sizeof(surface), pAllocator, pSurface);
 }
 
 static struct visual find_visual(const struct vdc_xcb *xcb, const xcb_setup_t *setup,
@@ -113,12 +113,12 @@ static bool visual_has_alpha(const struct visual *visual)
     return all & ~(visual->type->red_mask | visual->type->green_mask | visual->type->blue_mask);
 }
 
-static bool visual_supported(struct vd_physical_device *pd, const xcb_setup_t *setup,
+static bool visual_supported(struct vdc_physical_device *pd, const xcb_setup_t *setup,
                              const struct visual *visual)
 {
     for (size_t i = 0; i < LAYOUT_COUNT; i++) {
         if (visual_takes(setup, visual, &layouts[i]) &&
-            vd_surface_format_drawable(pd, layouts[i].format))
+            vdc_surface_format_drawable(pd, layouts[i].format))
             return true;
     }
     return false;
@@ -132,11 +132,11 @@ static xcb_connection_t *xcb_of(Display *display)
 }
 
 /* xcb_get_setup follows a NULL pointer on connections that never came to be. */
-static bool connection_presents(struct vd_physical_device *pd, uint32_t family,
+static bool connection_presents(struct vdc_physical_device *pd, uint32_t family,
                                 xcb_connection_t *connection, xcb_visualid_t id)
 {
     const struct vdc_xcb *xcb = vdc_xcb();
-    if (!xcb || !connection || !vd_surface_family_presents(pd, family) ||
+    if (!xcb || !connection || !vdc_surface_family_presents(pd, family) ||
         xcb->connection_has_error(connection))
         return false;
     const xcb_setup_t *setup = xcb->get_setup(connection);
@@ -144,18 +144,18 @@ static bool connection_presents(struct vd_physical_device *pd, uint32_t family,
     return visual_supported(pd, setup, &visual);
 }
 
-VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXcbPresentationSupportKHR(
+VKAPI_ATTR VkBool32 VKAPI_CALL vdc_vkGetPhysicalDeviceXcbPresentationSupportKHR(
     VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, xcb_connection_t *connection,
     xcb_visualid_t visual_id)
 {
-    return connection_presents((struct vd_physical_device *)physicalDevice, queueFamilyIndex,
+    return connection_presents((struct vdc_physical_device *)physicalDevice, queueFamilyIndex,
                                connection, visual_id);
 }
 
-VKAPI_ATTR VkBool32 VKAPI_CALL vd_vkGetPhysicalDeviceXlibPresentationSupportKHR(
+VKAPI_ATTR VkBool32 VKAPI_CALL vdc_vkGetPhysicalDeviceXlibPresentationSupportKHR(
     VkPhysicalDevice physicalDevice, uint32_t queueFamilyIndex, Display *dpy, VisualID visualID)
 {
-    return connection_presents((struct vd_physical_device *)physicalDevice, queueFamilyIndex,
+    return connection_presents((struct vdc_physical_device *)physicalDevice, queueFamilyIndex,
                                xcb_of(dpy), (xcb_visualid_t)visualID);
 }
 
@@ -200,7 +200,7 @@ static VkResult look_at(const VkIcdSurfaceBase *surface, struct window *window)
     return result;
 }
 
-static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult is_supported(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                              bool *supported)
 {
     struct window window;
@@ -210,7 +210,7 @@ static VkResult is_supported(struct vd_physical_device *pd, const VkIcdSurfaceBa
     return result;
 }
 
-static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
+static VkResult get_capabilities(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
                                  VkSurfaceCapabilitiesKHR *capabilities)
 {
     (void)pd;
@@ -230,8 +230,8 @@ static VkResult get_capabilities(struct vd_physical_device *pd, const VkIcdSurfa
     return VK_SUCCESS;
 }
 
-static VkResult get_formats(struct vd_physical_device *pd, const VkIcdSurfaceBase *surface,
-                            VkFormat formats[VD_SURFACE_FORMATS_MAX], uint32_t *count)
+static VkResult get_formats(struct vdc_physical_device *pd, const VkIcdSurfaceBase *surface,
+                            VkFormat formats[VDC_SURFACE_FORMATS_MAX], uint32_t *count)
 {
     struct window window;
     const VkResult result = look_at(surface, &window);
@@ -239,9 +239,9 @@ static VkResult get_formats(struct vd_physical_device *pd, const VkIcdSurfaceBas
         return result;
     const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     *count = 0;
-    for (size_t i = 0; i < LAYOUT_COUNT && *count < VD_SURFACE_FORMATS_MAX; i++) {
+    for (size_t i = 0; i < LAYOUT_COUNT && *count < VDC_SURFACE_FORMATS_MAX; i++) {
         if (visual_takes(setup, &window.visual, &layouts[i]) &&
-            vd_surface_format_drawable(pd, layouts[i].format))
+            vdc_surface_format_drawable(pd, layouts[i].format))
             formats[(*count)++] = layouts[i].format;
     }
     return VK_SUCCESS;
@@ -257,7 +257,7 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
 
 static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
                                  VkExtent2D extent, uint32_t image_count,
-                                 struct vd_presenter **presenter)
+                                 struct vdc_presenter **presenter)
 {
     struct window window;
     const VkResult result = look_at(surface, &window);
@@ -266,8 +266,8 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
     const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     for (size_t i = 0; i < LAYOUT_COUNT; i++) {
         if (layouts[i].format == format && visual_takes(setup, &window.visual, &layouts[i])) {
-            return vd_x11_presenter_create(
-                &(const struct vd_x11_window){
+            return vdc_x11_presenter_create(
+                &(const struct vdc_x11_window){
                     .xcb = window.xcb,
                     .connection = window.connection,
                     .id = window.id,
@@ -280,7 +280,7 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
     return VK_ERROR_INITIALIZATION_FAILED;
 }
 
-const struct vd_surface_ops vd_surface_x11_ops = {
+const struct vdc_surface_ops vdc_surface_x11_ops = {
     .modes = modes,
     .mode_count = sizeof(modes) / sizeof(modes[0]),
     .max_extent = INT16_MAX,

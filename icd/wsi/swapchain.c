@@ -11,9 +11,9 @@
 #include "surface.h"
 #include "swapchain_state.h"
 
-static struct vd_succession *succession_join(struct vd_swapchain *old)
+static struct vdc_succession *succession_join(struct vdc_swapchain *old)
 {
-    struct vd_succession *succession;
+    struct vdc_succession *succession;
     if (old) {
         succession = old->succession;
         atomic_fetch_add_explicit(&succession->users, 1, memory_order_relaxed);
@@ -27,7 +27,7 @@ static struct vd_succession *succession_join(struct vd_swapchain *old)
     return succession;
 }
 
-static void succession_leave(struct vd_succession *succession)
+static void succession_leave(struct vdc_succession *succession)
 {
     /* Pairs with itself: whoever is last sees what the others did. */
     if (succession && atomic_fetch_sub_explicit(&succession->users, 1, memory_order_acq_rel) == 1) {
@@ -36,7 +36,7 @@ static void succession_leave(struct vd_succession *succession)
     }
 }
 
-static void locks_init(struct vd_swapchain *s)
+static void locks_init(struct vdc_swapchain *s)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -47,7 +47,7 @@ static void locks_init(struct vd_swapchain *s)
     pthread_condattr_destroy(&monotonic);
 }
 
-static void retire(struct vd_swapchain *s)
+static void retire(struct vdc_swapchain *s)
 {
     pthread_mutex_lock(&s->lock);
     s->retired = true;
@@ -57,12 +57,12 @@ static void retire(struct vd_swapchain *s)
 }
 
 /* Everything but the thread. */
-static void finish(struct vd_swapchain *s)
+static void finish(struct vdc_swapchain *s)
 {
     /* First: it may still read an image. */
-    vd_presenter_destroy(s->presenter);
+    vdc_presenter_destroy(s->presenter);
     if (s->images.device)
-        vd_swapchain_images_finish(&s->images);
+        vdc_swapchain_images_finish(&s->images);
     succession_leave(s->succession);
     pthread_cond_destroy(&s->wanted);
     pthread_cond_destroy(&s->changed);
@@ -71,23 +71,23 @@ static void finish(struct vd_swapchain *s)
     free(s->free);
 }
 
-static VkResult init(struct vd_swapchain *s, struct vd_device *device,
-                     const VkSwapchainCreateInfoKHR *info, struct vd_swapchain *old)
+static VkResult init(struct vdc_swapchain *s, struct vdc_device *device,
+                     const VkSwapchainCreateInfoKHR *info, struct vdc_swapchain *old)
 {
     s->device = device;
-    s->kept = VD_NO_IMAGE;
+    s->kept = VDC_NO_IMAGE;
     s->mode = info->presentMode;
     s->generation = old ? old->generation + 1 : 0;
     locks_init(s);
     s->succession = succession_join(old);
     if (!s->succession)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    VkResult result = vd_surface_ops(info->surface)
-                          ->presenter(vd_surface_base(info->surface), info->imageFormat,
+    VkResult result = vdc_surface_ops(info->surface)
+                          ->presenter(vdc_surface_base(info->surface), info->imageFormat,
                                       info->imageExtent, info->minImageCount, &s->presenter);
     if (result != VK_SUCCESS)
         return result;
-    result = vd_swapchain_images_init(&s->images, device, info, s->presenter);
+    result = vdc_swapchain_images_init(&s->images, device, info, s->presenter);
     if (result != VK_SUCCESS) {
         s->images.device = NULL;
         return result;
@@ -97,51 +97,52 @@ static VkResult init(struct vd_swapchain *s, struct vd_device *device,
     if (!s->free || !s->queued)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < s->images.count; i++)
-        vd_swapchain_give_back(s, i);
-    return vd_swapchain_start(s);
+        vdc_swapchain_give_back(s, i);
+    return vdc_swapchain_start(s);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkCreateSwapchainKHR(VkDevice device,
-                                                       const VkSwapchainCreateInfoKHR *pCreateInfo,
-                                                       const VkAllocationCallbacks *pAllocator,
-                                                       VkSwapchainKHR *pSwapchain)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateSwapchainKHR(VkDevice device,
+                                                        const VkSwapchainCreateInfoKHR *pCreateInfo,
+                                                        const VkAllocationCallbacks *pAllocator,
+                                                        VkSwapchainKHR *pSwapchain)
 {
-    struct vd_swapchain *old = vd_swapchain_of(pCreateInfo->oldSwapchain);
+    struct vdc_swapchain *old = vdc_swapchain_of(pCreateInfo->oldSwapchain);
     /* Even if this fails. */
     if (old)
         retire(old);
-    struct vd_swapchain *s = vd_wsi_alloc(pAllocator, sizeof(*s));
+    struct vdc_swapchain *s = vdc_wsi_alloc(pAllocator, sizeof(*s));
     if (!s)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    const VkResult result = init(s, (struct vd_device *)device, pCreateInfo, old);
+    const VkResult result = init(s, (struct vdc_device *)device, pCreateInfo, old);
     if (result != VK_SUCCESS) {
         finish(s);
-        vd_wsi_free(pAllocator, s);
+        vdc_wsi_free(pAllocator, s);
         return result;
     }
     *pSwapchain = (VkSwapchainKHR)(uintptr_t)s;
     return VK_SUCCESS;
 }
 
-VKAPI_ATTR void VKAPI_CALL vd_vkDestroySwapchainKHR(VkDevice device, VkSwapchainKHR swapchain,
-                                                    const VkAllocationCallbacks *pAllocator)
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroySwapchainKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                     const VkAllocationCallbacks *pAllocator)
 {
     (void)device;
-    struct vd_swapchain *s = vd_swapchain_of(swapchain);
+    struct vdc_swapchain *s = vdc_swapchain_of(swapchain);
     /* A forked child has neither the thread nor the connections. */
     if (!s || s->process != getpid())
         return;
-    vd_swapchain_stop(s);
+    vdc_swapchain_stop(s);
     finish(s);
-    vd_wsi_free(pAllocator, s);
+    vdc_wsi_free(pAllocator, s);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSwapchainImagesKHR(VkDevice device, VkSwapchainKHR swapchain,
-                                                          uint32_t *pSwapchainImageCount,
-                                                          VkImage *pSwapchainImages)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetSwapchainImagesKHR(VkDevice device,
+                                                           VkSwapchainKHR swapchain,
+                                                           uint32_t *pSwapchainImageCount,
+                                                           VkImage *pSwapchainImages)
 {
     (void)device;
-    const struct vd_swapchain_images *images = &vd_swapchain_of(swapchain)->images;
+    const struct vdc_swapchain_images *images = &vdc_swapchain_of(swapchain)->images;
     if (!pSwapchainImages || *pSwapchainImageCount > images->count)
         *pSwapchainImageCount = images->count;
     for (uint32_t i = 0; pSwapchainImages && i < *pSwapchainImageCount; i++)
@@ -149,16 +150,16 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkGetSwapchainImagesKHR(VkDevice device, VkSwa
     return *pSwapchainImageCount < images->count ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
-VkResult vd_swapchain_create_alias(struct vd_device *device, VkSwapchainKHR swapchain,
-                                   VkImage *image)
+VkResult vdc_swapchain_create_alias(struct vdc_device *device, VkSwapchainKHR swapchain,
+                                    VkImage *image)
 {
     (void)device;
-    return vd_swapchain_images_alias(&vd_swapchain_of(swapchain)->images, image);
+    return vdc_swapchain_images_alias(&vdc_swapchain_of(swapchain)->images, image);
 }
 
-void vd_swapchain_image_memory(VkSwapchainKHR swapchain, uint32_t index, VkDeviceMemory *memory,
-                               VkDeviceSize *offset)
+void vdc_swapchain_image_memory(VkSwapchainKHR swapchain, uint32_t index, VkDeviceMemory *memory,
+                                VkDeviceSize *offset)
 {
-    *memory = vd_swapchain_of(swapchain)->images.images[index].memory;
+    *memory = vdc_swapchain_of(swapchain)->images.images[index].memory;
     *offset = 0;
 }

@@ -11,10 +11,10 @@
 #include "icd/device.h"
 
 /* One more image like those of the swapchain, without memory. */
-VkResult vd_swapchain_create_alias(struct vd_device *device, VkSwapchainKHR swapchain,
-                                   VkImage *image);
+VkResult vdc_swapchain_create_alias(struct vdc_device *device, VkSwapchainKHR swapchain,
+                                    VkImage *image);
 /* The memory behind an image of the swapchain. */
-void vd_swapchain_image_memory(VkSwapchainKHR swapchain, uint32_t index, VkDeviceMemory *memory,
-                               VkDeviceSize *offset);
+void vdc_swapchain_image_memory(VkSwapchainKHR swapchain, uint32_t index, VkDeviceMemory *memory,
+                                VkDeviceSize *offset);
 
 #endif

@@ -12,12 +12,12 @@
 #include "icd/fence.h"
 #include "icd/queue.h"
 
-void vd_swapchain_give_back(struct vd_swapchain *s, uint32_t image)
+void vdc_swapchain_give_back(struct vdc_swapchain *s, uint32_t image)
 {
     s->free[(s->free_first + s->free_count++) % s->images.count] = image;
 }
 
-static uint32_t take_free(struct vd_swapchain *s)
+static uint32_t take_free(struct vdc_swapchain *s)
 {
     const uint32_t image = s->free[s->free_first];
     s->free_first = (s->free_first + 1) % s->images.count;
@@ -25,7 +25,7 @@ static uint32_t take_free(struct vd_swapchain *s)
     return image;
 }
 
-static VkResult take(struct vd_swapchain *s, uint64_t timeout, uint32_t *image)
+static VkResult take(struct vdc_swapchain *s, uint64_t timeout, uint32_t *image)
 {
     const struct timespec deadline = vd_clock_after(timeout);
     VkResult result = VK_SUCCESS;
@@ -53,10 +53,10 @@ unlock:
     return result;
 }
 
-static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64_t timeout,
+static VkResult acquire(struct vdc_device *device, struct vdc_swapchain *s, uint64_t timeout,
                         VkSemaphore semaphore, VkFence fence, uint32_t *index)
 {
-    VkResult result = vd_device_status(device);
+    VkResult result = vdc_device_status(device);
     if (result != VK_SUCCESS)
         return result;
     uint32_t image = 0;
@@ -67,42 +67,42 @@ static VkResult acquire(struct vd_device *device, struct vd_swapchain *s, uint64
         const VkResult signalled = vdc_queue_signal(&device->queues[0], semaphore);
         if (signalled != VK_SUCCESS) {
             pthread_mutex_lock(&s->lock);
-            vd_swapchain_give_back(s, image);
+            vdc_swapchain_give_back(s, image);
             pthread_mutex_unlock(&s->lock);
             return signalled;
         }
     }
     if (fence)
-        vd_fence_attach(device->base.instance, fence, (struct vdc_point){0});
+        vdc_fence_attach(device->base.instance, fence, (struct vdc_point){0});
     *index = image;
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireNextImageKHR(VkDevice device, VkSwapchainKHR swapchain,
-                                                        uint64_t timeout, VkSemaphore semaphore,
-                                                        VkFence fence, uint32_t *pImageIndex)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAcquireNextImageKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                         uint64_t timeout, VkSemaphore semaphore,
+                                                         VkFence fence, uint32_t *pImageIndex)
 {
-    return acquire((struct vd_device *)device, vd_swapchain_of(swapchain), timeout, semaphore,
+    return acquire((struct vdc_device *)device, vdc_swapchain_of(swapchain), timeout, semaphore,
                    fence, pImageIndex);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkAcquireNextImage2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAcquireNextImage2KHR(
     VkDevice device, const VkAcquireNextImageInfoKHR *pAcquireInfo, uint32_t *pImageIndex)
 {
-    return acquire((struct vd_device *)device, vd_swapchain_of(pAcquireInfo->swapchain),
+    return acquire((struct vdc_device *)device, vdc_swapchain_of(pAcquireInfo->swapchain),
                    pAcquireInfo->timeout, pAcquireInfo->semaphore, pAcquireInfo->fence,
                    pImageIndex);
 }
 
 /* Nobody reads an image that is acquired: it is free at once. */
-VKAPI_ATTR VkResult VKAPI_CALL
-vd_vkReleaseSwapchainImagesEXT(VkDevice device, const VkReleaseSwapchainImagesInfoEXT *pReleaseInfo)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkReleaseSwapchainImagesEXT(
+    VkDevice device, const VkReleaseSwapchainImagesInfoEXT *pReleaseInfo)
 {
     (void)device;
-    struct vd_swapchain *s = vd_swapchain_of(pReleaseInfo->swapchain);
+    struct vdc_swapchain *s = vdc_swapchain_of(pReleaseInfo->swapchain);
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; i < pReleaseInfo->imageIndexCount; i++)
-        vd_swapchain_give_back(s, pReleaseInfo->pImageIndices[i]);
+        vdc_swapchain_give_back(s, pReleaseInfo->pImageIndices[i]);
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return VK_SUCCESS;

@@ -21,7 +21,7 @@ static void *duplicate(const void *from, size_t size)
 
 /* The image that the swapchain's parameters ask for; see vkCreateSwapchainKHR. It is kept, because
  * the application may make more of them. */
-static VkResult describe(struct vd_swapchain_images *images, const VkSwapchainCreateInfoKHR *info)
+static VkResult describe(struct vdc_swapchain_images *images, const VkSwapchainCreateInfoKHR *info)
 {
     images->info = (VkImageCreateInfo){
         .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
@@ -65,11 +65,11 @@ static VkResult describe(struct vd_swapchain_images *images, const VkSwapchainCr
 }
 
 /* Whether the host's device has such images. */
-static bool exists(const struct vd_swapchain_images *images, VkImageTiling tiling)
+static bool exists(const struct vdc_swapchain_images *images, VkImageTiling tiling)
 {
     const VkImageCreateInfo *info = &images->info;
     VkImageFormatProperties2 properties = {.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2};
-    const VkResult result = vd_vkGetPhysicalDeviceImageFormatProperties2(
+    const VkResult result = vdc_vkGetPhysicalDeviceImageFormatProperties2(
         (VkPhysicalDevice)images->device->physical_device,
         &(const VkPhysicalDeviceImageFormatInfo2){
             .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
@@ -90,21 +90,21 @@ static bool exists(const struct vd_swapchain_images *images, VkImageTiling tilin
 /* A GPU draws to linear memory of the client much slower than it copies to it once. A CPU has no
  * tiling, and no memory of its own. The application, which was told about optimal tiling, must not
  * notice a difference. */
-static bool direct_wanted(const struct vd_swapchain_images *images)
+static bool direct_wanted(const struct vdc_swapchain_images *images)
 {
-    struct vd_physical_device *pd = images->device->physical_device;
-    const unsigned options = vd_wsi_options();
-    if (options & VD_WSI_COPY ||
-        (pd->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU && !(options & VD_WSI_DIRECT)))
+    struct vdc_physical_device *pd = images->device->physical_device;
+    const unsigned options = vdc_wsi_options();
+    if (options & VDC_WSI_COPY ||
+        (pd->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU && !(options & VDC_WSI_DIRECT)))
         return false;
     VkFormatProperties properties;
-    vd_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, images->info.format, &properties);
+    vdc_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, images->info.format, &properties);
     return !(properties.optimalTilingFeatures & ~properties.linearTilingFeatures) &&
            exists(images, VK_IMAGE_TILING_LINEAR);
 }
 
 /* Of the allowed types, the first with all of `wanted`; -1: there is none. */
-static int find_type(const struct vd_physical_device *pd, uint32_t allowed,
+static int find_type(const struct vdc_physical_device *pd, uint32_t allowed,
                      VkMemoryPropertyFlags wanted)
 {
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
@@ -116,7 +116,7 @@ static int find_type(const struct vd_physical_device *pd, uint32_t allowed,
 
 /* Memory that client, window system and host share, the cached kind if there is one: it is read
  * more than once. */
-static int find_shared_type(const struct vd_physical_device *pd, uint32_t allowed)
+static int find_shared_type(const struct vdc_physical_device *pd, uint32_t allowed)
 {
     const VkMemoryPropertyFlags shared =
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
@@ -124,36 +124,36 @@ static int find_shared_type(const struct vd_physical_device *pd, uint32_t allowe
     return type >= 0 ? type : find_type(pd, allowed, shared);
 }
 
-static VkResult allocate(const struct vd_swapchain_images *images, uint64_t size, int type,
+static VkResult allocate(const struct vdc_swapchain_images *images, uint64_t size, int type,
                          VkDeviceMemory *memory)
 {
-    return vd_vkAllocateMemory((VkDevice)images->device,
-                               &(const VkMemoryAllocateInfo){
-                                   .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                                   .allocationSize = size,
-                                   .memoryTypeIndex = (uint32_t)type,
-                               },
-                               NULL, memory);
+    return vdc_vkAllocateMemory((VkDevice)images->device,
+                                &(const VkMemoryAllocateInfo){
+                                    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                    .allocationSize = size,
+                                    .memoryTypeIndex = (uint32_t)type,
+                                },
+                                NULL, memory);
 }
 
 /* Creates and binds the image; what was created before a failure is the caller's to destroy. For
  * a direct image, `presenter` must like the result: VK_ERROR_FEATURE_NOT_PRESENT if not. */
-static VkResult image_init(const struct vd_swapchain_images *images,
-                           struct vd_swapchain_image *image, const struct vd_presenter *presenter)
+static VkResult image_init(const struct vdc_swapchain_images *images,
+                           struct vdc_swapchain_image *image, const struct vdc_presenter *presenter)
 {
-    struct vd_device *device = images->device;
-    const struct vd_physical_device *pd = device->physical_device;
-    const bool direct = images->way == VD_IMAGE_DIRECT;
-    VkResult result = vd_vkCreateImage((VkDevice)device, &images->info, NULL, &image->image);
+    struct vdc_device *device = images->device;
+    const struct vdc_physical_device *pd = device->physical_device;
+    const bool direct = images->way == VDC_IMAGE_DIRECT;
+    VkResult result = vdc_vkCreateImage((VkDevice)device, &images->info, NULL, &image->image);
     if (result != VK_SUCCESS)
         return result;
     VkMemoryRequirements needs;
-    vd_vkGetImageMemoryRequirements((VkDevice)device, image->image, &needs);
+    vdc_vkGetImageMemoryRequirements((VkDevice)device, image->image, &needs);
     uint64_t size = needs.size;
     int type;
     if (direct) {
         VkSubresourceLayout layout = {0};
-        vd_call_vkGetImageSubresourceLayout(
+        vdc_call_vkGetImageSubresourceLayout(
             (VkDevice)device, image->image,
             &(const VkImageSubresource){.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT}, &layout);
         if (layout.rowPitch > UINT32_MAX ||
@@ -176,9 +176,9 @@ static VkResult image_init(const struct vd_swapchain_images *images,
     }
     result = allocate(images, size, type, &image->memory);
     if (result == VK_SUCCESS)
-        result = vd_call_vkBindImageMemory((VkDevice)device, image->image, image->memory, 0);
+        result = vdc_call_vkBindImageMemory((VkDevice)device, image->image, image->memory, 0);
     if (direct && result == VK_SUCCESS) {
-        image->pixels.part = vd_device_memory_part(device, image->memory);
+        image->pixels.part = vdc_device_memory_part(device, image->memory);
         if (!image->pixels.part)
             return VK_ERROR_FEATURE_NOT_PRESENT;
     }
@@ -186,32 +186,32 @@ static VkResult image_init(const struct vd_swapchain_images *images,
 }
 
 /* Rows at multiples of 4 bytes, one behind the other. */
-static VkResult buffer_init(const struct vd_swapchain_images *images,
-                            struct vd_swapchain_image *image)
+static VkResult buffer_init(const struct vdc_swapchain_images *images,
+                            struct vdc_swapchain_image *image)
 {
-    struct vd_device *device = images->device;
+    struct vdc_device *device = images->device;
     image->pixels.pitch = (images->info.extent.width * images->pixel_size + 3) & ~UINT32_C(3);
     const uint64_t size = (uint64_t)image->pixels.pitch * images->info.extent.height;
-    VkResult result = vd_vkCreateBuffer((VkDevice)device,
-                                        &(const VkBufferCreateInfo){
-                                            .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-                                            .size = size,
-                                            .usage = VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-                                        },
-                                        NULL, &image->buffer);
+    VkResult result = vdc_vkCreateBuffer((VkDevice)device,
+                                         &(const VkBufferCreateInfo){
+                                             .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+                                             .size = size,
+                                             .usage = VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+                                         },
+                                         NULL, &image->buffer);
     if (result != VK_SUCCESS)
         return result;
     VkMemoryRequirements needs;
-    vd_vkGetBufferMemoryRequirements((VkDevice)device, image->buffer, &needs);
+    vdc_vkGetBufferMemoryRequirements((VkDevice)device, image->buffer, &needs);
     const int type = find_shared_type(device->physical_device, needs.memoryTypeBits);
     if (type < 0)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     result = allocate(images, needs.size, type, &image->buffer_memory);
     if (result == VK_SUCCESS)
         result =
-            vd_call_vkBindBufferMemory((VkDevice)device, image->buffer, image->buffer_memory, 0);
+            vdc_call_vkBindBufferMemory((VkDevice)device, image->buffer, image->buffer_memory, 0);
     if (result == VK_SUCCESS) {
-        image->pixels.part = vd_device_memory_part(device, image->buffer_memory);
+        image->pixels.part = vdc_device_memory_part(device, image->buffer_memory);
         if (!image->pixels.part)
             result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
@@ -223,29 +223,30 @@ static VkResult buffer_init(const struct vd_swapchain_images *images,
     return result;
 }
 
-static void image_finish(const struct vd_swapchain_images *images, struct vd_swapchain_image *image)
+static void image_finish(const struct vdc_swapchain_images *images,
+                         struct vdc_swapchain_image *image)
 {
     VkDevice device = (VkDevice)images->device;
     if (image->image)
-        vd_vkDestroyImage(device, image->image, NULL);
+        vdc_vkDestroyImage(device, image->image, NULL);
     if (image->memory)
-        vd_vkFreeMemory(device, image->memory, NULL);
+        vdc_vkFreeMemory(device, image->memory, NULL);
     if (image->buffer)
-        vd_call_vkDestroyBuffer(device, image->buffer, NULL);
+        vdc_call_vkDestroyBuffer(device, image->buffer, NULL);
     if (image->buffer_memory)
-        vd_vkFreeMemory(device, image->buffer_memory, NULL);
+        vdc_vkFreeMemory(device, image->buffer_memory, NULL);
     free(image->copies);
-    *image = (struct vd_swapchain_image){0};
+    *image = (struct vdc_swapchain_image){0};
 }
 
-static VkResult fill(struct vd_swapchain_images *images, uint32_t count,
-                     const struct vd_presenter *presenter)
+static VkResult fill(struct vdc_swapchain_images *images, uint32_t count,
+                     const struct vdc_presenter *presenter)
 {
     VkResult result = VK_SUCCESS;
     for (images->count = 0; images->count < count && result == VK_SUCCESS; images->count++) {
-        struct vd_swapchain_image *image = &images->images[images->count];
+        struct vdc_swapchain_image *image = &images->images[images->count];
         result = image_init(images, image, presenter);
-        if (result == VK_SUCCESS && images->way == VD_IMAGE_COPIED)
+        if (result == VK_SUCCESS && images->way == VDC_IMAGE_COPIED)
             result = buffer_init(images, image);
     }
     if (result != VK_SUCCESS) {
@@ -255,11 +256,11 @@ static VkResult fill(struct vd_swapchain_images *images, uint32_t count,
     return result;
 }
 
-VkResult vd_swapchain_images_init(struct vd_swapchain_images *images, struct vd_device *device,
-                                  const VkSwapchainCreateInfoKHR *info,
-                                  const struct vd_presenter *presenter)
+VkResult vdc_swapchain_images_init(struct vdc_swapchain_images *images, struct vdc_device *device,
+                                   const VkSwapchainCreateInfoKHR *info,
+                                   const struct vdc_presenter *presenter)
 {
-    *images = (struct vd_swapchain_images){
+    *images = (struct vdc_swapchain_images){
         .device = device,
         /* No surface offers others. */
         .pixel_size = info->imageFormat == VK_FORMAT_R5G6B5_UNORM_PACK16 ? 2 : 4,
@@ -274,29 +275,29 @@ VkResult vd_swapchain_images_init(struct vd_swapchain_images *images, struct vd_
 
     const bool seen = presenter->ops->takes_pitch;
     if (seen && direct_wanted(images)) {
-        images->way = VD_IMAGE_DIRECT;
+        images->way = VDC_IMAGE_DIRECT;
         images->info.tiling = VK_IMAGE_TILING_LINEAR;
         result = fill(images, info->minImageCount, presenter);
         if (result != VK_ERROR_FEATURE_NOT_PRESENT)
             goto finish;
         images->info.tiling = VK_IMAGE_TILING_OPTIMAL;
     }
-    images->way = seen ? VD_IMAGE_COPIED : VD_IMAGE_UNSEEN;
+    images->way = seen ? VDC_IMAGE_COPIED : VDC_IMAGE_UNSEEN;
     if (seen)
         images->info.usage |= VK_IMAGE_USAGE_TRANSFER_SRC_BIT;
     result = exists(images, VK_IMAGE_TILING_OPTIMAL) ? fill(images, info->minImageCount, presenter)
                                                      : VK_ERROR_INITIALIZATION_FAILED;
 finish:
     if (result != VK_SUCCESS)
-        vd_swapchain_images_finish(images);
+        vdc_swapchain_images_finish(images);
     return result;
 }
 
-void vd_swapchain_images_finish(struct vd_swapchain_images *images)
+void vdc_swapchain_images_finish(struct vdc_swapchain_images *images)
 {
     for (uint32_t i = 0; i < images->family_count && images->pools; i++) {
         if (images->pools[i])
-            vd_vkDestroyCommandPool((VkDevice)images->device, images->pools[i], NULL);
+            vdc_vkDestroyCommandPool((VkDevice)images->device, images->pools[i], NULL);
     }
     while (images->count)
         image_finish(images, &images->images[--images->count]);
@@ -306,74 +307,74 @@ void vd_swapchain_images_finish(struct vd_swapchain_images *images)
     free((void *)images->formats.pViewFormats);
 }
 
-VkResult vd_swapchain_images_alias(const struct vd_swapchain_images *images, VkImage *image)
+VkResult vdc_swapchain_images_alias(const struct vdc_swapchain_images *images, VkImage *image)
 {
-    return vd_vkCreateImage((VkDevice)images->device, &images->info, NULL, image);
+    return vdc_vkCreateImage((VkDevice)images->device, &images->info, NULL, image);
 }
 
 static void barrier(VkCommandBuffer commands, VkImage image, VkImageLayout from, VkImageLayout to,
                     VkPipelineStageFlags before, VkAccessFlags written, VkPipelineStageFlags after,
                     VkAccessFlags read)
 {
-    vd_call_vkCmdPipelineBarrier(commands, before, after, 0, 0, NULL, 0, NULL, 1,
-                                 &(const VkImageMemoryBarrier){
-                                     .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
-                                     .srcAccessMask = written,
-                                     .dstAccessMask = read,
-                                     .oldLayout = from,
-                                     .newLayout = to,
-                                     .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-                                     .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-                                     .image = image,
-                                     .subresourceRange = whole,
-                                 });
+    vdc_call_vkCmdPipelineBarrier(commands, before, after, 0, 0, NULL, 0, NULL, 1,
+                                  &(const VkImageMemoryBarrier){
+                                      .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
+                                      .srcAccessMask = written,
+                                      .dstAccessMask = read,
+                                      .oldLayout = from,
+                                      .newLayout = to,
+                                      .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                      .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                      .image = image,
+                                      .subresourceRange = whole,
+                                  });
 }
 
 /* The same each time, as the application hands the image over in the same layout. */
-static VkResult record(const struct vd_swapchain_images *images,
-                       const struct vd_swapchain_image *image, VkCommandBuffer commands)
+static VkResult record(const struct vdc_swapchain_images *images,
+                       const struct vdc_swapchain_image *image, VkCommandBuffer commands)
 {
     VkResult result =
-        vd_vkBeginCommandBuffer(commands, &(const VkCommandBufferBeginInfo){
-                                              .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                          });
+        vdc_vkBeginCommandBuffer(commands, &(const VkCommandBufferBeginInfo){
+                                               .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                           });
     if (result != VK_SUCCESS)
         return result;
     barrier(commands, image->image, VK_IMAGE_LAYOUT_PRESENT_SRC_KHR,
             VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, VK_PIPELINE_STAGE_ALL_COMMANDS_BIT,
             VK_ACCESS_MEMORY_WRITE_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT,
             VK_ACCESS_TRANSFER_READ_BIT);
-    vd_call_vkCmdCopyImageToBuffer(commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
-                                   image->buffer, 1,
-                                   &(const VkBufferImageCopy){
-                                       .bufferRowLength = image->pixels.pitch / images->pixel_size,
-                                       .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-                                       .imageExtent = images->info.extent,
-                                   });
+    vdc_call_vkCmdCopyImageToBuffer(commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
+                                    image->buffer, 1,
+                                    &(const VkBufferImageCopy){
+                                        .bufferRowLength = image->pixels.pitch / images->pixel_size,
+                                        .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+                                        .imageExtent = images->info.extent,
+                                    });
     barrier(commands, image->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
             VK_IMAGE_LAYOUT_PRESENT_SRC_KHR, VK_PIPELINE_STAGE_TRANSFER_BIT, 0,
             VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, 0);
-    vd_call_vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
-                                 VK_PIPELINE_STAGE_HOST_BIT, 0, 0, NULL, 1,
-                                 &(const VkBufferMemoryBarrier){
-                                     .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_BARRIER,
-                                     .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-                                     .dstAccessMask = VK_ACCESS_HOST_READ_BIT,
-                                     .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-                                     .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-                                     .buffer = image->buffer,
-                                     .size = VK_WHOLE_SIZE,
-                                 },
-                                 0, NULL);
-    return vd_vkEndCommandBuffer(commands);
+    vdc_call_vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
+                                  VK_PIPELINE_STAGE_HOST_BIT, 0, 0, NULL, 1,
+                                  &(const VkBufferMemoryBarrier){
+                                      .sType = VK_STRUCTURE_TYPE_BUFFER_MEMORY_BARRIER,
+                                      .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+                                      .dstAccessMask = VK_ACCESS_HOST_READ_BIT,
+                                      .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                      .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+                                      .buffer = image->buffer,
+                                      .size = VK_WHOLE_SIZE,
+                                  },
+                                  0, NULL);
+    return vdc_vkEndCommandBuffer(commands);
 }
 
-VkResult vd_swapchain_image_copy(struct vd_swapchain_images *images, uint32_t index,
-                                 uint32_t family, VkCommandBuffer *commands)
+VkResult vdc_swapchain_image_copy(struct vdc_swapchain_images *images, uint32_t index,
+                                  uint32_t family, VkCommandBuffer *commands)
 {
-    struct vd_swapchain_image *image = &images->images[index];
+    struct vdc_swapchain_image *image = &images->images[index];
     *commands = VK_NULL_HANDLE;
-    if (images->way != VD_IMAGE_COPIED)
+    if (images->way != VDC_IMAGE_COPIED)
         return VK_SUCCESS;
     if (image->copies[family]) {
         *commands = image->copies[family];
@@ -382,29 +383,29 @@ VkResult vd_swapchain_image_copy(struct vd_swapchain_images *images, uint32_t in
     VkDevice device = (VkDevice)images->device;
     VkResult result = VK_SUCCESS;
     if (!images->pools[family])
-        result = vd_vkCreateCommandPool(device,
-                                        &(const VkCommandPoolCreateInfo){
-                                            .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                            .queueFamilyIndex = family,
-                                        },
-                                        NULL, &images->pools[family]);
+        result = vdc_vkCreateCommandPool(device,
+                                         &(const VkCommandPoolCreateInfo){
+                                             .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                             .queueFamilyIndex = family,
+                                         },
+                                         NULL, &images->pools[family]);
     if (result != VK_SUCCESS)
         return result;
     VkCommandBuffer copy = VK_NULL_HANDLE;
     result =
-        vd_vkAllocateCommandBuffers(device,
-                                    &(const VkCommandBufferAllocateInfo){
-                                        .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-                                        .commandPool = images->pools[family],
-                                        .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
-                                        .commandBufferCount = 1,
-                                    },
-                                    &copy);
+        vdc_vkAllocateCommandBuffers(device,
+                                     &(const VkCommandBufferAllocateInfo){
+                                         .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                         .commandPool = images->pools[family],
+                                         .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                         .commandBufferCount = 1,
+                                     },
+                                     &copy);
     if (result == VK_SUCCESS)
         result = record(images, image, copy);
     if (result == VK_SUCCESS)
         *commands = image->copies[family] = copy;
     else if (copy)
-        vd_vkFreeCommandBuffers(device, images->pools[family], 1, &copy);
+        vdc_vkFreeCommandBuffers(device, images->pools[family], 1, &copy);
     return result;
 }

@@ -14,31 +14,31 @@
 #include "icd/log.h"
 #include "icd/queue.h"
 
-/* -- the ring of queued images, under the lock -------------------------------------------------- */
+/* ---- The ring of queued images, under the lock */
 
-static void enqueue(struct vd_swapchain *s, const struct vd_presented *presented)
+static void enqueue(struct vdc_swapchain *s, const struct vdc_presented *presented)
 {
     s->queued[(s->queued_first + s->queued_count++) % s->images.count] = *presented;
 }
 
-static struct vd_presented dequeue(struct vd_swapchain *s)
+static struct vdc_presented dequeue(struct vdc_swapchain *s)
 {
-    const struct vd_presented presented = s->queued[s->queued_first];
+    const struct vdc_presented presented = s->queued[s->queued_first];
     s->queued_first = (s->queued_first + 1) % s->images.count;
     s->queued_count--;
     return presented;
 }
 
-static struct vdc_waiter *waiter_of(const struct vd_swapchain *s)
+static struct vdc_waiter *waiter_of(const struct vdc_swapchain *s)
 {
     return s->device->base.instance->connection->waiter;
 }
 
-/* -- the thread ------------------------------------------------------------------------------- */
+/* ---- The thread */
 
-static VkResult show(struct vd_swapchain *s, uint32_t image)
+static VkResult show(struct vdc_swapchain *s, uint32_t image)
 {
-    struct vd_succession *succession = s->succession;
+    struct vdc_succession *succession = s->succession;
     VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&succession->lock);
     if (succession->shown <= s->generation) {
@@ -50,14 +50,14 @@ static VkResult show(struct vd_swapchain *s, uint32_t image)
 }
 
 /* Pictures that have been overtaken by a finished one go back unseen. */
-static struct vd_presented newest(struct vd_swapchain *s, struct vd_presented presented)
+static struct vdc_presented newest(struct vdc_swapchain *s, struct vdc_presented presented)
 {
     pthread_mutex_lock(&s->lock);
     while (s->queued_count) {
-        const struct vd_presented *next = &s->queued[s->queued_first];
+        const struct vdc_presented *next = &s->queued[s->queued_first];
         if (!next->overtakes || vdc_wait_point(waiter_of(s), next->point, 0) != VK_SUCCESS)
             break;
-        vd_swapchain_give_back(s, presented.image);
+        vdc_swapchain_give_back(s, presented.image);
         pthread_cond_broadcast(&s->changed);
         const uint64_t overtaken = presented.id;
         presented = dequeue(s);
@@ -70,18 +70,18 @@ static struct vd_presented newest(struct vd_swapchain *s, struct vd_presented pr
 
 /* Of the image that was last handed to the presenter and the one that it has kept since, gives back
  * what it no longer reads. Under the lock. */
-static void give_back_rested(struct vd_swapchain *s, uint32_t image)
+static void give_back_rested(struct vdc_swapchain *s, uint32_t image)
 {
-    if (s->kept != VD_NO_IMAGE)
-        vd_swapchain_give_back(s, s->kept);
-    s->kept = s->presenter->keeps ? image : VD_NO_IMAGE;
-    if (s->kept == VD_NO_IMAGE)
-        vd_swapchain_give_back(s, image);
+    if (s->kept != VDC_NO_IMAGE)
+        vdc_swapchain_give_back(s, s->kept);
+    s->kept = s->presenter->keeps ? image : VDC_NO_IMAGE;
+    if (s->kept == VDC_NO_IMAGE)
+        vdc_swapchain_give_back(s, image);
 }
 
 static void *present(void *data)
 {
-    struct vd_swapchain *s = data;
+    struct vdc_swapchain *s = data;
     pthread_mutex_lock(&s->lock);
     for (;;) {
         while (!s->queued_count && !s->stopped)
@@ -89,7 +89,7 @@ static void *present(void *data)
         /* What was presented is shown even if the swapchain is destroyed at once. */
         if (!s->queued_count)
             break;
-        struct vd_presented presented = dequeue(s);
+        struct vdc_presented presented = dequeue(s);
         VkResult status = s->status;
         pthread_mutex_unlock(&s->lock);
 
@@ -119,7 +119,7 @@ static void *present(void *data)
 }
 
 /* Signals are the application's; none shall arrive in a thread that it does not know. */
-VkResult vd_swapchain_start(struct vd_swapchain *s)
+VkResult vdc_swapchain_start(struct vdc_swapchain *s)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -133,7 +133,7 @@ VkResult vd_swapchain_start(struct vd_swapchain *s)
     return VK_SUCCESS;
 }
 
-void vd_swapchain_stop(struct vd_swapchain *s)
+void vdc_swapchain_stop(struct vdc_swapchain *s)
 {
     pthread_mutex_lock(&s->lock);
     s->stopped = true;
@@ -142,10 +142,10 @@ void vd_swapchain_stop(struct vd_swapchain *s)
     pthread_join(s->thread, NULL);
 }
 
-/* -- presenting ------------------------------------------------------------------------------- */
+/* ---- Presenting */
 
 /* Hands the image to the thread and says how the swapchain is. `mode`: NULL leaves it as it was. */
-static VkResult hand_over(struct vd_swapchain *s, struct vd_presented presented,
+static VkResult hand_over(struct vdc_swapchain *s, struct vdc_presented presented,
                           const VkPresentModeKHR *mode)
 {
     pthread_mutex_lock(&s->lock);
@@ -162,7 +162,7 @@ static VkResult hand_over(struct vd_swapchain *s, struct vd_presented presented,
 }
 
 /* For those who wait for an image that will not come. */
-static void fail(struct vd_swapchain *s, VkResult error)
+static void fail(struct vdc_swapchain *s, VkResult error)
 {
     pthread_mutex_lock(&s->lock);
     if (s->status >= 0)
@@ -181,7 +181,7 @@ static VkResult worse(VkResult a, VkResult b)
 /* One batch that waits, and makes the pixels of all swapchains readable. When it is done, nothing of
  * the application's is needed any more, and so it signals the fences: destroying a swapchain waits
  * for its thread. */
-static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info,
+static VkResult submit(struct vdc_queue *queue, const VkPresentInfoKHR *info,
                        struct vdc_point *point)
 {
     const VkSwapchainPresentFenceInfoEXT *fences =
@@ -193,25 +193,25 @@ static VkResult submit(struct vd_queue *queue, const VkPresentInfoKHR *info,
     uint32_t copy_count = 0;
     for (uint32_t i = 0; i < info->swapchainCount && result == VK_SUCCESS; i++) {
         result =
-            vd_swapchain_image_copy(&vd_swapchain_of(info->pSwapchains[i])->images,
-                                    info->pImageIndices[i], queue->family, &copies[copy_count]);
+            vdc_swapchain_image_copy(&vdc_swapchain_of(info->pSwapchains[i])->images,
+                                     info->pImageIndices[i], queue->family, &copies[copy_count]);
         copy_count += copies[copy_count] != VK_NULL_HANDLE;
     }
     for (uint32_t i = 0; i < waits && result == VK_SUCCESS; i++)
         stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
     /* Also without semaphores: the picture is ready when all that was submitted before is. */
     if (result == VK_SUCCESS)
-        result = vd_queue_submit_batch(queue,
-                                       &(const VkSubmitInfo){
-                                           .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-                                           .waitSemaphoreCount = waits,
-                                           .pWaitSemaphores = info->pWaitSemaphores,
-                                           .pWaitDstStageMask = stages,
-                                           .commandBufferCount = copy_count,
-                                           .pCommandBuffers = copies,
-                                       },
-                                       fences ? fences->swapchainCount : 0,
-                                       fences ? fences->pFences : NULL, point);
+        result = vdc_queue_submit_batch(queue,
+                                        &(const VkSubmitInfo){
+                                            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+                                            .waitSemaphoreCount = waits,
+                                            .pWaitSemaphores = info->pWaitSemaphores,
+                                            .pWaitDstStageMask = stages,
+                                            .commandBufferCount = copy_count,
+                                            .pCommandBuffers = copies,
+                                        },
+                                        fences ? fences->swapchainCount : 0,
+                                        fences ? fences->pFences : NULL, point);
     free(copies);
     free(stages);
     return result;
@@ -231,10 +231,10 @@ static uint64_t present_id(const void *chain, uint32_t i)
     return 0;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
-                                                    const VkPresentInfoKHR *pPresentInfo)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueuePresentKHR(VkQueue handle,
+                                                     const VkPresentInfoKHR *pPresentInfo)
 {
-    struct vd_queue *queue = (struct vd_queue *)handle;
+    struct vdc_queue *queue = (struct vdc_queue *)handle;
     const void *chain = pPresentInfo->pNext;
     const VkSwapchainPresentModeInfoEXT *modes =
         vd_chain_find(chain, VK_STRUCTURE_TYPE_SWAPCHAIN_PRESENT_MODE_INFO_EXT);
@@ -242,10 +242,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
     const VkResult submitted = submit(queue, pPresentInfo, &point);
     VkResult result = submitted;
     for (uint32_t i = 0; i < pPresentInfo->swapchainCount; i++) {
-        struct vd_swapchain *s = vd_swapchain_of(pPresentInfo->pSwapchains[i]);
+        struct vdc_swapchain *s = vdc_swapchain_of(pPresentInfo->pSwapchains[i]);
         VkResult status = submitted;
         if (submitted == VK_SUCCESS) {
-            const struct vd_presented presented = {
+            const struct vdc_presented presented = {
                 .image = pPresentInfo->pImageIndices[i],
                 .point = point,
                 .id = present_id(chain, i),
@@ -261,10 +261,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vd_vkQueuePresentKHR(VkQueue handle,
     return result;
 }
 
-/* -- waiting for presents --------------------------------------------------------------------- */
+/* ---- Waiting for presents */
 
 struct wait {
-    struct vd_swapchain *swapchain;
+    struct vdc_swapchain *swapchain;
     uint64_t id;
     VkResult *result;
 };
@@ -272,7 +272,7 @@ struct wait {
 static bool is_over(const void *data)
 {
     const struct wait *wait = data;
-    struct vd_swapchain *s = wait->swapchain;
+    struct vdc_swapchain *s = wait->swapchain;
     pthread_mutex_lock(&s->lock);
     const bool shown = s->shown_id >= wait->id;
     const bool never = s->status < 0 || (s->retired && s->queued_id < wait->id);
@@ -284,21 +284,21 @@ static bool is_over(const void *data)
     return shown || never;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresentKHR(VkDevice device, VkSwapchainKHR swapchain,
-                                                      uint64_t presentId, uint64_t timeout)
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitForPresentKHR(VkDevice device, VkSwapchainKHR swapchain,
+                                                       uint64_t presentId, uint64_t timeout)
 {
     VkResult result = VK_SUCCESS;
-    const struct wait wait = {vd_swapchain_of(swapchain), presentId, &result};
+    const struct wait wait = {vdc_swapchain_of(swapchain), presentId, &result};
     const VkResult waited =
-        vdc_wait_until(vd_instance_of(device)->connection->waiter, is_over, &wait, timeout);
+        vdc_wait_until(vdc_instance_of(device)->connection->waiter, is_over, &wait, timeout);
     return waited == VK_SUCCESS ? result : waited;
 }
 
 #ifdef VK_KHR_present_wait2
-VKAPI_ATTR VkResult VKAPI_CALL vd_vkWaitForPresent2KHR(
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitForPresent2KHR(
     VkDevice device, VkSwapchainKHR swapchain, const VkPresentWait2InfoKHR *pPresentWait2Info)
 {
-    return vd_vkWaitForPresentKHR(device, swapchain, pPresentWait2Info->presentId,
-                                  pPresentWait2Info->timeout);
+    return vdc_vkWaitForPresentKHR(device, swapchain, pPresentWait2Info->presentId,
+                                   pPresentWait2Info->timeout);
 }
 #endif

@@ -17,27 +17,27 @@
 
 /* Which of the swapchains that replaced each other on a surface was the last to show an image: one
  * that was replaced must not paint over its successor. */
-struct vd_succession {
+struct vdc_succession {
     atomic_uint users;
     pthread_mutex_t lock; /* held while an image is shown */
     uint64_t shown;       /* generation */
 };
 
-#define VD_NO_IMAGE UINT32_MAX
+#define VDC_NO_IMAGE UINT32_MAX
 
 /* A presented image, ready at this point. */
-struct vd_presented {
+struct vdc_presented {
     uint32_t image;
     bool overtakes; /* what is still queued before it, once it is ready */
     struct vdc_point point;
     uint64_t id; /* the application's, which only grows; 0: none */
 };
 
-struct vd_swapchain {
-    struct vd_device *device;
-    struct vd_swapchain_images images;
-    struct vd_presenter *presenter;
-    struct vd_succession *succession;
+struct vdc_swapchain {
+    struct vdc_device *device;
+    struct vdc_swapchain_images images;
+    struct vdc_presenter *presenter;
+    struct vdc_succession *succession;
     uint64_t generation;
     pthread_t thread;
     pid_t process; /* that has the thread */
@@ -54,21 +54,21 @@ struct vd_swapchain {
     /* Rings with room for every image. */
     uint32_t *free;
     uint32_t free_first, free_count;
-    struct vd_presented *queued;
+    struct vdc_presented *queued;
     uint32_t queued_first, queued_count;
 };
 
-static inline struct vd_swapchain *vd_swapchain_of(VkSwapchainKHR handle)
+static inline struct vdc_swapchain *vdc_swapchain_of(VkSwapchainKHR handle)
 {
-    return (struct vd_swapchain *)(uintptr_t)handle;
+    return (struct vdc_swapchain *)(uintptr_t)handle;
 }
 
 /* Under the lock. Whoever waits for an image must be told. */
-void vd_swapchain_give_back(struct vd_swapchain *s, uint32_t image);
+void vdc_swapchain_give_back(struct vdc_swapchain *s, uint32_t image);
 
 /* The thread that shows what is presented. */
-VkResult vd_swapchain_start(struct vd_swapchain *s);
+VkResult vdc_swapchain_start(struct vdc_swapchain *s);
 /* Returns when everything presented has been shown. */
-void vd_swapchain_stop(struct vd_swapchain *s);
+void vdc_swapchain_stop(struct vdc_swapchain *s);
 
 #endif

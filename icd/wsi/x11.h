@@ -17,7 +17,7 @@
 #include "x11_library.h"
 
 /* How a window stores pixels of a format. */
-struct vd_x11_window {
+struct vdc_x11_window {
     const struct vdc_xcb *xcb;
     xcb_connection_t *connection;
     xcb_window_t id;
@@ -26,7 +26,7 @@ struct vd_x11_window {
 };
 
 /* Shows images of this size in the window. At most `image_count` different ones. */
-VkResult vd_x11_presenter_create(const struct vd_x11_window *window, VkExtent2D extent,
-                                 uint32_t image_count, struct vd_presenter **presenter);
+VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2D extent,
+                                  uint32_t image_count, struct vdc_presenter **presenter);
 
 #endif

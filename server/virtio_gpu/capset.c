@@ -30,7 +30,7 @@ uint32_t vg_capset_get(struct vg_command *command)
     if (request.capset_id != VD_CAPSET_ID) {
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
-    vd_capset_fill(&response.capset);
+    vds_capset_fill(&response.capset);
     vg_command_respond(command, &response, sizeof(response));
     return 0;
 }

@@ -17,7 +17,7 @@ void vg_complain(const char *format, ...)
     const uint64_t now = vd_clock_ms();
     if (now - start >= WINDOW_MS) {
         if (hidden > 0) {
-            vd_log(VD_LOG_WARNING, "%u more complaints about the guest were left out", hidden);
+            vds_log(VDS_LOG_WARNING, "%u more complaints about the guest were left out", hidden);
         }
         start = now;
         lines = 0;
@@ -32,5 +32,5 @@ void vg_complain(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    vd_log(VD_LOG_WARNING, "%s", text);
+    vds_log(VDS_LOG_WARNING, "%s", text);
 }

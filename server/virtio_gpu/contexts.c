@@ -80,7 +80,8 @@ static void gone(struct vg_worker_link *link)
 {
     struct vg_context *context = context_of(link);
     if (!link->end_deadline) {
-        vd_log(VD_LOG_WARNING, "the worker of context %u (%s) is gone", context->id, context->name);
+        vds_log(VDS_LOG_WARNING, "the worker of context %u (%s) is gone", context->id,
+                context->name);
     }
     tell_lost(context);
     vg_registrations_clear(&context->registrations);
@@ -305,8 +306,8 @@ static uint64_t expire(struct vg_context *context, uint64_t now)
     uint64_t deadline =
         sooner(link->end_deadline, vg_registrations_deadline(&context->registrations));
     if (deadline && deadline <= now) {
-        vd_log(VD_LOG_WARNING, "the worker of context %u (%s) does not let go: it is killed",
-               context->id, context->name);
+        vds_log(VDS_LOG_WARNING, "the worker of context %u (%s) does not let go: it is killed",
+                context->id, context->name);
         vg_worker_link_give_up(link);
         deadline = link->end_deadline;
         vg_registrations_postpone(&context->registrations, deadline);

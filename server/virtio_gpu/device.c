@@ -15,23 +15,23 @@ int vg_device_run(int socket, int spawn, unsigned number)
 {
     char name[32];
     snprintf(name, sizeof(name), "guest %u", number);
-    vd_log_set_client(name);
+    vds_log_set_client(name);
 
     struct vg_loop loop;
     struct vg_gpu *gpu = vg_loop_init(&loop) ? vg_gpu_create(&loop, spawn) : NULL;
     struct vg_vhost_user *vhost_user = gpu ? vg_vhost_user_create(&loop, gpu, socket) : NULL;
     if (!vhost_user) {
-        vd_log(VD_LOG_ERROR, "no memory or descriptors for a device");
+        vds_log(VDS_LOG_ERROR, "no memory or descriptors for a device");
         return EXIT_FAILURE;
     }
-    vd_log(VD_LOG_INFO, "connected");
+    vds_log(VDS_LOG_INFO, "connected");
     while (vg_vhost_user_is_open(vhost_user)) {
         if (vg_loop_turn(&loop, vg_gpu_expire(gpu)) < 0 && errno != EINTR) {
-            vd_log(VD_LOG_ERROR, "epoll: %m");
+            vds_log(VDS_LOG_ERROR, "epoll: %m");
             break;
         }
     }
     /* The kernel gives back memory and descriptors; workers see their sockets close. */
-    vd_log(VD_LOG_INFO, "disconnected");
+    vds_log(VDS_LOG_INFO, "disconnected");
     return EXIT_SUCCESS;
 }

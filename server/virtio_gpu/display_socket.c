@@ -115,8 +115,8 @@ static bool take_messages(struct vg_display_socket *socket)
         }
         if (!socket->listener->received(socket->data, header.request,
                                         socket->input + sizeof(header), header.size)) {
-            vd_log(VD_LOG_ERROR, "QEMU's display answers %u with %u bytes", header.request,
-                   header.size);
+            vds_log(VDS_LOG_ERROR, "QEMU's display answers %u with %u bytes", header.request,
+                    header.size);
             return false;
         }
         memmove(socket->input, socket->input + whole, socket->input_size - whole);

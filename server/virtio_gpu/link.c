@@ -13,30 +13,30 @@
 #include "server/futex.h"
 #include "server/log.h"
 
-struct vd_link {
+struct vg_link {
     int fd;
-    struct vd_shm_table *shm;
-    const struct vd_vtest_listener *listener;
+    struct vds_shm_table *shm;
+    const struct vds_vtest_listener *listener;
     void *data;
 };
 
-struct vd_link *vd_link_create(int fd, struct vd_shm_table *shm,
-                               const struct vd_vtest_listener *listener, void *data)
+struct vg_link *vg_link_create(int fd, struct vds_shm_table *shm,
+                               const struct vds_vtest_listener *listener, void *data)
 {
-    struct vd_link *link = malloc(sizeof(*link));
+    struct vg_link *link = malloc(sizeof(*link));
     if (!link) {
         return NULL;
     }
-    *link = (struct vd_link){.fd = fd, .shm = shm, .listener = listener, .data = data};
+    *link = (struct vg_link){.fd = fd, .shm = shm, .listener = listener, .data = data};
     return link;
 }
 
-void vd_link_destroy(struct vd_link *link)
+void vg_link_destroy(struct vg_link *link)
 {
     free(link);
 }
 
-static void tell(const struct vd_link *link, enum vg_link_type type, uint64_t token)
+static void tell(const struct vg_link *link, enum vg_link_type type, uint64_t token)
 {
     const struct vg_link_message message = {.type = type, .token = token};
     /* The device reads at once, or is gone. */
@@ -83,7 +83,7 @@ fail:
     return NULL;
 }
 
-static bool add(struct vd_link *link, const struct vg_link_message *message, const int *fds,
+static bool add(struct vg_link *link, const struct vg_link_message *message, const int *fds,
                 unsigned fd_count)
 {
     const size_t bytes = message->extent_count * sizeof(struct vg_extent);
@@ -99,22 +99,22 @@ static bool add(struct vd_link *link, const struct vg_link_message *message, con
         map_extents(extents, message->extent_count, message->size, fds + 1, fd_count - 1);
     munmap(extents, bytes);
     if (!map) {
-        vd_log(VD_LOG_WARNING, "guest memory of %llu bytes in %u pieces can not be mapped: %m",
-               (unsigned long long)message->size, message->extent_count);
+        vds_log(VDS_LOG_WARNING, "guest memory of %llu bytes in %u pieces can not be mapped: %m",
+                (unsigned long long)message->size, message->extent_count);
         return false;
     }
-    vd_log(VD_LOG_DEBUG, "shared memory %u: %llu bytes of the guest in %u pieces", message->shm,
-           (unsigned long long)message->size, message->extent_count);
-    const struct vd_shm_release release = {released, link, message->token};
-    if (!vd_shm_add_mapped(link->shm, message->shm, map, message->size, &release)) {
-        vd_log(VD_LOG_WARNING, "protocol error: shared memory %u is there already", message->shm);
+    vds_log(VDS_LOG_DEBUG, "shared memory %u: %llu bytes of the guest in %u pieces", message->shm,
+            (unsigned long long)message->size, message->extent_count);
+    const struct vds_shm_release release = {released, link, message->token};
+    if (!vds_shm_add_mapped(link->shm, message->shm, map, message->size, &release)) {
+        vds_log(VDS_LOG_WARNING, "protocol error: shared memory %u is there already", message->shm);
         munmap(map, message->size);
         return false;
     }
     return true;
 }
 
-static bool handle(struct vd_link *link, struct vg_link_message *message, int *fds,
+static bool handle(struct vg_link *link, struct vg_link_message *message, int *fds,
                    unsigned fd_count)
 {
     switch ((enum vg_link_type)message->type) {
@@ -122,7 +122,7 @@ static bool handle(struct vd_link *link, struct vg_link_message *message, int *f
         message->name[sizeof(message->name) - 1] = '\0';
         link->listener->named(link->data, message->name[0] ? message->name : "unnamed");
         if (fd_count == 1) {
-            vd_wake_notify(fds[0]);
+            vds_wake_notify(fds[0]);
             fds[0] = -1;
         }
         return link->listener->context_init(link->data);
@@ -131,7 +131,7 @@ static bool handle(struct vd_link *link, struct vg_link_message *message, int *f
              message->token);
         return true;
     case VG_LINK_REMOVE:
-        vd_shm_remove(link->shm, message->shm);
+        vds_shm_remove(link->shm, message->shm);
         return true;
     case VG_LINK_SETUP:
         return link->listener->setup(link->data, &message->setup);
@@ -144,7 +144,7 @@ static bool handle(struct vd_link *link, struct vg_link_message *message, int *f
     return false;
 }
 
-enum vd_vtest_status vd_link_process(struct vd_link *link)
+enum vds_vtest_status vg_link_process(struct vg_link *link)
 {
     for (;;) {
         struct vg_link_message message;
@@ -153,17 +153,17 @@ enum vd_vtest_status vd_link_process(struct vd_link *link)
         const ssize_t received = vd_receive_fds(link->fd, &message, sizeof(message), fds,
                                                 VG_LINK_FDS_MAX, &fd_count, MSG_DONTWAIT);
         if (received < 0 && errno == EAGAIN) {
-            return VD_VTEST_OPEN;
+            return VDS_VTEST_OPEN;
         }
         if (received == 0 || (received < 0 && errno == ECONNRESET)) {
-            return VD_VTEST_CLOSED;
+            return VDS_VTEST_CLOSED;
         }
         if (received != sizeof(message)) {
-            vd_log(VD_LOG_ERROR, "a message of the device can not be read");
-            return VD_VTEST_FAILED;
+            vds_log(VDS_LOG_ERROR, "a message of the device can not be read");
+            return VDS_VTEST_FAILED;
         }
         if (message.type == VG_LINK_END) {
-            return VD_VTEST_CLOSED;
+            return VDS_VTEST_CLOSED;
         }
         const bool ok = handle(link, &message, fds, fd_count);
         for (unsigned i = 0; i < fd_count; i++) {
@@ -172,7 +172,7 @@ enum vd_vtest_status vd_link_process(struct vd_link *link)
             }
         }
         if (!ok) {
-            return VD_VTEST_FAILED;
+            return VDS_VTEST_FAILED;
         }
     }
 }

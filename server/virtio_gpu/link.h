@@ -47,12 +47,12 @@ struct vg_extent {
 
 #define VG_LINK_FDS_MAX 33
 
-struct vd_link;
+struct vg_link;
 
 /* Does not own `fd`. NULL without memory. */
-struct vd_link *vd_link_create(int fd, struct vd_shm_table *shm,
-                               const struct vd_vtest_listener *listener, void *data);
-void vd_link_destroy(struct vd_link *link);
-enum vd_vtest_status vd_link_process(struct vd_link *link);
+struct vg_link *vg_link_create(int fd, struct vds_shm_table *shm,
+                               const struct vds_vtest_listener *listener, void *data);
+void vg_link_destroy(struct vg_link *link);
+enum vds_vtest_status vg_link_process(struct vg_link *link);
 
 #endif

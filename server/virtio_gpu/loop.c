@@ -25,7 +25,7 @@ bool vg_loop_watch(struct vg_loop *loop, struct vg_source *source, uint32_t even
 {
     struct epoll_event event = {.events = events, .data.ptr = source};
     if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event) < 0) {
-        vd_log(VD_LOG_ERROR, "epoll: %m");
+        vds_log(VDS_LOG_ERROR, "epoll: %m");
         return false;
     }
     return true;

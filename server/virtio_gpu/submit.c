@@ -94,7 +94,7 @@ static uint32_t wake(struct vg_context *context, struct vg_command *command)
         return missing(context);
     }
     /* The same page of the same file as the worker's, so that its sleepers hear it. */
-    vd_wake(word);
+    vds_wake(word);
     vg_park_check(&context->park);
     /* Nobody waits for a wake-up's fence, and its completion would signal all older ones: it is
      * signalled by the next one, or here before too many gather. */

@@ -137,19 +137,19 @@ static bool receive(int socket, struct message *message)
                                             message->fds, FDS_MAX, &message->fd_count, MSG_WAITALL);
     if (received != sizeof(message->header)) {
         if (received != 0) {
-            vd_log(VD_LOG_ERROR, "the frontend's message can not be read: %m");
+            vds_log(VDS_LOG_ERROR, "the frontend's message can not be read: %m");
         }
         return false;
     }
     if (message->header.size > sizeof(message->payload)) {
-        vd_log(VD_LOG_ERROR, "message %u of the frontend has %u bytes", message->header.request,
-               message->header.size);
+        vds_log(VDS_LOG_ERROR, "message %u of the frontend has %u bytes", message->header.request,
+                message->header.size);
         return false;
     }
     memset(&message->payload, 0, sizeof(message->payload));
     if (message->header.size > 0 && recv(socket, &message->payload, message->header.size,
                                          MSG_WAITALL) != (ssize_t)message->header.size) {
-        vd_log(VD_LOG_ERROR, "the frontend's message is cut off");
+        vds_log(VDS_LOG_ERROR, "the frontend's message is cut off");
         return false;
     }
     return true;
@@ -165,7 +165,7 @@ static bool reply(int socket, const struct message *message, const void *payload
     while (sent < sizeof(header) + size) {
         const ssize_t part = send(socket, bytes + sent, sizeof(header) + size - sent, MSG_NOSIGNAL);
         if (part < 0 && errno != EINTR) {
-            vd_log(VD_LOG_ERROR, "can not answer the frontend: %m");
+            vds_log(VDS_LOG_ERROR, "can not answer the frontend: %m");
             return false;
         }
         sent += part > 0 ? (size_t)part : 0;
@@ -237,8 +237,8 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
     if (table->count > FDS_MAX || table->count != message->fd_count ||
         message->header.size <
             offsetof(struct memory_table, regions) + table->count * sizeof(table->regions[0])) {
-        vd_log(VD_LOG_ERROR, "a memory table of %u regions with %u descriptors", table->count,
-               message->fd_count);
+        vds_log(VDS_LOG_ERROR, "a memory table of %u regions with %u descriptors", table->count,
+                message->fd_count);
         return ANSWER_FAIL;
     }
     vg_memory_finish(memory);
@@ -251,7 +251,7 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
             .fd = message->fds[i],
         };
         if (!vg_memory_add(memory, &region)) {
-            vd_log(VD_LOG_ERROR, "the guest's memory can not be mapped: %m");
+            vds_log(VDS_LOG_ERROR, "the guest's memory can not be mapped: %m");
             return ANSWER_FAIL;
         }
         message->fds[i] = -1;
@@ -278,7 +278,7 @@ static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct messa
     }
     vg_queue_map(queue, vg_gpu_memory(gpu));
     if (!queue->desc) {
-        vd_log(VD_LOG_WARNING, "queue %u lies outside of the guest's memory", index);
+        vds_log(VDS_LOG_WARNING, "queue %u lies outside of the guest's memory", index);
     } else {
         queue->next_used = queue->used->idx;
         queue->signalled = queue->next_used;
@@ -414,7 +414,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         vg_gpu_connect_display(gpu, take_fd(message));
         return ANSWER_NONE;
     default:
-        vd_log(VD_LOG_ERROR, "message %u of the frontend is not known", message->header.request);
+        vds_log(VDS_LOG_ERROR, "message %u of the frontend is not known", message->header.request);
         return ANSWER_FAIL;
     }
 }
@@ -433,7 +433,7 @@ static void ready(struct vg_source *source, uint32_t events)
     bool ok = true;
     switch (answer) {
     case ANSWER_FAIL:
-        vd_log(VD_LOG_ERROR, "message %u of the frontend makes no sense", message.header.request);
+        vds_log(VDS_LOG_ERROR, "message %u of the frontend makes no sense", message.header.request);
         ok = false;
         break;
     case ANSWER_PAYLOAD:

@@ -154,7 +154,7 @@ bool vg_worker_link_start(struct vg_worker_link *link, uint32_t id, const char *
     }
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0) {
-        vd_log(VD_LOG_ERROR, "no socket for a worker: %m");
+        vds_log(VDS_LOG_ERROR, "no socket for a worker: %m");
         return false;
     }
     const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -170,7 +170,7 @@ bool vg_worker_link_start(struct vg_worker_link *link, uint32_t id, const char *
                     vg_loop_watch(workers->loop, &link->wake, EPOLLIN);
     close(sockets[1]);
     if (!ok) {
-        vd_log(VD_LOG_ERROR, "no worker for context %u (%s): %m", id, name);
+        vds_log(VDS_LOG_ERROR, "no worker for context %u (%s): %m", id, name);
         close(sockets[0]);
         if (wake >= 0) {
             close(wake);

@@ -76,7 +76,7 @@ static VkClearColorValue colour_of(uint32_t number)
         {(float)(number & 1), (float)(number >> 1 & 1), (float)(number >> 2 & 1), 1.0f}};
 }
 
-/* -- the surface -------------------------------------------------------------------------------- */
+/* ---- The surface */
 
 static void query(const struct program *p, VkPresentModeKHR mode, void *chain,
                   VkSurfaceCapabilitiesKHR *capabilities)
@@ -159,7 +159,7 @@ static VkSurfacePresentScalingCapabilitiesEXT scaling_of(const struct program *p
     return scaling;
 }
 
-/* -- swapchains and frames ---------------------------------------------------------------------- */
+/* ---- Swapchains and frames */
 
 static struct swapchain swapchain_create(const struct program *p, const void *chain,
                                          VkSwapchainCreateFlagsKHR flags, VkExtent2D extent,
@@ -325,7 +325,7 @@ static void expect_shown(const struct program *p, VkExtent2D part, uint32_t numb
     }
 }
 
-/* -- the tests ---------------------------------------------------------------------------------- */
+/* ---- The tests */
 
 static void test_fences(const struct program *p)
 {
@@ -692,7 +692,7 @@ static void test_shared_fences(const struct program *p)
     }
 }
 
-/* -- start and end ------------------------------------------------------------------------------ */
+/* ---- Start and end */
 
 static void look_at_surface(struct program *p)
 {

@@ -47,26 +47,26 @@ static uint64_t take(struct input *input, size_t size)
     return value;
 }
 
-static struct vd_shm_region *share(struct vd_shm_table *shm, uint64_t size)
+static struct vds_shm_region *share(struct vds_shm_table *shm, uint64_t size)
 {
     int fd;
-    const uint32_t id = vd_shm_add(shm, size, &fd);
+    const uint32_t id = vds_shm_add(shm, size, &fd);
     close(fd);
-    return vd_shm_get(shm, id, 0, 0);
+    return vds_shm_get(shm, id, 0, 0);
 }
 
 static void start(struct test_client *client)
 {
-    const struct vd_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {.gpu = -1};
     struct test_record r;
     fake_driver_reset();
     fake_driver.impatient = true;
-    client->shm = vd_shm_table_create();
+    client->shm = vds_shm_table_create();
     client->replies = share(client->shm, SHARED_SIZE);
     client->page = share(client->shm, sizeof(struct vd_completion));
     client->completion = (struct vd_completion *)client->page->map;
-    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
-    vd_context_set_completion(client->context, client->completion);
+    client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    vds_context_set_completion(client->context, client->completion);
 
     const uint32_t shm = client->replies->id;
     make_instance(&r);
@@ -97,10 +97,10 @@ static void start(struct test_client *client)
 static void finish(struct test_client *client)
 {
     fake_driver_finish();
-    vd_context_destroy(client->context);
-    vd_shm_put(client->shm, client->replies);
-    vd_shm_put(client->shm, client->page);
-    vd_shm_table_destroy(client->shm);
+    vds_context_destroy(client->context);
+    vds_shm_put(client->shm, client->replies);
+    vds_shm_put(client->shm, client->page);
+    vds_shm_table_destroy(client->shm);
 }
 
 /* Values that a careless decoder would trip over. */
@@ -211,7 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static int samples;
     struct test_client client = {0};
     struct test_record r;
-    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_DEBUG : (enum vd_log_level) - 1);
+    vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_DEBUG : (enum vds_log_level) - 1);
     start(&client);
     while (!samples || make_sample(&r, samples, client.replies->id)) {
         samples++;
@@ -220,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const size_t span = (size - 1) & ~(size_t)7;
         uint8_t *copy = malloc(span ? span : 1);
         memcpy(copy, data + 1, span);
-        vd_context_execute(client.context, copy, span);
+        vds_context_execute(client.context, copy, span);
         free(copy);
         size = 0;
     }

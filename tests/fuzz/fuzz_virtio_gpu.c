@@ -295,7 +295,7 @@ static void do_step(struct fuzz *f, enum step step, const uint8_t *bytes, size_t
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz fuzz = {0};
-    vd_log_set_level(VD_LOG_ERROR);
+    vds_log_set_level(VDS_LOG_ERROR);
     start(&fuzz);
     while (size >= 2) {
         const enum step step = (enum step)(data[0] % STEP_COUNT);

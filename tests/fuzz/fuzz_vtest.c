@@ -40,7 +40,7 @@ static bool setup(void *data, const struct vd_setup *setup)
     return true;
 }
 
-static const struct vd_vtest_listener listener = {
+static const struct vds_vtest_listener listener = {
     .named = named,
     .context_init = context_init,
     .setup = setup,
@@ -74,14 +74,15 @@ static void drain(int socket)
     }
 }
 
-static enum vd_vtest_status feed(struct vd_vtest *vtest, int socket, const void *bytes, size_t size)
+static enum vds_vtest_status feed(struct vds_vtest *vtest, int socket, const void *bytes,
+                                  size_t size)
 {
-    enum vd_vtest_status status = VD_VTEST_OPEN;
-    for (size_t sent = 0; sent < size && status == VD_VTEST_OPEN;) {
+    enum vds_vtest_status status = VDS_VTEST_OPEN;
+    for (size_t sent = 0; sent < size && status == VDS_VTEST_OPEN;) {
         const ssize_t result =
             send(socket, (const uint8_t *)bytes + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         sent += result > 0 ? (size_t)result : 0;
-        status = vd_vtest_process(vtest);
+        status = vds_vtest_process(vtest);
         drain(socket);
     }
     return status;
@@ -105,10 +106,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0) {
         return 0;
     }
-    vd_log_set_level(VD_LOG_ERROR);
-    struct vd_shm_table *shm = vd_shm_table_create();
-    struct vd_vtest *vtest = vd_vtest_create(sockets[1], shm, &listener, NULL);
-    enum vd_vtest_status status = VD_VTEST_OPEN;
+    vds_log_set_level(VDS_LOG_ERROR);
+    struct vds_shm_table *shm = vds_shm_table_create();
+    struct vds_vtest *vtest = vds_vtest_create(sockets[1], shm, &listener, NULL);
+    enum vds_vtest_status status = VDS_VTEST_OPEN;
     switch (data[0] % 3) {
     case 1:
         status = feed(vtest, sockets[0], &prefix, offsetof(__typeof__(prefix), init));
@@ -117,15 +118,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         status = feed(vtest, sockets[0], &prefix, sizeof(prefix));
         break;
     }
-    if (status == VD_VTEST_OPEN) {
+    if (status == VDS_VTEST_OPEN) {
         status = feed(vtest, sockets[0], data + 1, size - 1);
     }
     close(sockets[0]);
-    while (status == VD_VTEST_OPEN) {
-        status = vd_vtest_process(vtest);
+    while (status == VDS_VTEST_OPEN) {
+        status = vds_vtest_process(vtest);
     }
-    vd_vtest_destroy(vtest);
-    vd_shm_table_destroy(shm);
+    vds_vtest_destroy(vtest);
+    vds_shm_table_destroy(shm);
     close(sockets[1]);
     return 0;
 }

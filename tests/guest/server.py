@@ -8,7 +8,7 @@ import re
 
 from . import note
 
-WORKER_NAME = "viaduct-worker"  # VD_WORKER_NAME
+WORKER_NAME = "viaduct-worker"  # VDS_WORKER_NAME
 GROWTH_KIB = 512  # a heap's own
 
 

@@ -9,8 +9,8 @@
 _Atomic uint64_t fake_numbers[FAKE_THREADS];
 _Atomic bool fake_closed;
 
-struct vd_context {
-    struct vd_shm_table *shm;
+struct vds_context {
+    struct vds_shm_table *shm;
     struct vd_completion *completion;
 };
 
@@ -39,11 +39,11 @@ void fake_fill(void *data, uint32_t size, uint16_t opcode, const struct vd_reply
     }
 }
 
-struct vd_context *vd_context_create(const struct vd_context_options *options,
-                                     struct vd_shm_table *shm)
+struct vds_context *vds_context_create(const struct vds_context_options *options,
+                                       struct vds_shm_table *shm)
 {
     (void)options;
-    struct vd_context *context = calloc(1, sizeof(*context));
+    struct vds_context *context = calloc(1, sizeof(*context));
     if (context) {
         context->shm = shm;
         for (int i = 0; i < FAKE_THREADS; i++) {
@@ -53,17 +53,17 @@ struct vd_context *vd_context_create(const struct vd_context_options *options,
     return context;
 }
 
-void vd_context_warm(struct vd_context *context)
+void vds_context_warm(struct vds_context *context)
 {
     (void)context;
 }
 
-void vd_context_destroy(struct vd_context *context)
+void vds_context_destroy(struct vds_context *context)
 {
     free(context);
 }
 
-void vd_context_set_completion(struct vd_context *context, struct vd_completion *page)
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
 {
     context->completion = page;
 }
@@ -82,27 +82,27 @@ static bool check(const struct vd_record *record)
     }
     for (size_t i = body + sizeof(sequence); i < record->size; i++) {
         if (bytes[i] != filler(sequence.number, i)) {
-            vd_log(VD_LOG_ERROR, "byte %zu of record %llu differs", i,
-                   (unsigned long long)sequence.number);
+            vds_log(VDS_LOG_ERROR, "byte %zu of record %llu differs", i,
+                    (unsigned long long)sequence.number);
             return false;
         }
     }
     if (sequence.number != atomic_load(&fake_numbers[sequence.thread]) + 1) {
-        vd_log(VD_LOG_ERROR, "record %llu is out of order", (unsigned long long)sequence.number);
+        vds_log(VDS_LOG_ERROR, "record %llu is out of order", (unsigned long long)sequence.number);
         return false;
     }
     atomic_store(&fake_numbers[sequence.thread], sequence.number);
     return true;
 }
 
-static bool answer(struct vd_context *context, const struct vd_record *record)
+static bool answer(struct vds_context *context, const struct vd_record *record)
 {
     const struct vd_reply_request *request = (const struct vd_reply_request *)(record + 1);
     const struct fake_sequence *sequence =
         (const struct fake_sequence *)((const uint8_t *)record + vd_record_body(record));
-    struct vd_shm_region *region =
-        vd_shm_get(context->shm, request->shm, request->offset,
-                   sizeof(struct vd_reply) + (uint64_t)request->out_size);
+    struct vds_shm_region *region =
+        vds_shm_get(context->shm, request->shm, request->offset,
+                    sizeof(struct vd_reply) + (uint64_t)request->out_size);
     if (!region || request->out_size > record->size) {
         return false;
     }
@@ -111,23 +111,23 @@ static bool answer(struct vd_context *context, const struct vd_record *record)
     reply->value = sequence->number;
     _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
     if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
-        vd_wake(state);
+        vds_wake(state);
     }
-    vd_shm_put(context->shm, region);
+    vds_shm_put(context->shm, region);
     return true;
 }
 
-static void complete(struct vd_context *context, const struct vd_record *record)
+static void complete(struct vds_context *context, const struct vd_record *record)
 {
     const struct fake_sequence *sequence = (const struct fake_sequence *)(record + 1);
     struct vd_completion *page = context->completion;
     atomic_store_explicit(&page->queues[0].done, sequence->number, memory_order_release);
     if (vd_completion_changed(page)) {
-        vd_wake(&page->event);
+        vds_wake(&page->event);
     }
 }
 
-bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t size)
+bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
 {
     while (atomic_load(&fake_closed)) {
         usleep(500);
@@ -143,7 +143,7 @@ bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t siz
             }
         }
         if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD || !check(record)) {
-            vd_log(VD_LOG_WARNING, "protocol error: record %u", record->opcode);
+            vds_log(VDS_LOG_WARNING, "protocol error: record %u", record->opcode);
             return false;
         }
         if (record->opcode == FAKE_ECHO && !answer(context, record)) {
@@ -157,23 +157,23 @@ bool vd_context_execute(struct vd_context *context, uint8_t *records, size_t siz
     return true;
 }
 
-bool vd_context_idle(struct vd_context *context)
+bool vds_context_idle(struct vds_context *context)
 {
     (void)context;
     return true;
 }
 
-void vd_context_look(struct vd_context *context)
+void vds_context_look(struct vds_context *context)
 {
     (void)context;
 }
 
-void vd_context_leave(struct vd_context *context)
+void vds_context_leave(struct vds_context *context)
 {
     (void)context;
 }
 
-void vd_capset_fill(struct vd_capset *capset)
+void vds_capset_fill(struct vd_capset *capset)
 {
     static const char extensions[] = "VK_KHR_first\0VK_EXT_second";
     *capset = (struct vd_capset){

@@ -32,7 +32,7 @@ bool client_is_lost(const struct test_client *client)
 
 uint64_t client_host_handle(struct test_client *client, uint64_t id)
 {
-    const struct vd_object *object = vd_object_find(&client->context->objects, id);
+    const struct vds_object *object = vds_object_find(&client->context->objects, id);
     return object ? object->handle : 0;
 }
 
@@ -47,25 +47,25 @@ void await_count(_Atomic uint64_t *counter, uint64_t value)
 static void open_shared(struct test_client *client)
 {
     int fd;
-    uint32_t id = vd_shm_add(client->shm, SHARED_SIZE, &fd);
+    uint32_t id = vds_shm_add(client->shm, SHARED_SIZE, &fd);
     close(fd);
-    client->replies = vd_shm_get(client->shm, id, 0, 0);
-    id = vd_shm_add(client->shm, sizeof(struct vd_completion), &fd);
+    client->replies = vds_shm_get(client->shm, id, 0, 0);
+    id = vds_shm_add(client->shm, sizeof(struct vd_completion), &fd);
     close(fd);
-    client->page = vd_shm_get(client->shm, id, 0, 0);
+    client->page = vds_shm_get(client->shm, id, 0, 0);
     client->completion = (struct vd_completion *)client->page->map;
 }
 
 static int connect_with(void **state, int lanes)
 {
     struct test_client *client = calloc(1, sizeof(*client));
-    const struct vd_context_options options = {.gpu = -1, .lanes = lanes};
+    const struct vds_context_options options = {.gpu = -1, .lanes = lanes};
     fake_driver_reset();
-    vd_log_set_level(getenv("VERBOSE") ? VD_LOG_INFO : (enum vd_log_level) - 1);
-    client->shm = vd_shm_table_create();
+    vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_INFO : (enum vds_log_level) - 1);
+    client->shm = vds_shm_table_create();
     open_shared(client);
-    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
-    vd_context_set_completion(client->context, client->completion);
+    client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    vds_context_set_completion(client->context, client->completion);
     *state = client;
     return client->context ? 0 : -1;
 }
@@ -78,10 +78,10 @@ int connect_client(void **state)
 int disconnect(void **state)
 {
     struct test_client *client = *state;
-    vd_context_destroy(client->context);
-    vd_shm_put(client->shm, client->replies);
-    vd_shm_put(client->shm, client->page);
-    vd_shm_table_destroy(client->shm);
+    vds_context_destroy(client->context);
+    vds_shm_put(client->shm, client->replies);
+    vds_shm_put(client->shm, client->page);
+    vds_shm_table_destroy(client->shm);
     free(client);
     return fake_driver.instances == 0 ? 0 : -1;
 }

@@ -81,9 +81,9 @@ int machine_set_up(void **state)
     m->server = fork();
     if (m->server == 0) {
         close(sockets[0]);
-        const struct vd_listener_options options = {
+        const struct vds_listener_options options = {
             .fd = sockets[1], .ready_fd = -1, .run_device = vg_device_run, .context = {.gpu = -1}};
-        _exit(vd_listener_run(&options));
+        _exit(vds_listener_run(&options));
     }
     close(sockets[1]);
     m->socket = sockets[0];

@@ -87,9 +87,9 @@ bool client_send(struct test_client *client, const struct test_record *r, uint32
         struct vd_reply *reply = (struct vd_reply *)(client->replies->map + REPLY_OFFSET);
         reply->state = VD_REPLY_PENDING;
     }
-    const bool ok = vd_context_execute(client->context, copy, r->size);
+    const bool ok = vds_context_execute(client->context, copy, r->size);
     if (!client->looks) {
-        vd_context_leave(client->context);
+        vds_context_leave(client->context);
     }
     free(copy);
     return ok;

@@ -26,12 +26,12 @@ struct test_record {
 #define ARG(r, type, member) ((r)->body + (uint32_t)offsetof(type, member))
 
 struct test_client {
-    struct vd_shm_table *shm;
-    struct vd_context *context;
+    struct vds_shm_table *shm;
+    struct vds_context *context;
     struct vd_completion *completion;
-    struct vd_shm_region *replies; /* and everything else that is shared */
-    struct vd_shm_region *page;
-    bool looks; /* for what has finished, itself: client_send does not vd_context_leave */
+    struct vds_shm_region *replies; /* and everything else that is shared */
+    struct vds_shm_region *page;
+    bool looks; /* for what has finished, itself: client_send does not vds_context_leave */
 };
 
 #define REPLY_OFFSET 64u

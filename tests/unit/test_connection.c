@@ -76,7 +76,7 @@ static pid_t server;
     } while (0)
 
 /* Returns once it listens, or has ended without. */
-static pid_t start_server(enum vd_log_level level)
+static pid_t start_server(enum vds_log_level level)
 {
     int ready[2];
     char byte;
@@ -87,13 +87,13 @@ static pid_t start_server(enum vd_log_level level)
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         close(ready[0]);
-        vd_log_set_level(level);
-        const struct vd_listener_options options = {
+        vds_log_set_level(level);
+        const struct vds_listener_options options = {
             .socket = path,
             .ready_fd = ready[1],
             .context = {.gpu = -1},
         };
-        exit(vd_listener_run(&options));
+        exit(vds_listener_run(&options));
     }
     close(ready[1]);
     (void)!read(ready[0], &byte, 1);
@@ -133,7 +133,7 @@ static bool has_client(int pid)
     if (!file) {
         return false;
     }
-    const bool worker = fgets(text, sizeof(text), file) && strcmp(text, VD_WORKER_NAME "\n") == 0;
+    const bool worker = fgets(text, sizeof(text), file) && strcmp(text, VDS_WORKER_NAME "\n") == 0;
     fclose(file);
     return worker;
 }
@@ -155,7 +155,7 @@ static int count_workers(pid_t *first)
     return count;
 }
 
-static int set_up_with(enum vd_log_level level)
+static int set_up_with(enum vds_log_level level)
 {
     unsetenv("VIADUCT_IN_SERVER");
     unsetenv("VIADUCT_TEST_PROTOCOL_VERSION");
@@ -172,14 +172,14 @@ static int set_up_with(enum vd_log_level level)
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(VD_LOG_WARNING);
+    return set_up_with(VDS_LOG_WARNING);
 }
 
 /* For tests in which clients misbehave. */
 static int set_up_quiet(void **state)
 {
     (void)state;
-    return set_up_with(VD_LOG_ERROR);
+    return set_up_with(VDS_LOG_ERROR);
 }
 
 static int tear_down(void **state)
@@ -192,17 +192,17 @@ static int tear_down(void **state)
 
 /* ---- A client */
 
-static struct vd_connection *connect_client(void)
+static struct vdc_connection *connect_client(void)
 {
-    struct vd_connection *connection = NULL;
-    assert_int_equal(vd_connection_create(&connection), VK_SUCCESS);
+    struct vdc_connection *connection = NULL;
+    assert_int_equal(vdc_connection_create(&connection), VK_SUCCESS);
     assert_non_null(connection);
     return connection;
 }
 
-static VkResult echo(struct vd_connection *connection, uint64_t number, uint32_t size)
+static VkResult echo(struct vdc_connection *connection, uint64_t number, uint32_t size)
 {
-    struct vd_reply_space space;
+    struct vdc_reply_space space;
     VkResult result = vdc_reply_begin(connection->replies, size, &space);
     if (result != VK_SUCCESS) {
         return result;
@@ -227,20 +227,20 @@ static VkResult echo(struct vd_connection *connection, uint64_t number, uint32_t
     return result;
 }
 
-static void send_simple(struct vd_connection *connection, uint16_t opcode, uint64_t number)
+static void send_simple(struct vdc_connection *connection, uint16_t opcode, uint64_t number)
 {
     uint8_t record[64];
     fake_fill(record, sizeof(record), opcode, NULL, 0, number);
     assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_SUCCESS);
 }
 
-static void assert_lost_soon(struct vd_connection *connection)
+static void assert_lost_soon(struct vdc_connection *connection)
 {
     const uint64_t before = vd_clock_ms();
     assert_int_equal(vdc_wait_point(connection->waiter, (struct vdc_point){3, 1}, UINT64_MAX),
                      VK_ERROR_DEVICE_LOST);
     assert_true(vd_clock_ms() - before < 1000);
-    assert_true(vd_connection_lost(connection));
+    assert_true(vdc_connection_lost(connection));
 }
 
 static int count_entries(const char *name)
@@ -260,7 +260,7 @@ static int count_entries(const char *name)
 static void records_and_replies(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
+    struct vdc_connection *connection = connect_client();
     uint64_t number = 0;
     assert_string_equal(vdc_link_capset(&connection->link)->extensions, "VK_KHR_first");
     for (int i = 0; i < 300; i++) {
@@ -277,14 +277,14 @@ static void records_and_replies(void **state)
     assert_int_equal(
         vdc_wait_point(connection->waiter, (struct vdc_point){0, number + 1}, 20000000),
         VK_TIMEOUT);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 static void shared_memory_is_given_and_refused(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
-    struct vd_shm shm;
+    struct vdc_connection *connection = connect_client();
+    struct vdc_shm shm;
     for (int i = 0; i < 100; i++) {
         assert_int_equal(vdc_link_shm_create(&connection->link, 10000, &shm), VK_SUCCESS);
         assert_int_not_equal(shm.id, 0);
@@ -300,18 +300,18 @@ static void shared_memory_is_given_and_refused(void **state)
     assert_int_equal(vdc_link_shm_create(&connection->link, UINT64_MAX, &shm),
                      VK_ERROR_OUT_OF_DEVICE_MEMORY);
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 static void no_growth(void **state)
 {
     (void)state;
-    vd_connection_destroy(connect_client());
+    vdc_connection_destroy(connect_client());
     const int before = count_entries("/proc/self/fd");
     for (int i = 0; i < 200; i++) {
-        struct vd_connection *connection = connect_client();
+        struct vdc_connection *connection = connect_client();
         assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
-        vd_connection_destroy(connection);
+        vdc_connection_destroy(connection);
     }
     assert_int_equal(count_entries("/proc/self/fd"), before);
     assert_soon(count_workers(NULL) == 0);
@@ -324,15 +324,15 @@ static void descriptors_close_on_exec(void **state)
     for (int fd = 0; fd < 256; fd++) {
         inherited[fd] = fcntl(fd, F_GETFD) >= 0;
     }
-    struct vd_connection *connection = connect_client();
-    struct vd_shm shm;
+    struct vdc_connection *connection = connect_client();
+    struct vdc_shm shm;
     assert_int_equal(vdc_link_shm_create(&connection->link, 1, &shm), VK_SUCCESS);
     for (int fd = 0; fd < 256; fd++) {
         const int flags = fcntl(fd, F_GETFD);
         assert_true(inherited[fd] || flags < 0 || flags & FD_CLOEXEC);
     }
     vdc_link_shm_destroy(&connection->link, &shm);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 static void ignore(int signal)
@@ -350,11 +350,11 @@ static void signals_do_no_harm(void **state)
     sigaction(SIGALRM, &action, &before);
     setitimer(ITIMER_REAL, &often, NULL);
     for (int i = 0; i < 20; i++) {
-        struct vd_connection *connection = connect_client();
+        struct vdc_connection *connection = connect_client();
         for (uint64_t number = 1; number <= 100; number++) {
             assert_int_equal(echo(connection, number, number % 10 ? 64 : 300000), VK_SUCCESS);
         }
-        vd_connection_destroy(connection);
+        vdc_connection_destroy(connection);
     }
     setitimer(ITIMER_REAL, &never, NULL);
     sigaction(SIGALRM, &before, NULL);
@@ -394,7 +394,7 @@ static void idle_processes_sleep(void **state)
     if (THREAD_SANITIZER) {
         skip(); /* it has a thread that polls */
     }
-    struct vd_connection *connection = connect_client();
+    struct vdc_connection *connection = connect_client();
     pid_t worker = 0;
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     assert_int_equal(count_workers(&worker), 1);
@@ -406,16 +406,16 @@ static void idle_processes_sleep(void **state)
     assert_true(context_switches(getpid()) <= before_self + 2); /* for this sleep of ours */
     assert_int_equal(context_switches(worker), before_worker);
     assert_int_equal(context_switches(server), before_server);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 /* ---- Nobody there, or somebody else */
 
 static VkResult try_to_connect(uint64_t *took_ms)
 {
-    struct vd_connection *connection = NULL;
+    struct vdc_connection *connection = NULL;
     const uint64_t before = vd_clock_ms();
-    const VkResult result = vd_connection_create(&connection);
+    const VkResult result = vdc_connection_create(&connection);
     *took_ms = vd_clock_ms() - before;
     assert_null(connection);
     return result;
@@ -452,7 +452,7 @@ static void another_protocol_version(void **state)
     assert_int_equal(try_to_connect(&took), VK_ERROR_INCOMPATIBLE_DRIVER);
     unsetenv("VIADUCT_TEST_PROTOCOL_VERSION");
     assert_soon(count_workers(NULL) == 0);
-    vd_connection_destroy(connect_client());
+    vdc_connection_destroy(connect_client());
 }
 
 static int listen_at_path(int backlog)
@@ -531,28 +531,28 @@ static void a_server_that_answers_nonsense(void **state)
 static void the_server_is_killed(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
+    struct vdc_connection *connection = connect_client();
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     kill(server, SIGKILL);
     assert_int_equal(wait_for(server), -1);
     assert_lost_soon(connection);
     assert_int_equal(echo(connection, 2, 64), VK_ERROR_DEVICE_LOST);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
     /* Its socket is in the way of nobody. */
-    server = start_server(VD_LOG_WARNING);
-    vd_connection_destroy(connect_client());
+    server = start_server(VDS_LOG_WARNING);
+    vdc_connection_destroy(connect_client());
 }
 
 static void the_server_stops(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
+    struct vdc_connection *connection = connect_client();
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     const uint64_t before = vd_clock_ms();
     assert_int_equal(stop_server(), 0);
     assert_true(vd_clock_ms() - before < 1500);
     assert_lost_soon(connection);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
     assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -560,10 +560,10 @@ static void the_server_stops(void **state)
 static void a_driver_blocks(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
+    struct vdc_connection *connection = connect_client();
     send_simple(connection, FAKE_BLOCK, 1);
     usleep(20000);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
     assert_soon(count_workers(NULL) == 0);
 
     connection = connect_client();
@@ -575,19 +575,19 @@ static void a_driver_blocks(void **state)
     assert_int_equal(wait_for(server), 0);
     assert_true(vd_clock_ms() - before < 4000 * VD_PATIENCE);
     server = 0;
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 static void a_worker_crashes(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *connection = connect_client();
+    struct vdc_connection *other = connect_client();
     send_simple(connection, FAKE_ABORT, 1);
     assert_lost_soon(connection);
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(connection);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(connection);
+    vdc_connection_destroy(other);
 }
 
 /* A worker that ends cannot mark the fences that others wait for: the client does, but for those that
@@ -602,8 +602,8 @@ static void signals_come_without_a_worker(void **state)
         ENDED,
         COUNT
     };
-    struct vd_connection *connection = connect_client();
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *connection = connect_client();
+    struct vdc_connection *other = connect_client();
     struct vd_fence_file files[COUNT] = {0};
     struct vdc_pending_signal signals[COUNT] = {0};
     for (int i = 0; i < COUNT; i++) {
@@ -628,21 +628,21 @@ static void signals_come_without_a_worker(void **state)
     for (int i = 0; i < ENDED; i++) {
         vdc_pending_signal_remove(connection->pending_signals, &signals[i]);
     }
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
     vdc_pending_signal_remove(other->pending_signals, &another);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(other);
 }
 
 static void a_client_breaks_the_protocol(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *connection = connect_client();
+    struct vdc_connection *other = connect_client();
     send_simple(connection, FAKE_BAD, 1);
     assert_lost_soon(connection);
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(connection);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(connection);
+    vdc_connection_destroy(other);
 }
 
 /* A child with a connection of its own, once that works. If grandchild is not NULL it has a child,
@@ -657,8 +657,8 @@ static pid_t start_client(pid_t *grandchild)
     assert_true(pid >= 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        struct vd_connection *connection;
-        if (vd_connection_create(&connection) != VK_SUCCESS ||
+        struct vdc_connection *connection;
+        if (vdc_connection_create(&connection) != VK_SUCCESS ||
             echo(connection, 1, 64) != VK_SUCCESS) {
             _exit(1);
         }
@@ -684,7 +684,7 @@ static pid_t start_client(pid_t *grandchild)
 static void a_client_is_killed(void **state)
 {
     (void)state;
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *other = connect_client();
     assert_int_equal(count_workers(NULL), 1);
     const pid_t client = start_client(NULL);
     assert_int_equal(count_workers(NULL), 2);
@@ -692,7 +692,7 @@ static void a_client_is_killed(void **state)
     wait_for(client);
     assert_soon(count_workers(NULL) == 1);
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(other);
 }
 
 /* Its child still holds the socket. */
@@ -711,7 +711,7 @@ static void a_client_is_killed_that_had_forked(void **state)
 static void garbage_ends_one_connection(void **state)
 {
     (void)state;
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *other = connect_client();
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, path);
     static const char garbage[] = "GET / HTTP/1.1\r\n\r\n";
@@ -726,7 +726,7 @@ static void garbage_ends_one_connection(void **state)
         close(fd);
     }
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(other);
 }
 
 /* Half a message, and then nothing, keeps neither the others nor the server's end waiting. */
@@ -738,9 +738,9 @@ static void a_slow_client_holds_up_nobody(void **state)
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     send(fd, "\5\0\0", 3, MSG_NOSIGNAL);
-    struct vd_connection *other = connect_client();
+    struct vdc_connection *other = connect_client();
     assert_int_equal(echo(other, 1, 64), VK_SUCCESS);
-    vd_connection_destroy(other);
+    vdc_connection_destroy(other);
     const uint64_t before = vd_clock_ms();
     assert_int_equal(stop_server(), 0);
     assert_true(vd_clock_ms() - before < 1500);
@@ -750,29 +750,30 @@ static void a_slow_client_holds_up_nobody(void **state)
 static void a_fork_has_no_connection(void **state)
 {
     (void)state;
-    struct vd_connection *connection = connect_client();
-    struct vd_shm shm;
+    struct vdc_connection *connection = connect_client();
+    struct vdc_shm shm;
     assert_int_equal(vdc_link_shm_create(&connection->link, 4096, &shm), VK_SUCCESS);
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
     fflush(NULL);
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        struct vd_connection *own = NULL;
+        struct vdc_connection *own = NULL;
         bool right =
-            vd_connection_lost(connection) && echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
+            vdc_connection_lost(connection) && echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
         vdc_link_shm_destroy(&connection->link, &shm);
-        vd_connection_destroy(connection);
-        right = right && vd_connection_create(&own) == VK_SUCCESS && echo(own, 1, 64) == VK_SUCCESS;
-        vd_connection_destroy(own);
+        vdc_connection_destroy(connection);
+        right =
+            right && vdc_connection_create(&own) == VK_SUCCESS && echo(own, 1, 64) == VK_SUCCESS;
+        vdc_connection_destroy(own);
         _exit(right ? 0 : 1);
     }
     assert_int_equal(wait_for(child), 0);
-    assert_false(vd_connection_lost(connection));
+    assert_false(vdc_connection_lost(connection));
     memset(shm.map, 1, 4096);
     assert_int_equal(echo(connection, 2, 64), VK_SUCCESS);
     vdc_link_shm_destroy(&connection->link, &shm);
-    vd_connection_destroy(connection);
+    vdc_connection_destroy(connection);
 }
 
 /* ---- The socket's path */
@@ -780,8 +781,8 @@ static void a_fork_has_no_connection(void **state)
 static void one_server_per_path(void **state)
 {
     (void)state;
-    assert_int_equal(wait_for(start_server(VD_LOG_ERROR)), 1);
-    vd_connection_destroy(connect_client());
+    assert_int_equal(wait_for(start_server(VDS_LOG_ERROR)), 1);
+    vdc_connection_destroy(connect_client());
 }
 
 static void a_file_is_not_replaced(void **state)
@@ -791,7 +792,7 @@ static void a_file_is_not_replaced(void **state)
     const int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(wait_for(start_server(VD_LOG_ERROR)), 1);
+    assert_int_equal(wait_for(start_server(VDS_LOG_ERROR)), 1);
     assert_int_equal(access(path, F_OK), 0);
 }
 

@@ -94,7 +94,7 @@ static void *sleep_on(void *data)
 {
     _Atomic uint32_t *word = data;
     while (atomic_load(word) == VD_FENCE_AWAITED) {
-        vd_futex_wait(word, VD_FENCE_AWAITED);
+        vds_futex_wait(word, VD_FENCE_AWAITED);
     }
     return NULL;
 }
@@ -175,7 +175,7 @@ static void all_are_marked_when_the_device_is_lost(void **state)
     signal_with(client, UINT64_MAX, 1);
     submit(client, 1);
     assert_int_equal(atomic_load(word_of(client, 0)), VD_FENCE_UNSIGNALED);
-    vd_context_lose(client->context, "the test says so");
+    vds_context_lose(client->context, "the test says so");
     assert_int_equal(atomic_load(word_of(client, 0)), VD_FENCE_SIGNALED);
     assert_int_equal(atomic_load(word_of(client, 1)), VD_FENCE_SIGNALED);
     /* Nothing comes after that. */

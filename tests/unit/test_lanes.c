@@ -69,7 +69,7 @@ static void one_lane_alone_is_put_off(void **state)
     struct test_record r;
     assert_true(record(client, 0, 3));
     assert_int_equal(fake_driver.draws, 0);
-    assert_true(vd_context_idle(client->context));
+    assert_true(vds_context_idle(client->context));
     assert_int_equal(fake_driver.draws, LANE_DRAWS);
     /* Or until it is needed. */
     static const uint16_t opcodes[] = {VD_OP_vkResetCommandBuffer, VD_OP_vkQueueSubmit,
@@ -172,7 +172,7 @@ static void streams_of_several_command_buffers_keep_their_place(void **state)
     stream.flags = VD_STREAM_ALONE;
     stream_replay(client, &stream, LANE_BUFFER(0)); /* may know already, or not */
     settle(client);
-    assert_false(vd_context_idle(client->context));
+    assert_false(vds_context_idle(client->context));
     assert_int_equal(fake_driver.executed, 1);
 }
 
@@ -199,7 +199,7 @@ static void what_is_malformed_on_a_lane_is_told(void **state)
     }
     assert_int_equal(failures, 1);
     fake_driver.blocked = false;
-    assert_false(vd_context_idle(client->context));
+    assert_false(vds_context_idle(client->context));
 }
 
 int main(void)

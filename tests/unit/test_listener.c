@@ -80,14 +80,14 @@ static int set_up(void **state)
     server = fork();
     if (server == 0) {
         close(ready[0]);
-        vd_log_set_level(VD_LOG_WARNING);
-        const struct vd_listener_options options = {
+        vds_log_set_level(VDS_LOG_WARNING);
+        const struct vds_listener_options options = {
             .socket = path,
             .run_device = run_device,
             .ready_fd = ready[1],
             .context = {.gpu = -1},
         };
-        exit(vd_listener_run(&options));
+        exit(vds_listener_run(&options));
     }
     close(ready[1]);
     const bool listens = read(ready[0], &byte, 1) == 1;

@@ -35,7 +35,7 @@ static void shared_bytes_stay_in_their_region(void **state)
     const uint32_t shm = client->replies->id;
     const uint64_t size = SHARED_SIZE - CHUNKS;
     assert_true(
-        vd_object_add(&client->context->objects, image, 0x1000, vd_id_index(DEVICE), 0, NULL));
+        vds_object_add(&client->context->objects, image, 0x1000, vd_id_index(DEVICE), 0, NULL));
     make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
     answered(client, &r, VK_SUCCESS);
     /* Inline, the same length is far too much. */
@@ -101,11 +101,11 @@ static void imported_memory_outlives_its_id(void **state)
     struct test_record r;
     const uint64_t id = ID(VkDeviceMemory, 150);
     int fd;
-    const uint32_t shm = vd_shm_add(client->shm, 4096, &fd);
+    const uint32_t shm = vds_shm_add(client->shm, 4096, &fd);
     close(fd);
     make_memory(&r, id, vd_shm_pointer(shm, 0), 4096);
     answered(client, &r, VK_SUCCESS);
-    assert_true(vd_shm_remove(client->shm, shm));
+    assert_true(vds_shm_remove(client->shm, shm));
     assert_int_equal(*(volatile const uint8_t *)fake_driver.imported, 0);
     make_memory(&r, ID(VkDeviceMemory, 151), vd_shm_pointer(shm, 0), 4096);
     refused(client, &r);

@@ -67,20 +67,20 @@ static void who_executes_looks_itself(void **state)
     fake_driver.hold = true;
     make_submit(&r, 2);
     accepted(client, &r);
-    vd_context_look(client->context);
+    vds_context_look(client->context);
     assert_int_equal(atomic_load(&queue->done), 0);
     fake_driver_finish();
     usleep(20000);
     /* Nobody else has. */
     assert_int_equal(atomic_load(&queue->done), 0);
-    vd_context_look(client->context);
+    vds_context_look(client->context);
     assert_int_equal(atomic_load(&queue->done), 2);
 
     fake_driver.hold = true;
     make_submit(&r, 1);
     accepted(client, &r);
-    vd_context_look(client->context);
-    vd_context_leave(client->context);
+    vds_context_look(client->context);
+    vds_context_leave(client->context);
     fake_driver_finish();
     await_count(&queue->done, 3);
     /* What was not left to anybody is waited for at the end. */
@@ -163,7 +163,7 @@ static void semaphores_are_imported(void **state)
     accepted(client, &r);
     /* What was not given, or used before. */
     const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    const uint32_t id = vd_shm_add_fd(client->shm, fd);
+    const uint32_t id = vds_shm_add_fd(client->shm, fd);
     const uint32_t bad[] = {0, client->replies->id, id + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         make_import(&r, opaque_fd, bad[i]);
@@ -176,7 +176,7 @@ static void semaphores_are_imported(void **state)
     refused(client, &r);
 
     /* What the driver does not want is closed. */
-    make_import(&r, opaque_fd, vd_shm_add_fd(client->shm, fd));
+    make_import(&r, opaque_fd, vds_shm_add_fd(client->shm, fd));
     fake_driver.next_result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
     answered(client, &r, VK_ERROR_INVALID_EXTERNAL_HANDLE);
     assert_false(is_open(fd));
@@ -204,7 +204,7 @@ static void semaphores_are_exported(void **state)
     make_export(&r, opaque_fd);
     answered(client, &r, VK_SUCCESS);
     assert_true(answered_fd(client) > 0);
-    assert_int_equal(vd_shm_take_fd(client->shm, (uint32_t)answered_fd(client)),
+    assert_int_equal(vds_shm_take_fd(client->shm, (uint32_t)answered_fd(client)),
                      fake_driver.exported_fd);
     close(fake_driver.exported_fd);
 
@@ -419,7 +419,7 @@ static void sync_is_answered_behind_what_was_submitted(void **state)
     assert_int_equal(fake_driver.submits, submits + 1);
 
     /* Those who wait must not wait for ever. */
-    vd_context_lose(client->context, "by the test");
+    vds_context_lose(client->context, "by the test");
     answered(client, &r, VK_SUCCESS);
 }
 
@@ -595,9 +595,9 @@ static void waits_without_end_do_not_hang_the_end(void **state)
     accepted(client, &r);
     assert_true(time(NULL) - start <= 4);
     /* Both were left to themselves; let them end. */
-    vd_context_destroy(client->context);
-    const struct vd_context_options options = {.gpu = -1};
-    client->context = vd_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
+    vds_context_destroy(client->context);
+    const struct vds_context_options options = {.gpu = -1};
+    client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
     fake_driver_finish();
     usleep(50000);
     fake_driver.instances = 0;

@@ -37,11 +37,11 @@
 /* ---- A transport and the server behind it */
 
 struct fake {
-    struct vd_transport base;
-    struct vd_shm_table *shm;
-    struct vd_context *context;
-    struct vd_ring_consumer *consumer;
-    struct vd_shm_region *completion;
+    struct vdc_transport base;
+    struct vds_shm_table *shm;
+    struct vds_context *context;
+    struct vds_ring_consumer *consumer;
+    struct vds_shm_region *completion;
     pthread_t engine;
     bool started;
     bool result;    /* of the consumer, once joined */
@@ -52,34 +52,34 @@ static struct fake *fake;
 /* Makes shm_create fail. */
 static _Atomic bool no_memory;
 
-static VkResult fake_shm_create(struct vd_transport *transport, uint64_t size, struct vd_shm *shm)
+static VkResult fake_shm_create(struct vdc_transport *transport, uint64_t size, struct vdc_shm *shm)
 {
     struct fake *self = (struct fake *)transport;
     int fd = -1;
-    const uint32_t id = no_memory ? 0 : vd_shm_add(self->shm, size, &fd);
+    const uint32_t id = no_memory ? 0 : vds_shm_add(self->shm, size, &fd);
     if (!id) {
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
-    struct vd_shm_region *region = vd_shm_get(self->shm, id, 0, size);
-    *shm = (struct vd_shm){.id = id, .size = region->size, .map = region->map, .fd = fd};
-    vd_shm_put(self->shm, region);
+    struct vds_shm_region *region = vds_shm_get(self->shm, id, 0, size);
+    *shm = (struct vdc_shm){.id = id, .size = region->size, .map = region->map, .fd = fd};
+    vds_shm_put(self->shm, region);
     return VK_SUCCESS;
 }
 
-static void fake_shm_destroy(struct vd_transport *transport, struct vd_shm *shm)
+static void fake_shm_destroy(struct vdc_transport *transport, struct vdc_shm *shm)
 {
     close(shm->fd);
-    assert_true(vd_shm_remove(((struct fake *)transport)->shm, shm->id));
+    assert_true(vds_shm_remove(((struct fake *)transport)->shm, shm->id));
 }
 
 static void *engine(void *data)
 {
     struct fake *self = data;
-    self->result = vd_ring_consumer_run(self->consumer, self->context);
+    self->result = vds_ring_consumer_run(self->consumer, self->context);
     return NULL;
 }
 
-static VkResult fake_submit(struct vd_transport *transport, const void *data, size_t size)
+static VkResult fake_submit(struct vdc_transport *transport, const void *data, size_t size)
 {
     struct fake *self = (struct fake *)transport;
     const struct vd_record *record = data;
@@ -87,34 +87,34 @@ static VkResult fake_submit(struct vd_transport *transport, const void *data, si
     assert_int_equal(size, sizeof(*record) + sizeof(*setup));
     assert_int_equal(record->opcode, VD_OP_SETUP);
     assert_int_equal(setup->protocol_version, VD_PROTOCOL_VERSION);
-    self->completion = vd_shm_get(self->shm, setup->completion_shm, 0, 4096);
-    self->consumer = vd_ring_consumer_create(self->shm, setup->ring_shm);
+    self->completion = vds_shm_get(self->shm, setup->completion_shm, 0, 4096);
+    self->consumer = vds_ring_consumer_create(self->shm, setup->ring_shm);
     assert_non_null(self->completion);
     assert_non_null(self->consumer);
-    vd_context_set_completion(self->context, (struct vd_completion *)self->completion->map);
+    vds_context_set_completion(self->context, (struct vd_completion *)self->completion->map);
     assert_int_equal(pthread_create(&self->engine, NULL, engine, self), 0);
     self->started = true;
     return VK_SUCCESS;
 }
 
-static void fake_wake(struct vd_transport *transport, _Atomic uint32_t *address)
+static void fake_wake(struct vdc_transport *transport, _Atomic uint32_t *address)
 {
     (void)transport;
-    vd_wake(address);
+    vds_wake(address);
 }
 
-static void fake_wait(struct vd_transport *transport, _Atomic uint32_t *address, uint32_t value,
+static void fake_wait(struct vdc_transport *transport, _Atomic uint32_t *address, uint32_t value,
                       uint64_t timeout_ns)
 {
     (void)transport;
     if (timeout_ns == UINT64_MAX) {
-        vd_futex_wait(address, value);
+        vds_futex_wait(address, value);
     } else {
         usleep(1000); /* an early return */
     }
 }
 
-static bool fake_watch(struct vd_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static bool fake_watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
 {
     (void)lost;
     struct pollfd sources[] = {
@@ -128,20 +128,20 @@ static bool fake_watch(struct vd_transport *transport, const _Atomic uint32_t *l
 static void stop_engine(struct fake *self)
 {
     if (self->started) {
-        vd_ring_consumer_stop(self->consumer);
+        vds_ring_consumer_stop(self->consumer);
         pthread_join(self->engine, NULL);
         self->started = false;
     }
 }
 
-static void fake_destroy(struct vd_transport *transport)
+static void fake_destroy(struct vdc_transport *transport)
 {
     struct fake *self = (struct fake *)transport;
     stop_engine(self);
-    vd_ring_consumer_destroy(self->consumer);
-    vd_shm_put(self->shm, self->completion);
-    vd_context_destroy(self->context);
-    vd_shm_table_destroy(self->shm);
+    vds_ring_consumer_destroy(self->consumer);
+    vds_shm_put(self->shm, self->completion);
+    vds_context_destroy(self->context);
+    vds_shm_table_destroy(self->shm);
     close(self->sockets[0]);
     if (self->sockets[1] >= 0) {
         close(self->sockets[1]);
@@ -150,7 +150,7 @@ static void fake_destroy(struct vd_transport *transport)
     fake = NULL;
 }
 
-static const struct vd_transport_ops fake_ops = {
+static const struct vdc_transport_ops fake_ops = {
     .name = "fake",
     .destroy = fake_destroy,
     .shm_create = fake_shm_create,
@@ -161,15 +161,15 @@ static const struct vd_transport_ops fake_ops = {
     .watch = fake_watch,
 };
 
-VkResult vd_transport_connect(struct vd_transport **transport)
+VkResult vdc_transport_connect(struct vdc_transport **transport)
 {
-    const struct vd_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {.gpu = -1};
     fake = calloc(1, sizeof(*fake));
     assert_non_null(fake);
     fake->base.ops = &fake_ops;
-    vd_capset_fill(&fake->base.capset);
-    fake->shm = vd_shm_table_create();
-    fake->context = vd_context_create(&options, fake->shm);
+    vds_capset_fill(&fake->base.capset);
+    fake->shm = vds_shm_table_create();
+    fake->context = vds_context_create(&options, fake->shm);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fake->sockets), 0);
     *transport = &fake->base;
     return VK_SUCCESS;
@@ -186,11 +186,11 @@ static void kill_server(void)
 
 static int set_up(void **state)
 {
-    struct vd_connection *connection = NULL;
+    struct vdc_connection *connection = NULL;
     atomic_store(&fake_closed, false);
     no_memory = false;
-    vd_log_set_level(VD_LOG_ERROR);
-    if (vd_connection_create(&connection) != VK_SUCCESS) {
+    vds_log_set_level(VDS_LOG_ERROR);
+    if (vdc_connection_create(&connection) != VK_SUCCESS) {
         return -1;
     }
     *state = connection;
@@ -200,7 +200,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     atomic_store(&fake_closed, false);
-    vd_connection_destroy(*state);
+    vdc_connection_destroy(*state);
     return 0;
 }
 
@@ -222,7 +222,7 @@ static uint32_t pseudo_random(uint32_t *seed)
 
 static const uint32_t size_min = sizeof(struct vd_record) + sizeof(struct fake_sequence);
 
-static void send_sequence(struct vd_connection *connection, void *buffer, uint32_t size,
+static void send_sequence(struct vdc_connection *connection, void *buffer, uint32_t size,
                           uint16_t opcode, uint32_t thread, uint64_t number)
 {
     fake_fill(buffer, size, opcode, NULL, thread, number);
@@ -230,10 +230,10 @@ static void send_sequence(struct vd_connection *connection, void *buffer, uint32
 }
 
 /* Sends, waits for the answer and checks it. */
-static VkResult echo(struct vd_connection *connection, uint32_t thread, uint64_t number,
+static VkResult echo(struct vdc_connection *connection, uint32_t thread, uint64_t number,
                      uint32_t size)
 {
-    struct vd_reply_space space;
+    struct vdc_reply_space space;
     VkResult result = vdc_reply_begin(connection->replies, size, &space);
     if (result != VK_SUCCESS) {
         return result;
@@ -264,7 +264,7 @@ static VkResult echo(struct vd_connection *connection, uint32_t thread, uint64_t
 
 static void records_of_all_sizes_arrive_in_order(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     void *buffer = malloc(VD_RING_RECORD_MAX);
     uint32_t seed = 1;
     uint64_t number = 0, bytes = 0;
@@ -280,8 +280,8 @@ static void records_of_all_sizes_arrive_in_order(void **state)
         bytes += size;
     }
     assert_soon(atomic_load(&fake_numbers[0]) == number);
-    struct vd_connection_stats stats;
-    vd_connection_stats(connection, &stats);
+    struct vdc_connection_stats stats;
+    vdc_connection_stats(connection, &stats);
     assert_int_equal(stats.calls, number);
     assert_int_equal(stats.bytes, bytes);
     assert_int_equal(stats.round_trips, 0);
@@ -289,7 +289,7 @@ static void records_of_all_sizes_arrive_in_order(void **state)
 }
 
 /* Writes a record in the ring itself; false: there is no room. */
-static bool write_sequence(struct vd_connection *connection, uint32_t size, bool now,
+static bool write_sequence(struct vdc_connection *connection, uint32_t size, bool now,
                            uint64_t number)
 {
     uint32_t capacity;
@@ -306,7 +306,7 @@ static bool write_sequence(struct vd_connection *connection, uint32_t size, bool
 
 static void records_in_place_arrive_among_copies(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     uint8_t buffer[4096];
     uint32_t seed = 2;
     uint64_t number = 0;
@@ -323,7 +323,7 @@ static void records_in_place_arrive_among_copies(void **state)
 
 static void records_wait_for_one_that_is_sent_at_once(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     uint32_t capacity;
     assert_true(write_sequence(connection, size_min, false, 1));
     assert_true(write_sequence(connection, size_min, false, 2));
@@ -358,7 +358,7 @@ static void *send_the_last(void *data)
 /* Who waits for room must first let the server see what takes it. */
 static void what_waits_does_not_block_a_full_ring(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     pthread_t thread;
     assert_true(write_sequence(connection, size_min, false, 1));
     assert_true(write_sequence(connection, 1024, false, 2));
@@ -381,7 +381,7 @@ static void what_waits_does_not_block_a_full_ring(void **state)
 
 static void *send_many(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     uint8_t buffer[4096];
     for (uint64_t number = 1; number <= 20000; number++) {
         send_sequence(connection, buffer, 1024, FAKE_SEQUENCE, 1, number);
@@ -391,19 +391,19 @@ static void *send_many(void *data)
 
 static void a_full_ring_makes_the_producer_wait(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     pthread_t thread;
     atomic_store(&fake_closed, true);
     assert_int_equal(pthread_create(&thread, NULL, send_many, connection), 0);
 
     /* The consumer has copied at most one ring, the producer filled at most another. */
-    struct vd_connection_stats stats;
+    struct vdc_connection_stats stats;
     uint64_t before;
     do {
-        vd_connection_stats(connection, &stats);
+        vdc_connection_stats(connection, &stats);
         before = stats.bytes;
         usleep(50000);
-        vd_connection_stats(connection, &stats);
+        vdc_connection_stats(connection, &stats);
     } while (stats.bytes != before || before == 0);
     assert_true(stats.bytes <= 2 * VD_RING_DATA_SIZE + 1024);
 
@@ -413,7 +413,7 @@ static void a_full_ring_makes_the_producer_wait(void **state)
 }
 
 struct sender {
-    struct vd_connection *connection;
+    struct vdc_connection *connection;
     uint32_t thread;
 };
 
@@ -436,7 +436,7 @@ static void *send_mixed(void *data)
 
 static void threads_keep_their_own_order(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     struct sender senders[8];
     pthread_t threads[8];
     for (uint32_t i = 0; i < 8; i++) {
@@ -453,7 +453,7 @@ static void threads_keep_their_own_order(void **state)
 
 static void large_records_take_the_indirect_way(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     const uint32_t large = VD_RING_RECORD_MAX + 8;
     uint8_t *buffer = malloc(40u << 20);
     uint64_t number = 0;
@@ -469,7 +469,7 @@ static void large_records_take_the_indirect_way(void **state)
 
 static void consumed_follows_the_ring(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     uint8_t buffer[64];
     uint64_t first = 0, second = 0;
     fake_fill(buffer, 64, FAKE_SEQUENCE, NULL, 0, 1);
@@ -482,8 +482,8 @@ static void consumed_follows_the_ring(void **state)
 
 static void no_memory_for_a_large_record(void **state)
 {
-    struct vd_connection *connection = *state;
-    struct vd_reply_space space;
+    struct vdc_connection *connection = *state;
+    struct vdc_reply_space space;
     void *buffer = malloc(VD_RING_RECORD_MAX + 8);
     no_memory = true;
     fake_fill(buffer, VD_RING_RECORD_MAX + 8, FAKE_SEQUENCE, NULL, 0, 1);
@@ -500,7 +500,7 @@ static void no_memory_for_a_large_record(void **state)
 
 static void replies_come_back(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     static const uint32_t sizes[] = {40, 4072, 4080, 4088, 65536, 300000, 3u << 20, 4096};
     uint64_t number = 0;
     for (int round = 0; round < 3; round++) {
@@ -511,8 +511,8 @@ static void replies_come_back(void **state)
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(echo(connection, 0, ++number, 64), VK_SUCCESS);
     }
-    struct vd_connection_stats stats;
-    vd_connection_stats(connection, &stats);
+    struct vdc_connection_stats stats;
+    vdc_connection_stats(connection, &stats);
     assert_int_equal(stats.round_trips, number);
 }
 
@@ -526,8 +526,8 @@ static void *open_later(void *data)
 
 static void a_sleeping_waiter_is_woken(void **state)
 {
-    struct vd_connection *connection = *state;
-    struct vd_reply_space space;
+    struct vdc_connection *connection = *state;
+    struct vdc_reply_space space;
     uint8_t record[64];
     pthread_t opener;
     assert_int_equal(vdc_reply_begin(connection->replies, 64, &space), VK_SUCCESS);
@@ -546,8 +546,8 @@ static void many_replies_at_once(void **state)
     enum {
         COUNT = 300
     };
-    struct vd_connection *connection = *state;
-    static struct vd_reply_space spaces[COUNT];
+    struct vdc_connection *connection = *state;
+    static struct vdc_reply_space spaces[COUNT];
     uint8_t record[64];
     for (int i = 0; i < COUNT; i++) {
         const uint64_t size = i % 50 == 0 ? 10000 : 64;
@@ -569,7 +569,7 @@ static void many_replies_at_once(void **state)
 
 static void queues_are_waited_for(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     uint8_t record[64];
     for (uint64_t number = 1; number <= 2000; number++) {
         send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
@@ -594,7 +594,7 @@ static void queues_are_waited_for(void **state)
 
 static void *wait_for_queue(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     for (uint64_t number = 1; number <= 1000; number++) {
         assert_int_equal(
             vdc_wait_point(connection->waiter, (struct vdc_point){0, number}, UINT64_MAX),
@@ -605,7 +605,7 @@ static void *wait_for_queue(void *data)
 
 static void threads_wait_for_one_queue(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     pthread_t threads[4];
     uint8_t record[64];
     for (int i = 0; i < 4; i++) {
@@ -626,33 +626,33 @@ static void threads_wait_for_one_queue(void **state)
 
 static void *wait_for_reply(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     return (void *)(intptr_t)echo(connection, 0, 1, 64);
 }
 
 static void *wait_for_large_reply(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     return (void *)(intptr_t)echo(connection, 1, 1, 100000);
 }
 
 static void *wait_for_ever(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     return (void *)(intptr_t)vdc_wait_point(connection->waiter, (struct vdc_point){7, 1},
                                             UINT64_MAX);
 }
 
 static void *wait_for_long(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     return (void *)(intptr_t)vdc_wait_point(connection->waiter, (struct vdc_point){8, 1},
                                             UINT64_C(60000000000));
 }
 
 static void *send_until_lost(void *data)
 {
-    struct vd_connection *connection = data;
+    struct vdc_connection *connection = data;
     uint8_t buffer[4096];
     VkResult result;
     uint64_t number = 0;
@@ -665,7 +665,7 @@ static void *send_until_lost(void *data)
 
 static void every_waiter_learns_of_a_dead_server(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     void *(*const waiters[])(void *) = {
         wait_for_reply, wait_for_reply,  wait_for_large_reply, wait_for_ever,
         wait_for_ever,  send_until_lost, send_until_lost,      wait_for_long,
@@ -674,7 +674,7 @@ static void every_waiter_learns_of_a_dead_server(void **state)
         COUNT = sizeof(waiters) / sizeof(waiters[0])
     };
     pthread_t threads[COUNT];
-    assert_false(vd_connection_lost(connection));
+    assert_false(vdc_connection_lost(connection));
     atomic_store(&fake_closed, true);
     for (int i = 0; i < COUNT; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, waiters[i], connection), 0);
@@ -689,11 +689,11 @@ static void every_waiter_learns_of_a_dead_server(void **state)
     }
     assert_true(vd_clock_ms() - before < 1000);
 
-    struct vd_reply_space space;
-    struct vd_shm shm;
+    struct vdc_reply_space space;
+    struct vdc_shm shm;
     uint8_t record[64];
     fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 1);
-    assert_true(vd_connection_lost(connection));
+    assert_true(vdc_connection_lost(connection));
     assert_int_equal(vdc_ring_send(connection->ring, record, NULL), VK_ERROR_DEVICE_LOST);
     assert_int_equal(vdc_reply_begin(connection->replies, 8, &space), VK_ERROR_DEVICE_LOST);
     assert_int_equal(vdc_link_shm_create(&connection->link, 8, &shm), VK_ERROR_DEVICE_LOST);
@@ -742,16 +742,16 @@ static void loss_races_with_everything(void **state)
 
 static void a_fork_does_not_touch_its_parents_connection(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        struct vd_reply_space space;
+        struct vdc_reply_space space;
         uint8_t record[64];
         fake_fill(record, sizeof(record), FAKE_SEQUENCE, NULL, 0, 2);
         const bool right =
-            vd_connection_lost(connection) &&
+            vdc_connection_lost(connection) &&
             vdc_ring_send(connection->ring, record, NULL) == VK_ERROR_DEVICE_LOST &&
             vdc_reply_begin(connection->replies, 8, &space) == VK_ERROR_DEVICE_LOST &&
             vdc_wait_point(connection->waiter, (struct vdc_point){0, 99}, UINT64_MAX) ==
@@ -761,7 +761,7 @@ static void a_fork_does_not_touch_its_parents_connection(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    assert_false(vd_connection_lost(connection));
+    assert_false(vdc_connection_lost(connection));
     assert_int_equal(echo(connection, 0, 2, 64), VK_SUCCESS);
 }
 
@@ -778,7 +778,7 @@ static uint64_t thread_cpu_ns(pthread_t thread)
 
 static void an_idle_consumer_sleeps(void **state)
 {
-    struct vd_connection *connection = *state;
+    struct vdc_connection *connection = *state;
     assert_int_equal(echo(connection, 0, 1, 64), VK_SUCCESS);
     usleep(50000);
     const uint64_t before = thread_cpu_ns(fake->engine);
@@ -790,9 +790,9 @@ static void an_idle_consumer_sleeps(void **state)
 /* ---- What a client may do wrong. The client's end is bypassed: these write to the ring. */
 
 struct hostile {
-    struct vd_shm_table *shm;
-    struct vd_context *context;
-    struct vd_ring_consumer *consumer;
+    struct vds_shm_table *shm;
+    struct vds_context *context;
+    struct vds_ring_consumer *consumer;
     struct vd_ring *ring;
     uint8_t *data;
     uint32_t ring_shm;
@@ -800,26 +800,26 @@ struct hostile {
 
 static void hostile_init(struct hostile *hostile)
 {
-    const struct vd_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {.gpu = -1};
     int fd = -1;
-    hostile->shm = vd_shm_table_create();
-    hostile->context = vd_context_create(&options, hostile->shm);
-    hostile->ring_shm = vd_shm_add(hostile->shm, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE, &fd);
+    hostile->shm = vds_shm_table_create();
+    hostile->context = vds_context_create(&options, hostile->shm);
+    hostile->ring_shm = vds_shm_add(hostile->shm, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE, &fd);
     assert_int_not_equal(hostile->ring_shm, 0);
     close(fd);
-    struct vd_shm_region *region = vd_shm_get(hostile->shm, hostile->ring_shm, 0, 4096);
+    struct vds_shm_region *region = vds_shm_get(hostile->shm, hostile->ring_shm, 0, 4096);
     hostile->ring = (struct vd_ring *)region->map;
     hostile->data = region->map + VD_RING_DATA_OFFSET;
-    vd_shm_put(hostile->shm, region);
-    hostile->consumer = vd_ring_consumer_create(hostile->shm, hostile->ring_shm);
+    vds_shm_put(hostile->shm, region);
+    hostile->consumer = vds_ring_consumer_create(hostile->shm, hostile->ring_shm);
     assert_non_null(hostile->consumer);
 }
 
 static void hostile_finish(struct hostile *hostile)
 {
-    vd_ring_consumer_destroy(hostile->consumer);
-    vd_context_destroy(hostile->context);
-    vd_shm_table_destroy(hostile->shm);
+    vds_ring_consumer_destroy(hostile->consumer);
+    vds_context_destroy(hostile->context);
+    vds_shm_table_destroy(hostile->shm);
 }
 
 /* Is a ring with these bytes at its start, and this tail, refused? */
@@ -829,7 +829,7 @@ static void assert_refused(const void *bytes, size_t size, uint64_t tail)
     hostile_init(&hostile);
     memcpy(hostile.data, bytes, size);
     atomic_store(&hostile.ring->tail, tail);
-    assert_false(vd_ring_consumer_run(hostile.consumer, hostile.context));
+    assert_false(vds_ring_consumer_run(hostile.consumer, hostile.context));
     hostile_finish(&hostile);
 }
 
@@ -841,7 +841,7 @@ static void malformed_rings_are_refused(void **state)
         struct vd_indirect indirect;
     } indirect;
     uint8_t good[64];
-    vd_log_set_level(VD_LOG_ERROR);
+    vds_log_set_level(VDS_LOG_ERROR);
     fake_fill(good, sizeof(good), FAKE_SEQUENCE, NULL, 0, 1);
 
     static const uint64_t tails[] = {
@@ -895,7 +895,7 @@ static void malformed_rings_are_refused(void **state)
 static void *stop_later(void *data)
 {
     usleep(50000);
-    vd_ring_consumer_stop(data);
+    vds_ring_consumer_stop(data);
     return NULL;
 }
 
@@ -914,7 +914,7 @@ static void padding_is_skipped_and_stop_stops(void **state)
     atomic_store(&hostile.ring->tail, 224);
     pthread_t stopper;
     assert_int_equal(pthread_create(&stopper, NULL, stop_later, hostile.consumer), 0);
-    assert_true(vd_ring_consumer_run(hostile.consumer, hostile.context));
+    assert_true(vds_ring_consumer_run(hostile.consumer, hostile.context));
     pthread_join(stopper, NULL);
     assert_int_equal(atomic_load(&hostile.ring->head), 224);
     assert_int_equal(atomic_load(&fake_numbers[3]), 2);
@@ -924,15 +924,15 @@ static void padding_is_skipped_and_stop_stops(void **state)
 static void a_ring_needs_its_space(void **state)
 {
     (void)state;
-    vd_log_set_level(VD_LOG_ERROR);
-    struct vd_shm_table *shm = vd_shm_table_create();
+    vds_log_set_level(VDS_LOG_ERROR);
+    struct vds_shm_table *shm = vds_shm_table_create();
     int fd = -1;
-    const uint32_t id = vd_shm_add(shm, VD_RING_DATA_SIZE, &fd);
+    const uint32_t id = vds_shm_add(shm, VD_RING_DATA_SIZE, &fd);
     close(fd);
-    assert_null(vd_ring_consumer_create(shm, id));
-    assert_null(vd_ring_consumer_create(shm, 0));
-    assert_null(vd_ring_consumer_create(shm, id + 1));
-    vd_shm_table_destroy(shm);
+    assert_null(vds_ring_consumer_create(shm, id));
+    assert_null(vds_ring_consumer_create(shm, 0));
+    assert_null(vds_ring_consumer_create(shm, id + 1));
+    vds_shm_table_destroy(shm);
 }
 
 /* Random bytes, as a whole ring and behind a valid record, must be refused, and nothing else. */
@@ -940,7 +940,7 @@ static void noise_is_survived(void **state)
 {
     (void)state;
     uint32_t seed = 7;
-    vd_log_set_level(VD_LOG_ERROR);
+    vds_log_set_level(VDS_LOG_ERROR);
     for (int round = 0; round < 300; round++) {
         struct hostile hostile;
         hostile_init(&hostile);
@@ -963,7 +963,7 @@ static void noise_is_survived(void **state)
         /* Whatever comes through runs into this. */
         fake_fill(hostile.data + size, 64, FAKE_BAD, NULL, 0, 1);
         atomic_store(&hostile.ring->tail, size + 64);
-        assert_false(vd_ring_consumer_run(hostile.consumer, hostile.context));
+        assert_false(vds_ring_consumer_run(hostile.consumer, hostile.context));
         hostile_finish(&hostile);
     }
 }

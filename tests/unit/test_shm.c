@@ -19,20 +19,20 @@
 
 static int set_up(void **state)
 {
-    *state = vd_shm_table_create();
+    *state = vds_shm_table_create();
     return *state ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    vd_shm_table_destroy(*state);
+    vds_shm_table_destroy(*state);
     return 0;
 }
 
-static uint32_t add(struct vd_shm_table *table, uint64_t size)
+static uint32_t add(struct vds_shm_table *table, uint64_t size)
 {
     int fd = -1;
-    const uint32_t id = vd_shm_add(table, size, &fd);
+    const uint32_t id = vds_shm_add(table, size, &fd);
     assert_int_not_equal(id, 0);
     assert_true(fd >= 0);
     close(fd);
@@ -41,12 +41,12 @@ static uint32_t add(struct vd_shm_table *table, uint64_t size)
 
 static void memory_is_zeroed_shared_and_sealed(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     int fd = -1;
-    const uint32_t id = vd_shm_add(table, PAGE + 1, &fd);
+    const uint32_t id = vds_shm_add(table, PAGE + 1, &fd);
     assert_int_not_equal(id, 0);
 
-    struct vd_shm_region *region = vd_shm_get(table, id, 0, 2 * PAGE);
+    struct vds_shm_region *region = vds_shm_get(table, id, 0, 2 * PAGE);
     assert_non_null(region);
     assert_int_equal(region->id, id);
     assert_int_equal(region->size, 2 * PAGE);
@@ -58,7 +58,7 @@ static void memory_is_zeroed_shared_and_sealed(void **state)
     map[PAGE] = 42;
     assert_int_equal(region->map[PAGE], 42);
     munmap(map, 2 * PAGE);
-    vd_shm_put(table, region);
+    vds_shm_put(table, region);
 
     assert_int_equal(ftruncate(fd, 0), -1);
     assert_int_equal(errno, EPERM);
@@ -70,7 +70,7 @@ static void memory_is_zeroed_shared_and_sealed(void **state)
 
 static void bounds_are_checked(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     const uint32_t id = add(table, PAGE);
     static const struct {
         uint64_t offset, size;
@@ -90,34 +90,34 @@ static void bounds_are_checked(void **state)
         {UINT64_MAX - 7, 16, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct vd_shm_region *region = vd_shm_get(table, id, cases[i].offset, cases[i].size);
+        struct vds_shm_region *region = vds_shm_get(table, id, cases[i].offset, cases[i].size);
         assert_int_equal(region != NULL, cases[i].valid);
-        vd_shm_put(table, region);
+        vds_shm_put(table, region);
     }
 }
 
 static void unknown_ids_are_refused(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     static const uint32_t ids[] = {0, 1, 2, 63, 64, 1u << 24, UINT32_MAX};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        assert_null(vd_shm_get(table, ids[i], 0, 0));
-        assert_false(vd_shm_remove(table, ids[i]));
+        assert_null(vds_shm_get(table, ids[i], 0, 0));
+        assert_false(vds_shm_remove(table, ids[i]));
     }
     const uint32_t id = add(table, PAGE);
-    assert_null(vd_shm_get(table, id + 1, 0, 0));
-    assert_true(vd_shm_remove(table, id));
-    assert_false(vd_shm_remove(table, id));
-    assert_null(vd_shm_get(table, id, 0, 0));
+    assert_null(vds_shm_get(table, id + 1, 0, 0));
+    assert_true(vds_shm_remove(table, id));
+    assert_false(vds_shm_remove(table, id));
+    assert_null(vds_shm_get(table, id, 0, 0));
 }
 
 static void impossible_sizes_are_refused(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     static const uint64_t sizes[] = {0, (UINT64_C(1) << 40) + 1, UINT64_C(1) << 63, UINT64_MAX};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         int fd = -1;
-        assert_int_equal(vd_shm_add(table, sizes[i], &fd), 0);
+        assert_int_equal(vds_shm_add(table, sizes[i], &fd), 0);
         assert_int_not_equal(errno, 0);
         assert_int_equal(fd, -1);
     }
@@ -125,19 +125,19 @@ static void impossible_sizes_are_refused(void **state)
 
 static void a_reference_outlives_removal(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     const uint32_t id = add(table, PAGE);
-    struct vd_shm_region *region = vd_shm_get(table, id, 0, PAGE);
+    struct vds_shm_region *region = vds_shm_get(table, id, 0, PAGE);
     assert_non_null(region);
-    assert_true(vd_shm_remove(table, id));
+    assert_true(vds_shm_remove(table, id));
     region->map[0] = 1;
 
     const uint32_t other = add(table, PAGE);
-    struct vd_shm_region *successor = vd_shm_get(table, other, 0, PAGE);
+    struct vds_shm_region *successor = vds_shm_get(table, other, 0, PAGE);
     assert_ptr_not_equal(successor, region);
     assert_int_equal(successor->map[0], 0);
-    vd_shm_put(table, successor);
-    vd_shm_put(table, region);
+    vds_shm_put(table, successor);
+    vds_shm_put(table, region);
 }
 
 static int memory_file(uint64_t size, int seals)
@@ -151,55 +151,55 @@ static int memory_file(uint64_t size, int seals)
 
 static void files_become_shared_memory(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     const int fd = memory_file(2 * PAGE, F_SEAL_SHRINK);
-    const uint32_t id = vd_shm_add_file(table, fd, 0, 2 * PAGE);
+    const uint32_t id = vds_shm_add_file(table, fd, 0, 2 * PAGE);
     assert_int_not_equal(id, 0);
-    struct vd_shm_region *region = vd_shm_get(table, id, PAGE, PAGE);
+    struct vds_shm_region *region = vds_shm_get(table, id, PAGE, PAGE);
     assert_non_null(region);
-    assert_null(vd_shm_get(table, id, PAGE, PAGE + 1));
+    assert_null(vds_shm_get(table, id, PAGE, PAGE + 1));
     assert_int_equal(pwrite(fd, "x", 1, PAGE), 1);
     assert_int_equal(region->map[PAGE], 'x');
     close(fd);
-    assert_true(vd_shm_remove(table, id));
+    assert_true(vds_shm_remove(table, id));
     assert_int_equal(region->map[PAGE], 'x');
-    vd_shm_put(table, region);
+    vds_shm_put(table, region);
 }
 
 static void parts_of_files_become_shared_memory(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     const uint64_t far = UINT64_C(1) << 46;
     const int fd = memory_file(2 * far, F_SEAL_SHRINK);
-    const uint32_t id = vd_shm_add_file(table, fd, far, 2 * PAGE);
+    const uint32_t id = vds_shm_add_file(table, fd, far, 2 * PAGE);
     assert_int_not_equal(id, 0);
-    struct vd_shm_region *region = vd_shm_get(table, id, 0, 2 * PAGE);
+    struct vds_shm_region *region = vds_shm_get(table, id, 0, 2 * PAGE);
     assert_non_null(region);
     assert_int_equal(pwrite(fd, "x", 1, (off_t)(far + PAGE)), 1);
     assert_int_equal(region->map[PAGE], 'x');
-    assert_null(vd_shm_get(table, id, 0, 2 * PAGE + 1));
-    vd_shm_put(table, region);
-    assert_int_equal(vd_shm_add_file(table, fd, 2 * far, PAGE), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, 2 * far - PAGE, 2 * PAGE), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, far, 0), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, far + 8, PAGE), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, far, PAGE + 8), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, UINT64_MAX - PAGE + 1, PAGE), 0);
-    assert_int_equal(vd_shm_add_file(table, fd, PAGE, UINT64_MAX - PAGE + 1), 0);
+    assert_null(vds_shm_get(table, id, 0, 2 * PAGE + 1));
+    vds_shm_put(table, region);
+    assert_int_equal(vds_shm_add_file(table, fd, 2 * far, PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, 2 * far - PAGE, 2 * PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, far, 0), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, far + 8, PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, far, PAGE + 8), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, UINT64_MAX - PAGE + 1, PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, PAGE, UINT64_MAX - PAGE + 1), 0);
     close(fd);
 }
 
-static void refuse_file(struct vd_shm_table *table, int fd)
+static void refuse_file(struct vds_shm_table *table, int fd)
 {
     assert_true(fd >= 0);
-    assert_int_equal(vd_shm_add_file(table, fd, 0, PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, fd, 0, PAGE), 0);
     close(fd);
 }
 
 /* What could be taken away while it is mapped, and what cannot be mapped. */
 static void other_files_do_not(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     int ends[2];
     refuse_file(table, memory_file(PAGE, 0));
     refuse_file(table, memory_file(PAGE, F_SEAL_GROW | F_SEAL_SEAL));
@@ -211,12 +211,12 @@ static void other_files_do_not(void **state)
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     refuse_file(table, ends[0]);
     refuse_file(table, ends[1]);
-    assert_int_equal(vd_shm_add_file(table, -1, 0, PAGE), 0);
+    assert_int_equal(vds_shm_add_file(table, -1, 0, PAGE), 0);
 }
 
 static void many_regions(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     uint32_t ids[500];
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 500; i++) {
@@ -224,20 +224,20 @@ static void many_regions(void **state)
             assert_true(ids[i] <= 500);
         }
         for (int i = 0; i < 500; i++) {
-            assert_true(vd_shm_remove(table, ids[i]));
+            assert_true(vds_shm_remove(table, ids[i]));
         }
     }
 }
 
 static void *reader(void *data)
 {
-    struct vd_shm_table *table = data;
+    struct vds_shm_table *table = data;
     uint64_t found = 0;
     for (int i = 0; i < 20000; i++) {
-        struct vd_shm_region *region = vd_shm_get(table, 1 + (uint32_t)i % 8, 0, 8);
+        struct vds_shm_region *region = vds_shm_get(table, 1 + (uint32_t)i % 8, 0, 8);
         if (region) {
             found += ((volatile uint8_t *)region->map)[0] == 0;
-            vd_shm_put(table, region);
+            vds_shm_put(table, region);
         }
     }
     return found > 0 ? table : NULL;
@@ -245,7 +245,7 @@ static void *reader(void *data)
 
 static void threads_get_while_others_remove(void **state)
 {
-    struct vd_shm_table *table = *state;
+    struct vds_shm_table *table = *state;
     pthread_t threads[2];
     uint32_t ids[8];
     for (int i = 0; i < 8; i++) {
@@ -255,7 +255,7 @@ static void threads_get_while_others_remove(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, reader, table), 0);
     }
     for (int i = 0; i < 500; i++) {
-        assert_true(vd_shm_remove(table, ids[i % 8]));
+        assert_true(vds_shm_remove(table, ids[i % 8]));
         ids[i % 8] = add(table, PAGE);
     }
     for (int i = 0; i < 2; i++) {

@@ -30,8 +30,8 @@
 struct server {
     int client; /* our end; -1 once closed */
     int fd;     /* the parser's end */
-    struct vd_shm_table *shm;
-    struct vd_vtest *vtest;
+    struct vds_shm_table *shm;
+    struct vds_vtest *vtest;
     char name[128];
     int contexts;
     int setups;
@@ -60,7 +60,7 @@ static bool setup(void *data, const struct vd_setup *setup)
     return true;
 }
 
-static const struct vd_vtest_listener listener = {
+static const struct vds_vtest_listener listener = {
     .named = named,
     .context_init = context_init,
     .setup = setup,
@@ -74,8 +74,8 @@ static void server_init(struct server *server)
                      0);
     server->client = sockets[0];
     server->fd = sockets[1];
-    server->shm = vd_shm_table_create();
-    server->vtest = vd_vtest_create(server->fd, server->shm, &listener, server);
+    server->shm = vds_shm_table_create();
+    server->vtest = vds_vtest_create(server->fd, server->shm, &listener, server);
     assert_non_null(server->shm);
     assert_non_null(server->vtest);
 }
@@ -91,8 +91,8 @@ static void hang_up(struct server *server)
 static void server_finish(struct server *server)
 {
     hang_up(server);
-    vd_vtest_destroy(server->vtest);
-    vd_shm_table_destroy(server->shm);
+    vds_vtest_destroy(server->vtest);
+    vds_shm_table_destroy(server->shm);
     close(server->fd);
 }
 
@@ -125,27 +125,27 @@ static void drain(struct server *server)
 }
 
 /* Sends everything, however often the server has to be run in between. */
-static enum vd_vtest_status feed(struct server *server, const void *bytes, size_t size)
+static enum vds_vtest_status feed(struct server *server, const void *bytes, size_t size)
 {
-    enum vd_vtest_status status = VD_VTEST_OPEN;
+    enum vds_vtest_status status = VDS_VTEST_OPEN;
     size_t sent = 0;
-    while (sent < size && status == VD_VTEST_OPEN) {
+    while (sent < size && status == VDS_VTEST_OPEN) {
         const ssize_t result = send(server->client, (const uint8_t *)bytes + sent, size - sent,
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
         if (result > 0) {
             sent += (size_t)result;
         }
         drain(server);
-        status = vd_vtest_process(server->vtest);
+        status = vds_vtest_process(server->vtest);
     }
     /* Until it has nothing more to do. */
-    for (int idle = 0; status == VD_VTEST_OPEN && idle < 3; idle++) {
-        struct pollfd source = {.fd = server->fd, .events = vd_vtest_events(server->vtest)};
+    for (int idle = 0; status == VDS_VTEST_OPEN && idle < 3; idle++) {
+        struct pollfd source = {.fd = server->fd, .events = vds_vtest_events(server->vtest)};
         drain(server);
         if (poll(&source, 1, 0) > 0) {
             idle = 0;
         }
-        status = vd_vtest_process(server->vtest);
+        status = vds_vtest_process(server->vtest);
     }
     return status;
 }
@@ -278,7 +278,7 @@ static void put(struct server *server, const struct message *message)
 {
     assert_int_equal(send(server->client, message->bytes, message->size, MSG_NOSIGNAL),
                      message->size);
-    assert_int_equal(vd_vtest_process(server->vtest), VD_VTEST_OPEN);
+    assert_int_equal(vds_vtest_process(server->vtest), VDS_VTEST_OPEN);
 }
 
 static void the_handshake_works(void **state)
@@ -330,10 +330,10 @@ static void the_handshake_works(void **state)
     uint8_t *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(map, MAP_FAILED);
     map[8191] = 77;
-    struct vd_shm_region *region = vd_shm_get(server.shm, id, 0, 8192);
+    struct vds_shm_region *region = vds_shm_get(server.shm, id, 0, 8192);
     assert_non_null(region);
     assert_int_equal(region->map[8191], 77);
-    vd_shm_put(server.shm, region);
+    vds_shm_put(server.shm, region);
     munmap(map, 8192);
     close(fd);
 
@@ -344,10 +344,10 @@ static void the_handshake_works(void **state)
     assert_int_equal(server.setups, 1);
     assert_int_equal(server.setup.ring_shm, 1);
     assert_int_equal(server.setup.completion_shm, 2);
-    assert_null(vd_shm_get(server.shm, id, 0, 0));
+    assert_null(vds_shm_get(server.shm, id, 0, 0));
 
     hang_up(&server);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_CLOSED);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_CLOSED);
     server_finish(&server);
 }
 
@@ -359,7 +359,7 @@ static void messages_may_come_byte_by_byte(void **state)
     server_init(&server);
     append_handshake(&message);
     for (size_t i = 0; i < message.size; i++) {
-        assert_int_equal(feed(&server, message.bytes + i, 1), VD_VTEST_OPEN);
+        assert_int_equal(feed(&server, message.bytes + i, 1), VDS_VTEST_OPEN);
     }
     assert_int_equal(server.contexts, 1);
     assert_int_equal(server.setups, 1);
@@ -387,7 +387,7 @@ static void names_are_made_printable(void **state)
         struct message message = {0};
         server_init(&server);
         append_message(&message, VTEST_CREATE_RENDERER, cases[i].bytes, cases[i].size);
-        assert_int_equal(feed(&server, message.bytes, message.size), VD_VTEST_OPEN);
+        assert_int_equal(feed(&server, message.bytes, message.size), VDS_VTEST_OPEN);
         assert_string_equal(server.name, cases[i].name);
         server_finish(&server);
     }
@@ -429,12 +429,12 @@ static void a_client_that_does_not_read_is_not_served(void **state)
            send(server.client, message.bytes, message.size, MSG_NOSIGNAL) ==
                (ssize_t)message.size) {
         asked++;
-        assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+        assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
     }
     assert_true(asked > 10);
-    assert_int_equal(vd_vtest_events(server.vtest), POLLOUT);
-    assert_int_equal(feed(&server, "", 0), VD_VTEST_OPEN);
-    assert_int_equal(vd_vtest_events(server.vtest), POLLIN);
+    assert_int_equal(vds_vtest_events(server.vtest), POLLOUT);
+    assert_int_equal(feed(&server, "", 0), VDS_VTEST_OPEN);
+    assert_int_equal(vds_vtest_events(server.vtest), POLLIN);
     server_finish(&server);
 }
 
@@ -448,21 +448,21 @@ static void a_client_may_leave_with_answers_on_their_way(void **state)
     append_dwords(&message, VTEST_RESOURCE_CREATE_BLOB, 6, 1, 3, 4096, 0, 0, 0);
     assert_int_equal(send(server.client, message.bytes, message.size, MSG_NOSIGNAL), message.size);
     hang_up(&server);
-    enum vd_vtest_status status;
+    enum vds_vtest_status status;
     do {
-        status = vd_vtest_process(server.vtest);
-    } while (status == VD_VTEST_OPEN);
-    assert_int_equal(status, VD_VTEST_CLOSED);
+        status = vds_vtest_process(server.vtest);
+    } while (status == VDS_VTEST_OPEN);
+    assert_int_equal(status, VDS_VTEST_CLOSED);
     server_finish(&server);
 }
 
 /* ---- What is wrong */
 
-static enum vd_vtest_status result_of(const struct message *message)
+static enum vds_vtest_status result_of(const struct message *message)
 {
     struct server server;
     server_init(&server);
-    const enum vd_vtest_status status = feed(&server, message->bytes, message->size);
+    const enum vds_vtest_status status = feed(&server, message->bytes, message->size);
     server_finish(&server);
     return status;
 }
@@ -483,11 +483,12 @@ static void every_truncation_is_noticed(void **state)
     for (size_t length = 0, next = 0; length < message.size; length++) {
         struct server server;
         server_init(&server);
-        assert_int_equal(feed(&server, message.bytes, length), VD_VTEST_OPEN);
+        assert_int_equal(feed(&server, message.bytes, length), VDS_VTEST_OPEN);
         hang_up(&server);
         const bool whole = next < count && ends[next] == length;
         next += whole;
-        assert_int_equal(vd_vtest_process(server.vtest), whole ? VD_VTEST_CLOSED : VD_VTEST_FAILED);
+        assert_int_equal(vds_vtest_process(server.vtest),
+                         whole ? VDS_VTEST_CLOSED : VDS_VTEST_FAILED);
         server_finish(&server);
     }
 }
@@ -506,24 +507,24 @@ static void wrong_order_is_refused(void **state)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         message.size = 0;
         append_message(&message, commands[i], zeroes, 4);
-        assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+        assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     }
     message.size = 0;
     append_name(&message);
     append_name(&message);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = 0;
     append_name(&message);
     append_dwords(&message, VTEST_RESOURCE_CREATE_BLOB, 6, 1, 3, 4096, 0, 0, 0);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = 0;
     append_name(&message);
     append_message(&message, VTEST_SUBMIT_CMD2, &good_submission, sizeof(good_submission));
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = 0;
     append_context(&message);
     append_dwords(&message, VTEST_CONTEXT_INIT, 1, VD_CAPSET_ID);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
 }
 
 static void wrong_sizes_and_commands_are_refused(void **state)
@@ -538,7 +539,7 @@ static void wrong_sizes_and_commands_are_refused(void **state)
             struct message message = {0};
             append_context(&message);
             append(&message, &header, sizeof(header));
-            const enum vd_vtest_status status = result_of(&message);
+            const enum vds_vtest_status status = result_of(&message);
             /* What may be that long is still being waited for. */
             const bool valid =
                 (command == VTEST_SUBMIT_CMD2 && lengths[i] >= 9 && lengths[i] <= 16384) ||
@@ -548,14 +549,14 @@ static void wrong_sizes_and_commands_are_refused(void **state)
                 (command == VTEST_GET_CAPSET && lengths[i] == 2) ||
                 (command == VTEST_CONTEXT_INIT && lengths[i] == 1) ||
                 (command == VTEST_RESOURCE_UNREF && lengths[i] == 1);
-            assert_int_equal(status, valid ? VD_VTEST_OPEN : VD_VTEST_FAILED);
+            assert_int_equal(status, valid ? VDS_VTEST_OPEN : VDS_VTEST_FAILED);
         }
     }
     const struct vtest_header header = {.length = VTEST_PAYLOAD_MAX + 1,
                                         .command = VTEST_CREATE_RENDERER};
     struct message message = {0};
     append(&message, &header, sizeof(header));
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
 }
 
 static void wrong_arguments_are_refused(void **state)
@@ -566,14 +567,14 @@ static void wrong_arguments_are_refused(void **state)
     const size_t context = message.size;
 
     append_dwords(&message, VTEST_RESOURCE_BUSY_WAIT, 2, 1, 0);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = context;
     append_dwords(&message, VTEST_RESOURCE_UNREF, 1, 1);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = 0;
     append_name(&message);
     append_dwords(&message, VTEST_CONTEXT_INIT, 1, 4);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
 
     static const uint32_t blobs[][6] = {
         {0, 3, 4096, 0, 0, 0}, {2, 3, 4096, 0, 0, 0}, {1, 4, 4096, 0, 0, 0},
@@ -582,7 +583,7 @@ static void wrong_arguments_are_refused(void **state)
     for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++) {
         message.size = context;
         append_message(&message, VTEST_RESOURCE_CREATE_BLOB, blobs[i], sizeof(blobs[i]));
-        assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+        assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     }
 }
 
@@ -627,17 +628,17 @@ static void wrong_submissions_are_refused(void **state)
         dwords[cases[i].dword] = cases[i].value;
         message.size = context;
         append_message(&message, VTEST_SUBMIT_CMD2, dwords, sizeof(dwords));
-        assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+        assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     }
     /* The batch alone, and a second set-up. */
     message.size = context;
     append_message(&message, VTEST_SUBMIT_CMD2, &good_submission, 36);
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
     message.size = context;
     append_message(&message, VTEST_SUBMIT_CMD2, &good_submission, sizeof(good_submission));
-    assert_int_equal(result_of(&message), VD_VTEST_OPEN);
+    assert_int_equal(result_of(&message), VDS_VTEST_OPEN);
     append_message(&message, VTEST_SUBMIT_CMD2, &good_submission, sizeof(good_submission));
-    assert_int_equal(result_of(&message), VD_VTEST_FAILED);
+    assert_int_equal(result_of(&message), VDS_VTEST_FAILED);
 }
 
 static void a_refused_context_ends_the_connection(void **state)
@@ -648,7 +649,7 @@ static void a_refused_context_ends_the_connection(void **state)
     server_init(&server);
     server.refuse_context = true;
     append_context(&message);
-    assert_int_equal(feed(&server, message.bytes, message.size), VD_VTEST_FAILED);
+    assert_int_equal(feed(&server, message.bytes, message.size), VDS_VTEST_FAILED);
     server_finish(&server);
 }
 
@@ -664,11 +665,11 @@ static void mutations_are_survived(void **state)
             struct server server;
             server_init(&server);
             message.bytes[i] ^= masks[j];
-            const enum vd_vtest_status status = feed(&server, message.bytes, message.size);
+            const enum vds_vtest_status status = feed(&server, message.bytes, message.size);
             message.bytes[i] ^= masks[j];
-            if (status == VD_VTEST_OPEN) {
+            if (status == VDS_VTEST_OPEN) {
                 hang_up(&server);
-                assert_int_not_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+                assert_int_not_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
             }
             server_finish(&server);
         }
@@ -736,16 +737,16 @@ static void descriptors_cross_both_ways(void **state)
 
     const int given = memfd_create("given", MFD_CLOEXEC);
     give_fd(&server, VTEST_VIADUCT_GIVE_FD, given);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
     uint32_t id = expect_dword(&server, VTEST_VIADUCT_GIVE_FD);
     assert_int_not_equal(id, 0);
-    const int received = vd_shm_take_fd(server.shm, id);
+    const int received = vds_shm_take_fd(server.shm, id);
     assert_true(received >= 0 && same_file(given, received));
-    assert_int_equal(vd_shm_take_fd(server.shm, id), -1);
+    assert_int_equal(vds_shm_take_fd(server.shm, id), -1);
     close(given);
 
     /* The other way. */
-    id = vd_shm_add_fd(server.shm, received);
+    id = vds_shm_add_fd(server.shm, received);
     assert_int_not_equal(id, 0);
     message.size = 0;
     append_dwords(&message, VTEST_VIADUCT_TAKE_FD, 1, id);
@@ -762,7 +763,7 @@ static void descriptors_cross_both_ways(void **state)
     /* An id is good for one use. */
     message.size = 0;
     append_dwords(&message, VTEST_VIADUCT_TAKE_FD, 1, id);
-    assert_int_equal(feed(&server, message.bytes, message.size), VD_VTEST_FAILED);
+    assert_int_equal(feed(&server, message.bytes, message.size), VDS_VTEST_FAILED);
     server_finish(&server);
 }
 
@@ -779,23 +780,23 @@ static void files_become_shared_memory(void **state)
     const int file = memfd_create("given", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     assert_int_equal(ftruncate(file, 4096), 0);
     give_shm(&server, 4096, file);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
     assert_int_equal(expect_dword(&server, VTEST_VIADUCT_GIVE_SHM), 0);
 
     assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
     give_shm(&server, 4096, file);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
     const uint32_t id = expect_dword(&server, VTEST_VIADUCT_GIVE_SHM);
     assert_int_not_equal(id, 0);
-    struct vd_shm_region *region = vd_shm_get(server.shm, id, 0, 4096);
+    struct vds_shm_region *region = vds_shm_get(server.shm, id, 0, 4096);
     assert_non_null(region);
-    vd_shm_put(server.shm, region);
+    vds_shm_put(server.shm, region);
     close(file);
 
     message.size = 0;
     append_dwords(&message, VTEST_RESOURCE_UNREF, 1, id);
     put(&server, &message);
-    assert_null(vd_shm_get(server.shm, id, 0, 0));
+    assert_null(vds_shm_get(server.shm, id, 0, 0));
 
     /* A message without its descriptor. */
     message.size = 0;
@@ -816,23 +817,23 @@ static void descriptors_without_end_are_refused(void **state)
     bool refused = false;
     for (int i = 0; i < 1000 && !refused; i++) {
         give_fd(&server, VTEST_VIADUCT_GIVE_FD, STDIN_FILENO);
-        assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+        assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
         refused = expect_dword(&server, VTEST_VIADUCT_GIVE_FD) == 0;
     }
     assert_true(refused);
 
     /* A descriptor with a message that wants none waits for one that does; a second one may not. */
     give_fd(&server, VTEST_PING_PROTOCOL_VERSION, STDIN_FILENO);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_OPEN);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_OPEN);
     give_fd(&server, VTEST_PING_PROTOCOL_VERSION, STDIN_FILENO);
-    assert_int_equal(vd_vtest_process(server.vtest), VD_VTEST_FAILED);
+    assert_int_equal(vds_vtest_process(server.vtest), VDS_VTEST_FAILED);
     server_finish(&server);
 }
 
 static int quiet(void **state)
 {
     (void)state;
-    vd_log_set_level(VD_LOG_ERROR); /* hundreds of refusals are expected */
+    vds_log_set_level(VDS_LOG_ERROR); /* hundreds of refusals are expected */
     return 0;
 }
 
