@@ -17,9 +17,8 @@ static inline uint64_t vd_sealed_size(int fd)
     const int seals = fcntl(fd, F_GET_SEALS);
     struct stat file;
     if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(fd, &file) < 0 || file.st_size <= 0 ||
-        file.st_size % sysconf(_SC_PAGESIZE) != 0) {
+        file.st_size % sysconf(_SC_PAGESIZE) != 0)
         return 0;
-    }
     return (uint64_t)file.st_size;
 }
 

@@ -15,9 +15,8 @@ static inline void vd_spin_pause(unsigned looks)
         __asm__ volatile("yield");
 #endif
     }
-    if (looks % 8 == 0) {
+    if (looks % 8 == 0)
         sched_yield();
-    }
 }
 
 #endif

@@ -25,9 +25,8 @@ static void flush(void)
 {
     for (size_t at = 0; at < used;) {
         const ssize_t written = write(file, buffer + at, used - at);
-        if (written <= 0) {
+        if (written <= 0)
             break;
-        }
         at += (size_t)written;
     }
     used = 0;
@@ -36,9 +35,8 @@ static void flush(void)
 /* Under the lock. */
 static void append(const char *text, size_t size)
 {
-    if (used + size > sizeof(buffer)) {
+    if (used + size > sizeof(buffer))
         flush();
-    }
     memcpy(buffer + used, text, size);
     used += size;
 }
@@ -53,9 +51,8 @@ bool vd_trace_open(const char *prefix, const char *who)
         return false;
     }
     file = open(text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file < 0) {
+    if (file < 0)
         return false;
-    }
     const int size = snprintf(text, sizeof(text),
                               "[{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%d,"
                               "\"args\":{\"name\":\"viaduct %s\"}}",
@@ -70,11 +67,9 @@ static void name_thread(void)
     char name[16] = "", text[EVENT_MAX];
     thread = (pid_t)syscall(SYS_gettid);
     pthread_getname_np(pthread_self(), name, sizeof(name));
-    for (char *c = name; *c; c++) {
-        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\') {
+    for (char *c = name; *c; c++)
+        if (*c < ' ' || *c > '~' || *c == '"' || *c == '\\')
             *c = '?';
-        }
-    }
     const int size = snprintf(text, sizeof(text),
                               ",\n{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":%d,\"tid\":%d,"
                               "\"args\":{\"name\":\"%s\"}}",
@@ -91,9 +86,8 @@ void vd_trace_write(uint64_t begun, const char *name, uint64_t amount)
     char text[EVENT_MAX];
     pthread_mutex_lock(&lock);
     if (file >= 0 && owner == getpid()) {
-        if (!thread) {
+        if (!thread)
             name_thread();
-        }
         const int size = snprintf(
             text, sizeof(text),
             ",\n{\"ph\":\"X\",\"name\":\"%.64s\",\"pid\":%d,\"tid\":%d,\"ts\":%llu.%03u,"

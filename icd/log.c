@@ -29,11 +29,9 @@ static void read_flags(void)
     const char *list = getenv("VIADUCT_DEBUG");
     while (list && *list) {
         const size_t length = strcspn(list, ",");
-        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-            if (strlen(words[i].word) == length && memcmp(words[i].word, list, length) == 0) {
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+            if (strlen(words[i].word) == length && memcmp(words[i].word, list, length) == 0)
                 flags |= words[i].flags;
-            }
-        }
         list += length;
         list += *list == ',';
     }
@@ -54,12 +52,10 @@ static void print(const char *format, va_list args)
     size_t length = sizeof(prefix) - 1;
     memcpy(line, prefix, length);
     const int text = vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
-    if (text > 0) {
+    if (text > 0)
         length += (size_t)text;
-    }
-    if (length > sizeof(line) - 2) {
+    if (length > sizeof(line) - 2)
         length = sizeof(line) - 2;
-    }
     line[length++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, length);
     (void)written;
@@ -68,9 +64,8 @@ static void print(const char *format, va_list args)
 
 void vdc_log(const char *format, ...)
 {
-    if (!(vdc_debug_flags() & VDC_DEBUG_LOG)) {
+    if (!(vdc_debug_flags() & VDC_DEBUG_LOG))
         return;
-    }
     va_list args;
     va_start(args, format);
     print(format, args);

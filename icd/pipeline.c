@@ -33,7 +33,7 @@ static struct traits traits_of(const VkGraphicsPipelineCreateInfo *info)
 {
     struct traits t = {.parts = ALL_PARTS};
     const VkGraphicsPipelineLibraryCreateInfoEXT *library = NULL;
-    for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext) {
+    for (const VkBaseInStructure *in = info->pNext; in; in = in->pNext)
         if (in->sType == VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_LIBRARY_CREATE_INFO_EXT)
             library = (const VkGraphicsPipelineLibraryCreateInfoEXT *)in;
         else if (in->sType == VK_STRUCTURE_TYPE_PIPELINE_LIBRARY_CREATE_INFO_KHR &&
@@ -41,7 +41,6 @@ static struct traits traits_of(const VkGraphicsPipelineCreateInfo *info)
             t.parts = 0; /* everything comes from the libraries, unless said otherwise */
         else if (in->sType == VK_STRUCTURE_TYPE_PIPELINE_RENDERING_CREATE_INFO)
             t.rendering = (const VkPipelineRenderingCreateInfo *)in;
-    }
     if (library)
         t.parts = library->flags;
     if (t.parts & (VK_GRAPHICS_PIPELINE_LIBRARY_PRE_RASTERIZATION_SHADERS_BIT_EXT |

@@ -10,9 +10,8 @@
 
 bool vds_buffer_reserve(uint8_t **buffer, size_t *capacity, size_t size)
 {
-    if (size <= *capacity && (*capacity <= KEPT || size > KEPT)) {
+    if (size <= *capacity && (*capacity <= KEPT || size > KEPT))
         return true;
-    }
     free(*buffer);
     *buffer = NULL;
     *capacity = 0;

@@ -45,12 +45,10 @@ struct vds_children {
 
 static void close_sockets(struct child *child)
 {
-    if (child->channel >= 0) {
+    if (child->channel >= 0)
         close(child->channel);
-    }
-    if (child->spawn >= 0) {
+    if (child->spawn >= 0)
         close(child->spawn);
-    }
     child->channel = -1;
     child->spawn = -1;
 }
@@ -80,9 +78,8 @@ static struct child *add(struct vds_children *children)
 static void drop(struct vds_children *children, struct child *child)
 {
     struct child **link = &children->first;
-    while (*link != child) {
+    while (*link != child)
         link = &(*link)->next;
-    }
     *link = child->next;
     close_sockets(child);
     munmap(child->name, VDS_CLIENT_NAME_SIZE);
@@ -93,9 +90,8 @@ struct vds_children *vds_children_create(const struct vds_context_options *conte
                                          vds_run_device run_device)
 {
     struct vds_children *children = malloc(sizeof(*children));
-    if (!children) {
+    if (!children)
         return NULL;
-    }
     *children =
         (struct vds_children){.context = context, .run_device = run_device, .wants_spare = true};
     return children;
@@ -103,12 +99,10 @@ struct vds_children *vds_children_create(const struct vds_context_options *conte
 
 void vds_children_destroy(struct vds_children *children)
 {
-    if (!children) {
+    if (!children)
         return;
-    }
-    while (children->first) {
+    while (children->first)
         drop(children, children->first);
-    }
     free(children);
 }
 
@@ -117,22 +111,19 @@ void vds_children_destroy(struct vds_children *children)
 /* Closes everything from `first` on. */
 static void close_from(unsigned first)
 {
-    if (syscall(SYS_close_range, first, ~0u, 0) == 0) {
+    if (syscall(SYS_close_range, first, ~0u, 0) == 0)
         return;
-    }
     const long max = sysconf(_SC_OPEN_MAX);
-    for (long fd = first; fd < (max < 0 || max > 65536 ? 65536 : max); fd++) {
+    for (long fd = first; fd < (max < 0 || max > 65536 ? 65536 : max); fd++)
         close((int)fd);
-    }
 }
 
 /* What each child does first. False: the listener is gone already. */
 static bool begin(struct vds_children *children, pid_t parent)
 {
     /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         return false;
-    }
     /* A terminal's SIGINT goes to every process; the listener passes on SIGTERM. */
     signal(SIGINT, SIG_IGN);
     sigset_t set;
@@ -141,9 +132,8 @@ static bool begin(struct vds_children *children, pid_t parent)
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     /* The other children's sockets are the listener's. */
-    for (struct child *child = children->first; child; child = child->next) {
+    for (struct child *child = children->first; child; child = child->next)
         close_sockets(child);
-    }
     return true;
 }
 
@@ -151,13 +141,11 @@ static bool begin(struct vds_children *children, pid_t parent)
 static int become_worker(struct vds_children *children, const struct child *self, int channel,
                          bool early, pid_t parent)
 {
-    if (!begin(children, parent)) {
+    if (!begin(children, parent))
         return EXIT_FAILURE;
-    }
     const int kept = STDERR_FILENO + 1;
-    if (channel != kept && dup3(channel, kept, O_CLOEXEC) < 0) {
+    if (channel != kept && dup3(channel, kept, O_CLOEXEC) < 0)
         return EXIT_FAILURE;
-    }
     close_from(kept + 1);
 
     const struct vds_worker_options options = {
@@ -172,9 +160,8 @@ static int become_worker(struct vds_children *children, const struct child *self
 static int become_device(struct vds_children *children, const struct child *self, int frontend,
                          int spawn, pid_t parent)
 {
-    if (!begin(children, parent)) {
+    if (!begin(children, parent))
         return EXIT_FAILURE;
-    }
     sigset_t term;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
@@ -183,9 +170,8 @@ static int become_device(struct vds_children *children, const struct child *self
     const int first = STDERR_FILENO + 1;
     const int high = fcntl(spawn, F_DUPFD_CLOEXEC, first + 2);
     if (high < 0 || (frontend != first && dup3(frontend, first, O_CLOEXEC) < 0) ||
-        dup3(high, first + 1, O_CLOEXEC) < 0) {
+        dup3(high, first + 1, O_CLOEXEC) < 0)
         return EXIT_FAILURE;
-    }
     close_from(first + 2);
     return children->run_device(first, first + 1, self->number);
 }
@@ -197,9 +183,8 @@ static bool start_worker(struct vds_children *children, bool early, int *status)
 {
     int channel[2];
     struct child *worker = add(children);
-    if (!worker) {
+    if (!worker)
         return false;
-    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
         vds_log(VDS_LOG_ERROR, "no descriptors for a worker: %s", strerror(errno));
         drop(children, worker);
@@ -236,9 +221,8 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
     const unsigned number = ++children->client_count;
     /* A spare that has died in the meantime does not take it; a new one does. */
     for (int attempt = 0; attempt < 2; attempt++) {
-        if (!children->spare && start_worker(children, false, status)) {
+        if (!children->spare && start_worker(children, false, status))
             return true;
-        }
         struct child *worker = children->spare;
         children->spare = NULL;
         const struct vds_worker_client arrival = {.number = number, .guest = device != 0};
@@ -265,9 +249,8 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
 {
     int spawn[2];
     struct child *device = add(children);
-    if (!device) {
+    if (!device)
         return false;
-    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, spawn) < 0) {
         vds_log(VDS_LOG_ERROR, "no descriptors for a device: %s", strerror(errno));
         drop(children, device);
@@ -295,9 +278,8 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
 unsigned vds_children_source_count(const struct vds_children *children)
 {
     unsigned count = 0;
-    for (const struct child *child = children->first; child; child = child->next) {
+    for (const struct child *child = children->first; child; child = child->next)
         count += child->spawn >= 0;
-    }
     return count;
 }
 
@@ -305,45 +287,37 @@ unsigned vds_children_add_sources(const struct vds_children *children, struct po
                                   unsigned max)
 {
     unsigned count = 0;
-    for (const struct child *child = children->first; child && count < max; child = child->next) {
-        if (child->spawn >= 0) {
+    for (const struct child *child = children->first; child && count < max; child = child->next)
+        if (child->spawn >= 0)
             sources[count++] = (struct pollfd){.fd = child->spawn, .events = POLLIN};
-        }
-    }
     return count;
 }
 
 static void kill_device_worker(const struct vds_children *children, pid_t device, uint32_t number)
 {
-    for (const struct child *child = children->first; child; child = child->next) {
-        if (child->device == device && child->device_number == number) {
+    for (const struct child *child = children->first; child; child = child->next)
+        if (child->device == device && child->device_number == number)
             kill(child->pid, SIGKILL);
-        }
-    }
 }
 
 bool vds_children_handle_source(struct vds_children *children, int fd, int *status)
 {
     struct child *device = children->first;
-    while (device && device->spawn != fd) {
+    while (device && device->spawn != fd)
         device = device->next;
-    }
-    if (!device) {
+    if (!device)
         return false;
-    }
     struct vg_spawn spawn;
     int client = -1;
     unsigned count;
     const ssize_t received =
         vd_receive_fds(fd, &spawn, sizeof(spawn), &client, 1, &count, MSG_DONTWAIT);
-    if (received < 0 && errno == EAGAIN) {
+    if (received < 0 && errno == EAGAIN)
         return false;
-    }
     if (received != sizeof(spawn)) {
         close_sockets(device); /* it is about to end */
-        if (client >= 0) {
+        if (client >= 0)
             close(client);
-        }
         return false;
     }
     bool in_child = false;
@@ -356,9 +330,8 @@ bool vds_children_handle_source(struct vds_children *children, int fd, int *stat
         kill_device_worker(children, device->pid, spawn.number);
         break;
     }
-    if (client >= 0 && !in_child) {
+    if (client >= 0 && !in_child)
         close(client);
-    }
     return in_child;
 }
 
@@ -393,15 +366,12 @@ void vds_children_reap(struct vds_children *children)
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         struct child *child = children->first;
-        while (child && child->pid != pid) {
+        while (child && child->pid != pid)
             child = child->next;
-        }
-        if (!child) {
+        if (!child)
             continue;
-        }
-        if (children->spare == child) {
+        if (children->spare == child)
             children->spare = NULL;
-        }
         /* Now rather than when a client came: that one wants the processor for itself. Not after a
          * spare, which may be the fate of all of them. */
         children->wants_spare |= child->number != 0;
@@ -417,9 +387,8 @@ void vds_children_stop(struct vds_children *children)
 
 void vds_children_signal(const struct vds_children *children, int signal)
 {
-    for (const struct child *child = children->first; child; child = child->next) {
+    for (const struct child *child = children->first; child; child = child->next)
         kill(child->pid, signal);
-    }
 }
 
 bool vds_children_remain(const struct vds_children *children)

@@ -19,17 +19,14 @@ static bool take_new(struct vds_execution *x)
         const struct vds_birth *new = &plan->births[i];
         const uint64_t handle = none ? 0 : *new->where;
         *new->where = 0;
-        if (handle == 0 && x->answer.asked) {
+        if (handle == 0 && x->answer.asked)
             continue;
-        }
         const uint32_t owner =
             vd_id_type(new->id) == VD_TYPE_VkDevice ? vd_id_index(new->id) : d->owner_index;
-        if (!vds_object_add(&x->context->objects, new->id, handle, owner, new->pool, new->data)) {
+        if (!vds_object_add(&x->context->objects, new->id, handle, owner, new->pool, new->data))
             return vds_dec_fail(d, "its new object can not be added");
-        }
-        if (handle) {
+        if (handle)
             *new->where = new->id;
-        }
     }
     return true;
 }
@@ -40,9 +37,8 @@ bool vds_doom(struct vds_execution *x)
     struct vds_decoder *d = &x->decoder;
     struct vds_plan *plan = &d->plan;
     const bool from_pool = vd_objects[plan->death_type].pool != VD_TYPE_NONE;
-    if (from_pool && d->pool == 0) {
+    if (from_pool && d->pool == 0)
         return vds_dec_fail(d, "no pool");
-    }
     for (uint32_t i = 0; i < plan->death_count; i++) {
         const uint64_t id = plan->deaths[i];
         if (!vds_object_find_type(d->objects, id, plan->death_type)) {
@@ -50,12 +46,10 @@ bool vds_doom(struct vds_execution *x)
             continue;
         }
         struct vds_object_links *links = vds_object_links(d->objects, vd_id_index(id));
-        if (from_pool && links->pool != d->pool) {
+        if (from_pool && links->pool != d->pool)
             return vds_dec_fail(d, "an object of another pool");
-        }
-        if (links->doomed) {
+        if (links->doomed)
             return vds_dec_fail(d, "an object that is named twice");
-        }
         links->doomed = true;
     }
     return true;
@@ -63,15 +57,12 @@ bool vds_doom(struct vds_execution *x)
 
 bool vds_commit(struct vds_execution *x)
 {
-    if (!take_new(x)) {
+    if (!take_new(x))
         return false;
-    }
     const struct vds_plan *plan = &x->decoder.plan;
-    for (uint32_t i = 0; i < plan->death_count; i++) {
+    for (uint32_t i = 0; i < plan->death_count; i++)
         vds_object_remove(&x->context->objects, plan->deaths[i]);
-    }
-    if (plan->emptied && x->result >= 0) {
+    if (plan->emptied && x->result >= 0)
         vds_object_remove_children(&x->context->objects, plan->emptied);
-    }
     return true;
 }

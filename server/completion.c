@@ -30,9 +30,8 @@ static void publish(struct vds_queue *queue, uint64_t done)
     struct vd_completion *page = queue->context->completion;
     /* release: what the GPU wrote. */
     atomic_store_explicit(&page->queues[queue->slot].done, done, memory_order_release);
-    if (vd_completion_changed(page)) {
+    if (vd_completion_changed(page))
         vds_wake(&page->event);
-    }
 }
 
 /* Waits for what comes next, for some time. VK_SUCCESS: *done was reached; VK_TIMEOUT: not yet. */
@@ -51,9 +50,8 @@ static VkResult wait_for(struct vds_queue *queue, uint64_t number, uint64_t *don
         result = vk->vkWaitForFences(device, 1, &queue->never, VK_TRUE, 0);
         return result < 0 ? result : VK_TIMEOUT;
     }
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     return vk->vkGetSemaphoreCounterValue(device, queue->timeline, done);
 }
 
@@ -73,28 +71,24 @@ static void *completion_main(void *data)
     struct vds_queue *queue = data;
     pthread_mutex_lock(&queue->lock);
     for (;;) {
-        while (queue->done >= queue->target && !queue->stop) {
+        while (queue->done >= queue->target && !queue->stop)
             pthread_cond_wait(&queue->wanted, &queue->lock);
-        }
-        if (queue->done >= queue->target) {
+        if (queue->done >= queue->target)
             break;
-        }
         const uint64_t next = queue->done + 1;
         pthread_mutex_unlock(&queue->lock);
         uint64_t done = next;
         const VkResult result = wait_for(queue, next, &done);
         pthread_mutex_lock(&queue->lock);
-        if (queue->abandoned) {
+        if (queue->abandoned)
             break;
-        }
         if (result < 0) {
             vds_context_lose(queue->context, "waiting for queue %u: %s", queue->slot,
                              vd_result_name(result));
             break;
         }
-        if (result == VK_SUCCESS) {
+        if (result == VK_SUCCESS)
             advance(queue, done);
-        }
     }
     queue->ended = true;
     pthread_cond_signal(&queue->stopped);
@@ -119,10 +113,8 @@ static bool look(struct vds_queue *queue)
 {
     const struct vds_device_dispatch *vk = &queue->device->dispatch;
     uint64_t done = 0;
-    if (vk->vkGetSemaphoreCounterValue(queue->device->handle, queue->timeline, &done) !=
-        VK_SUCCESS) {
+    if (vk->vkGetSemaphoreCounterValue(queue->device->handle, queue->timeline, &done) != VK_SUCCESS)
         return false; /* the queue's thread will meet and tell it */
-    }
     if (done > queue->seen) {
         queue->seen = done;
         pthread_mutex_lock(&queue->lock);
@@ -153,9 +145,8 @@ void vds_context_leave(struct vds_context *context)
         queue->watched = false;
         pthread_mutex_lock(&queue->lock);
         /* A system call only if the thread sleeps here, and not in the driver. */
-        if (queue->done >= queue->target) {
+        if (queue->done >= queue->target)
             pthread_cond_signal(&queue->wanted);
-        }
         queue->target = queue->expected;
         pthread_mutex_unlock(&queue->lock);
     }
@@ -195,9 +186,8 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
     queue->device = device;
     queue->slot = slot;
     VkResult result = create_timeline(device, &queue->timeline);
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         result = create_never(device, &queue->never);
-    }
     if (result != VK_SUCCESS) {
         vds_log(VDS_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
         goto destroy_timeline;
@@ -238,17 +228,15 @@ bool vds_queue_stop(struct vds_queue *queue)
     queue->stop = true;
     pthread_cond_signal(&queue->wanted);
     int error = 0;
-    while (!queue->ended && error == 0) {
+    while (!queue->ended && error == 0)
         error = pthread_cond_timedwait(&queue->stopped, &queue->lock, &until);
-    }
     const bool ended = queue->ended;
     queue->abandoned = !ended;
     pthread_mutex_unlock(&queue->lock);
-    if (ended) {
+    if (ended)
         pthread_join(queue->thread, NULL);
-    } else {
+    else
         pthread_detach(queue->thread);
-    }
     vds_pending_fences_advance(&queue->context->fences, queue, UINT64_MAX);
     return ended;
 }

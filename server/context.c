@@ -27,16 +27,13 @@ static bool has_validation_layer(PFN_vkGetInstanceProcAddr get)
     const PFN_vkEnumerateInstanceLayerProperties enumerate =
         (PFN_vkEnumerateInstanceLayerProperties)get(NULL, "vkEnumerateInstanceLayerProperties");
     uint32_t count = 0;
-    if (!enumerate || enumerate(&count, NULL) != VK_SUCCESS || count == 0) {
+    if (!enumerate || enumerate(&count, NULL) != VK_SUCCESS || count == 0)
         return false;
-    }
     VkLayerProperties *layers = calloc(count, sizeof(*layers));
     bool found = false;
-    if (layers && enumerate(&count, layers) >= 0) {
-        for (uint32_t i = 0; i < count && !found; i++) {
+    if (layers && enumerate(&count, layers) >= 0)
+        for (uint32_t i = 0; i < count && !found; i++)
             found = strcmp(layers[i].layerName, VALIDATION_LAYER) == 0;
-        }
-    }
     free(layers);
     return found;
 }
@@ -67,19 +64,17 @@ static PFN_vkGetInstanceProcAddr load_vulkan(void)
 static void release_object(void *user, uint32_t type, void *data)
 {
     struct vds_context *context = user;
-    if (type == VD_TYPE_VkDeviceMemory) {
+    if (type == VD_TYPE_VkDeviceMemory)
         vds_shm_put(context->shm, data);
-    } else if (type == VD_TYPE_VkCommandPool) {
+    else if (type == VD_TYPE_VkCommandPool)
         vds_lane_destroy(data);
-    }
 }
 
 struct vds_context *vds_context_create(const struct vds_context_options *options,
                                        struct vds_shm_table *shm)
 {
-    if (options->trace && !vd_trace_open(options->trace, "worker")) {
+    if (options->trace && !vd_trace_open(options->trace, "worker"))
         vds_log(VDS_LOG_WARNING, "no trace at %s: %s", options->trace, strerror(errno));
-    }
     const PFN_vkGetInstanceProcAddr get = load_vulkan();
     return get ? vds_context_create_on(get, options, shm) : NULL;
 }
@@ -116,9 +111,8 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
 
 void vds_context_destroy(struct vds_context *context)
 {
-    if (!context) {
+    if (!context)
         return;
-    }
     vds_lanes_stop(context->lanes);
     vds_instance_destroy(context, context->instance);
     vds_instance_destroy(context, context->warm);
@@ -133,9 +127,8 @@ void vds_context_destroy(struct vds_context *context)
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
 {
     context->completion = page;
-    if (atomic_load(&context->lost)) {
+    if (atomic_load(&context->lost))
         atomic_store(&page->lost, 1);
-    }
 }
 
 static void mark_lost(struct vds_context *context, const char *why, va_list args)
@@ -178,25 +171,21 @@ void vds_capset_fill(struct vd_capset *capset)
         .registry_version = VD_REGISTRY_VERSION,
     };
     static_assert(VD_OP_COUNT <= VD_CAPSET_OPCODES, "each opcode has a bit");
-    for (uint32_t i = 0; i < VD_OP_COUNT; i++) {
-        if (vds_commands[i].decode || vds_commands[i].replay) {
+    for (uint32_t i = 0; i < VD_OP_COUNT; i++)
+        if (vds_commands[i].decode || vds_commands[i].replay)
             capset->opcodes[i / 8] |= (uint8_t)(1u << i % 8);
-        }
-    }
     while (capset->stype_count < vd_stype_count && capset->stype_count < VD_CAPSET_STYPES) {
         capset->stypes[capset->stype_count] = (uint32_t)vd_stypes[capset->stype_count];
         capset->stype_count++;
     }
     bool offered[VD_EXT_COUNT];
-    for (int i = 0; i < VD_EXT_COUNT; i++) {
+    for (int i = 0; i < VD_EXT_COUNT; i++)
         offered[i] = vd_extensions[i].way != VD_EXTENSION_WITHHELD;
-    }
     vd_extensions_close(offered, VD_REGISTRY_VERSION);
     for (int i = 0; i < VD_EXT_COUNT; i++) {
         const size_t size = strlen(vd_extensions[i].name) + 1;
-        if (!offered[i] || size > sizeof(capset->extensions) - capset->extensions_size) {
+        if (!offered[i] || size > sizeof(capset->extensions) - capset->extensions_size)
             continue;
-        }
         memcpy(capset->extensions + capset->extensions_size, vd_extensions[i].name, size);
         capset->extensions_size += (uint32_t)size;
     }
@@ -220,9 +209,8 @@ bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t s
             return false;
         }
         const uint32_t step = record->size;
-        if (!vds_execute(context, records)) {
+        if (!vds_execute(context, records))
             return false;
-        }
         records += step;
         size -= step;
     }

@@ -40,29 +40,23 @@ static bool decode_write(struct vds_decoder *d, const struct vd_descriptor_updat
 {
     const VkDescriptorType type = (VkDescriptorType)update->type;
     const uint32_t size = vd_descriptor_size(type);
-    if (size == 0 || update->count == 0) {
+    if (size == 0 || update->count == 0)
         return vds_dec_fail(d, "an update of nothing that it can describe");
-    }
     void *descriptors = take(d, (uint64_t)size * update->count);
-    if (!descriptors) {
+    if (!descriptors)
         return false;
-    }
     if (vd_descriptor_is_buffer(type)) {
         VkDescriptorBufferInfo *info = descriptors;
-        for (uint32_t i = 0; i < update->count; i++) {
-            if (!vds_dec_VkDescriptorBufferInfo(d, &info[i])) {
+        for (uint32_t i = 0; i < update->count; i++)
+            if (!vds_dec_VkDescriptorBufferInfo(d, &info[i]))
                 return false;
-            }
-        }
         return true;
     }
     if (vd_descriptor_is_image(type)) {
         VkDescriptorImageInfo *info = descriptors;
-        for (uint32_t i = 0; i < update->count; i++) {
-            if (!vds_dec_VkDescriptorImageInfo(d, &info[i])) {
+        for (uint32_t i = 0; i < update->count; i++)
+            if (!vds_dec_VkDescriptorImageInfo(d, &info[i]))
                 return false;
-            }
-        }
         return true;
     }
     return vds_dec_handles(d, descriptors, update->count, VD_TYPE_VkBufferView, VDS_LENIENT,
@@ -71,15 +65,13 @@ static bool decode_write(struct vds_decoder *d, const struct vd_descriptor_updat
 
 bool vds_decode_update_descriptors(struct vds_decoder *d, void *body)
 {
-    if (!vds_dec_first(d, body, VD_TYPE_VkDevice)) {
+    if (!vds_dec_first(d, body, VD_TYPE_VkDevice))
         return false;
-    }
     while (d->cursor < d->size) {
         struct vd_descriptor_update *update = take(d, sizeof(*update));
         if (!update || !take_set(d, &update->set) ||
-            !(update->type == VD_DESCRIPTOR_COPY ? decode_copy(d) : decode_write(d, update))) {
+            !(update->type == VD_DESCRIPTOR_COPY ? decode_copy(d) : decode_write(d, update)))
             return false;
-        }
     }
     return true;
 }
@@ -135,16 +127,14 @@ static size_t write(struct batch *batch, const struct vd_descriptor_update *upda
         .descriptorCount = update->count,
         .descriptorType = type,
     };
-    if (vd_descriptor_is_buffer(type)) {
+    if (vd_descriptor_is_buffer(type))
         write->pBufferInfo = descriptors;
-    } else if (vd_descriptor_is_image(type)) {
+    else if (vd_descriptor_is_image(type))
         write->pImageInfo = descriptors;
-    } else {
+    else
         write->pTexelBufferView = descriptors;
-    }
-    if (++batch->count == BATCH) {
+    if (++batch->count == BATCH)
         flush(batch);
-    }
     return (size_t)vd_descriptor_size(type) * update->count;
 }
 

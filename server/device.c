@@ -19,11 +19,9 @@
 
 static bool lists(const VkDeviceCreateInfo *info, const char *extension)
 {
-    for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
-        if (strcmp(info->ppEnabledExtensionNames[i], extension) == 0) {
+    for (uint32_t i = 0; i < info->enabledExtensionCount; i++)
+        if (strcmp(info->ppEnabledExtensionNames[i], extension) == 0)
             return true;
-        }
-    }
     return false;
 }
 
@@ -31,9 +29,8 @@ static bool lists(const VkDeviceCreateInfo *info, const char *extension)
 static void add_extension(VkDeviceCreateInfo *info, const char **extensions,
                           const struct vds_physical_device *pd, const char *extension)
 {
-    if (vds_physical_device_has(pd, extension) && !lists(info, extension)) {
+    if (vds_physical_device_has(pd, extension) && !lists(info, extension))
         extensions[info->enabledExtensionCount++] = extension;
-    }
 }
 
 static VkResult create(struct vds_device *device, const struct vds_instance *instance,
@@ -42,12 +39,10 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
     const struct vds_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
     const char **extensions = calloc((size_t)info.enabledExtensionCount + 4, sizeof(*extensions));
-    if (!extensions) {
+    if (!extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
-    for (uint32_t i = 0; i < info.enabledExtensionCount; i++) {
+    for (uint32_t i = 0; i < info.enabledExtensionCount; i++)
         extensions[i] = info.ppEnabledExtensionNames[i];
-    }
     info.ppEnabledExtensionNames = extensions;
     add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
     if (instance->surface) {
@@ -58,9 +53,8 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
         /* Its commands stay in the client, but an extension that crosses requires it. */
         add_extension(&info, extensions, pd, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME);
     }
-    if (pd->api_version < VK_API_VERSION_1_2) {
+    if (pd->api_version < VK_API_VERSION_1_2)
         add_extension(&info, extensions, pd, VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME);
-    }
 
     /* The chain is a private copy, so that what stands in it may be changed. */
     VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
@@ -72,13 +66,12 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
         (void *)vd_chain_find(info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES);
     VkPhysicalDeviceTimelineSemaphoreFeatures *given = (void *)vd_chain_find(
         info.pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES);
-    if (core) {
+    if (core)
         core->timelineSemaphore = VK_TRUE;
-    } else if (given) {
+    else if (given)
         given->timelineSemaphore = VK_TRUE;
-    } else {
+    else
         info.pNext = &timeline;
-    }
     const VkResult result =
         instance->dispatch.vkCreateDevice(pd->handle, &info, NULL, &device->handle);
     free(extensions);
@@ -88,9 +81,8 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
 static bool remember_queues(struct vds_device *device, const VkDeviceCreateInfo *info)
 {
     device->ranges = calloc(info->queueCreateInfoCount, sizeof(*device->ranges));
-    if (!device->ranges) {
+    if (!device->ranges)
         return false;
-    }
     device->range_count = info->queueCreateInfoCount;
     for (uint32_t i = 0; i < info->queueCreateInfoCount; i++) {
         const VkDeviceQueueCreateInfo *queue = &info->pQueueCreateInfos[i];
@@ -125,9 +117,8 @@ void vds_call_vkCreateDevice(struct vds_execution *x, void *body)
     const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)x->context->get_instance_proc_addr(
         instance->handle, "vkGetDeviceProcAddr");
     vds_device_dispatch_load(&device->dispatch, device->handle, get);
-    if (!instance->debug_utils) {
+    if (!instance->debug_utils)
         vds_debug_utils_stub(&device->dispatch);
-    }
     device->next = instance->devices;
     instance->devices = device;
     x->decoder.plan.births[0].data = device;
@@ -141,9 +132,8 @@ static bool has_queue(const struct vds_device *device, const struct vd_get_queue
 {
     for (uint32_t i = 0; i < device->range_count; i++) {
         const struct vds_queue_range *range = &device->ranges[i];
-        if (range->family == args->family && range->flags == args->flags) {
+        if (range->family == args->family && range->flags == args->flags)
             return args->index < range->count;
-        }
     }
     return false;
 }
@@ -151,9 +141,8 @@ static bool has_queue(const struct vds_device *device, const struct vd_get_queue
 bool vds_decode_get_queue(struct vds_decoder *d, void *body)
 {
     struct vd_get_queue *args = body;
-    if (args->slot >= VD_QUEUE_MAX) {
+    if (args->slot >= VD_QUEUE_MAX)
         return vds_dec_fail(d, "a slot that there is not");
-    }
     return vds_dec_first(d, &args->device, VD_TYPE_VkDevice) &&
            vds_dec_births(d, &args->queue, 1, VD_TYPE_VkQueue, "queue");
 }
@@ -162,9 +151,8 @@ bool vds_decode_get_queue(struct vds_decoder *d, void *body)
 static struct vds_queue *make_queue(struct vds_execution *x, const struct vd_get_queue *args)
 {
     VkQueue handle = VK_NULL_HANDLE;
-    if (!has_queue(x->owner, args)) {
+    if (!has_queue(x->owner, args))
         return NULL;
-    }
     if (args->flags) {
         const VkDeviceQueueInfo2 info = {
             .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
@@ -219,10 +207,8 @@ struct leftovers {
 static void collect(void *user, uint32_t type, uint64_t handle, uint32_t born)
 {
     struct leftovers *left = user;
-    if (handle == 0 || type == VD_TYPE_VkDevice || !vd_objects[type].ender ||
-        vd_objects[type].pool) {
+    if (handle == 0 || type == VD_TYPE_VkDevice || !vd_objects[type].ender || vd_objects[type].pool)
         return;
-    }
     if (left->count == left->capacity) {
         const size_t capacity = left->capacity ? left->capacity * 2 : 64;
         struct leftover *items = realloc(left->items, capacity * sizeof(*items));
@@ -254,12 +240,10 @@ static bool destroy_leftovers(struct vds_context *context, struct vds_device *de
         qsort(left.items, left.count, sizeof(*left.items), youngest_first);
     }
     bool all = !left.incomplete;
-    for (size_t i = 0; i < left.count; i++) {
+    for (size_t i = 0; i < left.count; i++)
         if (!vds_destroy_object(&device->dispatch, device->handle, left.items[i].type,
-                                left.items[i].handle)) {
+                                left.items[i].handle))
             all = false;
-        }
-    }
     free(left.items);
     return all;
 }
@@ -267,9 +251,8 @@ static bool destroy_leftovers(struct vds_context *context, struct vds_device *de
 static void unlink_device(struct vds_instance *instance, struct vds_device *device)
 {
     struct vds_device **link = &instance->devices;
-    while (*link != device) {
+    while (*link != device)
         link = &(*link)->next;
-    }
     *link = device->next;
 }
 
@@ -277,9 +260,8 @@ void vds_device_destroy(struct vds_context *context, struct vds_device *device)
 {
     bool ended = vds_waits_drain(context->waits, device);
     for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
-        if (!vds_queue_stop(queue)) {
+        if (!vds_queue_stop(queue))
             ended = false;
-        }
         context->queue_slots[queue->slot] = false;
     }
     unlink_device(context->instance, device);

@@ -46,11 +46,10 @@ static uint8_t *arguments(const struct vds_execution *x)
 static const struct vds_command *command_of(uint16_t opcode)
 {
     const struct vds_command *command = NULL;
-    if (opcode < VDS_OWN_RECORDS) {
+    if (opcode < VDS_OWN_RECORDS)
         command = &vds_own_records[opcode];
-    } else if (opcode < VD_OP_COUNT) {
+    else if (opcode < VD_OP_COUNT)
         command = &vds_commands[opcode];
-    }
     return command && (command->decode || command->replay) ? command : NULL;
 }
 
@@ -59,18 +58,14 @@ static bool is_in_place(struct vds_execution *x)
 {
     struct vds_decoder *d = &x->decoder;
     const bool creates = d->opcode == VD_OP_vkCreateInstance;
-    if (x->command->replay || d->opcode == VD_OP_vkEndCommandBuffer) {
+    if (x->command->replay || d->opcode == VD_OP_vkEndCommandBuffer)
         return vds_dec_fail(d, "outside of a stream");
-    }
-    if (!x->context->instance && d->opcode >= VDS_OWN_RECORDS && !creates) {
+    if (!x->context->instance && d->opcode >= VDS_OWN_RECORDS && !creates)
         return vds_dec_fail(d, "before vkCreateInstance");
-    }
-    if (x->context->instance && creates) {
+    if (x->context->instance && creates)
         return vds_dec_fail(d, "a second instance");
-    }
-    if (x->command->flags & VDS_COMMAND_SILENT && ((struct vd_record *)d->record)->flags) {
+    if (x->command->flags & VDS_COMMAND_SILENT && ((struct vd_record *)d->record)->flags)
         return vds_dec_fail(d, "asks for a reply");
-    }
     return true;
 }
 
@@ -80,9 +75,8 @@ static bool reserve_output(struct vds_execution *x)
     struct vds_decoder *d = &x->decoder;
     const uint32_t size = x->answer.request.out_size;
     if (size) {
-        if (!vds_buffer_reserve(&x->out, &x->out_capacity, size)) {
+        if (!vds_buffer_reserve(&x->out, &x->out_capacity, size))
             return vds_dec_fail(d, "no memory for its output");
-        }
         memset(x->out, 0, size);
     }
     d->out = x->out;
@@ -104,26 +98,20 @@ bool vds_decode(struct vds_execution *x, uint8_t *bytes)
         vds_log(VDS_LOG_WARNING, "protocol error: no command has the number %u", record->opcode);
         return false;
     }
-    if (!is_in_place(x) || !vds_answer_read(x) || !reserve_output(x)) {
+    if (!is_in_place(x) || !vds_answer_read(x) || !reserve_output(x))
         return false;
-    }
     const uint32_t body = vd_record_body(record);
-    if (record->size < body + x->command->size) {
+    if (record->size < body + x->command->size)
         return vds_dec_fail(d, "arguments that are cut short");
-    }
     d->cursor = body + x->command->size;
-    if (!x->command->decode(d, bytes + body) || d->failed) {
+    if (!x->command->decode(d, bytes + body) || d->failed)
         return false;
-    }
-    if (d->cursor != d->size) {
+    if (d->cursor != d->size)
         return vds_dec_fail(d, "more bytes than its arguments need");
-    }
-    if (d->out_cursor != d->out_size) {
+    if (d->out_cursor != d->out_size)
         return vds_dec_fail(d, "more output area than its arguments need");
-    }
-    if (x->command->flags & VDS_COMMAND_ANSWERED && !x->answer.asked) {
+    if (x->command->flags & VDS_COMMAND_ANSWERED && !x->answer.asked)
         return vds_dec_fail(d, "asks for no answer");
-    }
     x->instance = x->context->instance ? &x->context->instance->dispatch : NULL;
     x->owner = d->owner_index ? vds_object_links(d->objects, d->owner_index)->data : NULL;
     x->device = x->owner ? &x->owner->dispatch : NULL;
@@ -135,9 +123,8 @@ bool vds_decode(struct vds_execution *x, uint8_t *bytes)
 void vds_wait_for_recordings(struct vds_execution *x)
 {
     struct vds_plan *plan = &x->decoder.plan;
-    for (uint32_t i = 0; i < plan->recording_count; i++) {
+    for (uint32_t i = 0; i < plan->recording_count; i++)
         vds_lanes_wait(x->context->lanes, plan->recordings[i]);
-    }
     plan->recording_count = 0;
 }
 
@@ -162,9 +149,8 @@ static bool hold_loans(struct vds_execution *x)
 bool vds_wait(struct vds_execution *x)
 {
     vds_wait_for_recordings(x);
-    if (x->command->flags & VDS_COMMAND_SETTLES) {
+    if (x->command->flags & VDS_COMMAND_SETTLES)
         vds_lanes_wait_all(x->context->lanes);
-    }
     return vds_answer_hold(x) && hold_loans(x) && vds_doom(x);
 }
 
@@ -198,18 +184,15 @@ bool vds_call(struct vds_execution *x)
 {
     struct vds_decoder *d = &x->decoder;
     if (vds_lose_if_poisoned(x)) {
-        if (x->command->flags & VDS_COMMAND_RESULT) {
+        if (x->command->flags & VDS_COMMAND_RESULT)
             x->result = VK_ERROR_DEVICE_LOST;
-        }
         return true;
     }
-    if (d->plan.notes & VDS_PLAN_SKIP || must_stay(x)) {
+    if (d->plan.notes & VDS_PLAN_SKIP || must_stay(x))
         return true;
-    }
     vds_call_driver(x);
-    if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST) {
+    if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST)
         vds_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
-    }
     return !d->failed;
 }
 
@@ -221,9 +204,8 @@ static void note_failure(struct vds_execution *x)
     const uint32_t flags = x->command->flags;
     const struct vds_decoder *d = &x->decoder;
     struct vds_context *context = x->context;
-    if (!(flags & VDS_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED) {
+    if (!(flags & VDS_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED)
         return;
-    }
     if (context->failures < FAILURES_LOGGED) {
         context->failures++;
         vds_log(VDS_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
@@ -239,9 +221,8 @@ void vds_end(struct vds_execution *x)
 {
     struct vds_plan *plan = &x->decoder.plan;
     vds_answer_end(x->context, &x->answer);
-    for (uint32_t i = 0; i < plan->loan_count; i++) {
+    for (uint32_t i = 0; i < plan->loan_count; i++)
         vds_shm_put(x->context->shm, plan->loans[i].region);
-    }
     plan->loan_count = 0;
 }
 
@@ -249,9 +230,8 @@ static bool execute(struct vds_execution *x, uint8_t *record)
 {
     const bool ok = vds_decode(x, record) && vds_wait(x) && vds_call(x) && vds_commit(x);
     if (ok) {
-        if (!x->answer.asked) {
+        if (!x->answer.asked)
             note_failure(x);
-        }
         vds_answer_send(x);
     }
     vds_end(x);
@@ -261,9 +241,8 @@ static bool execute(struct vds_execution *x, uint8_t *record)
 bool vds_execute(struct vds_context *context, uint8_t *bytes)
 {
     const struct vd_record record = *(const struct vd_record *)bytes;
-    if (record.opcode == VD_OP_NOP) {
+    if (record.opcode == VD_OP_NOP)
         return true;
-    }
     const struct vds_command *command = command_of(record.opcode);
     const uint64_t traced = vd_trace_begin();
     const bool ok = command && command->flags & VDS_COMMAND_BLOCKING

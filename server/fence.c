@@ -34,9 +34,8 @@ void vds_pending_fences_finish(struct vds_pending_fences *fences)
 
 static void mark(_Atomic uint32_t *state)
 {
-    if (vd_fence_mark(state)) {
+    if (vd_fence_mark(state))
         vds_wake(state);
-    }
 }
 
 /* Takes the fence at this place out of the list. Under the lock. */
@@ -45,9 +44,8 @@ static void settle(struct vds_pending_fences *fences, struct vds_pending_fence *
     struct vds_pending_fence *fence = *link;
     *link = fence->next;
     atomic_fetch_sub_explicit(&fences->count, 1, memory_order_relaxed);
-    if (marks) {
+    if (marks)
         mark(fence->state);
-    }
     vds_shm_put(fences->shm, fence->region);
     free(fence);
 }
@@ -57,17 +55,14 @@ void vds_pending_fences_advance(struct vds_pending_fences *fences, const struct 
 {
     /* Relaxed: a batch is not finished before it was submitted, nor submitted before its fence
      * was added. */
-    if (atomic_load_explicit(&fences->count, memory_order_relaxed) == 0) {
+    if (atomic_load_explicit(&fences->count, memory_order_relaxed) == 0)
         return;
-    }
     pthread_mutex_lock(&fences->lock);
-    for (struct vds_pending_fence **link = &fences->first; *link;) {
-        if ((*link)->queue == queue && (*link)->number <= number) {
+    for (struct vds_pending_fence **link = &fences->first; *link;)
+        if ((*link)->queue == queue && (*link)->number <= number)
             settle(fences, link, true);
-        } else {
+        else
             link = &(*link)->next;
-        }
-    }
     pthread_mutex_unlock(&fences->lock);
 }
 
@@ -75,22 +70,19 @@ void vds_pending_fences_lose(struct vds_pending_fences *fences)
 {
     pthread_mutex_lock(&fences->lock);
     fences->lost = true;
-    while (fences->first) {
+    while (fences->first)
         settle(fences, &fences->first, true);
-    }
     pthread_mutex_unlock(&fences->lock);
 }
 
 static void take_back(struct vds_pending_fences *fences, const _Atomic uint32_t *state)
 {
     pthread_mutex_lock(&fences->lock);
-    for (struct vds_pending_fence **link = &fences->first; *link;) {
-        if ((*link)->state == state) {
+    for (struct vds_pending_fence **link = &fences->first; *link;)
+        if ((*link)->state == state)
             settle(fences, link, false);
-        } else {
+        else
             link = &(*link)->next;
-        }
-    }
     pthread_mutex_unlock(&fences->lock);
 }
 
@@ -98,17 +90,15 @@ static void take_back(struct vds_pending_fences *fences, const _Atomic uint32_t 
 static bool add(struct vds_pending_fences *fences, const struct vds_pending_fence *wanted)
 {
     struct vds_pending_fence *fence = malloc(sizeof(*fence));
-    if (!fence) {
+    if (!fence)
         return false;
-    }
     pthread_mutex_lock(&fences->lock);
     *fence = *wanted;
     fence->next = fences->first;
     fences->first = fence;
     atomic_fetch_add_explicit(&fences->count, 1, memory_order_relaxed);
-    if (fences->lost) {
+    if (fences->lost)
         settle(fences, &fences->first, true);
-    }
     pthread_mutex_unlock(&fences->lock);
     return true;
 }
@@ -117,9 +107,8 @@ static bool add(struct vds_pending_fences *fences, const struct vds_pending_fenc
 bool vds_decode_signal_fence(struct vds_decoder *d, void *body)
 {
     const struct vd_signal_fence *args = body;
-    if (!vds_object_find_type(d->objects, args->queue, VD_TYPE_VkQueue)) {
+    if (!vds_object_find_type(d->objects, args->queue, VD_TYPE_VkQueue))
         return vds_dec_fail(d, "no such queue");
-    }
     d->first = vd_id_index(args->queue);
     return true;
 }
@@ -144,9 +133,8 @@ void vds_call_signal_fence(struct vds_execution *x, void *body)
                        : NULL;
     if (!fence.region) {
         /* When the device is lost, fences are destroyed that the client has not seen signalled. */
-        if (!atomic_load_explicit(&context->lost, memory_order_relaxed)) {
+        if (!atomic_load_explicit(&context->lost, memory_order_relaxed))
             vds_dec_fail(d, "no such word in shared memory");
-        }
         return;
     }
     fence.state = (_Atomic uint32_t *)(fence.region->map + offset);

@@ -27,7 +27,6 @@ void vds_wake(_Atomic uint32_t *address)
 {
     syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     const int fd = atomic_load_explicit(&notified, memory_order_relaxed);
-    if (fd >= 0) {
+    if (fd >= 0)
         eventfd_write(fd, 1);
-    }
 }

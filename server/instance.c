@@ -41,9 +41,8 @@ static void look_for_extensions(PFN_vkGetInstanceProcAddr get, const char *layer
         (PFN_vkEnumerateInstanceExtensionProperties)get(NULL,
                                                         "vkEnumerateInstanceExtensionProperties");
     uint32_t count = 0;
-    if (!enumerate || enumerate(layer, &count, NULL) != VK_SUCCESS || count == 0) {
+    if (!enumerate || enumerate(layer, &count, NULL) != VK_SUCCESS || count == 0)
         return;
-    }
     VkExtensionProperties *extensions = calloc(count, sizeof(*extensions));
     if (extensions && enumerate(layer, &count, extensions) >= 0) {
         for (uint32_t i = 0; i < count; i++) {
@@ -63,9 +62,8 @@ static uint32_t layer_version(PFN_vkGetInstanceProcAddr get, const char *layer)
         (PFN_vkEnumerateInstanceLayerProperties)get(NULL, "vkEnumerateInstanceLayerProperties");
     VkLayerProperties layers[64];
     uint32_t count = 64;
-    if (!enumerate || enumerate(&count, layers) < 0) {
+    if (!enumerate || enumerate(&count, layers) < 0)
         return VK_API_VERSION_1_4;
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (strcmp(layers[i].layerName, layer) == 0) {
             return VK_MAKE_API_VERSION(0, VK_API_VERSION_MAJOR(layers[i].specVersion),
@@ -82,12 +80,10 @@ static uint32_t choose_version(PFN_vkGetInstanceProcAddr get, const char *layer)
     const PFN_vkEnumerateInstanceVersion enumerate =
         (PFN_vkEnumerateInstanceVersion)get(NULL, "vkEnumerateInstanceVersion");
     uint32_t version = VK_API_VERSION_1_0;
-    if (enumerate && enumerate(&version) != VK_SUCCESS) {
+    if (enumerate && enumerate(&version) != VK_SUCCESS)
         version = VK_API_VERSION_1_0;
-    }
-    if (version < VK_API_VERSION_1_1) {
+    if (version < VK_API_VERSION_1_1)
         return version;
-    }
     version = layer ? layer_version(get, layer) : VK_API_VERSION_1_4;
     return version < VK_API_VERSION_1_4 ? version : VK_API_VERSION_1_4;
 }
@@ -103,20 +99,16 @@ static VkResult init(struct vds_context *context, struct vds_instance *instance,
     uint32_t extension_count = 0;
 
     look_for_extensions(get, NULL, instance);
-    if (validate) {
+    if (validate)
         look_for_extensions(get, layer, instance);
-    }
-    if (instance->debug_utils) {
+    if (instance->debug_utils)
         extensions[extension_count++] = VK_EXT_DEBUG_UTILS_EXTENSION_NAME;
-    }
     /* What VK_KHR_swapchain wants, see vkCreateDevice. */
-    if (instance->surface) {
+    if (instance->surface)
         extensions[extension_count++] = VK_KHR_SURFACE_EXTENSION_NAME;
-    }
     instance->api_version = choose_version(get, validate ? layer : NULL);
-    if (context->options.api_version && instance->api_version > context->options.api_version) {
+    if (context->options.api_version && instance->api_version > context->options.api_version)
         instance->api_version = context->options.api_version;
-    }
     if (!create || instance->api_version < VK_API_VERSION_1_1) {
         vds_log(VDS_LOG_ERROR, "the Vulkan loader of this machine is too old");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
@@ -156,16 +148,13 @@ static VkResult init(struct vds_context *context, struct vds_instance *instance,
 
 void vds_instance_destroy(struct vds_context *context, struct vds_instance *instance)
 {
-    if (!instance) {
+    if (!instance)
         return;
-    }
-    while (instance->devices) {
+    while (instance->devices)
         vds_device_destroy(context, instance->devices);
-    }
     vds_object_clear(&context->objects);
-    if (context->instance == instance) {
+    if (context->instance == instance)
         context->instance = NULL;
-    }
     if (context->stuck) {
         /* Something may still use it. Within reach, so that it does not count as lost memory. */
         static struct vds_instance *left_behind;
@@ -177,9 +166,8 @@ void vds_instance_destroy(struct vds_context *context, struct vds_instance *inst
         instance->dispatch.vkDestroyDebugUtilsMessengerEXT(instance->handle, instance->messenger,
                                                            NULL);
     }
-    if (instance->handle) {
+    if (instance->handle)
         instance->dispatch.vkDestroyInstance(instance->handle, NULL);
-    }
     vds_physical_devices_finish(instance);
     free(instance);
 }
@@ -205,9 +193,8 @@ void vds_context_warm(struct vds_context *context)
     static const VkInstanceCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
     VkResult result;
     context->warm = vds_instance_create(context, &nothing, &result);
-    if (context->warm) {
+    if (context->warm)
         vds_physical_devices_probe(context, context->warm);
-    }
 }
 
 void vds_call_vkCreateInstance(struct vds_execution *x, void *body)

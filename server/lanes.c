@@ -71,16 +71,14 @@ static void free_jobs(struct vds_job *job)
 
 void vds_lanes_stop(struct vds_lanes *lanes)
 {
-    if (!lanes) {
+    if (!lanes)
         return;
-    }
     pthread_mutex_lock(&lanes->lock);
     lanes->stop = true;
     pthread_cond_broadcast(&lanes->work);
     pthread_mutex_unlock(&lanes->lock);
-    for (uint32_t i = 0; i < lanes->thread_count; i++) {
+    for (uint32_t i = 0; i < lanes->thread_count; i++)
         pthread_join(lanes->threads[i], NULL);
-    }
     lanes->thread_count = 0;
     free_jobs(lanes->first);
     lanes->first = lanes->last = NULL;
@@ -88,9 +86,8 @@ void vds_lanes_stop(struct vds_lanes *lanes)
 
 void vds_lanes_destroy(struct vds_lanes *lanes)
 {
-    if (!lanes) {
+    if (!lanes)
         return;
-    }
     free_jobs(lanes->done);
     free_jobs(lanes->unused);
     pthread_cond_destroy(&lanes->ended);
@@ -104,11 +101,9 @@ void vds_lanes_destroy(struct vds_lanes *lanes)
 /* The oldest job whose lane is free, of one lane or with NULL of any. Under the lock. */
 static struct vds_job *find(const struct vds_lanes *lanes, const struct vds_lane *lane)
 {
-    for (struct vds_job *job = lanes->first; job; job = job->next) {
-        if (!job->running && !job->lane->busy && (!lane || job->lane == lane)) {
+    for (struct vds_job *job = lanes->first; job; job = job->next)
+        if (!job->running && !job->lane->busy && (!lane || job->lane == lane))
             return job;
-        }
-    }
     return NULL;
 }
 
@@ -121,9 +116,8 @@ static void unlink_job(struct vds_lanes *lanes, struct vds_job *job)
 static void fail(struct vds_lanes *lanes)
 {
     const struct vds_context_options *options = &lanes->context->options;
-    if (!atomic_exchange(&lanes->failed, true) && options->failed) {
+    if (!atomic_exchange(&lanes->failed, true) && options->failed)
         options->failed(options->data); /* the engine may sleep */
-    }
 }
 
 /* Under the lock, which is released meanwhile. */
@@ -134,9 +128,8 @@ static void run(struct vds_lanes *lanes, struct vds_job *job)
     lane->busy = true;
     pthread_mutex_unlock(&lanes->lock);
     const uint64_t traced = vd_trace_begin();
-    if (!vds_lanes_failed(lanes) && !vds_stream_replay(job)) {
+    if (!vds_lanes_failed(lanes) && !vds_stream_replay(job))
         fail(lanes);
-    }
     vd_trace_end(traced, "replay", job->size);
     pthread_mutex_lock(&lanes->lock);
     unlink_job(lanes, job);
@@ -174,9 +167,8 @@ static void wake_helper(struct vds_lanes *lanes)
         pthread_cond_signal(&lanes->work);
         return;
     }
-    if (lanes->thread_count == lanes->thread_max) {
+    if (lanes->thread_count == lanes->thread_max)
         return;
-    }
     pthread_t *thread = &lanes->threads[lanes->thread_count];
     if (pthread_create(thread, NULL, helper_main, lanes) != 0) {
         vds_log(VDS_LOG_WARNING, "no thread to replay on");
@@ -194,9 +186,8 @@ static void run_here(struct vds_lanes *lanes, struct vds_job *job)
 {
     run(lanes, job);
     /* Its lane's next one may have waited for this one only. */
-    if (lanes->eager && find(lanes, NULL)) {
+    if (lanes->eager && find(lanes, NULL))
         wake_helper(lanes);
-    }
 }
 
 void vds_lanes_give_back(struct vds_lanes *lanes, struct vds_job *job)
@@ -232,11 +223,10 @@ struct vds_job *vds_lanes_take(struct vds_lanes *lanes)
         return job;
     }
     job = calloc(1, sizeof(*job));
-    if (job) {
+    if (job)
         vds_execution_init(&job->execution, lanes->context);
-    } else {
+    else
         vds_log(VDS_LOG_ERROR, "out of memory for a stream");
-    }
     return job;
 }
 
@@ -249,9 +239,8 @@ static struct vds_lane **place_of(const struct vds_lanes *lanes, uint32_t pool)
 struct vds_lane *vds_lanes_of(struct vds_lanes *lanes, uint32_t pool)
 {
     struct vds_lane **place = place_of(lanes, pool);
-    if (!*place && lanes->thread_max) {
+    if (!*place && lanes->thread_max)
         *place = calloc(1, sizeof(**place));
-    }
     return *place;
 }
 
@@ -266,11 +255,10 @@ static void finish(struct vds_lanes *lanes, struct vds_lane *lane, const _Atomic
 {
     while (atomic_load_explicit(count, memory_order_relaxed) > most) {
         struct vds_job *mine = find(lanes, lane);
-        if (mine) {
+        if (mine)
             run_here(lanes, mine);
-        } else {
+        else
             pthread_cond_wait(&lanes->ended, &lanes->lock);
-        }
     }
 }
 
@@ -286,16 +274,14 @@ void vds_lanes_post(struct vds_lanes *lanes, struct vds_lane *lane, struct vds_j
     const uint32_t all = atomic_fetch_add_explicit(&lanes->posted, 1, memory_order_relaxed);
     const uint32_t own = atomic_fetch_add_explicit(&lane->posted, 1, memory_order_relaxed);
     if (all > own && job->size >= WORTH_WAKING) {
-        if (!lanes->eager) {
+        if (!lanes->eager)
             wake_helper(lanes); /* for the one that was put off */
-        }
         lanes->eager = EAGER_STREAMS;
     } else if (lanes->eager) {
         lanes->eager--;
     }
-    if (lanes->eager) {
+    if (lanes->eager)
         wake_helper(lanes);
-    }
     finish(lanes, NULL, &lanes->posted, POSTED_MAX);
     pthread_mutex_unlock(&lanes->lock);
 }
@@ -313,9 +299,8 @@ static void wait_for(struct vds_lanes *lanes, struct vds_lane *lane, const _Atom
 void vds_lanes_wait(struct vds_lanes *lanes, uint32_t pool)
 {
     struct vds_lane *lane = *place_of(lanes, pool);
-    if (lane) {
+    if (lane)
         wait_for(lanes, lane, &lane->posted);
-    }
 }
 
 void vds_lanes_wait_all(struct vds_lanes *lanes)
@@ -325,18 +310,16 @@ void vds_lanes_wait_all(struct vds_lanes *lanes)
 
 void vds_lanes_idle(struct vds_lanes *lanes)
 {
-    if (atomic_load_explicit(&lanes->posted, memory_order_acquire) == 0) {
+    if (atomic_load_explicit(&lanes->posted, memory_order_acquire) == 0)
         return;
-    }
     pthread_mutex_lock(&lanes->lock);
     struct vds_job *mine;
     /* Helpers that are awake come back for more by themselves; meanwhile there may be more to post. */
     while ((!lanes->eager || (lanes->idle == 0 && lanes->thread_count == lanes->thread_max)) &&
            (mine = find(lanes, NULL))) {
         run_here(lanes, mine);
-        if (lanes->eager && lanes->thread_count) {
+        if (lanes->eager && lanes->thread_count)
             break;
-        }
     }
     pthread_mutex_unlock(&lanes->lock);
 }

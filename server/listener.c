@@ -63,9 +63,8 @@ static bool accept_client(struct listener *listener, int *status)
     }
     if (listener->options->run_device
             ? vds_children_serve_frontend(listener->children, client, status)
-            : vds_children_serve_client(listener->children, client, status)) {
+            : vds_children_serve_client(listener->children, client, status))
         return true;
-    }
     close(client);
     return false;
 }
@@ -91,11 +90,9 @@ static void begin_stop(struct listener *listener, int signal)
 static void handle_signals(struct listener *listener)
 {
     struct signalfd_siginfo info;
-    while (read(listener->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo != SIGCHLD) {
+    while (read(listener->signal_fd, &info, sizeof(info)) == sizeof(info))
+        if (info.ssi_signo != SIGCHLD)
             begin_stop(listener, (int)info.ssi_signo);
-        }
-    }
     /* Several children may share one SIGCHLD. */
     vds_children_reap(listener->children);
 }
@@ -103,9 +100,8 @@ static void handle_signals(struct listener *listener)
 /* What poll() is to wait for: for ever, unless something has a deadline. */
 static int poll_timeout(const struct listener *listener)
 {
-    if (!listener->stopping && !listener->paused) {
+    if (!listener->stopping && !listener->paused)
         return -1;
-    }
     const uint64_t now = vd_clock_ms();
     return listener->deadline > now ? (int)(listener->deadline - now) : 0;
 }
@@ -123,9 +119,8 @@ static void handle_deadline(struct listener *listener)
 /* Whether there is something left to do: with one connection instead of a path, until that ends. */
 static bool wanted(const struct listener *listener)
 {
-    if (listener->stopping || listener->options->socket) {
+    if (listener->stopping || listener->options->socket)
         return !listener->stopping;
-    }
     return vds_children_source_count(listener->children) > 0;
 }
 
@@ -154,12 +149,10 @@ static int serve(struct listener *listener)
 {
     int status = EXIT_FAILURE;
     while (wanted(listener) || vds_children_remain(listener->children)) {
-        if (!wanted(listener) && !listener->stopping) {
+        if (!wanted(listener) && !listener->stopping)
             begin_stop(listener, 0);
-        }
-        if (vds_children_start_spare(listener->children, &status)) {
+        if (vds_children_start_spare(listener->children, &status))
             return status; /* we are the worker */
-        }
         const unsigned count = fill_sources(listener);
         if (count == 0) {
             vds_log(VDS_LOG_ERROR, "no memory for what to wait for");
@@ -171,22 +164,17 @@ static int serve(struct listener *listener)
             vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
-        if (ready == 0) {
+        if (ready == 0)
             handle_deadline(listener);
-        }
-        for (unsigned i = FIXED_SOURCES; ready > 0 && i < count; i++) {
+        for (unsigned i = FIXED_SOURCES; ready > 0 && i < count; i++)
             if (sources[i].revents &&
-                vds_children_handle_source(listener->children, sources[i].fd, &status)) {
+                vds_children_handle_source(listener->children, sources[i].fd, &status))
                 return status; /* we are the worker */
-            }
-        }
-        if (ready > 0 && sources[SIGNALS].revents) {
+        if (ready > 0 && sources[SIGNALS].revents)
             handle_signals(listener);
-        }
         if (ready > 0 && sources[SOCKET].revents && !listener->stopping &&
-            accept_client(listener, &status)) {
+            accept_client(listener, &status))
             return status; /* we are the worker, or the device */
-        }
     }
     vds_log(VDS_LOG_INFO, "stopped");
     return EXIT_SUCCESS;
@@ -194,9 +182,8 @@ static int serve(struct listener *listener)
 
 static void say_ready(int fd)
 {
-    if (fd < 0) {
+    if (fd < 0)
         return;
-    }
     if (write(fd, "\n", 1) != 1) {
         vds_log(VDS_LOG_WARNING, "can not write to descriptor %d of --ready-fd: %s", fd,
                 strerror(errno));
@@ -227,18 +214,15 @@ static int run(struct listener *listener)
 {
     const struct vds_listener_options *options = listener->options;
     int status = EXIT_FAILURE;
-    if (!open_signals(listener)) {
+    if (!open_signals(listener))
         return EXIT_FAILURE;
-    }
     if (options->socket) {
-        if (!vds_listening_socket_open(&listener->socket, options->socket)) {
+        if (!vds_listening_socket_open(&listener->socket, options->socket))
             return EXIT_FAILURE;
-        }
         vds_log(VDS_LOG_INFO, "listens at %s", options->socket);
     } else {
-        if (vds_children_serve_frontend(listener->children, options->fd, &status)) {
+        if (vds_children_serve_frontend(listener->children, options->fd, &status))
             return status; /* we are the device */
-        }
         close(options->fd);
     }
     say_ready(options->ready_fd);

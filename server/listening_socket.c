@@ -25,38 +25,30 @@ static bool is_orphan(int socket)
 static int remove_stale(const struct sockaddr_un *address)
 {
     struct stat before, after;
-    if (lstat(address->sun_path, &before) < 0) {
+    if (lstat(address->sun_path, &before) < 0)
         return errno == ENOENT ? 0 : errno;
-    }
-    if (!S_ISSOCK(before.st_mode)) {
+    if (!S_ISSOCK(before.st_mode))
         return EEXIST;
-    }
     const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (probe < 0) {
+    if (probe < 0)
         return errno;
-    }
     int error = connect(probe, (const struct sockaddr *)address, sizeof(*address)) < 0 ? errno : 0;
-    if (error == 0 && is_orphan(probe)) {
+    if (error == 0 && is_orphan(probe))
         error = ECONNREFUSED;
-    }
     close(probe);
-    if (error == ENOENT) {
+    if (error == ENOENT)
         return 0;
-    }
     if (error != ECONNREFUSED) {
         /* Somebody answers, is too busy to, or does not let us ask. */
         return error == 0 || error == EAGAIN ? EADDRINUSE : error;
     }
     /* Another server may have replaced it in the meantime. */
-    if (lstat(address->sun_path, &after) < 0) {
+    if (lstat(address->sun_path, &after) < 0)
         return errno == ENOENT ? 0 : errno;
-    }
-    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino)
         return EADDRINUSE;
-    }
-    if (unlink(address->sun_path) < 0 && errno != ENOENT) {
+    if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return errno;
-    }
     vds_log(VDS_LOG_INFO, "replaces the socket that a server left behind at %s", address->sun_path);
     return 0;
 }
@@ -77,14 +69,12 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
         return false;
     }
     int error = 0;
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         error = errno;
-    }
     if (error == EADDRINUSE) {
         error = remove_stale(&address);
-        if (!error && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+        if (!error && bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
             error = errno;
-        }
     }
     if (error) {
         vds_log(VDS_LOG_ERROR, "can not listen at %s: %s", path,
@@ -108,13 +98,11 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
 void vds_listening_socket_close(struct vds_listening_socket *listening)
 {
     struct stat file;
-    if (listening->fd < 0) {
+    if (listening->fd < 0)
         return;
-    }
     if (lstat(listening->path, &file) == 0 && file.st_dev == listening->device &&
-        file.st_ino == listening->inode) {
+        file.st_ino == listening->inode)
         unlink(listening->path);
-    }
     close(listening->fd);
     listening->fd = -1;
 }

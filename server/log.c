@@ -33,9 +33,8 @@ void vds_log_set_client(const char *name)
 
 void vds_log(enum vds_log_level level, const char *format, ...)
 {
-    if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed)) {
+    if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed))
         return;
-    }
     const int saved_errno = errno;
     char line[LINE_MAX_BYTES];
     int length = snprintf(line, sizeof(line), "viaduct-server: %s: %s", level_names[level], client);
@@ -44,18 +43,14 @@ void vds_log(enum vds_log_level level, const char *format, ...)
     errno = saved_errno; /* for %m */
     const int text = vsnprintf(line + length, sizeof(line) - 1 - (size_t)length, format, args);
     va_end(args);
-    if (text > 0) {
+    if (text > 0)
         length += text;
-    }
-    if (length > LINE_MAX_BYTES - 2) {
+    if (length > LINE_MAX_BYTES - 2)
         length = LINE_MAX_BYTES - 2;
-    }
     /* One message is one line, whatever a client put into it. */
-    for (int i = 0; i < length; i++) {
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) {
+    for (int i = 0; i < length; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
             line[i] = '?';
-        }
-    }
     line[length++] = '\n';
     /* Nobody to tell when this fails. */
     ssize_t written = write(STDERR_FILENO, line, (size_t)length);

@@ -110,9 +110,8 @@ static bool parse_number(const char *text, int *number)
     char *end;
     errno = 0;
     const long value = strtol(text, &end, 10);
-    if (errno || end == text || *end != '\0' || value < 0 || value > INT_MAX) {
+    if (errno || end == text || *end != '\0' || value < 0 || value > INT_MAX)
         return false;
-    }
     *number = (int)value;
     return true;
 }
@@ -121,10 +120,8 @@ static bool parse_number(const char *text, int *number)
 static bool parse_version(const char *text, uint32_t *version)
 {
     int minor;
-    if (strncmp(text, "1.", 2) != 0 || !parse_number(text + 2, &minor) || minor < 1 ||
-        minor > 1023) {
+    if (strncmp(text, "1.", 2) != 0 || !parse_number(text + 2, &minor) || minor < 1 || minor > 1023)
         return false;
-    }
     *version = VK_MAKE_API_VERSION(0, 1, (uint32_t)minor, 0);
     return true;
 }
@@ -153,9 +150,8 @@ static void open_standard_streams(void)
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) {
+    if (fd >= 0)
         close(fd);
-    }
 }
 
 /*
@@ -210,9 +206,8 @@ int main(int argc, char **argv)
             options.run_device = vg_device_run;
             break;
         case OPTION_FD:
-            if (!parse_number(optarg, &options.fd) || options.fd <= STDERR_FILENO) {
+            if (!parse_number(optarg, &options.fd) || options.fd <= STDERR_FILENO)
                 return usage_error("--fd wants a descriptor above 2, not '%s'", optarg);
-            }
             break;
         case OPTION_PRINT_CAPABILITIES:
             /* Not render-node: for that, libvirt wants this machine to have one. */
@@ -221,36 +216,30 @@ int main(int argc, char **argv)
         case OPTION_IGNORED:
             break;
         case OPTION_GPU:
-            if (!parse_number(optarg, &options.context.gpu)) {
+            if (!parse_number(optarg, &options.context.gpu))
                 return usage_error("--gpu wants a number, not '%s'", optarg);
-            }
             break;
         case OPTION_API_VERSION:
-            if (!parse_version(optarg, &options.context.api_version)) {
+            if (!parse_version(optarg, &options.context.api_version))
                 return usage_error("--api-version wants 1.1 or later, not '%s'", optarg);
-            }
             break;
         case OPTION_VALIDATE:
             options.context.validate = true;
             break;
         case OPTION_LANES:
-            if (!parse_number(optarg, &options.context.lanes) ||
-                options.context.lanes > LANES_MAX) {
+            if (!parse_number(optarg, &options.context.lanes) || options.context.lanes > LANES_MAX)
                 return usage_error("--lanes wants a number up to %d, not '%s'", LANES_MAX, optarg);
-            }
             break;
         case OPTION_TRACE:
             options.context.trace = optarg;
             break;
         case OPTION_READY_FD:
-            if (!parse_number(optarg, &options.ready_fd)) {
+            if (!parse_number(optarg, &options.ready_fd))
                 return usage_error("--ready-fd wants a number, not '%s'", optarg);
-            }
             break;
         case OPTION_LOG_LEVEL:
-            if (!parse_level(optarg, &level)) {
+            if (!parse_level(optarg, &level))
                 return usage_error("there is no log level '%s'", optarg);
-            }
             break;
         case OPTION_HELP:
             fputs(help, stdout);
@@ -262,13 +251,11 @@ int main(int argc, char **argv)
             return usage_error("'%s' is no option, or lacks its argument", argv[optind - 1]);
         }
     }
-    if (optind < argc) {
+    if (optind < argc)
         return usage_error("unexpected argument '%s'", argv[optind]);
-    }
     if (options.fd >= 0) {
-        if (options.run_device) {
+        if (options.run_device)
             return usage_error("--fd and a path of a vhost-user socket exclude each other");
-        }
         options.socket = NULL;
         options.run_device = vg_device_run;
     } else if (!options.socket || options.socket[0] == '\0') {

@@ -24,26 +24,20 @@ static struct vds_loan *import_of(const struct vds_execution *x)
 static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *info)
 {
     const VkImportMemoryHostPointerInfoEXT *import = NULL;
-    for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
-        if (link->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT) {
+    for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext)
+        if (link->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT)
             import = (const VkImportMemoryHostPointerInfoEXT *)link;
-        }
-    }
-    if (!import) {
+    if (!import)
         return true;
-    }
     const uint32_t alignment = x->owner->physical_device->import_alignment;
-    if (alignment == 0) {
+    if (alignment == 0)
         return vds_dec_fail(&x->decoder, "imports memory where the host can not");
-    }
-    if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT) {
+    if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT)
         return vds_dec_fail(&x->decoder, "imports memory that is no host allocation");
-    }
     const struct vds_shm_region *region = import_of(x)->region;
     const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - region->map);
-    if (info->allocationSize > region->size - offset) {
+    if (info->allocationSize > region->size - offset)
         return vds_dec_fail(&x->decoder, "imports memory beyond its shared memory");
-    }
     if ((uintptr_t)import->pHostPointer % alignment != 0 || info->allocationSize % alignment != 0) {
         x->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
         return false;
@@ -58,16 +52,13 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
     for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
         /* The chain is a private copy, so that what stands in it may be changed. */
         VkImportMemoryFdInfoKHR *import = (VkImportMemoryFdInfoKHR *)link;
-        if (link->sType != VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR || !import->handleType) {
+        if (link->sType != VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR || !import->handleType)
             continue;
-        }
-        if (*fd >= 0) {
+        if (*fd >= 0)
             return vds_dec_fail(&x->decoder, "imports two descriptors");
-        }
         *fd = import->fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
-        if (*fd < 0) {
+        if (*fd < 0)
             return vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
-        }
     }
     return true;
 }
@@ -76,13 +67,11 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
     int fd;
-    if (!check_import(x, a->pAllocateInfo) || !take_import(x, a->pAllocateInfo, &fd)) {
+    if (!check_import(x, a->pAllocateInfo) || !take_import(x, a->pAllocateInfo, &fd))
         return;
-    }
     x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
-    if (x->result != VK_SUCCESS && fd >= 0) {
+    if (x->result != VK_SUCCESS && fd >= 0)
         close(fd); /* else the driver's */
-    }
     struct vds_loan *import = import_of(x);
     if (x->result == VK_SUCCESS && import) {
         x->decoder.plan.births[0].data = import->region;

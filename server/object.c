@@ -21,9 +21,8 @@ static uint32_t key_of(const struct vds_object *object)
 void vds_object_table_init(struct vds_object_table *table,
                            void (*release)(void *user, uint32_t type, void *data), void *user)
 {
-    for (uint32_t i = 0; i < VDS_OBJECT_PAGES; i++) {
+    for (uint32_t i = 0; i < VDS_OBJECT_PAGES; i++)
         atomic_init(&table->pages[i], NULL);
-    }
     table->page_limit = 0;
     table->births = 0;
     table->release = release;
@@ -42,9 +41,8 @@ void vds_object_table_finish(struct vds_object_table *table)
 bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint32_t type)
 {
     const uint32_t index = vd_id_index(id);
-    if (vd_id_type(id) != type || type == 0 || index == 0 || index >= VD_ID_INDEX_MAX) {
+    if (vd_id_type(id) != type || type == 0 || index == 0 || index >= VD_ID_INDEX_MAX)
         return false;
-    }
     return !page_of(table, index) || key_of(object_at(table, index)) == 0;
 }
 
@@ -52,24 +50,20 @@ bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle
                     uint32_t pool, void *data)
 {
     const uint32_t index = vd_id_index(id);
-    if (!vds_object_addable(table, id, vd_id_type(id))) {
+    if (!vds_object_addable(table, id, vd_id_type(id)))
         return false;
-    }
     if (pool &&
-        (pool >= VD_ID_INDEX_MAX || !page_of(table, pool) || key_of(object_at(table, pool)) == 0)) {
+        (pool >= VD_ID_INDEX_MAX || !page_of(table, pool) || key_of(object_at(table, pool)) == 0))
         return false;
-    }
     if (!page_of(table, index)) {
         struct vds_object_page *page = calloc(1, sizeof(*page));
-        if (!page) {
+        if (!page)
             return false;
-        }
         /* release: pairs with the acquire of vds_object_find. */
         atomic_store_explicit(&table->pages[index >> VDS_OBJECT_PAGE_BITS], page,
                               memory_order_release);
-        if (table->page_limit <= index >> VDS_OBJECT_PAGE_BITS) {
+        if (table->page_limit <= index >> VDS_OBJECT_PAGE_BITS)
             table->page_limit = (index >> VDS_OBJECT_PAGE_BITS) + 1;
-        }
     }
 
     struct vds_object_links *links = vds_object_links(table, index);
@@ -77,9 +71,8 @@ bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle
     if (pool) {
         struct vds_object_links *parent = vds_object_links(table, pool);
         links->next = parent->first_child;
-        if (links->next) {
+        if (links->next)
             vds_object_links(table, links->next)->previous = index;
-        }
         parent->first_child = index;
     }
     struct vds_object *object = object_at(table, index);
@@ -98,9 +91,8 @@ static void drop(struct vds_object_table *table, uint32_t index, bool release)
     void *data = links->data;
     atomic_store_explicit(&object->key, 0, memory_order_release);
     *links = (struct vds_object_links){0};
-    if (data && release) {
+    if (data && release)
         table->release(table->user, type, data);
-    }
 }
 
 static void drop_children(struct vds_object_table *table, uint32_t index)
@@ -117,29 +109,25 @@ static void drop_children(struct vds_object_table *table, uint32_t index)
 
 void vds_object_remove(struct vds_object_table *table, uint64_t id)
 {
-    if (!vds_object_find(table, id)) {
+    if (!vds_object_find(table, id))
         return;
-    }
     const uint32_t index = vd_id_index(id);
     drop_children(table, index);
 
     const struct vds_object_links *links = vds_object_links(table, index);
-    if (links->next) {
+    if (links->next)
         vds_object_links(table, links->next)->previous = links->previous;
-    }
-    if (links->previous) {
+    if (links->previous)
         vds_object_links(table, links->previous)->next = links->next;
-    } else if (links->pool) {
+    else if (links->pool)
         vds_object_links(table, links->pool)->first_child = links->next;
-    }
     drop(table, index, true);
 }
 
 void vds_object_remove_children(struct vds_object_table *table, uint64_t id)
 {
-    if (vds_object_find(table, id)) {
+    if (vds_object_find(table, id))
         drop_children(table, vd_id_index(id));
-    }
 }
 
 /* Objects of one device, or with owner 0 all there are. Pools and children share their owner, so
@@ -148,19 +136,16 @@ static void drop_all(struct vds_object_table *table, uint32_t owner, bool releas
 {
     for (uint32_t i = 0; i < table->page_limit; i++) {
         struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
-        for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
-            if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner)) {
+        for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++)
+            if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner))
                 drop(table, i << VDS_OBJECT_PAGE_BITS | j, release);
-            }
-        }
     }
 }
 
 void vds_object_remove_owned(struct vds_object_table *table, uint32_t owner, bool release)
 {
-    if (owner) {
+    if (owner)
         drop_all(table, owner, release);
-    }
 }
 
 void vds_object_clear(struct vds_object_table *table)
@@ -177,9 +162,8 @@ void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner
         const struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
             const struct vds_object *object = &page->objects[j];
-            if (key_of(object) && object->owner == owner) {
+            if (key_of(object) && object->owner == owner)
                 visit(user, key_of(object) >> 24, object->handle, page->links[j].born);
-            }
         }
     }
 }

@@ -22,18 +22,15 @@ static VkResult describe(const struct vds_instance *instance, struct vds_physica
     const struct vds_instance_dispatch *vk = &instance->dispatch;
     VkResult result =
         vk->vkEnumerateDeviceExtensionProperties(pd->handle, NULL, &pd->extension_count, NULL);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     pd->extensions = calloc(pd->extension_count ? pd->extension_count : 1, sizeof(*pd->extensions));
-    if (!pd->extensions) {
+    if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     result = vk->vkEnumerateDeviceExtensionProperties(pd->handle, NULL, &pd->extension_count,
                                                       pd->extensions);
-    if (result < 0) {
+    if (result < 0)
         return result;
-    }
 
     VkPhysicalDeviceExternalMemoryHostPropertiesEXT host_memory = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT};
@@ -47,9 +44,8 @@ static VkResult describe(const struct vds_instance *instance, struct vds_physica
     const uint32_t limit = instance->api_version | 0xfff;
     pd->api_version =
         properties.properties.apiVersion < limit ? properties.properties.apiVersion : limit;
-    if (imports && host_memory.minImportedHostPointerAlignment <= UINT32_MAX) {
+    if (imports && host_memory.minImportedHostPointerAlignment <= UINT32_MAX)
         pd->import_alignment = (uint32_t)host_memory.minImportedHostPointerAlignment;
-    }
     return VK_SUCCESS;
 }
 
@@ -74,17 +70,15 @@ VkResult vds_physical_devices_init(struct vds_instance *instance, int gpu)
                 count, gpu);
     }
     for (uint32_t i = 0; result >= 0 && i < count; i++) {
-        if (gpu >= 0 && (uint32_t)gpu != i) {
+        if (gpu >= 0 && (uint32_t)gpu != i)
             continue;
-        }
         struct vds_physical_device *pd =
             &instance->physical_devices[instance->physical_device_count++];
         pd->handle = handles[i];
         result = describe(instance, pd);
     }
-    if (result > 0) {
+    if (result > 0)
         result = VK_SUCCESS;
-    }
 
 free_handles:
     free(handles);
@@ -93,9 +87,8 @@ free_handles:
 
 void vds_physical_devices_finish(struct vds_instance *instance)
 {
-    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+    for (uint32_t i = 0; i < instance->physical_device_count; i++)
         free(instance->physical_devices[i].extensions);
-    }
     free(instance->physical_devices);
     instance->physical_devices = NULL;
     instance->physical_device_count = 0;
@@ -103,22 +96,18 @@ void vds_physical_devices_finish(struct vds_instance *instance)
 
 bool vds_physical_device_has(const struct vds_physical_device *pd, const char *extension)
 {
-    for (uint32_t i = 0; i < pd->extension_count; i++) {
-        if (strcmp(pd->extensions[i].extensionName, extension) == 0) {
+    for (uint32_t i = 0; i < pd->extension_count; i++)
+        if (strcmp(pd->extensions[i].extensionName, extension) == 0)
             return true;
-        }
-    }
     return false;
 }
 
 struct vds_physical_device *vds_physical_device_find(struct vds_instance *instance,
                                                      VkPhysicalDevice handle)
 {
-    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
-        if (instance->physical_devices[i].handle == handle) {
+    for (uint32_t i = 0; i < instance->physical_device_count; i++)
+        if (instance->physical_devices[i].handle == handle)
             return &instance->physical_devices[i];
-        }
-    }
     return NULL;
 }
 
@@ -148,13 +137,11 @@ static VkDevice create_probe(const struct vds_instance_dispatch *vk, VkPhysicalD
 static void *map_probe(size_t size)
 {
     const int fd = memfd_create("viaduct-probe", MFD_CLOEXEC);
-    if (fd < 0) {
+    if (fd < 0)
         return NULL;
-    }
     void *map = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0) {
+    if (ftruncate(fd, (off_t)size) == 0)
         map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    }
     close(fd);
     return map == MAP_FAILED ? NULL : map;
 }
@@ -169,14 +156,12 @@ static uint32_t try_imports(VkDevice device, const struct vds_device_dispatch *v
         .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT};
     if (!vk->vkGetMemoryHostPointerPropertiesEXT ||
         vk->vkGetMemoryHostPointerPropertiesEXT(device, handle_type, memory, &properties) !=
-            VK_SUCCESS) {
+            VK_SUCCESS)
         return 0;
-    }
     uint32_t types = 0;
     for (uint32_t i = 0; i < VK_MAX_MEMORY_TYPES; i++) {
-        if (!(properties.memoryTypeBits & UINT32_C(1) << i)) {
+        if (!(properties.memoryTypeBits & UINT32_C(1) << i))
             continue;
-        }
         const VkImportMemoryHostPointerInfoEXT import = {
             .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
             .handleType = handle_type,
@@ -215,9 +200,8 @@ static uint32_t probe_imports(const struct vds_context *context,
         types = try_imports(device, dispatch, memory, size);
         dispatch->vkDestroyDevice(device, NULL);
     }
-    if (memory) {
+    if (memory)
         munmap(memory, size);
-    }
     free(dispatch);
     return types;
 }
@@ -225,9 +209,8 @@ static uint32_t probe_imports(const struct vds_context *context,
 static uint32_t importable(struct vds_context *context, const struct vds_instance *instance,
                            const struct vds_physical_device *pd)
 {
-    if (!pd->import_alignment) {
+    if (!pd->import_alignment)
         return 0;
-    }
     VkPhysicalDeviceIDProperties ids = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
@@ -236,11 +219,9 @@ static uint32_t importable(struct vds_context *context, const struct vds_instanc
     instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
 
     struct vds_host_memory_cache *cache = &context->imports;
-    for (uint32_t i = 0; i < cache->count; i++) {
-        if (memcmp(cache->entries[i].device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0) {
+    for (uint32_t i = 0; i < cache->count; i++)
+        if (memcmp(cache->entries[i].device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0)
             return cache->entries[i].importable;
-        }
-    }
     const uint32_t types = probe_imports(context, instance, pd);
     if (cache->count < VDS_HOST_MEMORY_CACHE) {
         memcpy(cache->entries[cache->count].device_uuid, ids.deviceUUID, VK_UUID_SIZE);
@@ -251,9 +232,8 @@ static uint32_t importable(struct vds_context *context, const struct vds_instanc
 
 void vds_physical_devices_probe(struct vds_context *context, const struct vds_instance *instance)
 {
-    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+    for (uint32_t i = 0; i < instance->physical_device_count; i++)
         importable(context, instance, &instance->physical_devices[i]);
-    }
 }
 
 /* ---- The answer */
@@ -269,9 +249,8 @@ struct blob {
 static size_t append(struct blob *blob, size_t size)
 {
     size = vd_align(size);
-    if (blob->failed) {
+    if (blob->failed)
         return 0;
-    }
     if (size > blob->capacity - blob->size) {
         const size_t capacity = (blob->capacity + size) * 2;
         uint8_t *bytes = realloc(blob->bytes, capacity);
@@ -291,21 +270,17 @@ static size_t append(struct blob *blob, size_t size)
 static void append_bytes(struct blob *blob, const void *bytes, size_t size)
 {
     const size_t at = append(blob, size);
-    if (!blob->failed && size) {
+    if (!blob->failed && size)
         memcpy(blob->bytes + at, bytes, size);
-    }
 }
 
 static bool applies(const struct vds_physical_device *pd, const struct vd_chain_struct *s)
 {
-    if (s->version && pd->api_version >= s->version) {
+    if (s->version && pd->api_version >= s->version)
         return true;
-    }
-    for (const int *x = s->extensions; *x >= 0; x++) {
-        if (vds_physical_device_has(pd, vd_extensions[*x].name)) {
+    for (const int *x = s->extensions; *x >= 0; x++)
+        if (vds_physical_device_has(pd, vd_extensions[*x].name))
             return true;
-        }
-    }
     return false;
 }
 
@@ -315,19 +290,16 @@ static VkBaseOutStructure *build_chain(const struct vds_physical_device *pd,
                                        uint8_t **memory)
 {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         total += vd_align(structs[i].size);
-    }
     *memory = calloc(1, total ? total : 1);
-    if (!*memory) {
+    if (!*memory)
         return NULL;
-    }
     uint8_t *at = *memory;
     VkBaseOutStructure *first = NULL, **next = &first;
     for (size_t i = 0; i < count; i++) {
-        if (!applies(pd, &structs[i])) {
+        if (!applies(pd, &structs[i]))
             continue;
-        }
         VkBaseOutStructure *link = (VkBaseOutStructure *)at;
         at += vd_align(structs[i].size);
         link->sType = structs[i].type;
@@ -342,9 +314,8 @@ static void append_chain(struct blob *blob, const VkBaseOutStructure *link,
 {
     for (size_t i = 0; link && i < count; i++) {
         /* The chain is in the table's order. */
-        if (structs[i].type != link->sType) {
+        if (structs[i].type != link->sType)
             continue;
-        }
         const struct vd_chain_entry entry = {
             .type = (uint32_t)link->sType,
             .size = structs[i].size - (uint32_t)sizeof(VkBaseOutStructure),
@@ -435,9 +406,8 @@ static void append_device(struct vds_context *context, struct blob *blob,
     data.properties_size = (uint32_t)(blob->size - start) - data.properties;
 
     data.size = (uint32_t)(blob->size - start);
-    if (!blob->failed) {
+    if (!blob->failed)
         memcpy(blob->bytes + start, &data, sizeof(data));
-    }
 }
 
 /* Gives ids to the first devices that have none. False: malformed. */
@@ -446,13 +416,11 @@ static bool name_devices(struct vds_execution *x, const uint64_t *ids, uint32_t 
     struct vds_instance *instance = x->context->instance;
     for (uint32_t i = 0; i < count; i++) {
         struct vds_physical_device *pd = &instance->physical_devices[i];
-        if (pd->id) {
+        if (pd->id)
             continue;
-        }
         if (vd_id_type(ids[i]) != VD_TYPE_VkPhysicalDevice ||
-            !vds_object_add(&x->context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL)) {
+            !vds_object_add(&x->context->objects, ids[i], (uintptr_t)pd->handle, 0, 0, NULL))
             return vds_dec_fail(&x->decoder, "an id that can not be given");
-        }
         pd->id = ids[i];
     }
     return true;
@@ -461,14 +429,12 @@ static bool name_devices(struct vds_execution *x, const uint64_t *ids, uint32_t 
 bool vds_decode_get_physical_devices(struct vds_decoder *d, void *body)
 {
     const struct vd_get_physical_devices *args = body;
-    if (args->id_count > (d->size - d->cursor) / sizeof(uint64_t)) {
+    if (args->id_count > (d->size - d->cursor) / sizeof(uint64_t))
         return vds_dec_fail(d, "a list of ids that does not fit");
-    }
     d->cursor += args->id_count * (uint32_t)sizeof(uint64_t);
     if (vd_align(args->capacity) != d->out_size ||
-        args->capacity < sizeof(struct vd_physical_devices)) {
+        args->capacity < sizeof(struct vd_physical_devices))
         return vds_dec_fail(d, "a capacity that is not the output area's");
-    }
     d->out_cursor = d->out_size;
     return true;
 }
@@ -484,14 +450,12 @@ void vds_call_get_physical_devices(struct vds_execution *x, void *body)
     const uint32_t named = args->id_count < instance->physical_device_count
                                ? args->id_count
                                : instance->physical_device_count;
-    if (!name_devices(x, (const uint64_t *)(args + 1), named)) {
+    if (!name_devices(x, (const uint64_t *)(args + 1), named))
         return;
-    }
     struct blob blob = {0};
     append(&blob, sizeof(struct vd_physical_devices));
-    for (uint32_t i = 0; i < named; i++) {
+    for (uint32_t i = 0; i < named; i++)
         append_device(x->context, &blob, &instance->physical_devices[i]);
-    }
     if (blob.failed) {
         vds_dec_fail(&x->decoder, "no memory for the properties of the devices");
     } else {

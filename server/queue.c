@@ -41,9 +41,8 @@ static void *take(struct scratch *scratch, size_t count, size_t element)
 static void *extend(struct scratch *scratch, const void *array, uint32_t count, size_t element)
 {
     uint8_t *copy = take(scratch, (size_t)count + 1, element);
-    if (count) {
+    if (count)
         memcpy(copy, array, count * element);
-    }
     memset(copy + count * element, 0, element);
     return copy;
 }
@@ -70,9 +69,8 @@ static const uint64_t *extend_values(struct scratch *scratch, const uint64_t *va
                                      uint32_t count, uint32_t given, uint64_t value)
 {
     uint64_t *copy = take(scratch, (size_t)count + 1, sizeof(*copy));
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         copy[i] = values && i < given ? values[i] : 0;
-    }
     copy[count] = value;
     return copy;
 }
@@ -81,9 +79,8 @@ static const uint32_t *extend_indices(struct scratch *scratch, const uint32_t *i
                                       uint32_t count, uint32_t given)
 {
     uint32_t *copy = take(scratch, (size_t)count + 1, sizeof(*copy));
-    for (uint32_t i = 0; i <= count; i++) {
+    for (uint32_t i = 0; i <= count; i++)
         copy[i] = indices && i < given && i < count ? indices[i] : 0;
-    }
     return copy;
 }
 
@@ -118,9 +115,8 @@ static void number_batch(struct vds_queue *queue, struct scratch *scratch,
             scratch, group->pSignalSemaphoreDeviceIndices, signals, group->signalSemaphoreCount);
         group->signalSemaphoreCount = signals + 1;
     }
-    if (!wait) {
+    if (!wait)
         return;
-    }
 
     semaphores = extend(scratch, *batch->waits, waits, sizeof(VkSemaphore));
     semaphores[waits] = queue->timeline;
@@ -146,9 +142,8 @@ static void number_batch(struct vds_queue *queue, struct scratch *scratch,
  * be changed. */
 static void drop_signalled(struct vds_device *device, const struct batch *batch)
 {
-    if (device->signalled.count == 0) {
+    if (device->signalled.count == 0)
         return;
-    }
     VkTimelineSemaphoreSubmitInfo *values =
         (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     VkDeviceGroupSubmitInfo *group =
@@ -158,16 +153,13 @@ static void drop_signalled(struct vds_device *device, const struct batch *batch)
         batch->wait_stages ? (VkPipelineStageFlags *)*batch->wait_stages : NULL;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *batch->wait_count; i++) {
-        if (vds_semaphore_take_signalled(device, waits[i])) {
+        if (vds_semaphore_take_signalled(device, waits[i]))
             continue;
-        }
         waits[kept] = waits[i];
-        if (stages) {
+        if (stages)
             stages[kept] = stages[i];
-        }
-        if (values && values->pWaitSemaphoreValues && i < values->waitSemaphoreValueCount) {
+        if (values && values->pWaitSemaphoreValues && i < values->waitSemaphoreValueCount)
             ((uint64_t *)values->pWaitSemaphoreValues)[kept] = values->pWaitSemaphoreValues[i];
-        }
         if (group && group->pWaitSemaphoreDeviceIndices && i < group->waitSemaphoreCount) {
             ((uint32_t *)group->pWaitSemaphoreDeviceIndices)[kept] =
                 group->pWaitSemaphoreDeviceIndices[i];
@@ -175,23 +167,19 @@ static void drop_signalled(struct vds_device *device, const struct batch *batch)
         kept++;
     }
     *batch->wait_count = kept;
-    if (values && values->waitSemaphoreValueCount > kept) {
+    if (values && values->waitSemaphoreValueCount > kept)
         values->waitSemaphoreValueCount = kept;
-    }
-    if (group && group->waitSemaphoreCount > kept) {
+    if (group && group->waitSemaphoreCount > kept)
         group->waitSemaphoreCount = kept;
-    }
 }
 
 static void drop_signalled2(struct vds_device *device, VkSubmitInfo2 *submit)
 {
     VkSemaphoreSubmitInfo *waits = (VkSemaphoreSubmitInfo *)submit->pWaitSemaphoreInfos;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < submit->waitSemaphoreInfoCount; i++) {
-        if (!vds_semaphore_take_signalled(device, waits[i].semaphore)) {
+    for (uint32_t i = 0; i < submit->waitSemaphoreInfoCount; i++)
+        if (!vds_semaphore_take_signalled(device, waits[i].semaphore))
             waits[kept++] = waits[i];
-        }
-    }
     submit->waitSemaphoreInfoCount = kept;
 }
 
@@ -201,9 +189,8 @@ static void drop_signalled2(struct vds_device *device, VkSubmitInfo2 *submit)
 static bool begin(struct vds_execution *x, struct vds_queue *queue, uint64_t fence,
                   size_t scratch_size, struct scratch *scratch)
 {
-    if (fence) {
+    if (fence)
         return vds_dec_fail(&x->decoder, "a fence, which is the client's business");
-    }
     if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
         x->result = VK_ERROR_DEVICE_LOST;
         return false;
@@ -236,19 +223,16 @@ void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
     struct vds_queue *queue = queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo);
-    for (uint32_t i = 0; i < a->submitCount; i++) {
+    for (uint32_t i = 0; i < a->submitCount; i++)
         size += old_size(a->pSubmits[i].waitSemaphoreCount, a->pSubmits[i].signalSemaphoreCount);
-    }
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
         return;
-    }
 
     VkSubmitInfo *submits = take(&scratch, count, sizeof(*submits));
     submits[0] = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO};
-    if (a->submitCount) {
+    if (a->submitCount)
         memcpy(submits, a->pSubmits, count * sizeof(*submits));
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct batch batch = {
             .chain = &submits[i].pNext,
@@ -271,19 +255,16 @@ void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
     struct vds_queue *queue = queue_of(x);
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
-    for (uint32_t i = 0; i < a->bindInfoCount; i++) {
+    for (uint32_t i = 0; i < a->bindInfoCount; i++)
         size += old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
-    }
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
         return;
-    }
 
     VkBindSparseInfo *binds = take(&scratch, count, sizeof(*binds));
     binds[0] = (VkBindSparseInfo){.sType = VK_STRUCTURE_TYPE_BIND_SPARSE_INFO};
-    if (a->bindInfoCount) {
+    if (a->bindInfoCount)
         memcpy(binds, a->pBindInfo, count * sizeof(*binds));
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct batch batch = {
             .chain = &binds[i].pNext,
@@ -312,15 +293,13 @@ void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
                 sizeof(VkSemaphoreSubmitInfo);
     }
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size, &scratch)) {
+    if (!begin(x, queue, (uintptr_t)a->fence, size, &scratch))
         return;
-    }
 
     VkSubmitInfo2 *submits = take(&scratch, count, sizeof(*submits));
     submits[0] = (VkSubmitInfo2){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
-    if (a->submitCount) {
+    if (a->submitCount)
         memcpy(submits, a->pSubmits, count * sizeof(*submits));
-    }
     for (uint32_t i = 0; i < count; i++) {
         VkSubmitInfo2 *submit = &submits[i];
         drop_signalled2(queue->device, submit);

@@ -68,9 +68,8 @@ free_consumer:
 
 void vds_ring_consumer_destroy(struct vds_ring_consumer *consumer)
 {
-    if (!consumer) {
+    if (!consumer)
         return;
-    }
     free(consumer->large);
     free(consumer->span);
     vds_shm_put(consumer->shm, consumer->region);
@@ -86,15 +85,12 @@ static uint64_t await_tail(struct vds_ring_consumer *consumer, struct vds_contex
     for (unsigned looks = 1;; looks++) {
         /* acquire: the records below tail, stored before the producer's release. */
         uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-        if (atomic_load_explicit(&consumer->stop, memory_order_acquire)) {
+        if (atomic_load_explicit(&consumer->stop, memory_order_acquire))
             return consumer->head;
-        }
-        if (tail != consumer->head) {
+        if (tail != consumer->head)
             return tail;
-        }
-        if (spin_until == 0) {
+        if (spin_until == 0)
             spin_until = vd_clock_ns() + SPIN_NS;
-        }
         if (vd_clock_ns() < spin_until) {
             vds_context_look(context);
             vd_spin_pause(looks);
@@ -105,9 +101,8 @@ static uint64_t await_tail(struct vds_ring_consumer *consumer, struct vds_contex
         /* Dekker's pattern, as ring.h says; vds_ring_consumer_stop plays the producer's part. */
         atomic_store(&ring->consumer_sleeps, 1);
         tail = atomic_load(&ring->tail);
-        if (tail == consumer->head && !atomic_load(&consumer->stop)) {
+        if (tail == consumer->head && !atomic_load(&consumer->stop))
             vds_futex_wait(&ring->consumer_sleeps, 1);
-        }
         atomic_store_explicit(&ring->consumer_sleeps, 0, memory_order_relaxed);
     }
 }
@@ -119,12 +114,10 @@ static void publish_head(struct vds_ring_consumer *consumer, uint64_t position)
     atomic_store(&ring->head, position);
     /* The second half of Dekker's pattern with a producer that found the ring full. It is woken for
      * much room: one that outruns us would sleep again at once. */
-    if (consumer->tail - position > VD_RING_DATA_SIZE / 2) {
+    if (consumer->tail - position > VD_RING_DATA_SIZE / 2)
         return;
-    }
-    if (atomic_load(&ring->producer_sleeps) && atomic_exchange(&ring->producer_sleeps, 0)) {
+    if (atomic_load(&ring->producer_sleeps) && atomic_exchange(&ring->producer_sleeps, 0))
         vds_wake(&ring->producer_sleeps);
-    }
 }
 
 static void copy_out(struct vds_ring_consumer *consumer, uint32_t size)
@@ -173,9 +166,8 @@ static bool whole_records(const struct vds_ring_consumer *consumer, uint32_t cop
             vds_log(VDS_LOG_WARNING, "protocol error: a second set-up, in the ring");
             return false;
         }
-        if (record->size > copied - offset) {
+        if (record->size > copied - offset)
             break;
-        }
         offset += record->size;
     }
     *whole = offset;
@@ -188,12 +180,10 @@ static bool copy_records(struct vds_ring_consumer *consumer, uint32_t available,
 {
     const uint32_t some = available < BATCH ? available : BATCH;
     copy_out(consumer, some);
-    if (!whole_records(consumer, some, available, whole)) {
+    if (!whole_records(consumer, some, available, whole))
         return false;
-    }
-    if (*whole) {
+    if (*whole)
         return true;
-    }
     /* The first one is longer. Its size is checked again: the client may change it meanwhile. */
     const uint32_t longer = record_at(consumer, 0)->size;
     copy_out(consumer, longer);
@@ -202,9 +192,8 @@ static bool copy_records(struct vds_ring_consumer *consumer, uint32_t available,
 
 static uint32_t next_hold(const struct vds_ring_consumer *consumer, uint32_t offset, uint32_t size)
 {
-    while (offset < size && !holds_head(record_at(consumer, offset))) {
+    while (offset < size && !holds_head(record_at(consumer, offset)))
         offset += record_at(consumer, offset)->size;
-    }
     return offset;
 }
 
@@ -241,15 +230,13 @@ static uint8_t *copy_indirect(struct vds_ring_consumer *consumer, const struct v
         return NULL;
     }
     uint8_t *copy = reserve_large(consumer, indirect->size);
-    if (copy) {
+    if (copy)
         memcpy(copy, region->map + indirect->offset, indirect->size);
-    } else {
+    else
         vds_log(VDS_LOG_ERROR, "out of memory for a record of %u bytes", indirect->size);
-    }
     vds_shm_put(consumer->shm, region);
-    if (!copy) {
+    if (!copy)
         return NULL;
-    }
 
     const struct vd_record *inner = (const struct vd_record *)copy;
     if (inner->size != indirect->size || inner->opcode == VD_OP_NOP ||
@@ -265,9 +252,8 @@ static bool execute_indirect(struct vds_ring_consumer *consumer, struct vds_cont
                              const struct vd_record *record)
 {
     uint8_t *copy = copy_indirect(consumer, record);
-    if (!copy) {
+    if (!copy)
         return false;
-    }
     return vds_context_execute(context, copy, ((struct vd_record *)copy)->size);
 }
 
@@ -283,13 +269,11 @@ static bool execute_span(struct vds_ring_consumer *consumer, struct vds_context 
     for (uint32_t offset = 0; offset < size;) {
         /* A run of ordinary records goes to the context in one piece. */
         uint32_t end = offset;
-        while (end < hold && record_at(consumer, end)->opcode != VD_OP_NOP) {
+        while (end < hold && record_at(consumer, end)->opcode != VD_OP_NOP)
             end += record_at(consumer, end)->size;
-        }
         if (end > offset) {
-            if (!vds_context_execute(context, consumer->span + offset, end - offset)) {
+            if (!vds_context_execute(context, consumer->span + offset, end - offset))
                 return false;
-            }
             offset = end;
             continue;
         }
@@ -302,9 +286,8 @@ static bool execute_span(struct vds_ring_consumer *consumer, struct vds_context 
         const bool ok = record->opcode == VD_OP_INDIRECT
                             ? execute_indirect(consumer, context, record)
                             : vds_context_execute(context, consumer->span + offset, record_size);
-        if (!ok) {
+        if (!ok)
             return false;
-        }
         offset += record_size;
         hold = next_hold(consumer, offset, size);
         publish_head(consumer, base + hold);
@@ -317,14 +300,12 @@ bool vds_ring_consumer_run(struct vds_ring_consumer *consumer, struct vds_contex
 {
     for (;;) {
         if (atomic_load_explicit(&consumer->ring->tail, memory_order_relaxed) == consumer->head &&
-            !vds_context_idle(context)) {
+            !vds_context_idle(context))
             return false;
-        }
         const uint64_t tail = await_tail(consumer, context);
         vds_context_leave(context);
-        if (tail == consumer->head) {
+        if (tail == consumer->head)
             return true;
-        }
         /* Also catches a tail that went backwards. */
         if (tail - consumer->head > VD_RING_DATA_SIZE) {
             vds_log(VDS_LOG_WARNING,
@@ -335,9 +316,8 @@ bool vds_ring_consumer_run(struct vds_ring_consumer *consumer, struct vds_contex
         consumer->tail = tail;
         uint32_t size;
         if (!copy_records(consumer, (uint32_t)(tail - consumer->head), &size) ||
-            !execute_span(consumer, context, size)) {
+            !execute_span(consumer, context, size))
             return false;
-        }
     }
 }
 

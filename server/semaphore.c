@@ -24,9 +24,8 @@
 
 static void destroy(struct vds_device *device, struct vds_semaphores *semaphores)
 {
-    for (uint32_t i = 0; i < semaphores->count; i++) {
+    for (uint32_t i = 0; i < semaphores->count; i++)
         device->dispatch.vkDestroySemaphore(device->handle, semaphores->handles[i], NULL);
-    }
     semaphores->count = 0;
 }
 
@@ -37,21 +36,18 @@ static bool is_passed(const struct vds_device *device)
         pthread_mutex_lock(&queue->lock);
         const uint64_t done = queue->done;
         pthread_mutex_unlock(&queue->lock);
-        if (queue->mark && done <= queue->mark) {
+        if (queue->mark && done <= queue->mark)
             return false;
-        }
     }
     return true;
 }
 
 static bool append(struct vds_semaphores *semaphores, VkSemaphore handle)
 {
-    if (!semaphores->handles) {
+    if (!semaphores->handles)
         semaphores->handles = calloc(SEMAPHORES_MAX, sizeof(*semaphores->handles));
-    }
-    if (!semaphores->handles || semaphores->count == SEMAPHORES_MAX) {
+    if (!semaphores->handles || semaphores->count == SEMAPHORES_MAX)
         return false;
-    }
     semaphores->handles[semaphores->count++] = handle;
     return true;
 }
@@ -59,16 +55,14 @@ static bool append(struct vds_semaphores *semaphores, VkSemaphore handle)
 /* Lets those go that nothing uses any more, and begins to wait for the next ones. */
 static void advance(struct vds_device *device)
 {
-    if (device->leaving.count && is_passed(device)) {
+    if (device->leaving.count && is_passed(device))
         destroy(device, &device->leaving);
-    }
     if (device->leaving.count == 0 && device->retired.count) {
         const struct vds_semaphores empty = device->leaving;
         device->leaving = device->retired;
         device->retired = empty;
-        for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
+        for (struct vds_queue *queue = device->queues; queue; queue = queue->next)
             queue->mark = queue->number;
-        }
     }
 }
 
@@ -76,9 +70,8 @@ void vds_call_vkDestroySemaphore(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkDestroySemaphore *a = body;
     struct vds_device *device = x->owner;
-    if (!a->semaphore) {
+    if (!a->semaphore)
         return;
-    }
     vds_semaphore_take_signalled(device, a->semaphore);
     advance(device);
     if (!append(&device->retired, a->semaphore)) {
@@ -123,9 +116,8 @@ static void submit_signal(struct vds_context *context, struct vds_device *device
         .pSignalSemaphores = &semaphore,
     };
     if (!device->queues ||
-        device->dispatch.vkQueueSubmit(device->queues->handle, 1, &submit, VK_NULL_HANDLE)) {
+        device->dispatch.vkQueueSubmit(device->queues->handle, 1, &submit, VK_NULL_HANDLE))
         vds_context_lose(context, "a semaphore could not be signalled");
-    }
 }
 
 bool vds_decode_signal_semaphore(struct vds_decoder *d, void *body)
@@ -139,17 +131,15 @@ void vds_call_signal_semaphore(struct vds_execution *x, void *body)
     const struct vd_signal_semaphore *args = body;
     const VkSemaphore semaphore = (VkSemaphore)args->semaphore;
     vds_semaphore_take_signalled(x->owner, semaphore); /* twice is no more than once */
-    if (!append(&x->owner->signalled, semaphore)) {
+    if (!append(&x->owner->signalled, semaphore))
         submit_signal(x->context, x->owner, semaphore);
-    }
 }
 
 /* Before its payload leaves, or another one hides it. */
 static void settle_signal(const struct vds_execution *x, VkSemaphore semaphore)
 {
-    if (vds_semaphore_take_signalled(x->owner, semaphore)) {
+    if (vds_semaphore_take_signalled(x->owner, semaphore))
         submit_signal(x->context, x->owner, semaphore);
-    }
 }
 
 /* ---- Descriptors, which the host's driver makes and takes, stand in records as ids */
@@ -173,9 +163,8 @@ void vds_call_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
     }
     settle_signal(x, info.semaphore);
     x->result = x->device->vkImportSemaphoreFdKHR(a->device, &info);
-    if (x->result != VK_SUCCESS && info.fd >= 0) {
+    if (x->result != VK_SUCCESS && info.fd >= 0)
         close(info.fd); /* else the driver's */
-    }
 }
 
 void vds_call_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)

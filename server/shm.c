@@ -47,9 +47,8 @@ struct vds_shm_table {
 struct vds_shm_table *vds_shm_table_create(void)
 {
     struct vds_shm_table *table = calloc(1, sizeof(*table));
-    if (!table) {
+    if (!table)
         return NULL;
-    }
     pthread_mutex_init(&table->lock, NULL);
     table->count = 1;
     return table;
@@ -57,16 +56,13 @@ struct vds_shm_table *vds_shm_table_create(void)
 
 void vds_shm_table_destroy(struct vds_shm_table *table)
 {
-    if (!table) {
+    if (!table)
         return;
-    }
     for (uint32_t id = 1; id < table->count; id++) {
-        if (table->entries[id].region) {
+        if (table->entries[id].region)
             vds_shm_put(table, &table->entries[id].region->base);
-        }
-        if (table->entries[id].has_fd) {
+        if (table->entries[id].has_fd)
             close(table->entries[id].fd);
-        }
     }
     pthread_mutex_destroy(&table->lock);
     free(table->entries);
@@ -77,9 +73,8 @@ void vds_shm_table_destroy(struct vds_shm_table *table)
 static struct region *region_map(int fd, uint64_t offset, uint64_t size)
 {
     struct region *region = malloc(sizeof(*region));
-    if (!region) {
+    if (!region)
         return NULL;
-    }
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (map == MAP_FAILED) {
         const int error = errno;
@@ -96,14 +91,12 @@ static struct region *region_map(int fd, uint64_t offset, uint64_t size)
 static struct region *region_create(uint64_t size, int *fd)
 {
     const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (memory < 0) {
+    if (memory < 0)
         return NULL;
-    }
     struct region *region = NULL;
     if (ftruncate(memory, (off_t)size) == 0 &&
-        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+        fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         region = region_map(memory, 0, size);
-    }
     if (!region) {
         const int error = errno;
         close(memory);
@@ -119,9 +112,8 @@ static void region_destroy(struct region *region)
     const struct vds_shm_release release = region->release;
     munmap(region->base.map, region->base.size);
     free(region);
-    if (release.released) {
+    if (release.released)
         release.released(release.data, release.token);
-    }
 }
 
 /* The region of this id, or NULL. Under the table's lock. */
@@ -138,15 +130,13 @@ static uint32_t id_take(struct vds_shm_table *table)
         table->first_free = table->entries[id].next_free;
         return id;
     }
-    if (table->count > ID_MAX) {
+    if (table->count > ID_MAX)
         return 0;
-    }
     if (table->count >= table->capacity) {
         const uint32_t capacity = table->capacity ? table->capacity * 2 : 64;
         struct entry *entries = realloc(table->entries, capacity * sizeof(*entries));
-        if (!entries) {
+        if (!entries)
             return 0;
-        }
         table->entries = entries;
         table->capacity = capacity;
     }
@@ -159,15 +149,13 @@ static bool reserve(struct vds_shm_table *table, uint32_t id)
     if (id >= table->capacity) {
         const uint32_t capacity = id < 64 ? 64 : id + id / 2;
         struct entry *entries = realloc(table->entries, capacity * sizeof(*entries));
-        if (!entries) {
+        if (!entries)
             return false;
-        }
         table->entries = entries;
         table->capacity = capacity;
     }
-    while (table->count <= id) {
+    while (table->count <= id)
         table->entries[table->count++] = (struct entry){0};
-    }
     return true;
 }
 
@@ -176,21 +164,18 @@ bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uin
 {
     struct region *region =
         id > 0 && id < ID_MAX && size <= REGION_MAX ? malloc(sizeof(*region)) : NULL;
-    if (!region) {
+    if (!region)
         return false;
-    }
     *region = (struct region){
         .base = {.id = id, .size = size, .map = map}, .references = 1, .release = *release};
     pthread_mutex_lock(&table->lock);
     const bool added =
         reserve(table, id) && !table->entries[id].region && !table->entries[id].has_fd;
-    if (added) {
+    if (added)
         table->entries[id].region = region;
-    }
     pthread_mutex_unlock(&table->lock);
-    if (!added) {
+    if (!added)
         free(region);
-    }
     return added;
 }
 
@@ -226,9 +211,8 @@ uint32_t vds_shm_add(struct vds_shm_table *table, uint64_t size, int *fd)
 
     int memory;
     struct region *region = region_create(size, &memory);
-    if (!region) {
+    if (!region)
         return 0;
-    }
     const uint32_t id = add(table, region);
     if (!id) {
         close(memory);
@@ -263,13 +247,11 @@ bool vds_shm_remove(struct vds_shm_table *table, uint32_t id)
 {
     pthread_mutex_lock(&table->lock);
     struct region *region = lookup(table, id);
-    if (region) {
+    if (region)
         id_give_back(table, id);
-    }
     pthread_mutex_unlock(&table->lock);
-    if (region) {
+    if (region)
         vds_shm_put(table, &region->base);
-    }
     return region != NULL;
 }
 
@@ -279,11 +261,10 @@ struct vds_shm_region *vds_shm_get(struct vds_shm_table *table, uint32_t id, uin
     pthread_mutex_lock(&table->lock);
     struct region *region = lookup(table, id);
     if (region) {
-        if (offset <= region->base.size && size <= region->base.size - offset) {
+        if (offset <= region->base.size && size <= region->base.size - offset)
             atomic_fetch_add_explicit(&region->references, 1, memory_order_relaxed);
-        } else {
+        else
             region = NULL;
-        }
     }
     pthread_mutex_unlock(&table->lock);
     return region ? &region->base : NULL;
@@ -292,15 +273,13 @@ struct vds_shm_region *vds_shm_get(struct vds_shm_table *table, uint32_t id, uin
 void vds_shm_put(struct vds_shm_table *table, struct vds_shm_region *base)
 {
     (void)table;
-    if (!base) {
+    if (!base)
         return;
-    }
     struct region *region = (struct region *)base;
     static_assert(offsetof(struct region, base) == 0, "a region begins with its public part");
     /* acq_rel: the last one unmaps after everybody else's uses. */
-    if (atomic_fetch_sub_explicit(&region->references, 1, memory_order_acq_rel) == 1) {
+    if (atomic_fetch_sub_explicit(&region->references, 1, memory_order_acq_rel) == 1)
         region_destroy(region);
-    }
 }
 
 uint32_t vds_shm_add_fd(struct vds_shm_table *table, int fd)
@@ -312,9 +291,8 @@ uint32_t vds_shm_add_fd(struct vds_shm_table *table, int fd)
         table->fd_count++;
     }
     pthread_mutex_unlock(&table->lock);
-    if (!id) {
+    if (!id)
         close(fd);
-    }
     return id;
 }
 

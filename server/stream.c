@@ -23,9 +23,8 @@ enum vds_next vds_stream_next_rare(struct vds_execution *x)
         vds_dec_fail(d, "more bytes than its arguments need");
         return VDS_STOP;
     }
-    if (vds_lose_if_poisoned(x)) {
+    if (vds_lose_if_poisoned(x))
         return VDS_STOP;
-    }
     vds_wait_for_recordings(x); /* not alone, and so the ring's thread */
     return d->plan.notes & VDS_PLAN_SKIP ? VDS_PASS : VDS_CALL;
 }
@@ -59,19 +58,15 @@ static inline bool replay(struct vds_job *job, uint8_t *bytes, bool first)
     d->opcode = opcode;
     d->record = bytes;
     d->size = record->size;
-    if (!command || !command->replay) {
+    if (!command || !command->replay)
         return vds_dec_fail(d, "inside a stream");
-    }
-    if (record->flags) {
+    if (record->flags)
         return vds_dec_fail(d, "asks for a reply inside a stream");
-    }
-    if (opcode == VD_OP_vkBeginCommandBuffer ? !first : first && !job->goes_on) {
+    if (opcode == VD_OP_vkBeginCommandBuffer ? !first : first && !job->goes_on)
         return vds_dec_fail(d, first ? "does not begin the stream" : "in the middle of a stream");
-    }
     d->cursor = (uint32_t)sizeof(*record) + command->size;
-    if (d->size < d->cursor) {
+    if (d->size < d->cursor)
         return vds_dec_fail(d, "arguments that are cut short");
-    }
     return command->replay(&job->execution, bytes + sizeof(*record));
 }
 
@@ -83,28 +78,24 @@ bool vds_stream_replay(struct vds_job *job)
     struct vds_decoder *d = &x->decoder;
     uint8_t *at = job->bytes;
     uint32_t left = job->size;
-    if (atomic_load_explicit(&x->context->lost, memory_order_relaxed)) {
+    if (atomic_load_explicit(&x->context->lost, memory_order_relaxed))
         return true;
-    }
     bool first = true;
     while (left) {
         const struct vd_record *record = (const struct vd_record *)at;
         const uint32_t size = record->size;
-        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > left) {
+        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > left)
             return fail(d, "a record that is cut short");
-        }
         if (record->opcode != VD_OP_NOP) {
-            if (!replay(job, at, first)) {
+            if (!replay(job, at, first))
                 return !d->failed;
-            }
             first = false;
         }
         at += size;
         left -= size;
     }
-    if (first && !job->goes_on) {
+    if (first && !job->goes_on)
         return fail(d, "empty");
-    }
     if (!job->open) {
         d->opcode = VD_OP_vkEndCommandBuffer;
         vds_stream_result(x, x->device->vkEndCommandBuffer(x->command_buffer));
@@ -119,18 +110,15 @@ bool vds_decode_stream(struct vds_decoder *d, void *body)
     struct vd_stream *stream = body;
     const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
     d->alone = stream->flags & VD_STREAM_ALONE;
-    if (!vds_dec_first(d, &stream->command_buffer, VD_TYPE_VkCommandBuffer)) {
+    if (!vds_dec_first(d, &stream->command_buffer, VD_TYPE_VkCommandBuffer))
         return false;
-    }
-    if (stream->chunk_count > (d->size - d->cursor) / sizeof(*chunks)) {
+    if (stream->chunk_count > (d->size - d->cursor) / sizeof(*chunks))
         return vds_dec_fail(d, "a list of chunks that does not fit");
-    }
     d->cursor += stream->chunk_count * (uint32_t)sizeof(*chunks);
     uint64_t total = 0;
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
-        if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0) {
+        if (chunks[i].size % VD_ALIGN != 0 || chunks[i].offset % VD_ALIGN != 0)
             return vds_dec_fail(d, "a chunk that is not aligned");
-        }
         total += chunks[i].size;
     }
     return total <= VD_RECORD_MAX || vds_dec_fail(d, "too many bytes");
@@ -142,19 +130,16 @@ static bool gather(struct vds_execution *x, const struct vd_stream *stream, stru
     const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
     struct vds_shm_table *shm = x->context->shm;
     size_t total = 0;
-    for (uint32_t i = 0; i < stream->chunk_count; i++) {
+    for (uint32_t i = 0; i < stream->chunk_count; i++)
         total += chunks[i].size;
-    }
-    if (!vds_buffer_reserve(&job->bytes, &job->capacity, total)) {
+    if (!vds_buffer_reserve(&job->bytes, &job->capacity, total))
         return vds_dec_fail(&x->decoder, "no memory for its records");
-    }
     uint8_t *to = job->bytes;
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
         struct vds_shm_region *region =
             vds_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
-        if (!region) {
+        if (!region)
             return vds_dec_fail(&x->decoder, "a chunk outside of shared memory");
-        }
         memcpy(to, region->map + chunks[i].offset, chunks[i].size);
         vds_shm_put(shm, region);
         to += chunks[i].size;

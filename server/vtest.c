@@ -52,9 +52,8 @@ struct vds_vtest *vds_vtest_create(int fd, struct vds_shm_table *shm,
                                    const struct vds_vtest_listener *listener, void *data)
 {
     struct vds_vtest *vtest = calloc(1, sizeof(*vtest));
-    if (!vtest) {
+    if (!vtest)
         return NULL;
-    }
     vtest->fd = fd;
     vtest->shm = shm;
     vtest->listener = listener;
@@ -66,15 +65,12 @@ struct vds_vtest *vds_vtest_create(int fd, struct vds_shm_table *shm,
 
 void vds_vtest_destroy(struct vds_vtest *vtest)
 {
-    if (!vtest) {
+    if (!vtest)
         return;
-    }
-    if (vtest->output.fd >= 0) {
+    if (vtest->output.fd >= 0)
         close(vtest->output.fd);
-    }
-    if (vtest->input_fd >= 0) {
+    if (vtest->input_fd >= 0)
         close(vtest->input_fd);
-    }
     free(vtest);
 }
 
@@ -96,9 +92,8 @@ static void answer(struct vds_vtest *vtest, uint32_t command, const void *payloa
     assert(!output_pending(vtest) && size % 4 == 0);
     assert(size <= sizeof(output->bytes) - sizeof(header));
     memcpy(output->bytes, &header, sizeof(header));
-    if (size > 0) {
+    if (size > 0)
         memcpy(output->bytes + sizeof(header), payload, size);
-    }
     output->size = sizeof(header) + size;
     output->sent = 0;
 }
@@ -139,12 +134,10 @@ static bool protocol_version(struct vds_vtest *vtest, const uint8_t *payload, ui
 {
     (void)size;
     uint32_t version = dword(payload, 0);
-    if (version > VTEST_PROTOCOL_VERSION) {
+    if (version > VTEST_PROTOCOL_VERSION)
         version = VTEST_PROTOCOL_VERSION;
-    }
-    if (version == 1) {
+    if (version == 1)
         version = 0;
-    }
     answer(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
     return true;
 }
@@ -254,9 +247,8 @@ static bool give_fd(struct vds_vtest *vtest, const uint8_t *payload, uint32_t si
         id = vds_shm_add_fd(vtest->shm, vtest->input_fd);
         vtest->input_fd = -1;
     }
-    if (!id) {
+    if (!id)
         vds_log(VDS_LOG_WARNING, "no room for a descriptor of the client's");
-    }
     answer(vtest, VTEST_VIADUCT_GIVE_FD, &id, sizeof(id));
     return true;
 }
@@ -373,11 +365,9 @@ static const struct handler {
 
 static const struct handler *find_handler(uint32_t command)
 {
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        if (handlers[i].command == command) {
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+        if (handlers[i].command == command)
             return &handlers[i];
-        }
-    }
     return NULL;
 }
 
@@ -414,18 +404,16 @@ static bool handle_input(struct vds_vtest *vtest)
     while (ok && !output_pending(vtest)) {
         struct vtest_header header;
         uint32_t size;
-        if (vtest->input_size - used < sizeof(header)) {
+        if (vtest->input_size - used < sizeof(header))
             break;
-        }
         memcpy(&header, vtest->input + used, sizeof(header));
         const struct handler *handler = check_header(vtest, &header, &size);
         if (!handler) {
             ok = false;
             break;
         }
-        if (vtest->input_size - used - sizeof(header) < size) {
+        if (vtest->input_size - used - sizeof(header) < size)
             break;
-        }
         ok = handler->handle(vtest, vtest->input + used + sizeof(header), size);
         used += sizeof(header) + size;
     }
@@ -459,12 +447,10 @@ static enum vds_vtest_status flush_output(struct vds_vtest *vtest)
                                           output->size - output->sent, MSG_NOSIGNAL | MSG_DONTWAIT)
                                    : send_fd(vtest->fd, output->fd);
         if (sent < 0) {
-            if (would_block()) {
+            if (would_block())
                 return VDS_VTEST_OPEN;
-            }
-            if (errno == EPIPE || errno == ECONNRESET) {
+            if (errno == EPIPE || errno == ECONNRESET)
                 return VDS_VTEST_CLOSED;
-            }
             vds_log(VDS_LOG_ERROR, "can not send to the client: %s", strerror(errno));
             return VDS_VTEST_FAILED;
         }
@@ -501,16 +487,14 @@ static enum vds_vtest_status fill_input(struct vds_vtest *vtest, bool *more)
         vd_receive_fds(vtest->fd, vtest->input + vtest->input_size, INPUT_SIZE - vtest->input_size,
                        &fd, 1, &count, MSG_DONTWAIT);
     if (received > 0) {
-        if (count > 0 && !keep_fd(vtest, fd)) {
+        if (count > 0 && !keep_fd(vtest, fd))
             return VDS_VTEST_FAILED;
-        }
         vtest->input_size += (size_t)received;
         *more = true;
         return VDS_VTEST_OPEN;
     }
-    if (received < 0 && would_block()) {
+    if (received < 0 && would_block())
         return VDS_VTEST_OPEN;
-    }
     if (received < 0 && errno != ECONNRESET) {
         vds_log(VDS_LOG_ERROR, "can not read from the client: %s", strerror(errno));
         return VDS_VTEST_FAILED;
@@ -529,24 +513,20 @@ static enum vds_vtest_status serve_input(struct vds_vtest *vtest)
 {
     for (;;) {
         const enum vds_vtest_status status = flush_output(vtest);
-        if (status != VDS_VTEST_OPEN || output_pending(vtest)) {
+        if (status != VDS_VTEST_OPEN || output_pending(vtest))
             return status;
-        }
-        if (!handle_input(vtest)) {
+        if (!handle_input(vtest))
             return VDS_VTEST_FAILED;
-        }
-        if (!output_pending(vtest)) {
+        if (!output_pending(vtest))
             return VDS_VTEST_OPEN;
-        }
     }
 }
 
 enum vds_vtest_status vds_vtest_process(struct vds_vtest *vtest)
 {
     enum vds_vtest_status status = serve_input(vtest);
-    if (status != VDS_VTEST_OPEN || output_pending(vtest)) {
+    if (status != VDS_VTEST_OPEN || output_pending(vtest))
         return status;
-    }
     /* One read a call, so that a client that never stops does not keep us from other events. */
     bool more;
     status = fill_input(vtest, &more);

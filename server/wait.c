@@ -70,9 +70,8 @@ static void wait_destroy(struct wait *wait)
 struct vds_waits *vds_waits_create(struct vds_context *context)
 {
     struct vds_waits *waits = calloc(1, sizeof(*waits));
-    if (!waits) {
+    if (!waits)
         return NULL;
-    }
     waits->context = context;
     pthread_mutex_init(&waits->lock, NULL);
     pthread_condattr_t monotonic;
@@ -86,11 +85,9 @@ struct vds_waits *vds_waits_create(struct vds_context *context)
 /* Whether some call uses the device, or any with NULL. Under the lock. */
 static bool is_used(const struct vds_waits *waits, const struct vds_device *device)
 {
-    for (const struct wait *wait = waits->all; wait; wait = wait->next) {
-        if (wait->busy && (!device || wait->device == device)) {
+    for (const struct wait *wait = waits->all; wait; wait = wait->next)
+        if (wait->busy && (!device || wait->device == device))
             return true;
-        }
-    }
     return false;
 }
 
@@ -107,9 +104,8 @@ static bool drain(struct vds_waits *waits, const struct vds_device *device)
 {
     const struct timespec until = vd_clock_after(DRAIN_NS);
     int error = 0;
-    while (is_used(waits, device) && error == 0) {
+    while (is_used(waits, device) && error == 0)
         error = pthread_cond_timedwait(&waits->returned, &waits->lock, &until);
-    }
     return !is_used(waits, device);
 }
 
@@ -123,16 +119,14 @@ bool vds_waits_drain(struct vds_waits *waits, const struct vds_device *device)
 
 void vds_waits_destroy(struct vds_waits *waits)
 {
-    if (!waits) {
+    if (!waits)
         return;
-    }
     pthread_mutex_lock(&waits->lock);
     const bool drained = drain(waits, NULL);
     waits->stop = true;
     waits->abandoned = !drained;
-    for (struct wait *wait = waits->all; wait; wait = wait->next) {
+    for (struct wait *wait = waits->all; wait; wait = wait->next)
         pthread_cond_signal(&wait->given);
-    }
     pthread_mutex_unlock(&waits->lock);
     if (!drained) {
         vds_log(VDS_LOG_WARNING, "a call that waits is left behind");
@@ -141,9 +135,8 @@ void vds_waits_destroy(struct vds_waits *waits)
     while (waits->all) {
         struct wait *wait = waits->all;
         waits->all = wait->next;
-        if (wait->started) {
+        if (wait->started)
             pthread_join(wait->thread, NULL);
-        }
         wait_destroy(wait);
     }
     pthread_cond_destroy(&waits->returned);
@@ -164,11 +157,9 @@ static void make_idle(struct wait *wait)
  * the result can be told. Under the lock. */
 static void answer_lost(struct vds_waits *waits)
 {
-    for (struct wait *wait = waits->all; wait; wait = wait->next) {
-        if (wait->busy) {
+    for (struct wait *wait = waits->all; wait; wait = wait->next)
+        if (wait->busy)
             vds_answer_send_lost(waits->context, &wait->execution.answer);
-        }
-    }
 }
 
 void vds_waits_lose(struct vds_waits *waits)
@@ -185,18 +176,15 @@ static void *wait_main(void *data)
     struct vds_execution *x = &wait->execution;
     pthread_mutex_lock(&waits->lock);
     for (;;) {
-        while (!wait->busy && !waits->stop) {
+        while (!wait->busy && !waits->stop)
             pthread_cond_wait(&wait->given, &waits->lock);
-        }
-        if (!wait->busy) {
+        if (!wait->busy)
             break;
-        }
         pthread_mutex_unlock(&waits->lock);
         vds_call_driver(x);
         pthread_mutex_lock(&waits->lock);
-        if (waits->abandoned) {
+        if (waits->abandoned)
             break;
-        }
         if (x->result == VK_ERROR_DEVICE_LOST) {
             vds_context_mark_lost(waits->context,
                                   "the host's driver says so to a client that waits");
@@ -268,9 +256,8 @@ static bool call_now(struct vds_execution *x, bool *done)
     void *body = d->record + vd_record_body((const struct vd_record *)d->record);
     bool ok = true;
     *done = d->plan.notes != 0;
-    if (*done) {
+    if (*done)
         return vds_call(x);
-    }
     switch (d->opcode) {
     case VD_OP_vkWaitSemaphores: {
         struct vd_args_vkWaitSemaphores *a = body;
@@ -284,9 +271,8 @@ static bool call_now(struct vds_execution *x, bool *done)
     case VD_OP_vkGetQueryPoolResults: {
         struct vd_args_vkGetQueryPoolResults *a = body;
         const VkQueryResultFlags flags = a->flags;
-        if (a->queryCount > 1 && a->stride > a->dataSize / (a->queryCount - 1)) {
+        if (a->queryCount > 1 && a->stride > a->dataSize / (a->queryCount - 1))
             return vds_dec_fail(d, "query results reach beyond their array");
-        }
         a->flags &= ~(VkQueryResultFlags)VK_QUERY_RESULT_WAIT_BIT;
         ok = vds_call(x);
         a->flags = flags;
@@ -302,15 +288,13 @@ static bool begin(struct wait *wait, bool *left)
 {
     struct vds_execution *x = &wait->execution;
     bool done;
-    if (!vds_decode(x, wait->record) || !vds_wait(x) || !call_now(x, &done)) {
+    if (!vds_decode(x, wait->record) || !vds_wait(x) || !call_now(x, &done))
         return false;
-    }
     if (!done) {
         const VkResult result = hand_over(wait);
         *left = result == VK_SUCCESS;
-        if (*left) {
+        if (*left)
             return true; /* all of this is the thread's now */
-        }
         x->result = result;
     }
     vds_answer_send(x);
@@ -333,19 +317,16 @@ bool vds_waits_execute(struct vds_waits *waits, uint8_t *bytes)
 {
     const uint32_t size = ((const struct vd_record *)bytes)->size;
     struct wait *wait = wait_get(waits);
-    if (!wait) {
+    if (!wait)
         return refuse(&waits->context->execution, bytes);
-    }
     bool ok = false, left = false;
     if (vds_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
         memcpy(wait->record, bytes, size);
         ok = begin(wait, &left);
-        if (!left) {
+        if (!left)
             vds_end(&wait->execution);
-        }
     }
-    if (!left) {
+    if (!left)
         wait_put(wait);
-    }
     return ok;
 }

@@ -69,9 +69,8 @@ struct worker {
 static struct vds_ring_consumer *await_setup(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
-    while (!worker->stopping && !worker->consumer) {
+    while (!worker->stopping && !worker->consumer)
         pthread_cond_wait(&worker->changed, &worker->lock);
-    }
     struct vds_ring_consumer *consumer = worker->stopping ? NULL : worker->consumer;
     pthread_mutex_unlock(&worker->lock);
     return consumer;
@@ -94,9 +93,8 @@ static void *engine_main(void *data)
     options.data = worker;
     worker->context = vds_context_create(&options, worker->shm);
     if (worker->context) {
-        if (worker->options->early) {
+        if (worker->options->early)
             vds_context_warm(worker->context);
-        }
         struct vds_ring_consumer *consumer = await_setup(worker);
         if (consumer) {
             vds_context_set_completion(worker->context,
@@ -106,9 +104,8 @@ static void *engine_main(void *data)
     } else {
         ok = false;
     }
-    if (!ok) {
+    if (!ok)
         eventfd_write(worker->engine_fd, 1);
-    }
     return NULL;
 }
 
@@ -184,9 +181,8 @@ static const struct vds_vtest_listener message_listener = {
 /* Nothing that the client waits for will come any more. */
 static void mark_lost(struct worker *worker)
 {
-    if (!worker->completion) {
+    if (!worker->completion)
         return;
-    }
     struct vd_completion *page = (struct vd_completion *)worker->completion->map;
     atomic_store(&page->lost, 1);
     vd_completion_changed(page);
@@ -219,23 +215,19 @@ static void tear_down(struct worker *worker)
 {
     arm_deadline();
     mark_lost(worker);
-    if (worker->vtest) {
+    if (worker->vtest)
         close(worker->socket); /* the client notices */
-    }
 
     pthread_mutex_lock(&worker->lock);
     worker->stopping = true;
     pthread_cond_signal(&worker->changed);
     pthread_mutex_unlock(&worker->lock);
-    if (worker->consumer) {
+    if (worker->consumer)
         vds_ring_consumer_stop(worker->consumer);
-    }
-    if (worker->engine_started) {
+    if (worker->engine_started)
         pthread_join(worker->engine, NULL);
-    }
-    if (worker->context) {
+    if (worker->context)
         vds_context_destroy(worker->context);
-    }
     vds_ring_consumer_destroy(worker->consumer);
     vds_shm_put(worker->shm, worker->completion);
     vds_vtest_destroy(worker->vtest);
@@ -243,9 +235,8 @@ static void tear_down(struct worker *worker)
     vg_link_destroy(worker->link); /* which is told of the memory's end */
     close(worker->engine_fd);
     close(worker->signal_fd);
-    if (worker->client_fd >= 0) {
+    if (worker->client_fd >= 0)
         close(worker->client_fd);
-    }
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
 }
@@ -258,9 +249,8 @@ static int open_client(int socket)
 {
     struct ucred client;
     socklen_t size = sizeof(client);
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &client, &size) < 0 || client.pid <= 0) {
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &client, &size) < 0 || client.pid <= 0)
         return -1;
-    }
     return (int)syscall(SYS_pidfd_open, client.pid, 0);
 }
 
@@ -284,15 +274,13 @@ static int serve(struct worker *worker)
     for (;;) {
         sources[SOURCE_SOCKET].events = worker->vtest ? vds_vtest_events(worker->vtest) : POLLIN;
         if (poll(sources, SOURCE_COUNT, -1) < 0) {
-            if (errno == EINTR) {
+            if (errno == EINTR)
                 continue;
-            }
             vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
-        if (sources[SOURCE_ENGINE].revents) {
+        if (sources[SOURCE_ENGINE].revents)
             return EXIT_FAILURE; /* the engine has said why */
-        }
         if (sources[SOURCE_SIGNAL].revents) {
             vds_log(VDS_LOG_INFO, "disconnected: the server stops");
             return EXIT_SUCCESS;
@@ -341,11 +329,9 @@ static bool await_client(struct worker *worker)
         {.fd = worker->engine_fd, .events = POLLIN},
         {.fd = worker->signal_fd, .events = POLLIN},
     };
-    while (poll(sources, 3, -1) < 0) {
-        if (errno != EINTR) {
+    while (poll(sources, 3, -1) < 0)
+        if (errno != EINTR)
             return false;
-        }
-    }
     return sources[0].revents && !sources[2].revents && take_client(worker);
 }
 
@@ -356,14 +342,12 @@ static bool greet_client(struct worker *worker)
     vds_log_set_client(client);
     prctl(PR_SET_NAME, VDS_WORKER_NAME);
     worker->client_fd = open_client(worker->socket);
-    if (worker->client.guest) {
+    if (worker->client.guest)
         worker->link = vg_link_create(worker->socket, worker->shm, &message_listener, worker);
-    } else {
+    else
         worker->vtest = vds_vtest_create(worker->socket, worker->shm, &message_listener, worker);
-    }
-    if (!worker->vtest && !worker->link) {
+    if (!worker->vtest && !worker->link)
         vds_log(VDS_LOG_ERROR, "no memory for a client");
-    }
     return worker->vtest || worker->link;
 }
 
@@ -384,11 +368,10 @@ int vds_worker_run(int channel, const struct vds_worker_options *options)
     if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
         vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker");
     } else if (!options->early || start_engine(&worker)) {
-        if (!await_client(&worker)) {
+        if (!await_client(&worker))
             status = EXIT_SUCCESS;
-        } else if (greet_client(&worker)) {
+        else if (greet_client(&worker))
             status = serve(&worker);
-        }
     }
     tear_down(&worker);
     return status;

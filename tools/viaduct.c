@@ -62,14 +62,12 @@ static bool beside_self(char path[static PATH_MAX], const char *relative)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (length < 0) {
+    if (length < 0)
         return false;
-    }
     self[length] = '\0';
     char *slash = strrchr(self, '/');
-    if (!slash) {
+    if (!slash)
         return false;
-    }
     *slash = '\0';
     return snprintf(path, PATH_MAX, "%s/%s", self, relative) < PATH_MAX;
 }
@@ -87,21 +85,18 @@ static bool find_server(char path[static PATH_MAX], const char *wanted)
         "../server/viaduct-server", /* the build tree */
     };
 
-    if (!wanted) {
+    if (!wanted)
         wanted = getenv("VIADUCT_SERVER");
-    }
     if (wanted && *wanted) {
-        if (resolve(path, wanted, X_OK)) {
+        if (resolve(path, wanted, X_OK))
             return true;
-        }
         complain("cannot run the server '%s': %s", wanted, strerror(errno));
         return false;
     }
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
         char candidate[PATH_MAX];
-        if (beside_self(candidate, places[i]) && resolve(path, candidate, X_OK)) {
+        if (beside_self(candidate, places[i]) && resolve(path, candidate, X_OK))
             return true;
-        }
     }
     complain("no viaduct-server beside this program; name one with --server or VIADUCT_SERVER");
     return false;
@@ -119,14 +114,12 @@ static bool find_manifest(char path[static PATH_MAX])
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         char relative[PATH_MAX];
         snprintf(relative, sizeof(relative), "%s/%s", folders[i], name);
-        if (beside_self(candidate, relative) && resolve(path, candidate, R_OK)) {
+        if (beside_self(candidate, relative) && resolve(path, candidate, R_OK))
             return true;
-        }
     }
     snprintf(candidate, sizeof(candidate), "%s/vulkan/icd.d/%s", VIADUCT_DATADIR, name);
-    if (resolve(path, candidate, R_OK)) {
+    if (resolve(path, candidate, R_OK))
         return true;
-    }
     complain("the ICD's manifest %s is neither beside this program nor in %s/vulkan/icd.d", name,
              VIADUCT_DATADIR);
     return false;
@@ -202,14 +195,12 @@ static bool make_directory(struct run *run)
     int error = ENAMETOOLONG;
 
     for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
-        if (!bases[i] || bases[i][0] != '/') {
+        if (!bases[i] || bases[i][0] != '/')
             continue;
-        }
         char directory[sizeof(run->directory)];
         if (snprintf(directory, sizeof(directory), "%s/viaduct-XXXXXX", bases[i]) >=
-            (int)sizeof(directory)) {
+            (int)sizeof(directory))
             continue;
-        }
         if (!mkdtemp(directory)) {
             error = errno;
             continue;
@@ -231,9 +222,8 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 static void remove_directory(struct run *run)
 {
-    if (run->directory[0] && nftw(run->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0) {
+    if (run->directory[0] && nftw(run->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0)
         complain("cannot remove %s: %s", run->directory, strerror(errno));
-    }
 }
 
 /* In the child: becomes the server. */
@@ -242,9 +232,8 @@ _Noreturn static void exec_server(struct run *run, int ready)
     /* If we are killed, the server stops by itself. If we were killed before this line, there is
      * nobody left to send that signal. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != run->self) {
+    if (getppid() != run->self)
         _exit(EXIT_INTERNAL);
-    }
     /* Ctrl-C in the terminal is for the command. The server stays until the command has ended. */
     setpgid(0, 0);
     sigprocmask(SIG_SETMASK, &run->original_mask, NULL);
@@ -252,9 +241,8 @@ _Noreturn static void exec_server(struct run *run, int ready)
     int null = open("/dev/null", O_RDONLY);
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
-        if (null != STDIN_FILENO) {
+        if (null != STDIN_FILENO)
             close(null);
-        }
     }
     /* The command's output may be read by another program: the server says nothing there. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -288,9 +276,8 @@ _Noreturn static void exec_server(struct run *run, int ready)
         arguments[count++] = "--api-version";
         arguments[count++] = (char *)run->api_version;
     }
-    if (run->validate) {
+    if (run->validate)
         arguments[count++] = "--validate";
-    }
     arguments[count] = NULL;
     execv(run->server_path, arguments);
     complain("cannot run the server '%s': %s", run->server_path, strerror(errno));
@@ -315,10 +302,8 @@ static bool reap_server(struct run *run, int *status)
 {
     siginfo_t info = {0};
     if (run->server_pid == 0 ||
-        waitid(P_PID, run->server_pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
-        info.si_pid == 0) {
+        waitid(P_PID, run->server_pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
         return false;
-    }
     /* Before the leader is reaped, so that the number cannot yet belong to somebody else. */
     kill(-run->server_pid, SIGKILL);
     waitpid(run->server_pid, status, 0);
@@ -342,9 +327,8 @@ static bool reap_command(struct run *run)
 static int next_signal(struct run *run, bool *from_terminal)
 {
     struct signalfd_siginfo info;
-    if (read(run->signals, &info, sizeof(info)) != sizeof(info)) {
+    if (read(run->signals, &info, sizeof(info)) != sizeof(info))
         return 0;
-    }
     *from_terminal = info.ssi_code == SI_KERNEL;
     return (int)info.ssi_signo;
 }
@@ -365,9 +349,8 @@ static int start_server(struct run *run)
         close(ready[1]);
         return EXIT_INTERNAL;
     }
-    if (run->server_pid == 0) {
+    if (run->server_pid == 0)
         exec_server(run, ready[1]);
-    }
     setpgid(run->server_pid, run->server_pid); /* whoever of the two comes first */
     close(ready[1]);
 
@@ -428,20 +411,17 @@ static int run_command(struct run *run)
         complain("fork: %s", strerror(errno));
         return EXIT_INTERNAL;
     }
-    if (run->command_pid == 0) {
+    if (run->command_pid == 0)
         exec_command(run);
-    }
     while (!reap_command(run)) {
         struct pollfd fd = {.fd = run->signals, .events = POLLIN};
         poll(&fd, 1, -1);
 
         int signal, status;
         bool from_terminal;
-        while ((signal = next_signal(run, &from_terminal)) != 0) {
-            if (signal != SIGCHLD && !from_terminal) {
+        while ((signal = next_signal(run, &from_terminal)) != 0)
+            if (signal != SIGCHLD && !from_terminal)
                 kill(run->command_pid, signal);
-            }
-        }
         if (reap_server(run, &status)) {
             char reason[64];
             describe_status(reason, status);
@@ -457,9 +437,8 @@ static void stop_server(struct run *run)
     bool from_terminal;
     const uint64_t deadline = vd_clock_ms() + STOP_TIMEOUT_MS;
 
-    if (run->server_pid == 0) {
+    if (run->server_pid == 0)
         return;
-    }
     kill(run->server_pid, SIGTERM);
     while (!reap_server(run, &status)) {
         const int64_t left = (int64_t)(deadline - vd_clock_ms());
@@ -577,21 +556,18 @@ static int run_main(int argc, char **argv)
     struct run run = {.self = getpid(), .signals = -1};
     int code;
 
-    if (!parse_run_options(&run, argc, argv, &code)) {
+    if (!parse_run_options(&run, argc, argv, &code))
         return code;
-    }
     code = EXIT_INTERNAL;
     if (run.driver && !resolve(run.driver_path, run.driver, R_OK)) {
         complain("cannot read the driver's manifest '%s': %s", run.driver, strerror(errno));
         return code;
     }
     if (!find_server(run.server_path, run.server) || !find_manifest(run.manifest_path) ||
-        !block_signals(&run)) {
+        !block_signals(&run))
         return code;
-    }
-    if (!make_directory(&run)) {
+    if (!make_directory(&run))
         goto close_signals;
-    }
     if (run.verbose) {
         complain("server %s, driver %s", run.server_path,
                  run.driver ? run.driver_path : "as the loader chooses");
@@ -600,9 +576,8 @@ static int run_main(int argc, char **argv)
     code = start_server(&run);
     if (code == 0) {
         code = run_command(&run);
-        if (run.verbose) {
+        if (run.verbose)
             complain("the command ended with exit code %d", code);
-        }
     }
     stop_server(&run);
     remove_directory(&run);
@@ -626,9 +601,8 @@ static const size_t subcommand_count = sizeof(subcommands) / sizeof(subcommands[
 static void usage(FILE *file)
 {
     fputs("usage: viaduct COMMAND [options]\n\n", file);
-    for (size_t i = 0; i < subcommand_count; i++) {
+    for (size_t i = 0; i < subcommand_count; i++)
         fprintf(file, "  %-10s %s\n", subcommands[i].name, subcommands[i].summary);
-    }
     fputs("\n'viaduct COMMAND --help' says more. 'viaduct --version' prints the version.\n", file);
 }
 

@@ -27,15 +27,12 @@ struct vdc_buffers *vdc_buffers_create(struct vdc_link *link)
 
 void vdc_buffers_destroy(struct vdc_buffers *buffers)
 {
-    if (!buffers) {
+    if (!buffers)
         return;
-    }
-    for (uint32_t i = 0; i < buffers->idle_count; i++) {
+    for (uint32_t i = 0; i < buffers->idle_count; i++)
         vdc_link_shm_destroy(buffers->link, &buffers->idle[i]);
-    }
-    if (!vdc_link_forked(buffers->link)) {
+    if (!vdc_link_forked(buffers->link))
         pthread_mutex_destroy(&buffers->lock);
-    }
     free(buffers);
 }
 
@@ -67,8 +64,7 @@ void vdc_buffers_give(struct vdc_buffers *buffers, struct vdc_shm *shm)
         buffers->idle_bytes += shm->size;
     }
     pthread_mutex_unlock(&buffers->lock);
-    if (!keep) {
+    if (!keep)
         vdc_link_shm_destroy(buffers->link, shm);
-    }
     *shm = (struct vdc_shm){.fd = -1};
 }

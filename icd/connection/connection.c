@@ -52,17 +52,14 @@ static VkResult create_parts(struct vdc_connection *connection)
     connection->buffers = vdc_buffers_create(link);
     connection->waiter = vdc_waiter_create(link);
     connection->pending_signals = vdc_pending_signals_create(link);
-    if (!connection->buffers || !connection->waiter || !connection->pending_signals) {
+    if (!connection->buffers || !connection->waiter || !connection->pending_signals)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     connection->replies = vdc_replies_create(link, connection->buffers);
-    if (!connection->replies) {
+    if (!connection->replies)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     VkResult result = vdc_ring_create(link, connection->buffers, &connection->ring);
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         result = submit_setup(connection);
-    }
     if (result == VK_SUCCESS) {
         connection->watcher = vdc_watcher_start(link, lose, connection);
         result = connection->watcher ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -78,9 +75,8 @@ VkResult vdc_connection_create(struct vdc_connection **out)
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     struct vdc_connection *connection = calloc(1, sizeof(*connection));
-    if (!connection) {
+    if (!connection)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     VkResult result = vdc_link_init(&connection->link);
     if (result != VK_SUCCESS) {
         free(connection);
@@ -102,9 +98,8 @@ VkResult vdc_connection_create(struct vdc_connection **out)
 
 void vdc_connection_destroy(struct vdc_connection *connection)
 {
-    if (!connection) {
+    if (!connection)
         return;
-    }
     vdc_watcher_stop(connection->watcher);
     vdc_ring_destroy(connection->ring);
     vdc_replies_destroy(connection->replies);

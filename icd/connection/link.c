@@ -6,9 +6,8 @@
 
 bool vdc_link_forked(const struct vdc_link *link)
 {
-    if (link->owned) {
+    if (link->owned)
         return atomic_load_explicit(link->owned, memory_order_relaxed) == 0;
-    }
     return getpid() != link->owner;
 }
 
@@ -23,9 +22,8 @@ static void mark_owned(struct vdc_link *link)
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     link->owner = getpid();
     void *map = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (map == MAP_FAILED) {
+    if (map == MAP_FAILED)
         return;
-    }
     if (madvise(map, page, MADV_WIPEONFORK) < 0) {
         munmap(map, page);
         return;
@@ -54,12 +52,10 @@ VkResult vdc_link_init(struct vdc_link *link)
 void vdc_link_finish(struct vdc_link *link)
 {
     vdc_link_shm_destroy(link, &link->completion_shm);
-    if (link->transport) {
+    if (link->transport)
         link->transport->ops->destroy(link->transport);
-    }
-    if (link->owned) {
+    if (link->owned)
         munmap(link->owned, (size_t)sysconf(_SC_PAGESIZE));
-    }
 }
 
 const struct vd_capset *vdc_link_capset(const struct vdc_link *link)
@@ -76,24 +72,21 @@ bool vdc_link_same_kernel(const struct vdc_link *link)
 
 VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
 {
-    if (vdc_link_lost(link)) {
+    if (vdc_link_lost(link))
         return VK_ERROR_DEVICE_LOST;
-    }
     return link->transport->ops->shm_create(link->transport, size, shm);
 }
 
 void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm)
 {
-    if (shm->id == 0) {
+    if (shm->id == 0)
         return;
-    }
     if (!vdc_link_forked(link)) {
         link->transport->ops->shm_destroy(link->transport, shm);
     } else { /* the transport's other end belongs to the parent */
         munmap(shm->map, shm->size);
-        if (shm->fd >= 0) {
+        if (shm->fd >= 0)
             close(shm->fd);
-        }
     }
     *shm = (struct vdc_shm){.fd = -1};
 }
@@ -101,9 +94,8 @@ void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm)
 VkResult vdc_link_shm_import(struct vdc_link *link, int fd, uint64_t offset, uint64_t size,
                              struct vdc_shm *shm)
 {
-    if (vdc_link_lost(link)) {
+    if (vdc_link_lost(link))
         return VK_ERROR_DEVICE_LOST;
-    }
     return link->transport->ops->shm_import(link->transport, fd, offset, size, shm);
 }
 
@@ -127,9 +119,8 @@ bool vdc_link_shm_set_layout(struct vdc_link *link, uint32_t shm, uint64_t offse
 
 VkResult vdc_link_fd_give(struct vdc_link *link, int fd, uint32_t *id)
 {
-    if (vdc_link_lost(link)) {
+    if (vdc_link_lost(link))
         return VK_ERROR_DEVICE_LOST;
-    }
     return link->transport->ops->fd_give(link->transport, fd, id);
 }
 

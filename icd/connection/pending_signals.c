@@ -28,12 +28,10 @@ struct vdc_pending_signals *vdc_pending_signals_create(struct vdc_link *link)
 
 void vdc_pending_signals_destroy(struct vdc_pending_signals *signals)
 {
-    if (!signals) {
+    if (!signals)
         return;
-    }
-    if (!vdc_link_forked(signals->link)) {
+    if (!vdc_link_forked(signals->link))
         pthread_mutex_destroy(&signals->lock);
-    }
     free(signals);
 }
 
@@ -43,26 +41,23 @@ void vdc_pending_signals_lose(struct vdc_pending_signals *signals)
     pthread_mutex_lock(&signals->lock);
     for (struct vdc_pending_signal *signal = signals->first; signal; signal = signal->next) {
         struct vd_fence_file *file = signal->file;
-        if (atomic_load(&file->signaler) == signals->signaler && vd_fence_mark(&file->state)) {
+        if (atomic_load(&file->signaler) == signals->signaler && vd_fence_mark(&file->state))
             vdc_link_wake(signals->link, &file->state);
-        }
     }
     pthread_mutex_unlock(&signals->lock);
 }
 
 void vdc_pending_signal_add(struct vdc_pending_signals *signals, struct vdc_pending_signal *signal)
 {
-    if (vdc_link_lost(signals->link)) {
+    if (vdc_link_lost(signals->link))
         return; /* nor will it be asked for */
-    }
     pthread_mutex_lock(&signals->lock);
     atomic_store(&signal->file->signaler, signals->signaler);
     if (!signal->link) {
         signal->next = signals->first;
         signal->link = &signals->first;
-        if (signal->next) {
+        if (signal->next)
             signal->next->link = &signal->next;
-        }
         signals->first = signal;
     }
     pthread_mutex_unlock(&signals->lock);
@@ -71,13 +66,11 @@ void vdc_pending_signal_add(struct vdc_pending_signals *signals, struct vdc_pend
 void vdc_pending_signal_remove(struct vdc_pending_signals *signals,
                                struct vdc_pending_signal *signal)
 {
-    if (!signal->link || vdc_link_forked(signals->link)) {
+    if (!signal->link || vdc_link_forked(signals->link))
         return;
-    }
     pthread_mutex_lock(&signals->lock);
     *signal->link = signal->next;
-    if (signal->next) {
+    if (signal->next)
         signal->next->link = signal->link;
-    }
     pthread_mutex_unlock(&signals->lock);
 }

@@ -42,18 +42,15 @@ struct vdc_replies *vdc_replies_create(struct vdc_link *link, struct vdc_buffers
 
 void vdc_replies_destroy(struct vdc_replies *replies)
 {
-    if (!replies) {
+    if (!replies)
         return;
-    }
-    for (uint32_t i = 0; i < replies->block_count; i++) {
+    for (uint32_t i = 0; i < replies->block_count; i++)
         vdc_link_shm_destroy(replies->link, &replies->blocks[i]);
-    }
     free(replies->blocks);
     free(replies->free_slots);
     free(replies->large_replies);
-    if (!vdc_link_forked(replies->link)) {
+    if (!vdc_link_forked(replies->link))
         pthread_mutex_destroy(&replies->lock);
-    }
     free(replies);
 }
 
@@ -87,11 +84,9 @@ void vdc_replies_lose(struct vdc_replies *replies)
             lose_reply(replies, (struct vd_reply *)slot);
         }
     }
-    for (uint32_t i = 0; i < replies->large_capacity; i++) {
-        if (replies->large_replies[i]) {
+    for (uint32_t i = 0; i < replies->large_capacity; i++)
+        if (replies->large_replies[i])
             lose_reply(replies, replies->large_replies[i]);
-        }
-    }
     pthread_mutex_unlock(&replies->lock);
 }
 
@@ -102,24 +97,20 @@ static VkResult add_block(struct vdc_replies *replies)
 {
     const uint32_t count = replies->block_count;
     struct vdc_shm *blocks = realloc(replies->blocks, (count + 1) * sizeof(*blocks));
-    if (!blocks) {
+    if (!blocks)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     replies->blocks = blocks;
     uint32_t *slots = realloc(replies->free_slots, (count + 1) * SLOTS_PER_BLOCK * sizeof(*slots));
-    if (!slots) {
+    if (!slots)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     replies->free_slots = slots;
     const VkResult result =
         vdc_link_shm_create(replies->link, SLOTS_PER_BLOCK * SLOT_SIZE, &blocks[count]);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     replies->block_count++;
-    for (uint32_t i = SLOTS_PER_BLOCK; i-- > 0;) {
+    for (uint32_t i = SLOTS_PER_BLOCK; i-- > 0;)
         slots[replies->free_count++] = count * SLOTS_PER_BLOCK + i;
-    }
     return VK_SUCCESS;
 }
 
@@ -128,9 +119,8 @@ static VkResult begin_small(struct vdc_replies *replies, struct vdc_reply_space 
 {
     if (replies->free_count == 0) {
         const VkResult result = add_block(replies);
-        if (result != VK_SUCCESS) {
+        if (result != VK_SUCCESS)
             return result;
-        }
     }
     const uint32_t slot = replies->free_slots[--replies->free_count];
     const struct vdc_shm *block = &replies->blocks[slot / SLOTS_PER_BLOCK];
@@ -150,16 +140,14 @@ static VkResult begin_large(struct vdc_replies *replies, const struct vdc_shm *s
                             struct vdc_reply_space *space)
 {
     uint32_t slot = 0;
-    while (slot < replies->large_capacity && replies->large_replies[slot]) {
+    while (slot < replies->large_capacity && replies->large_replies[slot])
         slot++;
-    }
     if (slot == replies->large_capacity) {
         const uint32_t capacity = slot ? slot * 2 : 8;
         struct vd_reply **grown =
             realloc(replies->large_replies, capacity * sizeof(struct vd_reply *));
-        if (!grown) {
+        if (!grown)
             return VK_ERROR_OUT_OF_HOST_MEMORY;
-        }
         memset(grown + slot, 0, (capacity - slot) * sizeof(struct vd_reply *));
         replies->large_replies = grown;
         replies->large_capacity = capacity;
@@ -179,19 +167,16 @@ static VkResult begin_large(struct vdc_replies *replies, const struct vdc_shm *s
 VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space)
 {
     struct vdc_shm shm = {.fd = -1};
-    if (vdc_link_lost(replies->link)) {
+    if (vdc_link_lost(replies->link))
         return VK_ERROR_DEVICE_LOST;
-    }
     const bool large = size > SLOT_CAPACITY;
-    if (size > VD_RECORD_MAX) {
+    if (size > VD_RECORD_MAX)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     if (large) {
         const VkResult result =
             vdc_buffers_take(replies->buffers, size + sizeof(struct vd_reply), &shm);
-        if (result != VK_SUCCESS) {
+        if (result != VK_SUCCESS)
             return result;
-        }
     }
     /* Under the lock, as the watcher's walk over the replies: either that finds this one, or this
      * finds the connection lost. */
@@ -202,9 +187,8 @@ VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_
         *space->reply = (struct vd_reply){.state = lost ? VD_REPLY_LOST : VD_REPLY_PENDING};
     }
     pthread_mutex_unlock(&replies->lock);
-    if (result != VK_SUCCESS && large) {
+    if (result != VK_SUCCESS && large)
         vdc_buffers_give(replies->buffers, &shm);
-    }
     return result == VK_ERROR_OUT_OF_DEVICE_MEMORY ? VK_ERROR_OUT_OF_HOST_MEMORY : result;
 }
 
@@ -226,9 +210,8 @@ VkResult vdc_reply_wait(struct vdc_replies *replies, struct vdc_reply_space *spa
             /* Says that somebody sleeps: the server exchanges the state with DONE. */
             uint32_t pending = VD_REPLY_PENDING;
             atomic_compare_exchange_strong(state, &pending, VD_REPLY_WAITING);
-            if (pending == VD_REPLY_PENDING || pending == VD_REPLY_WAITING) {
+            if (pending == VD_REPLY_PENDING || pending == VD_REPLY_WAITING)
                 vdc_link_wait(replies->link, state, VD_REPLY_WAITING, UINT64_MAX);
-            }
         }
     }
     return atomic_load_explicit(state, memory_order_acquire) == VD_REPLY_DONE
@@ -238,19 +221,16 @@ VkResult vdc_reply_wait(struct vdc_replies *replies, struct vdc_reply_space *spa
 
 void vdc_reply_end(struct vdc_replies *replies, struct vdc_reply_space *space)
 {
-    if (vdc_link_forked(replies->link)) {
+    if (vdc_link_forked(replies->link))
         return; /* the lock may be held by a thread of the parent */
-    }
     pthread_mutex_lock(&replies->lock);
-    if (space->large.id) {
+    if (space->large.id)
         replies->large_replies[space->slot] = NULL;
-    } else {
+    else
         replies->free_slots[replies->free_count++] = space->slot;
-    }
     pthread_mutex_unlock(&replies->lock);
-    if (space->large.id) {
+    if (space->large.id)
         vdc_buffers_give(replies->buffers, &space->large);
-    }
 }
 
 uint64_t vdc_replies_count(const struct vdc_replies *replies)

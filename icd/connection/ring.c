@@ -45,9 +45,8 @@ struct vdc_ring {
 VkResult vdc_ring_create(struct vdc_link *link, struct vdc_buffers *buffers, struct vdc_ring **out)
 {
     struct vdc_ring *ring = calloc(1, sizeof(*ring));
-    if (!ring) {
+    if (!ring)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     const VkResult result =
         vdc_link_shm_create(link, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE, &ring->shm);
     if (result != VK_SUCCESS) {
@@ -66,9 +65,8 @@ VkResult vdc_ring_create(struct vdc_link *link, struct vdc_buffers *buffers, str
 
 void vdc_ring_destroy(struct vdc_ring *ring)
 {
-    if (!ring) {
+    if (!ring)
         return;
-    }
     while (ring->large_records) {
         struct large_record *record = ring->large_records;
         ring->large_records = record->next;
@@ -99,9 +97,8 @@ void vdc_ring_lose(struct vdc_ring *ring)
 
 static bool has_space(struct vdc_ring *ring, uint32_t size)
 {
-    if (VD_RING_DATA_SIZE - (ring->tail - ring->head) >= size) {
+    if (VD_RING_DATA_SIZE - (ring->tail - ring->head) >= size)
         return true;
-    }
     ring->head = atomic_load(&ring->shared->head);
     return VD_RING_DATA_SIZE - (ring->tail - ring->head) >= size;
 }
@@ -109,9 +106,8 @@ static bool has_space(struct vdc_ring *ring, uint32_t size)
 static void wake_consumer(struct vdc_ring *ring)
 {
     if (atomic_load(&ring->shared->consumer_sleeps) &&
-        atomic_exchange(&ring->shared->consumer_sleeps, 0)) {
+        atomic_exchange(&ring->shared->consumer_sleeps, 0))
         vdc_link_wake(ring->link, &ring->shared->consumer_sleeps);
-    }
 }
 
 /* Lets the server see what was written. Who calls this calls wake_consumer next. Under the lock. */
@@ -132,12 +128,10 @@ static bool await_space(struct vdc_ring *ring, uint32_t size)
         }
         /* Dekker's pattern, as ring.h says; the watcher plays the consumer's part, too. */
         atomic_store(&ring->shared->producer_sleeps, 1);
-        if (atomic_load(&ring->link->completion->lost)) {
+        if (atomic_load(&ring->link->completion->lost))
             return false;
-        }
-        if (!has_space(ring, size)) {
+        if (!has_space(ring, size))
             vdc_link_wait(ring->link, &ring->shared->producer_sleeps, 1, UINT64_MAX);
-        }
     }
     return true;
 }
@@ -179,13 +173,11 @@ static void count(struct vdc_ring *ring, uint64_t calls, uint64_t bytes)
 static void end_writing(struct vdc_ring *ring, bool now)
 {
     const bool published = now || ring->tail - ring->published > UNPUBLISHED_MAX;
-    if (published) {
+    if (published)
         publish(ring);
-    }
     pthread_mutex_unlock(&ring->lock);
-    if (published) {
+    if (published)
         wake_consumer(ring);
-    }
 }
 
 /* A record that fits into the ring. */
@@ -202,9 +194,8 @@ static VkResult send_record(struct vdc_ring *ring, const struct vd_record *recor
     memcpy(at_tail(ring), record, record->size);
     ring->tail += record->size;
     count(ring, 1, record->size);
-    if (position) {
+    if (position)
         *position = ring->tail;
-    }
     end_writing(ring, true);
     return VK_SUCCESS;
 }
@@ -244,9 +235,8 @@ static struct vd_record *growing(struct vdc_ring *ring, uint32_t size)
 {
     const uint32_t offset = (uint32_t)ring->tail & (VD_RING_DATA_SIZE - 1);
     if (ring->tail == ring->published || ring->last < ring->published || offset == 0 ||
-        size > VD_RING_DATA_SIZE - offset) {
+        size > VD_RING_DATA_SIZE - offset)
         return NULL;
-    }
     uint8_t *last = ring->data + ((uint32_t)ring->last & (VD_RING_DATA_SIZE - 1));
     struct vd_record *record = (struct vd_record *)last;
     return record->size + size <= VD_RING_RECORD_MAX ? record : NULL;
@@ -262,14 +252,12 @@ uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t 
     pthread_mutex_lock(&ring->lock);
     struct vd_record *record = growing(ring, size);
     if (record && record->opcode == opcode && *(uint64_t *)(record + 1) == head) {
-        if (!has_space(ring, size)) {
+        if (!has_space(ring, size))
             goto no_room;
-        }
     } else {
         const uint32_t padding = padding_before(ring, sizeof(start) + size);
-        if (!has_space(ring, padding + sizeof(start) + size)) {
+        if (!has_space(ring, padding + sizeof(start) + size))
             goto no_room;
-        }
         skip(ring, padding);
         record = memcpy(at_tail(ring), &start, sizeof(start));
         ring->last = ring->tail;
@@ -322,14 +310,12 @@ static void reap_large_records(struct vdc_ring *ring)
 static VkResult send_large(struct vdc_ring *ring, const struct vd_record *record,
                            uint64_t *position)
 {
-    if (record->size > VD_RECORD_MAX) {
+    if (record->size > VD_RECORD_MAX)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     reap_large_records(ring);
     struct large_record *large = malloc(sizeof(*large));
-    if (!large) {
+    if (!large)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     VkResult result = vdc_buffers_take(ring->buffers, record->size, &large->shm);
     if (result != VK_SUCCESS) {
         free(large);
@@ -346,9 +332,8 @@ static VkResult send_large(struct vdc_ring *ring, const struct vd_record *record
     };
     result = send_record(ring, &command.record, &large->position);
     vdc_ring_count(ring, 0, record->size);
-    if (position) {
+    if (position)
         *position = large->position;
-    }
     /* Also after a failure: who knows what the server reads. */
     pthread_mutex_lock(&ring->large_lock);
     large->next = ring->large_records;
@@ -363,9 +348,8 @@ VkResult vdc_ring_send(struct vdc_ring *ring, const void *data, uint64_t *positi
 {
     const struct vd_record *record = data;
     assert(record->size >= sizeof(*record) && record->size % VD_ALIGN == 0);
-    if (vdc_link_lost(ring->link)) {
+    if (vdc_link_lost(ring->link))
         return VK_ERROR_DEVICE_LOST;
-    }
     return record->size <= VD_RING_RECORD_MAX ? send_record(ring, record, position)
                                               : send_large(ring, record, position);
 }
@@ -374,9 +358,8 @@ VkResult vdc_ring_post(struct vdc_ring *ring, const struct vd_record *record)
 {
     uint32_t capacity;
     uint8_t *at = vdc_ring_write_begin(ring, &capacity);
-    if (!at) {
+    if (!at)
         return vdc_ring_send(ring, record, NULL);
-    }
     memcpy(at, record, record->size);
     vdc_ring_write_end(ring, record->size, false);
     return VK_SUCCESS;

@@ -69,22 +69,19 @@ static void sleep_until(struct vdc_waiter *waiter, const struct wait *wait, uint
     for (;;) {
         words[0].value = atomic_load(&page->event);
         const uint32_t others = wait->words ? wait->words(wait->data, words + 1, WORDS_MAX) : 0;
-        if (wait_over(wait)) {
+        if (wait_over(wait))
             break;
-        }
         uint64_t timeout = UINT64_MAX;
         if (deadline != UINT64_MAX) {
             const uint64_t now = vd_clock_ns();
-            if (now >= deadline) {
+            if (now >= deadline)
                 break;
-            }
             timeout = deadline - now;
         }
-        if (others) {
+        if (others)
             transport->ops->wait_any(transport, words, 1 + others, timeout);
-        } else {
+        else
             vdc_link_wait(waiter->link, words[0].address, words[0].value, timeout);
-        }
     }
     atomic_fetch_sub(&page->waiters, 1);
 }
@@ -100,22 +97,18 @@ VkResult vdc_wait_words(struct vdc_waiter *waiter, bool (*ready)(const void *dat
                                           uint32_t capacity),
                         const void *data, uint64_t timeout_ns)
 {
-    if (ready(data)) {
+    if (ready(data))
         return VK_SUCCESS;
-    }
-    if (vdc_link_lost(waiter->link)) {
+    if (vdc_link_lost(waiter->link))
         return VK_ERROR_DEVICE_LOST;
-    }
-    if (timeout_ns == 0) {
+    if (timeout_ns == 0)
         return VK_TIMEOUT;
-    }
     const struct wait wait = {waiter->link->completion, ready, words, data};
     const uint64_t traced = vd_trace_begin();
     const uint64_t now = vd_clock_ns();
     const uint64_t deadline = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
-    if (!vdc_spin(&waiter->spinner, wait_over, &wait)) {
+    if (!vdc_spin(&waiter->spinner, wait_over, &wait))
         sleep_until(waiter, &wait, deadline);
-    }
     atomic_fetch_add_explicit(&waiter->waits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&waiter->wait_ns, vd_clock_ns() - now, memory_order_relaxed);
     vd_trace_end(traced, "wait for the GPU", 0);
@@ -127,9 +120,8 @@ VkResult vdc_wait_words(struct vdc_waiter *waiter, bool (*ready)(const void *dat
 void vdc_waiter_changed(struct vdc_waiter *waiter)
 {
     struct vd_completion *page = waiter->link->completion;
-    if (vd_completion_changed(page)) {
+    if (vd_completion_changed(page))
         vdc_link_wake(waiter->link, &page->event);
-    }
 }
 
 /* ---- Points */

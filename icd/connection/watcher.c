@@ -41,9 +41,8 @@ static int create_thread(struct vdc_watcher *watcher)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     int error = pthread_create(&watcher->thread, &attributes, watch, watcher);
-    if (error == EINVAL) { /* the program has more thread-local data than this */
+    if (error == EINVAL) /* the program has more thread-local data than this */
         error = pthread_create(&watcher->thread, NULL, watch, watcher);
-    }
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
@@ -52,21 +51,18 @@ static int create_thread(struct vdc_watcher *watcher)
 struct vdc_watcher *vdc_watcher_start(struct vdc_link *link, void (*lost)(void *data), void *data)
 {
     struct vdc_watcher *watcher = malloc(sizeof(*watcher));
-    if (!watcher) {
+    if (!watcher)
         return NULL;
-    }
     *watcher = (struct vdc_watcher){
         .link = link,
         .lost = lost,
         .data = data,
         .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
     };
-    if (watcher->stop_fd < 0) {
+    if (watcher->stop_fd < 0)
         goto free_watcher;
-    }
-    if (create_thread(watcher)) {
+    if (create_thread(watcher))
         goto close_stop_fd;
-    }
     pthread_setname_np(watcher->thread, "viaduct-watch");
     return watcher;
 
@@ -79,9 +75,8 @@ free_watcher:
 
 void vdc_watcher_stop(struct vdc_watcher *watcher)
 {
-    if (!watcher) {
+    if (!watcher)
         return;
-    }
     if (!vdc_link_forked(watcher->link)) { /* a child does not have the thread */
         eventfd_write(watcher->stop_fd, 1);
         pthread_join(watcher->thread, NULL);

@@ -21,20 +21,17 @@ VkResult vdc_transport_connect(struct vdc_transport **transport)
     const char *wanted = secure_getenv(TRANSPORT_ENV);
     VkResult result = VK_ERROR_INCOMPATIBLE_DRIVER;
     bool known = false;
-    if (wanted && wanted[0] == '\0') {
+    if (wanted && wanted[0] == '\0')
         wanted = NULL;
-    }
     for (size_t i = 0; i < sizeof(transports) / sizeof(transports[0]); i++) {
         if (!wanted || strcmp(wanted, transports[i].name) == 0) {
             known = true;
             result = transports[i].connect(transport);
-            if (result == VK_SUCCESS) {
+            if (result == VK_SUCCESS)
                 return result;
-            }
         }
     }
-    if (!known) {
+    if (!known)
         vdc_log(TRANSPORT_ENV " is virtgpu or vtest, not '%s'", wanted);
-    }
     return result;
 }

@@ -98,9 +98,8 @@ static bool execute(const struct virtgpu *virtgpu, const void *record, size_t si
         vdc_log("virtio-gpu takes no commands: %s", strerror(errno));
         return false;
     }
-    if (fence) {
+    if (fence)
         *fence = execbuffer.fence_fd;
-    }
     return true;
 }
 
@@ -142,9 +141,8 @@ static void wait_for_word(struct virtgpu *virtgpu, uint32_t shm, uint32_t offset
         nanosleep(&pause, NULL);
         return;
     }
-    if (!await_fence(fence, timeout_ns < limit ? timeout_ns : limit) && timeout_ns >= limit) {
+    if (!await_fence(fence, timeout_ns < limit ? timeout_ns : limit) && timeout_ns >= limit)
         declare_dead(virtgpu);
-    }
 }
 
 /* ---- Shared memory */
@@ -152,20 +150,16 @@ static void wait_for_word(struct virtgpu *virtgpu, uint32_t shm, uint32_t offset
 /* A free id, or 0. Under the lock. */
 static uint32_t take_id(struct virtgpu *virtgpu)
 {
-    for (uint32_t id = 1; id < virtgpu->capacity; id++) {
-        if (!virtgpu->mappings[id].map) {
+    for (uint32_t id = 1; id < virtgpu->capacity; id++)
+        if (!virtgpu->mappings[id].map)
             return id;
-        }
-    }
     const uint32_t capacity = virtgpu->capacity ? virtgpu->capacity * 2 : 64;
     const uint32_t id = virtgpu->capacity ? virtgpu->capacity : 1;
-    if (id > VD_VIRTIO_GPU_SHM_MAX) {
+    if (id > VD_VIRTIO_GPU_SHM_MAX)
         return 0;
-    }
     struct mapping *mappings = realloc(virtgpu->mappings, capacity * sizeof(*mappings));
-    if (!mappings) {
+    if (!mappings)
         return 0;
-    }
     memset(mappings + virtgpu->capacity, 0,
            (capacity - virtgpu->capacity) * sizeof(struct mapping));
     virtgpu->mappings = mappings;
@@ -222,9 +216,8 @@ static VkResult register_resource(struct virtgpu *virtgpu, uint32_t resource, ui
     };
     const uint64_t deadline = vd_clock_ns() + DEAD_SECONDS * VD_NS_PER_S;
     int fence;
-    if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence)) {
+    if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence))
         return VK_ERROR_DEVICE_LOST;
-    }
     await_fence(fence, DEAD_SECONDS * VD_NS_PER_S);
     while (atomic_load(status) == VD_VIRTIO_GPU_PENDING) {
         if (vd_clock_ns() > deadline) {
@@ -257,21 +250,18 @@ static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struc
     uint32_t resource;
     void *map;
 
-    if (size == 0 || size > UINT32_MAX - page) {
+    if (size == 0 || size > UINT32_MAX - page)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
     size = (size + page - 1) & ~(page - 1);
     VkResult result = create_resource(virtgpu, size, &mapping.handle, &resource, &map);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     mapping.map = map;
     mapping.size = size;
     pthread_rwlock_wrlock(&virtgpu->lock);
     const uint32_t id = take_id(virtgpu);
-    if (id) {
+    if (id)
         virtgpu->mappings[id] = mapping;
-    }
     pthread_rwlock_unlock(&virtgpu->lock);
     if (!id) {
         munmap(map, size);
@@ -317,14 +307,11 @@ static bool locate(struct virtgpu *virtgpu, const void *address, uint32_t *id, u
 static void destroy(struct vdc_transport *transport)
 {
     struct virtgpu *virtgpu = downcast(transport);
-    if (virtgpu->fd >= 0) {
+    if (virtgpu->fd >= 0)
         close(virtgpu->fd);
-    }
-    for (int i = 0; i < 2; i++) {
-        if (virtgpu->alive[i] >= 0) {
+    for (int i = 0; i < 2; i++)
+        if (virtgpu->alive[i] >= 0)
             close(virtgpu->alive[i]);
-        }
-    }
     pthread_rwlock_destroy(&virtgpu->lock);
     free(virtgpu->mappings);
     free(virtgpu);
@@ -340,9 +327,8 @@ static void wake(struct vdc_transport *transport, _Atomic uint32_t *address)
     struct virtgpu *virtgpu = downcast(transport);
     struct vd_virtio_gpu_wake record = {
         .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_WAKE}};
-    if (!atomic_load(&virtgpu->dead) && locate(virtgpu, address, &record.shm, &record.offset)) {
+    if (!atomic_load(&virtgpu->dead) && locate(virtgpu, address, &record.shm, &record.offset))
         execute(virtgpu, &record, sizeof(record), NULL);
-    }
 }
 
 static void wait(struct vdc_transport *transport, _Atomic uint32_t *address, uint32_t value,
@@ -350,9 +336,8 @@ static void wait(struct vdc_transport *transport, _Atomic uint32_t *address, uin
 {
     struct virtgpu *virtgpu = downcast(transport);
     uint32_t id, offset;
-    if (atomic_load(address) == value && locate(virtgpu, address, &id, &offset)) {
+    if (atomic_load(address) == value && locate(virtgpu, address, &id, &offset))
         wait_for_word(virtgpu, id, offset, value, timeout_ns);
-    }
 }
 
 /* The device signals the fence of a VD_VIRTIO_GPU_WATCH when the worker is gone. */
@@ -376,25 +361,22 @@ static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost,
             } else if (execute(virtgpu, &record, sizeof(record), &sources[2].fd)) {
                 arm_at = now + WATCH_MS * UINT64_C(1000000);
                 /* From here on a loss signals the fence: one that came before is seen now. */
-                if (atomic_load(lost)) {
+                if (atomic_load(lost))
                     break;
-                }
             } else {
                 declare_dead(virtgpu);
             }
         }
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 3; i++)
             sources[i].revents = 0;
-        }
         poll(sources, 3, timeout);
         if (sources[2].revents) {
             close(sources[2].fd);
             sources[2].fd = -1;
         }
     }
-    if (sources[2].fd >= 0) {
+    if (sources[2].fd >= 0)
         close(sources[2].fd);
-    }
     return sources[1].revents == 0;
 }
 
@@ -421,9 +403,8 @@ static bool shm_set_layout(struct vdc_transport *transport, uint32_t shm, uint64
         .height = extent.height,
     };
     int fence;
-    if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence)) {
+    if (atomic_load(&virtgpu->dead) || !execute(virtgpu, &record, sizeof(record), &fence))
         return false;
-    }
     /* The device answers in order, so here even an early signal is not too early: it can only be
      * that of a later command. */
     if (!await_fence(fence, DEAD_SECONDS * VD_NS_PER_S)) {
@@ -478,9 +459,8 @@ static int open_node(const char *path, struct vd_capset *capset)
     uint64_t value = 0;
     struct drm_virtgpu_getparam param = {.param = VIRTGPU_PARAM_3D_FEATURES,
                                          .value = (uintptr_t)&value};
-    if (!is_virtio_gpu(fd)) {
+    if (!is_virtio_gpu(fd))
         goto close_fd;
-    }
     if (drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
         !get_capset(fd, 0, capset)) {
         vdc_log("the virtio-gpu at %s is not Viaduct's", path);
@@ -513,15 +493,13 @@ static bool may_be_virtio(const char *path)
 {
     char link[64], driver[PATH_MAX];
     struct stat status;
-    if (stat(path, &status) < 0 || !S_ISCHR(status.st_mode)) {
+    if (stat(path, &status) < 0 || !S_ISCHR(status.st_mode))
         return false;
-    }
     snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/device/driver", major(status.st_rdev),
              minor(status.st_rdev));
     const ssize_t length = readlink(link, driver, sizeof(driver) - 1);
-    if (length < 0) {
+    if (length < 0)
         return true; /* nobody tells */
-    }
     driver[length] = '\0';
     const char *name = strrchr(driver, '/');
     return !strncmp(name ? name + 1 : driver, "virtio", strlen("virtio"));
@@ -535,23 +513,20 @@ static int find_device(struct vd_capset *capset)
     for (int i = 0; i < count; i++) {
         char path[sizeof(NODES) + 1 + sizeof(nodes[i]->d_name)];
         snprintf(path, sizeof(path), NODES "/%s", nodes[i]->d_name);
-        if (fd < 0 && may_be_virtio(path)) {
+        if (fd < 0 && may_be_virtio(path))
             fd = open_node(path, capset);
-        }
         free(nodes[i]);
     }
-    if (count >= 0) {
+    if (count >= 0)
         free(nodes);
-    }
     return fd;
 }
 
 VkResult vdc_virtgpu_connect(struct vdc_transport **transport)
 {
     struct virtgpu *virtgpu = calloc(1, sizeof(*virtgpu));
-    if (!virtgpu) {
+    if (!virtgpu)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     virtgpu->base.ops = &ops;
     virtgpu->alive[0] = -1;
     virtgpu->alive[1] = -1;

@@ -68,18 +68,15 @@ static int await_input(const struct vtest *vtest)
 {
     while (vtest->deadline != NO_DEADLINE) {
         const uint64_t now = vd_clock_ns();
-        if (now >= vtest->deadline) {
+        if (now >= vtest->deadline)
             return ETIMEDOUT;
-        }
         struct pollfd source = {.fd = vtest->fd, .events = POLLIN};
         const int timeout = (int)((vtest->deadline - now + 999999) / 1000000);
         const int ready = poll(&source, 1, timeout);
-        if (ready > 0) {
+        if (ready > 0)
             return 0;
-        }
-        if (ready < 0 && errno != EINTR) {
+        if (ready < 0 && errno != EINTR)
             return errno;
-        }
     }
     return 0;
 }
@@ -89,17 +86,14 @@ static int receive_bytes(const struct vtest *vtest, void *bytes, size_t size)
     uint8_t *at = bytes;
     while (size > 0) {
         const int error = await_input(vtest);
-        if (error) {
+        if (error)
             return error;
-        }
         const ssize_t received = recv(vtest->fd, at, size, 0);
-        if (received == 0) {
+        if (received == 0)
             return ECONNRESET;
-        }
         if (received < 0) {
-            if (errno == EINTR) {
+            if (errno == EINTR)
                 continue;
-            }
             return errno;
         }
         at += received;
@@ -116,13 +110,11 @@ static int receive_fd(const struct vtest *vtest, int *fd)
     unsigned count;
     *fd = -1;
     const int error = await_input(vtest);
-    if (error) {
+    if (error)
         return error;
-    }
     const ssize_t received = vd_receive_fds(vtest->fd, &byte, 1, fd, 1, &count, 0);
-    if (received <= 0) {
+    if (received <= 0)
         return received < 0 ? errno : ECONNRESET;
-    }
     return 0;
 }
 
@@ -132,9 +124,8 @@ static int send_parts(const struct vtest *vtest, struct iovec *parts, size_t cou
         struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
         const ssize_t result = sendmsg(vtest->fd, &message, MSG_NOSIGNAL);
         if (result < 0) {
-            if (errno == EINTR) {
+            if (errno == EINTR)
                 continue;
-            }
             return errno == EAGAIN || errno == EWOULDBLOCK ? ETIMEDOUT : errno;
         }
         size_t sent = (size_t)result;
@@ -176,12 +167,10 @@ static int receive_answer(const struct vtest *vtest, uint32_t command, void *pay
 {
     struct vtest_header header;
     const int error = receive_bytes(vtest, &header, sizeof(header));
-    if (error) {
+    if (error)
         return error;
-    }
-    if (header.command != command || header.length != size / 4) {
+    if (header.command != command || header.length != size / 4)
         return EPROTO;
-    }
     return receive_bytes(vtest, payload, size);
 }
 
@@ -205,9 +194,8 @@ static uint32_t our_protocol_version(void)
 static bool find_path(struct vtest *vtest)
 {
     const char *path = secure_getenv(VTEST_SOCKET_ENV);
-    if (!path || path[0] == '\0') {
+    if (!path || path[0] == '\0')
         path = VTEST_DEFAULT_SOCKET;
-    }
     if (strlen(path) >= sizeof(vtest->address.sun_path)) {
         vdc_log("%s is too long for a socket: %s", VTEST_SOCKET_ENV, path);
         return false;
@@ -259,18 +247,14 @@ static bool ping(const struct vtest *vtest)
     struct vtest_header header;
     uint32_t busy;
     int error = send_dwords(vtest, VTEST_PING_PROTOCOL_VERSION, NULL, 0);
-    if (!error) {
+    if (!error)
         error = send_dwords(vtest, VTEST_RESOURCE_BUSY_WAIT, busy_wait, sizeof(busy_wait));
-    }
-    if (!error) {
+    if (!error)
         error = receive_bytes(vtest, &header, sizeof(header));
-    }
-    if (!error && (header.command != VTEST_PING_PROTOCOL_VERSION || header.length != 0)) {
+    if (!error && (header.command != VTEST_PING_PROTOCOL_VERSION || header.length != 0))
         error = EPROTO;
-    }
-    if (!error) {
+    if (!error)
         error = receive_answer(vtest, VTEST_RESOURCE_BUSY_WAIT, &busy, sizeof(busy));
-    }
     return !error || failed(vtest, "ping", error);
 }
 
@@ -278,12 +262,10 @@ static bool negotiate(const struct vtest *vtest)
 {
     uint32_t version = VTEST_PROTOCOL_VERSION;
     int error = send_dwords(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
-    if (!error) {
+    if (!error)
         error = receive_answer(vtest, VTEST_PROTOCOL_VERSION_CMD, &version, sizeof(version));
-    }
-    if (error) {
+    if (error)
         return failed(vtest, "vtest version", error);
-    }
     if (version < VTEST_VERSION_MIN) {
         vdc_log("the server at %s speaks vtest %u, this driver needs %u", vtest->path, version,
                 VTEST_VERSION_MIN);
@@ -300,43 +282,36 @@ static bool get_capset(struct vtest *vtest)
     struct vtest_header header;
     uint32_t valid;
     int error = send_dwords(vtest, VTEST_GET_CAPSET, request, sizeof(request));
-    if (!error) {
+    if (!error)
         error = receive_bytes(vtest, &header, sizeof(header));
-    }
-    if (!error && (header.command != VTEST_GET_CAPSET || header.length < 1)) {
+    if (!error && (header.command != VTEST_GET_CAPSET || header.length < 1))
         error = EPROTO;
-    }
-    if (!error) {
+    if (!error)
         error = receive_bytes(vtest, &valid, sizeof(valid));
-    }
     if (!error && !valid) {
         vdc_log("the server at %s is not Viaduct's", vtest->path);
         return false;
     }
     /* The version comes first, for what follows it may be anything where it is not ours. */
     uint32_t theirs = 0;
-    if (!error && header.length < (sizeof(valid) + sizeof(theirs)) / 4) {
+    if (!error && header.length < (sizeof(valid) + sizeof(theirs)) / 4)
         error = EPROTO;
-    }
-    if (!error) {
+    if (!error)
         error = receive_bytes(vtest, &theirs, sizeof(theirs));
-    }
     if (!error && theirs != ours) {
         vdc_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path, theirs,
                 ours);
         return false;
     }
-    if (!error && header.length != (sizeof(valid) + sizeof(*capset)) / 4) {
+    if (!error && header.length != (sizeof(valid) + sizeof(*capset)) / 4)
         error = EPROTO;
-    }
     if (!error) {
         capset->protocol_version = theirs;
         error = receive_bytes(vtest, (uint8_t *)capset + sizeof(theirs),
                               sizeof(*capset) - sizeof(theirs));
     }
-    if (!error && !vdc_capset_is_valid(capset)) {
+    if (!error && !vdc_capset_is_valid(capset))
         error = EPROTO;
-    }
     return !error || failed(vtest, "capset", error);
 }
 
@@ -353,9 +328,8 @@ static void destroy(struct vdc_transport *transport)
 {
     struct vtest *vtest = downcast(transport);
     /* Not shutdown(): the socket may be a forked child's copy. */
-    if (vtest->fd >= 0) {
+    if (vtest->fd >= 0)
         close(vtest->fd);
-    }
     pthread_mutex_destroy(&vtest->lock);
     free(vtest);
 }
@@ -377,12 +351,10 @@ static VkResult request_blob(struct vtest *vtest, uint64_t size, uint32_t *id, i
         .size_hi = (uint32_t)(size >> 32),
     };
     if (send_dwords(vtest, VTEST_RESOURCE_CREATE_BLOB, &blob, sizeof(blob)) ||
-        receive_answer(vtest, VTEST_RESOURCE_CREATE_BLOB, id, sizeof(*id))) {
+        receive_answer(vtest, VTEST_RESOURCE_CREATE_BLOB, id, sizeof(*id)))
         return give_up(vtest);
-    }
-    if (*id == 0) {
+    if (*id == 0)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
     return receive_fd(vtest, fd) ? give_up(vtest) : VK_SUCCESS;
 }
 
@@ -398,9 +370,8 @@ static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t offset, 
                      struct vdc_shm *shm)
 {
     void *map = MAP_FAILED;
-    if (fd >= 0) {
+    if (fd >= 0)
         map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    }
     if (map == MAP_FAILED) {
         release_blob(vtest, id);
         return false;
@@ -415,20 +386,17 @@ static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struc
     uint32_t id = 0;
     int fd = -1;
 
-    if (size == 0 || size > SIZE_MAX / 2) {
+    if (size == 0 || size > SIZE_MAX / 2)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
     size = round_to_pages(size);
     pthread_mutex_lock(&vtest->lock);
     const VkResult result = request_blob(vtest, size, &id, &fd);
     pthread_mutex_unlock(&vtest->lock);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     if (!map_blob(vtest, id, fd, 0, size, shm)) {
-        if (fd >= 0) {
+        if (fd >= 0)
             close(fd);
-        }
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     return VK_SUCCESS;
@@ -449,9 +417,8 @@ static int send_fd(const struct vtest *vtest, const void *message, size_t size, 
     do {
         sent = vd_send_fds(vtest->fd, message, size, &fd, 1, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
-    if (sent < 0) {
+    if (sent < 0)
         return errno;
-    }
     /* The descriptor went with the first byte. */
     struct iovec rest = {.iov_base = (uint8_t *)message + sent, .iov_len = size - (size_t)sent};
     return rest.iov_len ? send_parts(vtest, &rest, 1) : 0;
@@ -463,13 +430,12 @@ static VkResult give(struct vtest *vtest, const struct vtest_header *message, in
     pthread_mutex_lock(&vtest->lock);
     const int error = send_fd(vtest, message, sizeof(*message) + 4 * message->length, fd);
     VkResult result;
-    if (error == EBADF || error == ETOOMANYREFS) {
+    if (error == EBADF || error == ETOOMANYREFS)
         result = VK_ERROR_INVALID_EXTERNAL_HANDLE; /* nothing was sent */
-    } else if (error || receive_answer(vtest, message->command, id, sizeof(*id))) {
+    else if (error || receive_answer(vtest, message->command, id, sizeof(*id)))
         result = give_up(vtest);
-    } else {
+    else
         result = *id ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     pthread_mutex_unlock(&vtest->lock);
     return result;
 }
@@ -499,9 +465,8 @@ static VkResult shm_import(struct vdc_transport *transport, int fd, uint64_t off
     };
     uint32_t id = 0;
     const VkResult result = give(vtest, &message.header, fd, &id);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     return map_blob(vtest, id, fd, offset, size, shm) ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
@@ -514,11 +479,10 @@ static VkResult fd_take(struct vdc_transport *transport, uint32_t id, int *fd)
     pthread_mutex_lock(&vtest->lock);
     if (send_dwords(vtest, VTEST_VIADUCT_TAKE_FD, &id, sizeof(id)) ||
         receive_answer(vtest, VTEST_VIADUCT_TAKE_FD, &answer, sizeof(answer)) || answer != id ||
-        receive_fd(vtest, fd)) {
+        receive_fd(vtest, fd))
         result = give_up(vtest);
-    } else if (*fd < 0) {
+    else if (*fd < 0)
         result = VK_ERROR_TOO_MANY_OBJECTS;
-    }
     pthread_mutex_unlock(&vtest->lock);
     return result;
 }
@@ -638,9 +602,8 @@ static const struct vdc_transport_ops ops = {
 VkResult vdc_vtest_connect(struct vdc_transport **transport)
 {
     struct vtest *vtest = calloc(1, sizeof(*vtest));
-    if (!vtest) {
+    if (!vtest)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     vtest->base.ops = &ops;
     vtest->fd = -1;
     vtest->deadline = vd_clock_ns() + HANDSHAKE_SECONDS * VD_NS_PER_S;

@@ -113,10 +113,9 @@ static void find_cards(struct vdc_displays *displays)
 {
     drmDevice *devices[CARDS_MAX];
     const int count = displays->drm->GetDevices2(0, devices, CARDS_MAX);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count; i++)
         if (devices[i]->available_nodes & 1 << DRM_NODE_PRIMARY)
             open_card(displays, devices[i]->nodes[DRM_NODE_PRIMARY]);
-    }
     if (count > 0)
         displays->drm->FreeDevices(devices, count);
 }

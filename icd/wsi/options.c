@@ -22,10 +22,9 @@ static void read_options(void)
     const char *list = getenv("VIADUCT_WSI");
     while (list && *list) {
         const size_t length = strcspn(list, ",");
-        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
             if (strlen(words[i].word) == length && memcmp(words[i].word, list, length) == 0)
                 options |= words[i].option;
-        }
         list += length;
         list += *list == ',';
     }

@@ -97,10 +97,9 @@ static bool frame_buffer_init(const struct vdc_drm *drm, int fd, VkExtent2D exte
 static uint32_t find_place(struct display_presenter *p, const struct vdc_pixels *pixels,
                            uint64_t offset)
 {
-    for (uint32_t i = 0; i < p->place_count; i++) {
+    for (uint32_t i = 0; i < p->place_count; i++)
         if (p->places[i].shm == pixels->part->shm && p->places[i].offset == offset)
             return p->places[i].id;
-    }
     if (p->place_count == p->place_capacity)
         return 0;
     struct vdc_display *display = p->mode->display;

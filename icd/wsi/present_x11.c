@@ -99,10 +99,9 @@ static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vdc_pixe
     const struct vdc_shm_part *part = pixels->part;
     if (part->offset + pixels->offset > UINT32_MAX)
         return 0;
-    for (uint32_t i = 0; i < p->segment_count; i++) {
+    for (uint32_t i = 0; i < p->segment_count; i++)
         if (p->segments[i].fd == part->fd)
             return p->segments[i].id;
-    }
     if (p->segment_count == p->segment_capacity || part->fd < 0)
         return 0;
     /* xcb closes what it has sent. */

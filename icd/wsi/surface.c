@@ -110,10 +110,9 @@ static void fill_compatible_modes(const struct vdc_surface_ops *ops,
     uint32_t n = 0;
     if (mode)
         out->pPresentModes[n++] = mode->presentMode;
-    for (uint32_t i = 0; n < out->presentModeCount; i++) {
+    for (uint32_t i = 0; n < out->presentModeCount; i++)
         if (!mode || ops->modes[i] != mode->presentMode)
             out->pPresentModes[n++] = ops->modes[i];
-    }
 }
 
 /* Where pictures may be of another size than the surface, they are neither stretched nor moved. */

@@ -57,10 +57,9 @@ static VkResult get_formats(struct vdc_physical_device *pd, const VkIcdSurfaceBa
 {
     (void)surface;
     *count = 0;
-    for (size_t i = 0; i < sizeof(all_formats) / sizeof(all_formats[0]); i++) {
+    for (size_t i = 0; i < sizeof(all_formats) / sizeof(all_formats[0]); i++)
         if (vdc_surface_format_drawable(pd, all_formats[i]))
             formats[(*count)++] = all_formats[i];
-    }
     return VK_SUCCESS;
 }
 

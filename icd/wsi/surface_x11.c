@@ -116,11 +116,10 @@ static bool visual_has_alpha(const struct visual *visual)
 static bool visual_supported(struct vdc_physical_device *pd, const xcb_setup_t *setup,
                              const struct visual *visual)
 {
-    for (size_t i = 0; i < LAYOUT_COUNT; i++) {
+    for (size_t i = 0; i < LAYOUT_COUNT; i++)
         if (visual_takes(setup, visual, &layouts[i]) &&
             vdc_surface_format_drawable(pd, layouts[i].format))
             return true;
-    }
     return false;
 }
 
@@ -239,11 +238,10 @@ static VkResult get_formats(struct vdc_physical_device *pd, const VkIcdSurfaceBa
         return result;
     const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     *count = 0;
-    for (size_t i = 0; i < LAYOUT_COUNT && *count < VDC_SURFACE_FORMATS_MAX; i++) {
+    for (size_t i = 0; i < LAYOUT_COUNT && *count < VDC_SURFACE_FORMATS_MAX; i++)
         if (visual_takes(setup, &window.visual, &layouts[i]) &&
             vdc_surface_format_drawable(pd, layouts[i].format))
             formats[(*count)++] = layouts[i].format;
-    }
     return VK_SUCCESS;
 }
 

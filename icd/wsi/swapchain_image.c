@@ -107,10 +107,9 @@ static bool direct_wanted(const struct vdc_swapchain_images *images)
 static int find_type(const struct vdc_physical_device *pd, uint32_t allowed,
                      VkMemoryPropertyFlags wanted)
 {
-    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
+    for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++)
         if (allowed & (1u << i) && (pd->memory.memoryTypes[i].propertyFlags & wanted) == wanted)
             return (int)i;
-    }
     return -1;
 }
 
@@ -249,10 +248,9 @@ static VkResult fill(struct vdc_swapchain_images *images, uint32_t count,
         if (result == VK_SUCCESS && images->way == VDC_IMAGE_COPIED)
             result = buffer_init(images, image);
     }
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         while (images->count)
             image_finish(images, &images->images[--images->count]);
-    }
     return result;
 }
 
@@ -295,10 +293,9 @@ finish:
 
 void vdc_swapchain_images_finish(struct vdc_swapchain_images *images)
 {
-    for (uint32_t i = 0; i < images->family_count && images->pools; i++) {
+    for (uint32_t i = 0; i < images->family_count && images->pools; i++)
         if (images->pools[i])
             vdc_vkDestroyCommandPool((VkDevice)images->device, images->pools[i], NULL);
-    }
     while (images->count)
         image_finish(images, &images->images[--images->count]);
     free(images->images);

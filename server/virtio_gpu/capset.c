@@ -27,9 +27,8 @@ uint32_t vg_capset_get(struct vg_command *command)
         struct virtio_gpu_ctrl_hdr header;
         struct vd_capset capset;
     } response = {.header.type = VIRTIO_GPU_RESP_OK_CAPSET};
-    if (request.capset_id != VD_CAPSET_ID) {
+    if (request.capset_id != VD_CAPSET_ID)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     vds_capset_fill(&response.capset);
     vg_command_respond(command, &response, sizeof(response));
     return 0;

@@ -13,9 +13,8 @@ struct vg_command *vg_command_read(struct vg_queue *queue, const struct vg_memor
 {
     struct vg_command *command = NULL;
     if (!chain->malformed && chain->out_size >= sizeof(struct virtio_gpu_ctrl_hdr) &&
-        chain->out_size <= REQUEST_MAX) {
+        chain->out_size <= REQUEST_MAX)
         command = malloc(sizeof(*command) + chain->out_size);
-    }
     if (command && vg_memory_read(memory, chain->segments, chain->out_count, 0,
                                   command->request.bytes, chain->out_size)) {
         command->next = NULL;
@@ -33,9 +32,8 @@ struct vg_command *vg_command_read(struct vg_queue *queue, const struct vg_memor
     uint32_t written = 0;
     if (!chain->malformed && chain->in_size >= sizeof(error) &&
         vg_memory_write(memory, chain->segments + chain->out_count, chain->in_count, 0, &error,
-                        sizeof(error))) {
+                        sizeof(error)))
         written = sizeof(error);
-    }
     vg_queue_push(queue, chain->head, written);
     vg_queue_notify(queue);
     free(chain->segments);
@@ -100,9 +98,8 @@ struct vg_command *vg_commands_take(struct vg_commands *commands)
     struct vg_command *command = commands->first;
     if (command) {
         commands->first = command->next;
-        if (!commands->first) {
+        if (!commands->first)
             commands->last = &commands->first;
-        }
     }
     return command;
 }

@@ -16,9 +16,8 @@ void vg_complain(const char *format, ...)
     static unsigned lines, hidden;
     const uint64_t now = vd_clock_ms();
     if (now - start >= WINDOW_MS) {
-        if (hidden > 0) {
+        if (hidden > 0)
             vds_log(VDS_LOG_WARNING, "%u more complaints about the guest were left out", hidden);
-        }
         start = now;
         lines = 0;
         hidden = 0;

@@ -25,9 +25,8 @@ struct vg_contexts {
 struct vg_context *vg_context_find(const struct vg_contexts *contexts, uint32_t id)
 {
     struct vg_context *context = contexts->first;
-    while (context && context->id != id) {
+    while (context && context->id != id)
         context = context->next;
-    }
     return context;
 }
 
@@ -41,20 +40,17 @@ static struct vg_context *context_of(struct vg_worker_link *link)
 /* So that the client's threads, which may sleep on the counters, come and look. */
 static void tell_lost(struct vg_context *context)
 {
-    if (!context->setup.protocol_version) {
+    if (!context->setup.protocol_version)
         return;
-    }
     const uint32_t shm = context->setup.completion_shm;
     _Atomic uint32_t *lost = vg_registrations_word(&context->registrations, shm, 0);
-    if (!lost) {
+    if (!lost)
         return;
-    }
     atomic_store(lost, 1);
     _Atomic uint32_t *event =
         vg_registrations_word(&context->registrations, shm, offsetof(struct vd_completion, event));
-    if (event) {
+    if (event)
         atomic_fetch_add(event, 1);
-    }
 }
 
 static void free_context(struct vg_context *context)
@@ -107,9 +103,8 @@ struct vg_contexts *vg_contexts_create(struct vg_loop *loop, struct vg_resources
                                        int spawn)
 {
     struct vg_contexts *contexts = calloc(1, sizeof(*contexts));
-    if (!contexts) {
+    if (!contexts)
         return NULL;
-    }
     contexts->resources = resources;
     contexts->workers = (struct vg_workers){.loop = loop, .spawn = spawn};
     return contexts;
@@ -117,9 +112,8 @@ struct vg_contexts *vg_contexts_create(struct vg_loop *loop, struct vg_resources
 
 void vg_contexts_destroy(struct vg_contexts *contexts)
 {
-    if (!contexts) {
+    if (!contexts)
         return;
-    }
     vg_contexts_stop(contexts);
     vg_contexts_clear(contexts);
     free(contexts);
@@ -129,13 +123,11 @@ uint32_t vg_context_create(struct vg_contexts *contexts, struct vg_command *comm
 {
     struct virtio_gpu_ctx_create create;
     memcpy(&create, command->request.bytes, sizeof(create));
-    if (create.hdr.ctx_id == 0 || vg_context_find(contexts, create.hdr.ctx_id)) {
+    if (create.hdr.ctx_id == 0 || vg_context_find(contexts, create.hdr.ctx_id))
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-    }
     struct vg_context *context = calloc(1, sizeof(*context));
-    if (!context) {
+    if (!context)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-    }
     context->contexts = contexts;
     context->resources = contexts->resources;
     context->id = create.hdr.ctx_id;
@@ -143,11 +135,9 @@ uint32_t vg_context_create(struct vg_contexts *contexts, struct vg_command *comm
     vg_registrations_init(&context->registrations, &context->link);
     vg_park_init(&context->park, &context->registrations, &contexts->parked_count);
     memcpy(context->name, create.debug_name, sizeof(context->name) - 1);
-    for (char *c = context->name; *c; c++) {
-        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') {
+    for (char *c = context->name; *c; c++)
+        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
             *c = '?';
-        }
-    }
     context->next = contexts->first;
     contexts->first = context;
     return VIRTIO_GPU_RESP_OK_NODATA;
@@ -158,9 +148,8 @@ static void destroy(struct vg_context *context)
 {
     struct vg_contexts *contexts = context->contexts;
     struct vg_context **place = &contexts->first;
-    while (*place != context) {
+    while (*place != context)
         place = &(*place)->next;
-    }
     *place = context->next;
     vg_park_clear(&context->park);
     if (!vg_worker_link_is_open(&context->link)) {
@@ -175,9 +164,8 @@ static void destroy(struct vg_context *context)
 uint32_t vg_context_destroy(struct vg_contexts *contexts, struct vg_command *command)
 {
     struct vg_context *context = vg_context_find(contexts, command->request.header.ctx_id);
-    if (!context) {
+    if (!context)
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-    }
     destroy(context);
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -188,9 +176,8 @@ uint32_t vg_context_destroy(struct vg_contexts *contexts, struct vg_command *com
 static uint32_t attached_at(const struct vg_context *context, uint32_t resource)
 {
     uint32_t i = 0;
-    while (i < context->attached_count && context->attached[i] != resource) {
+    while (i < context->attached_count && context->attached[i] != resource)
         i++;
-    }
     return i;
 }
 
@@ -204,9 +191,8 @@ static bool detach(struct vg_context *context, const struct vg_resource *resourc
 {
     vg_registrations_remove(&context->registrations, resource);
     const uint32_t at = attached_at(context, vg_resource_id(resource));
-    if (at == context->attached_count) {
+    if (at == context->attached_count)
         return false;
-    }
     context->attached[at] = context->attached[--context->attached_count];
     return true;
 }
@@ -216,23 +202,19 @@ uint32_t vg_context_attach(struct vg_contexts *contexts, struct vg_command *comm
     struct virtio_gpu_ctx_resource attach;
     memcpy(&attach, command->request.bytes, sizeof(attach));
     struct vg_context *context = vg_context_find(contexts, attach.hdr.ctx_id);
-    if (!context) {
+    if (!context)
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-    }
-    if (!vg_resource_find(contexts->resources, attach.resource_id)) {
+    if (!vg_resource_find(contexts->resources, attach.resource_id))
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
-    if (vg_context_has(context, attach.resource_id)) {
+    if (vg_context_has(context, attach.resource_id))
         return VIRTIO_GPU_RESP_OK_NODATA;
-    }
     if (context->attached_count == context->attached_capacity) {
         const uint32_t capacity = context->attached_capacity ? context->attached_capacity * 2 : 16;
         uint32_t *attached = capacity <= ATTACHED_MAX
                                  ? realloc(context->attached, capacity * sizeof(*attached))
                                  : NULL;
-        if (!attached) {
+        if (!attached)
             return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-        }
         context->attached = attached;
         context->attached_capacity = capacity;
     }
@@ -245,13 +227,11 @@ uint32_t vg_context_detach(struct vg_contexts *contexts, struct vg_command *comm
     struct virtio_gpu_ctx_resource request;
     memcpy(&request, command->request.bytes, sizeof(request));
     struct vg_context *context = vg_context_find(contexts, request.hdr.ctx_id);
-    if (!context) {
+    if (!context)
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-    }
     const struct vg_resource *resource = vg_resource_find(contexts->resources, request.resource_id);
-    if (!resource || !detach(context, resource)) {
+    if (!resource || !detach(context, resource))
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
     vg_park_check(&context->park);
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
@@ -284,9 +264,8 @@ void vg_contexts_stop(struct vg_contexts *contexts)
 
 void vg_contexts_clear(struct vg_contexts *contexts)
 {
-    while (contexts->first) {
+    while (contexts->first)
         destroy(contexts->first);
-    }
 }
 
 /* The sooner of two times, of which 0 is never. */
@@ -300,9 +279,8 @@ static uint64_t expire(struct vg_context *context, uint64_t now)
 {
     struct vg_worker_link *link = &context->link;
     const uint64_t wait = vg_park_expire(&context->park, now);
-    if (!vg_worker_link_is_open(link)) {
+    if (!vg_worker_link_is_open(link))
         return wait;
-    }
     uint64_t deadline =
         sooner(link->end_deadline, vg_registrations_deadline(&context->registrations));
     if (deadline && deadline <= now) {
@@ -319,11 +297,9 @@ int vg_contexts_expire(struct vg_contexts *contexts)
 {
     const uint64_t now = vd_clock_ms();
     uint64_t next = 0;
-    for (struct vg_context *context = contexts->first; context; context = context->next) {
+    for (struct vg_context *context = contexts->first; context; context = context->next)
         next = sooner(next, expire(context, now));
-    }
-    for (struct vg_context *context = contexts->dying; context; context = context->next) {
+    for (struct vg_context *context = contexts->dying; context; context = context->next)
         next = sooner(next, expire(context, now));
-    }
     return !next ? -1 : next > now ? (int)(next - now) : 0;
 }

@@ -84,14 +84,12 @@ static void put_damage(struct vg_display *display, uint32_t index)
     const struct rect rect = scanout->damage;
     scanout->damage = (struct rect){0};
     const struct vg_resource *resource = vg_resource_find(display->resources, scanout->resource);
-    if (!resource || rect.width == 0) {
+    if (!resource || rect.width == 0)
         return;
-    }
     const size_t size = sizeof(struct update) + (size_t)rect.width * rect.height * sizeof(uint32_t);
     uint8_t *payload = vg_display_socket_put(&display->socket, UPDATE, size);
-    if (!payload) {
+    if (!payload)
         return;
-    }
     const struct update update = {index, rect.x, rect.y, rect.width, rect.height};
     memcpy(payload, &update, sizeof(update));
     uint32_t *pixels = (uint32_t *)(payload + sizeof(update));
@@ -114,9 +112,8 @@ static void put_scanout(struct vg_display *display, uint32_t index)
         vg_display_socket_put_copy(socket, SCANOUT, &size, sizeof(size));
         scanout->new_size = false;
     }
-    if (scanout->damage.width > 0) {
+    if (scanout->damage.width > 0)
         put_damage(display, index);
-    }
     if (scanout->new_cursor) {
         vg_display_socket_put_copy(socket, CURSOR_UPDATE, cursor, sizeof(*cursor));
         scanout->new_cursor = false;
@@ -130,9 +127,8 @@ static void put_scanout(struct vg_display *display, uint32_t index)
 
 static void ask(struct vg_display *display)
 {
-    if (display->asked) {
+    if (display->asked)
         return;
-    }
     if (!display->features_known) {
         vg_display_socket_put(&display->socket, GET_PROTOCOL_FEATURES, 0);
         display->asked = GET_PROTOCOL_FEATURES;
@@ -168,9 +164,8 @@ static void fill(void *data)
 {
     struct vg_display *display = data;
     ask(display);
-    for (uint32_t i = 0; i < SCANOUTS; i++) {
+    for (uint32_t i = 0; i < SCANOUTS; i++)
         put_scanout(display, i);
-    }
 }
 
 /* ---- Answers from QEMU */
@@ -204,45 +199,39 @@ static void answer_edid(struct vg_command *command, const void *bytes)
 static void answer_command(struct vg_display *display, const void *bytes)
 {
     struct vg_command *command = vg_commands_take(&display->commands);
-    if (command->request.header.type == VIRTIO_GPU_CMD_GET_DISPLAY_INFO) {
+    if (command->request.header.type == VIRTIO_GPU_CMD_GET_DISPLAY_INFO)
         answer_info(command, bytes);
-    } else {
+    else
         answer_edid(command, bytes);
-    }
 }
 
 /* False: senseless. */
 static bool received(void *data, uint32_t request, const void *bytes, uint32_t size)
 {
     struct vg_display *display = data;
-    if (request != display->asked || !display->asked) {
+    if (request != display->asked || !display->asked)
         return false;
-    }
     display->asked = 0;
     switch (request) {
     case GET_PROTOCOL_FEATURES:
-        if (size != sizeof(display->features)) {
+        if (size != sizeof(display->features))
             return false;
-        }
         memcpy(&display->features, bytes, sizeof(display->features));
         display->features_known = true;
         return true;
     case GET_DISPLAY_INFO:
-        if (size != sizeof(struct virtio_gpu_resp_display_info)) {
+        if (size != sizeof(struct virtio_gpu_resp_display_info))
             return false;
-        }
         break;
     case GET_EDID:
-        if (size != sizeof(struct virtio_gpu_resp_edid)) {
+        if (size != sizeof(struct virtio_gpu_resp_edid))
             return false;
-        }
         break;
     default:
         return false;
     }
-    if (display->awaited) {
+    if (display->awaited)
         answer_command(display, bytes);
-    }
     return true;
 }
 
@@ -250,9 +239,8 @@ static bool received(void *data, uint32_t request, const void *bytes, uint32_t s
 
 void vg_display_flush_commands(struct vg_display *display)
 {
-    while (display->commands.first) {
+    while (display->commands.first)
         answer_command(display, NULL);
-    }
     display->awaited = false;
 }
 
@@ -281,9 +269,8 @@ static const struct vg_display_socket_listener listener = {
 struct vg_display *vg_display_create(struct vg_loop *loop, const struct vg_resources *resources)
 {
     struct vg_display *display = calloc(1, sizeof(*display));
-    if (!display) {
+    if (!display)
         return NULL;
-    }
     display->resources = resources;
     vg_display_socket_init(&display->socket, loop, &listener, display);
     vg_commands_init(&display->commands);
@@ -292,9 +279,8 @@ struct vg_display *vg_display_create(struct vg_loop *loop, const struct vg_resou
 
 void vg_display_destroy(struct vg_display *display)
 {
-    if (!display) {
+    if (!display)
         return;
-    }
     vg_display_connect(display, -1);
     vg_display_socket_finish(&display->socket);
     free(display);
@@ -346,11 +332,10 @@ void vg_display_forget(struct vg_display *display, uint32_t resource)
 static uint32_t forward(struct vg_display *display, struct vg_command *command)
 {
     vg_commands_append(&display->commands, command);
-    if (vg_display_socket_is_open(&display->socket)) {
+    if (vg_display_socket_is_open(&display->socket))
         vg_display_socket_pump(&display->socket);
-    } else {
+    else
         vg_display_flush_commands(display);
-    }
     return 0;
 }
 
@@ -371,25 +356,21 @@ uint32_t vg_display_set_scanout(struct vg_display *display, struct vg_command *c
 {
     struct virtio_gpu_set_scanout set;
     memcpy(&set, command->request.bytes, sizeof(set));
-    if (set.scanout_id >= SCANOUTS) {
+    if (set.scanout_id >= SCANOUTS)
         return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-    }
     struct scanout *scanout = &display->scanouts[set.scanout_id];
     struct rect rect = {0};
     if (set.resource_id) {
         const struct vg_resource *resource = vg_resource_find(display->resources, set.resource_id);
-        if (!resource) {
+        if (!resource)
             return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-        }
         if (!vg_resource_contains(resource, &set.r) || set.r.width == 0 || set.r.height == 0 ||
-            set.r.width > SIDE_MAX || set.r.height > SIDE_MAX) {
+            set.r.width > SIDE_MAX || set.r.height > SIDE_MAX)
             return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-        }
         rect = (struct rect){set.r.x, set.r.y, set.r.width, set.r.height};
     }
-    if (rect.width != scanout->rect.width || rect.height != scanout->rect.height) {
+    if (rect.width != scanout->rect.width || rect.height != scanout->rect.height)
         scanout->new_size = true;
-    }
     scanout->resource = set.resource_id;
     scanout->rect = rect;
     scanout->damage = (struct rect){0, 0, rect.width, rect.height};
@@ -426,23 +407,19 @@ uint32_t vg_display_resource_flush(struct vg_display *display, struct vg_command
     struct virtio_gpu_resource_flush flush;
     memcpy(&flush, command->request.bytes, sizeof(flush));
     const struct vg_resource *resource = vg_resource_find(display->resources, flush.resource_id);
-    if (!resource) {
+    if (!resource)
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
-    if (!vg_resource_contains(resource, &flush.r)) {
+    if (!vg_resource_contains(resource, &flush.r))
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     for (uint32_t i = 0; i < SCANOUTS; i++) {
         struct scanout *scanout = &display->scanouts[i];
-        if (scanout->resource != flush.resource_id) {
+        if (scanout->resource != flush.resource_id)
             continue;
-        }
         struct rect rect = {flush.r.x, flush.r.y, flush.r.width, flush.r.height};
         clip(&rect.x, &rect.width, scanout->rect.x, scanout->rect.width);
         clip(&rect.y, &rect.height, scanout->rect.y, scanout->rect.height);
-        if (rect.width > 0 && rect.height > 0) {
+        if (rect.width > 0 && rect.height > 0)
             grow(&scanout->damage, &rect);
-        }
     }
     vg_display_socket_pump(&display->socket);
     return VIRTIO_GPU_RESP_OK_NODATA;
@@ -452,9 +429,8 @@ uint32_t vg_display_update_cursor(struct vg_display *display, struct vg_command 
 {
     struct virtio_gpu_update_cursor update;
     memcpy(&update, command->request.bytes, sizeof(update));
-    if (update.pos.scanout_id >= SCANOUTS) {
+    if (update.pos.scanout_id >= SCANOUTS)
         return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
-    }
     struct scanout *scanout = &display->scanouts[update.pos.scanout_id];
     struct cursor_update *cursor = &scanout->cursor;
     cursor->position = (struct cursor_position){update.pos.scanout_id, update.pos.x, update.pos.y};
@@ -466,16 +442,13 @@ uint32_t vg_display_update_cursor(struct vg_display *display, struct vg_command 
         memset(cursor->pixels, 0, sizeof(cursor->pixels));
         const struct vg_resource *resource =
             vg_resource_find(display->resources, update.resource_id);
-        if (update.resource_id && !resource) {
+        if (update.resource_id && !resource)
             return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-        }
         if (resource && vg_resource_has_size(resource, CURSOR_SIDE, CURSOR_SIDE)) {
-            for (uint32_t row = 0; row < CURSOR_SIDE; row++) {
+            for (uint32_t row = 0; row < CURSOR_SIDE; row++)
                 if (!vg_resource_row(resource, 0, row, CURSOR_SIDE,
-                                     cursor->pixels + row * CURSOR_SIDE)) {
+                                     cursor->pixels + row * CURSOR_SIDE))
                     break;
-                }
-            }
         }
         scanout->new_cursor = true;
     }

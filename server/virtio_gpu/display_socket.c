@@ -27,9 +27,8 @@ void *vg_display_socket_put(struct vg_display_socket *socket, uint32_t request, 
     const size_t whole = socket->output_size + sizeof(struct header) + size;
     if (whole > socket->output_capacity) {
         uint8_t *output = realloc(socket->output, whole);
-        if (!output) {
+        if (!output)
             return NULL;
-        }
         socket->output = output;
         socket->output_capacity = whole;
     }
@@ -44,9 +43,8 @@ void vg_display_socket_put_copy(struct vg_display_socket *socket, uint32_t reque
                                 const void *bytes, size_t size)
 {
     void *payload = vg_display_socket_put(socket, request, size);
-    if (payload) {
+    if (payload)
         memcpy(payload, bytes, size);
-    }
 }
 
 void vg_display_socket_take_back(struct vg_display_socket *socket, size_t size)
@@ -83,9 +81,8 @@ void vg_display_socket_pump(struct vg_display_socket *socket)
         const ssize_t sent =
             send(socket->source.fd, socket->output + socket->output_sent,
                  socket->output_size - socket->output_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR) {
+        if (sent < 0 && errno == EINTR)
             continue;
-        }
         if (sent < 0 && errno == EAGAIN) {
             watch_writing(socket, true);
             return;
@@ -106,13 +103,11 @@ static bool take_messages(struct vg_display_socket *socket)
     struct header header;
     while (socket->input_size >= sizeof(header)) {
         memcpy(&header, socket->input, sizeof(header));
-        if (header.size > VG_DISPLAY_ANSWER_MAX) {
+        if (header.size > VG_DISPLAY_ANSWER_MAX)
             return false;
-        }
         const size_t whole = sizeof(header) + header.size;
-        if (socket->input_size < whole) {
+        if (socket->input_size < whole)
             break;
-        }
         if (!socket->listener->received(socket->data, header.request,
                                         socket->input + sizeof(header), header.size)) {
             vds_log(VDS_LOG_ERROR, "QEMU's display answers %u with %u bytes", header.request,
@@ -131,19 +126,15 @@ static bool receive(struct vg_display_socket *socket)
     for (;;) {
         const ssize_t received = recv(socket->source.fd, socket->input + socket->input_size,
                                       sizeof(socket->input) - socket->input_size, MSG_DONTWAIT);
-        if (received < 0 && errno == EINTR) {
+        if (received < 0 && errno == EINTR)
             continue;
-        }
-        if (received < 0 && errno == EAGAIN) {
+        if (received < 0 && errno == EAGAIN)
             return true;
-        }
-        if (received <= 0) {
+        if (received <= 0)
             return false;
-        }
         socket->input_size += (size_t)received;
-        if (!take_messages(socket)) {
+        if (!take_messages(socket))
             return false;
-        }
     }
 }
 

@@ -84,12 +84,10 @@ static const struct handler {
 static uint32_t handle(struct vg_gpu *gpu, const struct handler *handler,
                        struct vg_command *command)
 {
-    if (handler->resources) {
+    if (handler->resources)
         return handler->resources(gpu->resources, command);
-    }
-    if (handler->contexts) {
+    if (handler->contexts)
         return handler->contexts(gpu->contexts, command);
-    }
     return handler->display ? handler->display(gpu->display, command) : handler->none(command);
 }
 
@@ -97,11 +95,9 @@ static void execute(struct vg_gpu *gpu, unsigned queue, struct vg_command *comma
 {
     const uint32_t type = command->request.header.type;
     const struct handler *handler = NULL;
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        if (handlers[i].type == type && handlers[i].queue == queue) {
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+        if (handlers[i].type == type && handlers[i].queue == queue)
             handler = &handlers[i];
-        }
-    }
     uint32_t response = VIRTIO_GPU_RESP_ERR_UNSPEC;
     if (!handler) {
         vg_complain("the guest sends unknown command %#x on queue %u", type, queue);
@@ -111,13 +107,11 @@ static void execute(struct vg_gpu *gpu, unsigned queue, struct vg_command *comma
         response = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     } else {
         response = handle(gpu, handler, command);
-        if (response >= VIRTIO_GPU_RESP_ERR_UNSPEC) {
+        if (response >= VIRTIO_GPU_RESP_ERR_UNSPEC)
             vg_complain("%s from the guest fails with %#x", handler->name, response);
-        }
     }
-    if (response) {
+    if (response)
         vg_command_respond_type(command, response);
-    }
 }
 
 void vg_gpu_process_queue(struct vg_gpu *gpu, unsigned index)
@@ -126,20 +120,17 @@ void vg_gpu_process_queue(struct vg_gpu *gpu, unsigned index)
     for (unsigned i = 0;;) {
         struct vg_chain chain;
         if (!vg_queue_pop(queue, &gpu->memory, &chain)) {
-            if (vg_queue_rest(queue)) {
+            if (vg_queue_rest(queue))
                 return;
-            }
             continue;
         }
         struct vg_command *command = vg_command_read(queue, &gpu->memory, &chain);
-        if (command) {
+        if (command)
             execute(gpu, index, command);
-        }
         if (++i == BATCH) {
             /* Comes back after the other sources. */
-            if (queue->kick >= 0) {
+            if (queue->kick >= 0)
                 eventfd_write(queue->kick, 1);
-            }
             return;
         }
     }
@@ -167,13 +158,11 @@ static const struct vg_resource_listener resource_listener = {
 struct vg_gpu *vg_gpu_create(struct vg_loop *loop, int spawn)
 {
     struct vg_gpu *gpu = calloc(1, sizeof(*gpu));
-    if (!gpu) {
+    if (!gpu)
         return NULL;
-    }
     vg_memory_init(&gpu->memory);
-    for (unsigned i = 0; i < VG_QUEUES; i++) {
+    for (unsigned i = 0; i < VG_QUEUES; i++)
         vg_queue_init(&gpu->queues[i]);
-    }
     gpu->resources = vg_resources_create(&gpu->memory, &resource_listener, gpu);
     gpu->contexts = gpu->resources ? vg_contexts_create(loop, gpu->resources, spawn) : NULL;
     gpu->display = gpu->resources ? vg_display_create(loop, gpu->resources) : NULL;
@@ -186,15 +175,13 @@ struct vg_gpu *vg_gpu_create(struct vg_loop *loop, int spawn)
 
 void vg_gpu_destroy(struct vg_gpu *gpu)
 {
-    if (!gpu) {
+    if (!gpu)
         return;
-    }
     vg_contexts_destroy(gpu->contexts);
     vg_display_destroy(gpu->display);
     vg_resources_destroy(gpu->resources);
-    for (unsigned i = 0; i < VG_QUEUES; i++) {
+    for (unsigned i = 0; i < VG_QUEUES; i++)
         vg_queue_finish(&gpu->queues[i]);
-    }
     vg_memory_finish(&gpu->memory);
     free(gpu);
 }

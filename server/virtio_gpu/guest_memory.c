@@ -30,9 +30,8 @@ bool vg_memory_add(struct vg_memory *memory, const struct vg_region *region)
     }
     void *map = mmap(NULL, region->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
                      region->fd, (off_t)region->offset);
-    if (map == MAP_FAILED) {
+    if (map == MAP_FAILED)
         return false;
-    }
     memory->regions[memory->count] = *region;
     memory->regions[memory->count++].map = map;
     return true;
@@ -42,9 +41,8 @@ const struct vg_region *vg_memory_region(const struct vg_memory *memory, uint64_
 {
     for (unsigned i = 0; i < memory->count; i++) {
         const struct vg_region *region = &memory->regions[i];
-        if (address >= region->guest && address - region->guest < region->size) {
+        if (address >= region->guest && address - region->guest < region->size)
             return region;
-        }
     }
     return NULL;
 }
@@ -52,13 +50,11 @@ const struct vg_region *vg_memory_region(const struct vg_memory *memory, uint64_
 uint8_t *vg_memory_at(const struct vg_memory *memory, uint64_t address, uint64_t *size)
 {
     const struct vg_region *region = vg_memory_region(memory, address);
-    if (!region) {
+    if (!region)
         return NULL;
-    }
     const uint64_t offset = address - region->guest;
-    if (*size > region->size - offset) {
+    if (*size > region->size - offset)
         *size = region->size - offset;
-    }
     return region->map + offset;
 }
 
@@ -67,9 +63,8 @@ uint8_t *vg_memory_at_user(const struct vg_memory *memory, uint64_t user, uint64
     for (unsigned i = 0; i < memory->count; i++) {
         const struct vg_region *region = &memory->regions[i];
         if (user >= region->user && user - region->user < region->size &&
-            size <= region->size - (user - region->user)) {
+            size <= region->size - (user - region->user))
             return region->map + (user - region->user);
-        }
     }
     return NULL;
 }
@@ -86,14 +81,12 @@ static bool copy(const struct vg_memory *memory, const struct vg_segment *segmen
             uint64_t part = segments[i].size - offset;
             part = part < size ? part : size;
             uint8_t *at = vg_memory_at(memory, segments[i].address + offset, &part);
-            if (!at) {
+            if (!at)
                 return false;
-            }
-            if (write) {
+            if (write)
                 memcpy(at, bytes, part);
-            } else {
+            else
                 memcpy(bytes, at, part);
-            }
             bytes += part;
             offset += part;
             size -= part;

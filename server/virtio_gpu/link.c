@@ -24,9 +24,8 @@ struct vg_link *vg_link_create(int fd, struct vds_shm_table *shm,
                                const struct vds_vtest_listener *listener, void *data)
 {
     struct vg_link *link = malloc(sizeof(*link));
-    if (!link) {
+    if (!link)
         return NULL;
-    }
     *link = (struct vg_link){.fd = fd, .shm = shm, .listener = listener, .data = data};
     return link;
 }
@@ -57,16 +56,14 @@ static uint8_t *map_extents(const struct vg_extent *extents, uint32_t count, uin
                             const int *files, unsigned file_count)
 {
     uint8_t *map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED) {
+    if (map == MAP_FAILED)
         return NULL;
-    }
     uint64_t at = 0;
     int error = EINVAL;
     for (uint32_t i = 0; i < count; i++) {
         const struct vg_extent *extent = &extents[i];
-        if (extent->file >= file_count || extent->size > size - at || extent->size == 0) {
+        if (extent->file >= file_count || extent->size > size - at || extent->size == 0)
             goto fail;
-        }
         if (mmap(map + at, extent->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
                  files[extent->file], (off_t)extent->offset) == MAP_FAILED) {
             error = errno;
@@ -74,9 +71,8 @@ static uint8_t *map_extents(const struct vg_extent *extents, uint32_t count, uin
         }
         at += extent->size;
     }
-    if (at == size) {
+    if (at == size)
         return map;
-    }
 fail:
     munmap(map, size);
     errno = error;
@@ -88,13 +84,11 @@ static bool add(struct vg_link *link, const struct vg_link_message *message, con
 {
     const size_t bytes = message->extent_count * sizeof(struct vg_extent);
     struct stat file;
-    if (fd_count < 2 || bytes == 0 || fstat(fds[0], &file) < 0 || (size_t)file.st_size < bytes) {
+    if (fd_count < 2 || bytes == 0 || fstat(fds[0], &file) < 0 || (size_t)file.st_size < bytes)
         return false;
-    }
     struct vg_extent *extents = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fds[0], 0);
-    if (extents == MAP_FAILED) {
+    if (extents == MAP_FAILED)
         return false;
-    }
     uint8_t *map =
         map_extents(extents, message->extent_count, message->size, fds + 1, fd_count - 1);
     munmap(extents, bytes);
@@ -152,27 +146,21 @@ enum vds_vtest_status vg_link_process(struct vg_link *link)
         unsigned fd_count;
         const ssize_t received = vd_receive_fds(link->fd, &message, sizeof(message), fds,
                                                 VG_LINK_FDS_MAX, &fd_count, MSG_DONTWAIT);
-        if (received < 0 && errno == EAGAIN) {
+        if (received < 0 && errno == EAGAIN)
             return VDS_VTEST_OPEN;
-        }
-        if (received == 0 || (received < 0 && errno == ECONNRESET)) {
+        if (received == 0 || (received < 0 && errno == ECONNRESET))
             return VDS_VTEST_CLOSED;
-        }
         if (received != sizeof(message)) {
             vds_log(VDS_LOG_ERROR, "a message of the device can not be read");
             return VDS_VTEST_FAILED;
         }
-        if (message.type == VG_LINK_END) {
+        if (message.type == VG_LINK_END)
             return VDS_VTEST_CLOSED;
-        }
         const bool ok = handle(link, &message, fds, fd_count);
-        for (unsigned i = 0; i < fd_count; i++) {
-            if (fds[i] >= 0) {
+        for (unsigned i = 0; i < fd_count; i++)
+            if (fds[i] >= 0)
                 close(fds[i]);
-            }
-        }
-        if (!ok) {
+        if (!ok)
             return VDS_VTEST_FAILED;
-        }
     }
 }

@@ -57,22 +57,18 @@ uint32_t vg_park_wait(struct vg_park *park, struct vg_command *command)
     }
     struct vg_parked *parked = NULL;
     if (!over(park, &wait) && (command->request.header.flags & VIRTIO_GPU_FLAG_FENCE)) {
-        if (park->count >= PARKED_CONTEXT_MAX) {
+        if (park->count >= PARKED_CONTEXT_MAX)
             unpark(park, &park->first);
-        }
-        if (*park->device_count < PARKED_MAX) {
+        if (*park->device_count < PARKED_MAX)
             parked = malloc(sizeof(*parked));
-        }
     }
-    if (!parked) {
+    if (!parked)
         return VIRTIO_GPU_RESP_OK_NODATA;
-    }
     *parked =
         (struct vg_parked){.command = command, .wait = wait, .deadline = vd_clock_ms() + PARKED_MS};
     struct vg_parked **last = &park->first;
-    while (*last) {
+    while (*last)
         last = &(*last)->next;
-    }
     *last = parked;
     park->count++;
     ++*park->device_count;
@@ -81,29 +77,25 @@ uint32_t vg_park_wait(struct vg_park *park, struct vg_command *command)
 
 void vg_park_check(struct vg_park *park)
 {
-    for (struct vg_parked **link = &park->first; *link;) {
-        if (over(park, &(*link)->wait)) {
+    for (struct vg_parked **link = &park->first; *link;)
+        if (over(park, &(*link)->wait))
             unpark(park, link);
-        } else {
+        else
             link = &(*link)->next;
-        }
-    }
 }
 
 uint64_t vg_park_expire(struct vg_park *park, uint64_t now)
 {
-    while (park->first && park->first->deadline <= now) {
+    while (park->first && park->first->deadline <= now)
         unpark(park, &park->first);
-    }
     return park->first ? park->first->deadline : 0;
 }
 
 uint32_t vg_park_watch(struct vg_park *park, struct vg_command *command)
 {
     vg_park_end_watch(park);
-    if (!(command->request.header.flags & VIRTIO_GPU_FLAG_FENCE)) {
+    if (!(command->request.header.flags & VIRTIO_GPU_FLAG_FENCE))
         return VIRTIO_GPU_RESP_OK_NODATA;
-    }
     park->watch = command;
     return 0;
 }
@@ -119,7 +111,6 @@ void vg_park_end_watch(struct vg_park *park)
 void vg_park_clear(struct vg_park *park)
 {
     vg_park_end_watch(park);
-    while (park->first) {
+    while (park->first)
         unpark(park, &park->first);
-    }
 }

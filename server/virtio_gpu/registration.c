@@ -43,9 +43,8 @@ void vg_registrations_init(struct vg_registrations *registrations, struct vg_wor
 static struct vg_registration *find(const struct vg_registrations *registrations, uint32_t shm)
 {
     struct vg_registration *registration = registrations->first;
-    while (registration && (registration->shm != shm || registration->state == REMOVING)) {
+    while (registration && (registration->shm != shm || registration->state == REMOVING))
         registration = registration->next;
-    }
     return registration;
 }
 
@@ -53,9 +52,8 @@ static struct vg_registration *find_token(const struct vg_registrations *registr
                                           uint64_t token)
 {
     struct vg_registration *registration = registrations->first;
-    while (registration && registration->token != token) {
+    while (registration && registration->token != token)
         registration = registration->next;
-    }
     return registration;
 }
 
@@ -76,9 +74,8 @@ _Atomic uint32_t *vg_registrations_word(const struct vg_registrations *registrat
 void vg_registrations_set_vital(struct vg_registrations *registrations, uint32_t shm)
 {
     struct vg_registration *registration = find(registrations, shm);
-    if (registration) {
+    if (registration)
         registration->vital = true;
-    }
 }
 
 /* ---- Adding */
@@ -96,39 +93,32 @@ static bool send_add(const struct vg_worker_link *link, const struct vg_registra
     const struct vg_region *regions[VG_LINK_FDS_MAX];
 
     fds[0] = memfd_create("extents", MFD_CLOEXEC);
-    if (fds[0] < 0) {
+    if (fds[0] < 0)
         return false;
-    }
     bool ok = false;
     struct vg_extent *extents = MAP_FAILED;
-    if (ftruncate(fds[0], (off_t)bytes) < 0) {
+    if (ftruncate(fds[0], (off_t)bytes) < 0)
         goto close_file;
-    }
     extents = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fds[0], 0);
-    if (extents == MAP_FAILED) {
+    if (extents == MAP_FAILED)
         goto close_file;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct vg_segment *segment = &segments[i];
         const struct vg_region *region = vg_memory_region(memory, segment->address);
-        if (!region || segment->size > region->size - (segment->address - region->guest)) {
+        if (!region || segment->size > region->size - (segment->address - region->guest))
             goto unmap;
-        }
         unsigned file = 1;
-        while (file < fd_count && regions[file] != region) {
+        while (file < fd_count && regions[file] != region)
             file++;
-        }
         if (file == fd_count) {
-            if (fd_count == VG_LINK_FDS_MAX) {
+            if (fd_count == VG_LINK_FDS_MAX)
                 goto unmap;
-            }
             regions[fd_count] = region;
             fds[fd_count++] = region->fd;
         }
         const uint64_t offset = region->offset + (segment->address - region->guest);
-        if (offset % PAGE != 0 || segment->size % PAGE != 0) {
+        if (offset % PAGE != 0 || segment->size % PAGE != 0)
             goto unmap;
-        }
         extents[i] = (struct vg_extent){offset, segment->size, file - 1, 0};
     }
     const struct vg_link_message message = {
@@ -150,9 +140,8 @@ bool vg_registrations_add(struct vg_registrations *registrations, struct vg_reso
                           uint32_t shm, struct vg_command *command)
 {
     struct vg_registration *registration = malloc(sizeof(*registration));
-    if (!registration) {
+    if (!registration)
         return false;
-    }
     *registration = (struct vg_registration){
         .next = registrations->first,
         .resource = resource,
@@ -173,13 +162,11 @@ bool vg_registrations_add(struct vg_registrations *registrations, struct vg_reso
 static void finish_adding(struct vg_registration *registration,
                           enum vd_virtio_gpu_registration status)
 {
-    if (!registration->command) {
+    if (!registration->command)
         return;
-    }
     _Atomic uint32_t *word = vg_resource_word(registration->resource, 0);
-    if (word) {
+    if (word)
         atomic_store(word, status);
-    }
     vg_command_respond_type(registration->command, VIRTIO_GPU_RESP_OK_NODATA);
     registration->command = NULL;
 }
@@ -190,9 +177,8 @@ static void finish_adding(struct vg_registration *registration,
 static void drop(struct vg_registrations *registrations, struct vg_registration *registration)
 {
     struct vg_registration **link = &registrations->first;
-    while (*link != registration) {
+    while (*link != registration)
         link = &(*link)->next;
-    }
     *link = registration->next;
     finish_adding(registration, VD_VIRTIO_GPU_REFUSED);
     vg_resource_unuse(registration->resource);
@@ -203,41 +189,35 @@ void vg_registrations_remove(struct vg_registrations *registrations,
                              const struct vg_resource *resource)
 {
     for (struct vg_registration *r = registrations->first; r; r = r->next) {
-        if (r->resource != resource || r->state == REMOVING) {
+        if (r->resource != resource || r->state == REMOVING)
             continue;
-        }
         r->state = REMOVING;
         r->deadline = vd_clock_ms() + RELEASE_MS;
         const struct vg_link_message message = {
             .type = VG_LINK_REMOVE, .shm = r->shm, .token = r->token};
-        if (!vg_worker_link_send(registrations->link, &message, NULL, 0)) {
+        if (!vg_worker_link_send(registrations->link, &message, NULL, 0))
             vg_worker_link_kill(registrations->link);
-        }
-        if (r->vital) {
+        if (r->vital)
             vg_worker_link_end(registrations->link);
-        }
     }
 }
 
 void vg_registrations_clear(struct vg_registrations *registrations)
 {
-    while (registrations->first) {
+    while (registrations->first)
         drop(registrations, registrations->first);
-    }
 }
 
 void vg_registrations_answered(struct vg_registrations *registrations,
                                const struct vg_link_message *message)
 {
     struct vg_registration *registration = find_token(registrations, message->token);
-    if (!registration) {
+    if (!registration)
         return;
-    }
     switch (message->type) {
     case VG_LINK_ADDED:
-        if (registration->state == ADDING) {
+        if (registration->state == ADDING)
             registration->state = READY;
-        }
         finish_adding(registration, VD_VIRTIO_GPU_REGISTERED);
         break;
     case VG_LINK_REFUSED:
@@ -254,18 +234,15 @@ void vg_registrations_answered(struct vg_registrations *registrations,
 uint64_t vg_registrations_deadline(const struct vg_registrations *registrations)
 {
     uint64_t deadline = 0;
-    for (const struct vg_registration *r = registrations->first; r; r = r->next) {
+    for (const struct vg_registration *r = registrations->first; r; r = r->next)
         if (r->state == REMOVING && vg_resource_is_freeing(r->resource) &&
-            (!deadline || r->deadline < deadline)) {
+            (!deadline || r->deadline < deadline))
             deadline = r->deadline;
-        }
-    }
     return deadline;
 }
 
 void vg_registrations_postpone(struct vg_registrations *registrations, uint64_t deadline)
 {
-    for (struct vg_registration *r = registrations->first; r; r = r->next) {
+    for (struct vg_registration *r = registrations->first; r; r = r->next)
         r->deadline = deadline;
-    }
 }

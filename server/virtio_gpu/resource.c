@@ -51,11 +51,9 @@ static const struct format {
 
 static const struct format *find_format(uint32_t format)
 {
-    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-        if (formats[i].format == format) {
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+        if (formats[i].format == format)
             return &formats[i];
-        }
-    }
     return NULL;
 }
 
@@ -65,9 +63,8 @@ struct vg_resources *vg_resources_create(const struct vg_memory *memory,
                                          const struct vg_resource_listener *listener, void *data)
 {
     struct vg_resources *resources = calloc(1, sizeof(*resources));
-    if (!resources) {
+    if (!resources)
         return NULL;
-    }
     resources->memory = memory;
     resources->listener = listener;
     resources->data = data;
@@ -76,9 +73,8 @@ struct vg_resources *vg_resources_create(const struct vg_memory *memory,
 
 void vg_resources_destroy(struct vg_resources *resources)
 {
-    if (!resources) {
+    if (!resources)
         return;
-    }
     vg_resources_clear(resources);
     free(resources);
 }
@@ -91,9 +87,8 @@ static struct vg_resource **bucket(struct vg_resources *resources, uint32_t id)
 struct vg_resource *vg_resource_find(const struct vg_resources *resources, uint32_t id)
 {
     struct vg_resource *resource = resources->buckets[id % BUCKETS];
-    while (resource && resource->id != id) {
+    while (resource && resource->id != id)
         resource = resource->next;
-    }
     return id ? resource : NULL;
 }
 
@@ -116,9 +111,8 @@ static void destroy(struct vg_resource *resource)
 {
     struct vg_resources *resources = resource->resources;
     struct vg_resource **link = bucket(resources, resource->id);
-    while (*link != resource) {
+    while (*link != resource)
         link = &(*link)->next;
-    }
     *link = resource->next;
     if (resource->pixels) {
         resources->pixel_bytes -= (uint64_t)resource->width * resource->height * BYTES_PER_PIXEL;
@@ -130,13 +124,11 @@ static void destroy(struct vg_resource *resource)
 
 static uint32_t add(struct vg_resources *resources, const struct vg_resource *values)
 {
-    if (values->id == 0 || vg_resource_find(resources, values->id)) {
+    if (values->id == 0 || vg_resource_find(resources, values->id))
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
     struct vg_resource *resource = malloc(sizeof(*resource));
-    if (!resource) {
+    if (!resource)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-    }
     *resource = *values;
     resource->resources = resources;
     vg_commands_init(&resource->freeing);
@@ -157,23 +149,19 @@ uint32_t vg_resource_create_2d(struct vg_resources *resources, struct vg_command
         .pitch = create.width * BYTES_PER_PIXEL,
     };
     if (!find_format(values.format) || values.width == 0 || values.width > SIDE_MAX ||
-        values.height == 0 || values.height > SIDE_MAX) {
+        values.height == 0 || values.height > SIDE_MAX)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     const uint64_t bytes = (uint64_t)values.width * values.height * BYTES_PER_PIXEL;
-    if (bytes > PIXEL_BYTES_MAX - resources->pixel_bytes) {
+    if (bytes > PIXEL_BYTES_MAX - resources->pixel_bytes)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-    }
     values.pixels = calloc(1, bytes);
-    if (!values.pixels) {
+    if (!values.pixels)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
-    }
     const uint32_t result = add(resources, &values);
-    if (result == VIRTIO_GPU_RESP_OK_NODATA) {
+    if (result == VIRTIO_GPU_RESP_OK_NODATA)
         resources->pixel_bytes += bytes;
-    } else {
+    else
         free(values.pixels);
-    }
     return result;
 }
 
@@ -200,9 +188,8 @@ static void free_unused(struct vg_resource *resource)
 {
     struct vg_resources *resources = resource->resources;
     struct vg_commands commands = resource->freeing;
-    if (!commands.first) {
+    if (!commands.first)
         return;
-    }
     vg_commands_init(&resource->freeing);
     struct vg_command *command;
     bool gone = false;
@@ -225,14 +212,12 @@ static uint32_t free_when_unused(struct vg_resources *resources, struct vg_comma
                                  uint32_t id)
 {
     struct vg_resource *resource = vg_resource_find(resources, id);
-    if (!resource) {
+    if (!resource)
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
     vg_commands_append(&resource->freeing, command);
     resources->listener->freeing(resources->data, resource);
-    if (resource->users == 0) {
+    if (resource->users == 0)
         free_unused(resource);
-    }
     return 0;
 }
 
@@ -262,9 +247,8 @@ void vg_resource_use(struct vg_resource *resource)
 
 void vg_resource_unuse(struct vg_resource *resource)
 {
-    if (--resource->users == 0) {
+    if (--resource->users == 0)
         free_unused(resource);
-    }
 }
 
 void vg_resources_clear(struct vg_resources *resources)
@@ -272,9 +256,8 @@ void vg_resources_clear(struct vg_resources *resources)
     for (unsigned i = 0; i < BUCKETS; i++) {
         while (resources->buckets[i]) {
             struct vg_command *command;
-            while ((command = vg_commands_take(&resources->buckets[i]->freeing))) {
+            while ((command = vg_commands_take(&resources->buckets[i]->freeing)))
                 vg_command_free(command);
-            }
             destroy(resources->buckets[i]);
         }
     }
@@ -287,14 +270,11 @@ uint32_t vg_resource_attach_backing(struct vg_resources *resources, struct vg_co
     struct virtio_gpu_resource_attach_backing attach;
     memcpy(&attach, command->request.bytes, sizeof(attach));
     struct vg_resource *resource = vg_resource_find(resources, attach.resource_id);
-    if (!resource) {
+    if (!resource)
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
     if (resource->backing || attach.nr_entries == 0 ||
-        attach.nr_entries >
-            (command->size - sizeof(attach)) / sizeof(struct virtio_gpu_mem_entry)) {
+        attach.nr_entries > (command->size - sizeof(attach)) / sizeof(struct virtio_gpu_mem_entry))
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     struct vg_segment *segments = malloc(attach.nr_entries * sizeof(*segments));
     uint64_t *starts = malloc(attach.nr_entries * sizeof(*starts));
     if (!segments || !starts) {
@@ -354,26 +334,23 @@ const struct vg_memory *vg_resource_memory(const struct vg_resource *resource)
 
 _Atomic uint32_t *vg_resource_word(const struct vg_resource *resource, uint64_t offset)
 {
-    if (offset % sizeof(uint32_t) != 0 || offset >= resource->backing_size) {
+    if (offset % sizeof(uint32_t) != 0 || offset >= resource->backing_size)
         return NULL;
-    }
     uint32_t low = 0, high = resource->backing_count;
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
-        if (resource->backing_start[middle] <= offset) {
+        if (resource->backing_start[middle] <= offset)
             low = middle;
-        } else {
+        else
             high = middle;
-        }
     }
     const uint64_t into = offset - resource->backing_start[low];
     const uint64_t address = resource->backing[low].address + into;
     uint64_t size = sizeof(uint32_t);
     uint8_t *at = vg_memory_at(resource->resources->memory, address, &size);
     if (!at || size < sizeof(uint32_t) || (uintptr_t)at % sizeof(uint32_t) != 0 ||
-        resource->backing[low].size - into < sizeof(uint32_t)) {
+        resource->backing[low].size - into < sizeof(uint32_t))
         return NULL;
-    }
     return (_Atomic uint32_t *)at;
 }
 
@@ -395,22 +372,18 @@ uint32_t vg_resource_transfer_2d(struct vg_resources *resources, struct vg_comma
     struct virtio_gpu_transfer_to_host_2d transfer;
     memcpy(&transfer, command->request.bytes, sizeof(transfer));
     struct vg_resource *resource = vg_resource_find(resources, transfer.resource_id);
-    if (!resource || !resource->pixels) {
+    if (!resource || !resource->pixels)
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
-    if (!resource->backing) {
+    if (!resource->backing)
         return VIRTIO_GPU_RESP_ERR_UNSPEC;
-    }
     const struct virtio_gpu_rect *r = &transfer.r;
-    if (!vg_resource_contains(resource, r)) {
+    if (!vg_resource_contains(resource, r))
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     const uint64_t stride = (uint64_t)resource->width * BYTES_PER_PIXEL;
     const uint64_t bytes = (uint64_t)r->width * BYTES_PER_PIXEL;
     uint8_t *to = resource->pixels + r->y * stride + (uint64_t)r->x * BYTES_PER_PIXEL;
-    if (transfer.offset > resource->backing_size) {
+    if (transfer.offset > resource->backing_size)
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     if (bytes == stride) {
         /* Whole rows lie one behind the other on both sides. */
         return vg_memory_read(resources->memory, resource->backing, resource->backing_count,
@@ -418,12 +391,10 @@ uint32_t vg_resource_transfer_2d(struct vg_resources *resources, struct vg_comma
                    ? VIRTIO_GPU_RESP_OK_NODATA
                    : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
     }
-    for (uint32_t row = 0; row < r->height; row++) {
+    for (uint32_t row = 0; row < r->height; row++)
         if (!vg_memory_read(resources->memory, resource->backing, resource->backing_count,
-                            transfer.offset + row * stride, to + row * stride, bytes)) {
+                            transfer.offset + row * stride, to + row * stride, bytes))
             return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-        }
-    }
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -445,9 +416,8 @@ bool vg_resource_set_layout(struct vg_resource *resource,
         layout->height > SIDE_MAX || layout->pitch < row ||
         layout->offset > resource->backing_size ||
         (uint64_t)layout->pitch * (layout->height - 1) + row >
-            resource->backing_size - layout->offset) {
+            resource->backing_size - layout->offset)
         return false;
-    }
     resource->format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM;
     resource->width = layout->width;
     resource->height = layout->height;
@@ -460,21 +430,18 @@ bool vg_resource_row(const struct vg_resource *resource, uint32_t x, uint32_t y,
                      uint32_t *pixels)
 {
     const struct format *format = find_format(resource->format);
-    if (!format || x > resource->width || width > resource->width - x || y >= resource->height) {
+    if (!format || x > resource->width || width > resource->width - x || y >= resource->height)
         return false;
-    }
     const uint64_t offset =
         resource->first + (uint64_t)y * resource->pitch + (uint64_t)x * BYTES_PER_PIXEL;
-    if (resource->pixels) {
+    if (resource->pixels)
         memcpy(pixels, resource->pixels + offset, (size_t)width * BYTES_PER_PIXEL);
-    } else if (!vg_memory_read(resource->resources->memory, resource->backing,
-                               resource->backing_count, offset, pixels,
-                               (uint64_t)width * BYTES_PER_PIXEL)) {
+    else if (!vg_memory_read(resource->resources->memory, resource->backing,
+                             resource->backing_count, offset, pixels,
+                             (uint64_t)width * BYTES_PER_PIXEL))
         return false;
-    }
-    if (format->blue == 0) {
+    if (format->blue == 0)
         return true; /* it is x8r8g8b8 already */
-    }
     for (uint32_t i = 0; i < width; i++) {
         const uint8_t *pixel = (const uint8_t *)&pixels[i];
         pixels[i] = (uint32_t)pixel[format->red] << 16 | (uint32_t)pixel[format->green] << 8 |

@@ -20,9 +20,8 @@ static void read_record(const struct vg_command *command, void *record, size_t s
 static uint32_t refuse(const struct vg_resource *resource, uint32_t response)
 {
     _Atomic uint32_t *word = vg_resource_word(resource, 0);
-    if (word) {
+    if (word)
         atomic_store(word, VD_VIRTIO_GPU_REFUSED);
-    }
     return response;
 }
 
@@ -31,18 +30,14 @@ static uint32_t register_resource(struct vg_context *context, struct vg_command 
     struct vd_virtio_gpu_register request;
     read_record(command, &request, sizeof(request));
     struct vg_resource *resource = vg_resource_find(context->resources, request.resource);
-    if (!resource || !vg_context_has(context, request.resource) ||
-        vg_resource_is_freeing(resource)) {
+    if (!resource || !vg_context_has(context, request.resource) || vg_resource_is_freeing(resource))
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-    }
     if (!vg_resource_is_shareable(resource) || request.shm == 0 ||
         request.shm > VD_VIRTIO_GPU_SHM_MAX ||
-        vg_registrations_find(&context->registrations, request.shm)) {
+        vg_registrations_find(&context->registrations, request.shm))
         return refuse(resource, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-    }
-    if (!vg_worker_link_start(&context->link, context->id, context->name)) {
+    if (!vg_worker_link_start(&context->link, context->id, context->name))
         return refuse(resource, VIRTIO_GPU_RESP_ERR_UNSPEC);
-    }
     if (!vg_registrations_add(&context->registrations, resource, request.shm, command)) {
         vg_complain("resource %u can not be passed to the worker", request.resource);
         return refuse(resource, VIRTIO_GPU_RESP_ERR_UNSPEC);
@@ -62,13 +57,11 @@ static uint32_t set_up(struct vg_context *context, struct vg_command *command)
     if (!vg_worker_link_is_open(&context->link) || context->setup.protocol_version ||
         setup->protocol_version != VD_PROTOCOL_VERSION ||
         !vg_registrations_find(registrations, setup->ring_shm) ||
-        !vg_registrations_find(registrations, setup->completion_shm)) {
+        !vg_registrations_find(registrations, setup->completion_shm))
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     const struct vg_link_message message = {.type = VG_LINK_SETUP, .setup = *setup};
-    if (!vg_worker_link_send(&context->link, &message, NULL, 0)) {
+    if (!vg_worker_link_send(&context->link, &message, NULL, 0))
         return VIRTIO_GPU_RESP_ERR_UNSPEC;
-    }
     context->setup = *setup;
     /* Without these there is no connection: the client closes them first, and so does the kernel
      * for one that is killed. */
@@ -90,17 +83,15 @@ static uint32_t wake(struct vg_context *context, struct vg_command *command)
     read_record(command, &request, sizeof(request));
     _Atomic uint32_t *word =
         vg_registrations_word(&context->registrations, request.shm, request.offset);
-    if (!word) {
+    if (!word)
         return missing(context);
-    }
     /* The same page of the same file as the worker's, so that its sleepers hear it. */
     vds_wake(word);
     vg_park_check(&context->park);
     /* Nobody waits for a wake-up's fence, and its completion would signal all older ones: it is
      * signalled by the next one, or here before too many gather. */
-    if (++context->unfenced % 64 != 0) {
+    if (++context->unfenced % 64 != 0)
         command->request.header.flags &= ~(uint32_t)VIRTIO_GPU_FLAG_FENCE;
-    }
     return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -123,9 +114,8 @@ static uint32_t set_layout(struct vg_context *context, struct vg_command *comman
     struct vd_virtio_gpu_scanout_layout request;
     read_record(command, &request, sizeof(request));
     struct vg_resource *resource = vg_registrations_find(&context->registrations, request.shm);
-    if (!resource) {
+    if (!resource)
         return missing(context);
-    }
     return vg_resource_set_layout(resource, &request) ? VIRTIO_GPU_RESP_OK_NODATA
                                                       : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }
@@ -149,19 +139,16 @@ uint32_t vg_context_submit(struct vg_contexts *contexts, struct vg_command *comm
     struct vd_record record;
     memcpy(&submit, command->request.bytes, sizeof(submit));
     struct vg_context *context = vg_context_find(contexts, submit.hdr.ctx_id);
-    if (!context) {
+    if (!context)
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
-    }
-    if (submit.size > command->size - sizeof(submit) || submit.size < sizeof(record)) {
+    if (submit.size > command->size - sizeof(submit) || submit.size < sizeof(record))
         return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-    }
     read_record(command, &record, sizeof(record));
     for (size_t i = 0; i < sizeof(submissions) / sizeof(submissions[0]); i++) {
         const struct submission *submission = &submissions[i];
         if (submission->opcode == record.opcode && record.flags == 0 &&
-            submission->size == record.size && record.size == submit.size) {
+            submission->size == record.size && record.size == submit.size)
             return submission->handle(context, command);
-        }
     }
     return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }

@@ -136,9 +136,8 @@ static bool receive(int socket, struct message *message)
     const ssize_t received = vd_receive_fds(socket, &message->header, sizeof(message->header),
                                             message->fds, FDS_MAX, &message->fd_count, MSG_WAITALL);
     if (received != sizeof(message->header)) {
-        if (received != 0) {
+        if (received != 0)
             vds_log(VDS_LOG_ERROR, "the frontend's message can not be read: %m");
-        }
         return false;
     }
     if (message->header.size > sizeof(message->payload)) {
@@ -175,9 +174,8 @@ static bool reply(int socket, const struct message *message, const void *payload
 
 static int take_fd(struct message *message)
 {
-    if (message->fd_count == 0) {
+    if (message->fd_count == 0)
         return -1;
-    }
     const int fd = message->fds[0];
     message->fds[0] = -1;
     return fd;
@@ -197,9 +195,8 @@ static void kicked(struct vg_source *source, uint32_t events)
 
 static void remap_queues(struct vg_gpu *gpu)
 {
-    for (unsigned i = 0; i < VG_QUEUES; i++) {
+    for (unsigned i = 0; i < VG_QUEUES; i++)
         vg_queue_map(vg_gpu_queue(gpu, i), vg_gpu_memory(gpu));
-    }
 }
 
 static void drop_kick(struct vg_vhost_user *vhost_user, unsigned index)
@@ -215,9 +212,8 @@ static void drop_kick(struct vg_vhost_user *vhost_user, unsigned index)
 static void stop_queue(struct vg_vhost_user *vhost_user, unsigned index)
 {
     struct vg_queue *queue = vg_gpu_queue(vhost_user->gpu, index);
-    if (index == VG_QUEUE_CONTROL && queue->started) {
+    if (index == VG_QUEUE_CONTROL && queue->started)
         vg_gpu_stop(vhost_user->gpu);
-    }
     queue->started = false;
     drop_kick(vhost_user, index);
 }
@@ -264,18 +260,16 @@ static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct messa
 {
     struct vg_gpu *gpu = vhost_user->gpu;
     const unsigned index = message->payload.u64 & 0xff;
-    if (index >= VG_QUEUES) {
+    if (index >= VG_QUEUES)
         return ANSWER_FAIL;
-    }
     drop_kick(vhost_user, index);
     struct vg_queue *queue = vg_gpu_queue(gpu, index);
     queue->kick = take_fd(message);
     queue->started = true;
     queue->broken = false;
     queue->event_index = (vhost_user->features & FEATURE(VIRTIO_RING_F_EVENT_IDX)) != 0;
-    if (!(vhost_user->features & FEATURE(F_PROTOCOL_FEATURES))) {
+    if (!(vhost_user->features & FEATURE(F_PROTOCOL_FEATURES)))
         queue->enabled = true;
-    }
     vg_queue_map(queue, vg_gpu_memory(gpu));
     if (!queue->desc) {
         vds_log(VDS_LOG_WARNING, "queue %u lies outside of the guest's memory", index);
@@ -286,9 +280,8 @@ static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct messa
     if (queue->kick >= 0) {
         struct kick *kick = &vhost_user->kicks[index];
         *kick = (struct kick){{.ready = kicked, .fd = queue->kick}, vhost_user, index};
-        if (!vg_loop_watch(vhost_user->loop, &kick->source, EPOLLIN)) {
+        if (!vg_loop_watch(vhost_user->loop, &kick->source, EPOLLIN))
             return ANSWER_FAIL;
-        }
         eventfd_write(queue->kick, 1); /* something may be there already */
     }
     return ANSWER_NONE;
@@ -299,9 +292,8 @@ static enum answer get_config(struct message *message)
     struct config *config = &message->payload.config;
     struct virtio_gpu_config values = {.num_scanouts = 1, .num_capsets = 1};
     const uint32_t size = config->size;
-    if (size > CONFIG_MAX || message->header.size < offsetof(struct config, bytes) + size) {
+    if (size > CONFIG_MAX || message->header.size < offsetof(struct config, bytes) + size)
         return ANSWER_FAIL;
-    }
     memset(config->bytes, 0, sizeof(config->bytes));
     if (config->offset < sizeof(values)) {
         const uint32_t left = (uint32_t)sizeof(values) - config->offset;
@@ -323,9 +315,8 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
     case SET_VRING_BASE:
     case GET_VRING_BASE:
     case SET_VRING_ENABLE:
-        if (payload->state.index >= VG_QUEUES) {
+        if (payload->state.index >= VG_QUEUES)
             return ANSWER_FAIL;
-        }
         queue = vg_gpu_queue(gpu, payload->state.index);
         break;
     default:
@@ -371,9 +362,8 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
     case SET_VRING_BASE:
         queue->next_avail = (uint16_t)payload->state.number;
         /* A driver that begins anew, after a reset of the guest; else one that goes on. */
-        if (payload->state.index == VG_QUEUE_CONTROL && queue->next_avail == 0) {
+        if (payload->state.index == VG_QUEUE_CONTROL && queue->next_avail == 0)
             vg_gpu_reset(gpu);
-        }
         return ANSWER_NONE;
     case GET_VRING_BASE:
         stop_queue(vhost_user, payload->state.index);
@@ -383,27 +373,23 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
     case SET_VRING_KICK:
         return set_vring_kick(vhost_user, message);
     case SET_VRING_CALL:
-        if ((payload->u64 & 0xff) >= VG_QUEUES) {
+        if ((payload->u64 & 0xff) >= VG_QUEUES)
             return ANSWER_FAIL;
-        }
         queue = vg_gpu_queue(gpu, payload->u64 & 0xff);
-        if (queue->call >= 0) {
+        if (queue->call >= 0)
             close(queue->call);
-        }
         queue->call = take_fd(message);
         return ANSWER_NONE;
     case SET_VRING_ERR:
         return ANSWER_NONE;
     case SET_VRING_ENABLE:
         queue->enabled = payload->state.number != 0;
-        if (queue->enabled && queue->kick >= 0) {
+        if (queue->enabled && queue->kick >= 0)
             eventfd_write(queue->kick, 1);
-        }
         return ANSWER_NONE;
     case SET_BACKEND_REQ_FD:
-        if (vhost_user->backend_fd >= 0) {
+        if (vhost_user->backend_fd >= 0)
             close(vhost_user->backend_fd);
-        }
         vhost_user->backend_fd = take_fd(message);
         return ANSWER_NONE;
     case GET_CONFIG:
@@ -447,22 +433,18 @@ static void ready(struct vg_source *source, uint32_t events)
         }
         break;
     }
-    for (unsigned i = 0; i < message.fd_count; i++) {
-        if (message.fds[i] >= 0) {
+    for (unsigned i = 0; i < message.fd_count; i++)
+        if (message.fds[i] >= 0)
             close(message.fds[i]);
-        }
-    }
-    if (!ok) {
+    if (!ok)
         vhost_user->failed = true;
-    }
 }
 
 struct vg_vhost_user *vg_vhost_user_create(struct vg_loop *loop, struct vg_gpu *gpu, int socket)
 {
     struct vg_vhost_user *vhost_user = calloc(1, sizeof(*vhost_user));
-    if (!vhost_user) {
+    if (!vhost_user)
         return NULL;
-    }
     vhost_user->source = (struct vg_source){.ready = ready, .fd = socket};
     vhost_user->loop = loop;
     vhost_user->gpu = gpu;
@@ -476,12 +458,10 @@ struct vg_vhost_user *vg_vhost_user_create(struct vg_loop *loop, struct vg_gpu *
 
 void vg_vhost_user_destroy(struct vg_vhost_user *vhost_user)
 {
-    if (!vhost_user) {
+    if (!vhost_user)
         return;
-    }
-    if (vhost_user->backend_fd >= 0) {
+    if (vhost_user->backend_fd >= 0)
         close(vhost_user->backend_fd);
-    }
     free(vhost_user);
 }
 

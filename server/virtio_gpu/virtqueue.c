@@ -20,12 +20,10 @@ void vg_queue_init(struct vg_queue *queue)
 
 void vg_queue_finish(struct vg_queue *queue)
 {
-    if (queue->kick >= 0) {
+    if (queue->kick >= 0)
         close(queue->kick);
-    }
-    if (queue->call >= 0) {
+    if (queue->call >= 0)
         close(queue->call);
-    }
     vg_queue_init(queue);
 }
 
@@ -36,9 +34,8 @@ void vg_queue_map(struct vg_queue *queue, const struct vg_memory *memory)
     queue->avail = NULL;
     queue->used = NULL;
     if (size == 0 || size > VG_QUEUE_SIZE_MAX || (size & (size - 1)) != 0 ||
-        queue->desc_user % 16 != 0 || queue->avail_user % 2 != 0 || queue->used_user % 4 != 0) {
+        queue->desc_user % 16 != 0 || queue->avail_user % 2 != 0 || queue->used_user % 4 != 0)
         return;
-    }
     /* Two bytes more: the event index at the end. */
     void *desc = vg_memory_at_user(memory, queue->desc_user, 16 * size);
     void *avail = vg_memory_at_user(memory, queue->avail_user, 4 + 2 * size + 2);
@@ -88,14 +85,12 @@ static bool open_indirect(const struct vg_memory *memory, const struct vring_des
                           struct table *table)
 {
     if (desc->len == 0 || desc->len % sizeof(struct vring_desc) != 0 ||
-        desc->len / sizeof(struct vring_desc) > CHAIN_MAX) {
+        desc->len / sizeof(struct vring_desc) > CHAIN_MAX)
         return false;
-    }
     const struct vg_segment place = {desc->addr, desc->len};
     table->copy = malloc(desc->len);
-    if (!table->copy || !vg_memory_read(memory, &place, 1, 0, table->copy, desc->len)) {
+    if (!table->copy || !vg_memory_read(memory, &place, 1, 0, table->copy, desc->len))
         return false;
-    }
     table->entries = table->copy;
     table->count = desc->len / sizeof(struct vring_desc);
     return true;
@@ -107,9 +102,8 @@ static bool add_segment(struct vg_chain *chain, uint32_t *capacity, const struct
     if (count == *capacity) {
         const uint32_t next = count ? count * 2 : 8;
         struct vg_segment *segments = realloc(chain->segments, next * sizeof(*segments));
-        if (!segments) {
+        if (!segments)
             return false;
-        }
         chain->segments = segments;
         *capacity = next;
     }
@@ -118,9 +112,8 @@ static bool add_segment(struct vg_chain *chain, uint32_t *capacity, const struct
         chain->in_count++;
         chain->in_size += desc->len;
     } else {
-        if (chain->in_count > 0) {
+        if (chain->in_count > 0)
             return false; /* first all that is read */
-        }
         chain->out_count++;
         chain->out_size += desc->len;
     }
@@ -133,26 +126,22 @@ static bool walk(struct vg_queue *queue, const struct vg_memory *memory, struct 
     uint32_t index = chain->head, capacity = 0;
     bool indirect = false;
     for (uint32_t steps = 0; steps < table->count; steps++) {
-        if (index >= table->count) {
+        if (index >= table->count)
             return false;
-        }
         const struct vring_desc desc = read_desc(&table->entries[index]);
         if (desc.flags & VRING_DESC_F_INDIRECT) {
             if (indirect || (desc.flags & VRING_DESC_F_NEXT) ||
-                !open_indirect(memory, &desc, table)) {
+                !open_indirect(memory, &desc, table))
                 return false;
-            }
             indirect = true;
             index = 0;
             steps = UINT32_MAX; /* 0 at the next turn */
             continue;
         }
-        if (!add_segment(chain, &capacity, &desc)) {
+        if (!add_segment(chain, &capacity, &desc))
             return false;
-        }
-        if (!(desc.flags & VRING_DESC_F_NEXT)) {
+        if (!(desc.flags & VRING_DESC_F_NEXT))
             return true;
-        }
         index = desc.next;
     }
     (void)queue;
@@ -161,13 +150,11 @@ static bool walk(struct vg_queue *queue, const struct vg_memory *memory, struct 
 
 bool vg_queue_pop(struct vg_queue *queue, const struct vg_memory *memory, struct vg_chain *chain)
 {
-    if (!vg_queue_ready(queue)) {
+    if (!vg_queue_ready(queue))
         return false;
-    }
     const uint16_t available = load(&queue->avail->idx);
-    if (available == queue->next_avail) {
+    if (available == queue->next_avail)
         return false;
-    }
     if ((uint16_t)(available - queue->next_avail) > queue->size) {
         vg_complain("the guest's queue announces %u requests, it has %u places",
                     (uint16_t)(available - queue->next_avail), queue->size);
@@ -195,12 +182,10 @@ bool vg_queue_pop(struct vg_queue *queue, const struct vg_memory *memory, struct
 
 bool vg_queue_rest(struct vg_queue *queue)
 {
-    if (!vg_queue_ready(queue)) {
+    if (!vg_queue_ready(queue))
         return true;
-    }
-    if (queue->event_index) {
+    if (queue->event_index)
         *(volatile uint16_t *)avail_event(queue) = queue->next_avail;
-    }
     /* Dekker's pattern with the driver: it stores idx and then looks at avail_event. */
     atomic_thread_fence(memory_order_seq_cst);
     return load(&queue->avail->idx) == queue->next_avail;
@@ -208,9 +193,8 @@ bool vg_queue_rest(struct vg_queue *queue)
 
 void vg_queue_push(struct vg_queue *queue, uint16_t head, uint32_t written)
 {
-    if (!vg_queue_ready(queue)) {
+    if (!vg_queue_ready(queue))
         return;
-    }
     volatile struct vring_used_elem *place =
         &queue->used->ring[queue->next_used & (queue->size - 1)];
     place->id = head;
@@ -222,9 +206,8 @@ void vg_queue_push(struct vg_queue *queue, uint16_t head, uint32_t written)
 
 void vg_queue_notify(struct vg_queue *queue)
 {
-    if (!vg_queue_ready(queue) || queue->next_used == queue->signalled) {
+    if (!vg_queue_ready(queue) || queue->next_used == queue->signalled)
         return;
-    }
     /* The driver stores used_event or flags and then looks at idx. */
     atomic_thread_fence(memory_order_seq_cst);
     const bool wanted =
@@ -232,7 +215,6 @@ void vg_queue_notify(struct vg_queue *queue)
             ? vring_need_event(load(used_event(queue)), queue->next_used, queue->signalled)
             : !(load(&queue->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
     queue->signalled = queue->next_used;
-    if (wanted && queue->call >= 0) {
+    if (wanted && queue->call >= 0)
         eventfd_write(queue->call, 1);
-    }
 }

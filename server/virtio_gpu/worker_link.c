@@ -56,13 +56,11 @@ void vg_worker_link_give_up(struct vg_worker_link *link)
 
 void vg_worker_link_end(struct vg_worker_link *link)
 {
-    if (!vg_worker_link_serves(link)) {
+    if (!vg_worker_link_serves(link))
         return;
-    }
     const struct vg_link_message message = {.type = VG_LINK_END};
-    if (!vg_worker_link_send(link, &message, NULL, 0)) {
+    if (!vg_worker_link_send(link, &message, NULL, 0))
         vg_worker_link_kill(link);
-    }
     link->end_deadline = vd_clock_ms() + END_MS;
 }
 
@@ -89,14 +87,12 @@ static void link_ready(struct vg_source *source, uint32_t events)
         (struct vg_worker_link *)((uint8_t *)source - offsetof(struct vg_worker_link, link));
     struct vg_link_message message;
     const ssize_t received = recv(source->fd, &message, sizeof(message), MSG_DONTWAIT);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (received < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    }
-    if (received == sizeof(message)) {
+    if (received == sizeof(message))
         link->listener->answered(link, &message);
-    } else {
+    else
         close_link(link);
-    }
 }
 
 static void wake_ready(struct vg_source *source, uint32_t events)
@@ -111,9 +107,8 @@ static void wake_ready(struct vg_source *source, uint32_t events)
 
 void vg_worker_link_stop(struct vg_worker_link *link)
 {
-    if (!vg_worker_link_is_open(link)) {
+    if (!vg_worker_link_is_open(link))
         return;
-    }
     vg_worker_link_give_up(link);
     struct vg_link_message message;
     struct pollfd source = {.fd = link->link.fd, .events = POLLIN};
@@ -145,9 +140,8 @@ bool vg_worker_link_serves(const struct vg_worker_link *link)
 bool vg_worker_link_start(struct vg_worker_link *link, uint32_t id, const char *name)
 {
     struct vg_workers *workers = link->workers;
-    if (vg_worker_link_is_open(link) || link->lost) {
+    if (vg_worker_link_is_open(link) || link->lost)
         return vg_worker_link_serves(link);
-    }
     if (workers->count >= WORKERS_MAX) {
         vg_complain("no worker for context %u (%s): there are %u", id, name, WORKERS_MAX);
         return false;
@@ -172,9 +166,8 @@ bool vg_worker_link_start(struct vg_worker_link *link, uint32_t id, const char *
     if (!ok) {
         vds_log(VDS_LOG_ERROR, "no worker for context %u (%s): %m", id, name);
         close(sockets[0]);
-        if (wake >= 0) {
+        if (wake >= 0)
             close(wake);
-        }
         link->link.fd = -1;
         link->wake.fd = -1;
         link->lost = true;

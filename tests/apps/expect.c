@@ -58,10 +58,9 @@ const char *result_name(VkResult result)
         NAME(VK_ERROR_OUT_OF_DATE_KHR),
 #undef NAME
     };
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (names[i].result == result)
             return names[i].name;
-    }
     return "unnamed result";
 }
 

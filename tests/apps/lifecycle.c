@@ -28,10 +28,9 @@ static long resident_kb(void)
     expect(file, "cannot read /proc/self/status");
     long kb = 0;
     char line[256];
-    while (fgets(line, sizeof(line), file)) {
+    while (fgets(line, sizeof(line), file))
         if (sscanf(line, "VmRSS: %ld", &kb) == 1)
             break;
-    }
     fclose(file);
     expect(kb > 0, "no VmRSS in /proc/self/status");
     return kb;

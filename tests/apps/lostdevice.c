@@ -355,10 +355,9 @@ static const struct mode {
 int main(int argc, char **argv)
 {
     const struct mode *mode = NULL;
-    for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(modes); i++) {
+    for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(modes); i++)
         if (strcmp(argv[1], modes[i].name) == 0)
             mode = &modes[i];
-    }
     if (!mode) {
         fprintf(stderr,
                 "usage: lostdevice submit|fence|timeline|idle|create|acquire|shared|hold\n");

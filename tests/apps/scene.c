@@ -62,10 +62,9 @@ static struct matrix multiply(const struct matrix *a, const struct matrix *b)
 {
     struct matrix product = {0};
     for (int column = 0; column < 4; column++) {
-        for (int row = 0; row < 4; row++) {
+        for (int row = 0; row < 4; row++)
             for (int i = 0; i < 4; i++)
                 product.m[column * 4 + row] += a->m[i * 4 + row] * b->m[column * 4 + i];
-        }
     }
     return product;
 }
@@ -754,10 +753,9 @@ static const struct scene {
 int main(int argc, char **argv)
 {
     const struct scene *scene = NULL;
-    for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(scenes); i++) {
+    for (size_t i = 0; argc == 3 && i < ARRAY_SIZE(scenes); i++)
         if (strcmp(argv[1], scenes[i].name) == 0)
             scene = &scenes[i];
-    }
     if (!scene) {
         fprintf(stderr, "usage: scene triangle|textured|depth|multi OUT.png\n");
         return 2;

@@ -810,10 +810,9 @@ static const struct part {
 int main(int argc, char **argv)
 {
     const struct part *part = NULL;
-    for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(parts); i++) {
+    for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(parts); i++)
         if (strcmp(argv[1], parts[i].name) == 0)
             part = &parts[i];
-    }
     if (!part) {
         fprintf(stderr, "usage: shapes vertex-input|mesh|host-copy|descriptors|launch\n");
         return 2;

@@ -241,7 +241,7 @@ int main(int argc, char **argv)
         {0},
     };
     uint32_t thread_count = 8;
-    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;)
         if (option == 't')
             thread_count = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 'r')
@@ -250,7 +250,6 @@ int main(int argc, char **argv)
             round_count = UINT32_MAX;
         else
             return 2;
-    }
     expect(thread_count >= 1 && thread_count <= MAX_THREADS, "%u threads", thread_count);
 
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = stop}, NULL);

@@ -375,9 +375,8 @@ static const struct platform platforms[] = {
 
 const struct platform *platform_find(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(platforms); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(platforms); i++)
         if (strcmp(platforms[i].name, name) == 0)
             return &platforms[i];
-    }
     return NULL;
 }

@@ -180,10 +180,9 @@ static void list(void)
     struct variant variant;
     for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
         for (int submits = 1; submits >= 0; submits--) {
-            for (size_t j = 0; j < suites[i]->case_count; j++) {
+            for (size_t j = 0; j < suites[i]->case_count; j++)
                 if (variant_init(&variant, &suites[i]->cases[j], submits))
                     printf("%s\t%s\t%s\n", variant.name, variant.group, variant.bench_case->unit);
-            }
         }
     }
 }

@@ -313,10 +313,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL allocate_command_buffers(
 {
     (void)device;
     // Freed by nobody: pools do not know theirs, and these are few.
-    for (uint32_t i = 0; i < info->commandBufferCount; i++) {
+    for (uint32_t i = 0; i < info->commandBufferCount; i++)
         if (create_dispatchable((void **)&buffers[i]) != VK_SUCCESS)
             return VK_ERROR_OUT_OF_HOST_MEMORY;
-    }
     return VK_SUCCESS;
 }
 
@@ -400,10 +399,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL wait_semaphores(VkDevice device,
 {
     (void)device, (void)timeout;
     pthread_mutex_lock(&lock);
-    for (uint32_t i = 0; i < info->semaphoreCount; i++) {
+    for (uint32_t i = 0; i < info->semaphoreCount; i++)
         while (((struct semaphore *)info->pSemaphores[i])->value < info->pValues[i])
             pthread_cond_wait(&signalled, &lock);
-    }
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;
 }
@@ -483,10 +481,9 @@ static const struct command device_commands[] = {
 
 static PFN_vkVoidFunction find(const struct command *commands, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (strcmp(commands[i].name, name) == 0)
             return commands[i].function;
-    }
     return NULL;
 }
 
@@ -503,10 +500,9 @@ static PFN_vkVoidFunction VKAPI_CALL device_command(VkDevice device, const char 
         return found;
     if (strncmp(name, "vkCreate", strlen("vkCreate")) == 0)
         return (PFN_vkVoidFunction)create;
-    for (size_t i = 0; i < sizeof(quiet) / sizeof(*quiet); i++) {
+    for (size_t i = 0; i < sizeof(quiet) / sizeof(*quiet); i++)
         if (strncmp(name, quiet[i], strlen(quiet[i])) == 0)
             return (PFN_vkVoidFunction)nothing;
-    }
     return NULL;
 }
 

@@ -38,9 +38,8 @@ struct input {
 static uint64_t take(struct input *input, size_t size)
 {
     uint64_t value = 0;
-    if (size > input->left) {
+    if (size > input->left)
         size = input->left;
-    }
     memcpy(&value, input->at, size);
     input->at += size;
     input->left -= size;
@@ -89,9 +88,8 @@ static void start(struct test_client *client)
     ok = ok && client_send(client, &r, shm);
     make_command_buffer(&r, COMMAND_POOL, COMMAND_BUFFER);
     ok = ok && client_send(client, &r, shm);
-    if (!ok) {
+    if (!ok)
         abort();
-    }
 }
 
 static void finish(struct test_client *client)
@@ -129,15 +127,14 @@ static void change(struct test_record *r, struct input *input)
         const uint32_t at = 8 + (uint32_t)take(input, 2) % (r->size - 15);
         const uint8_t kind = (uint8_t)take(input, 1);
         uint64_t value = record_get64(r, at);
-        if (kind < count) {
+        if (kind < count)
             value = values[kind];
-        } else if (kind < 64) {
+        else if (kind < 64)
             value = take(input, 8);
-        } else if (kind < 128) {
+        else if (kind < 128)
             value += take(input, 1) - UINT64_C(128);
-        } else {
+        else
             value ^= UINT64_C(1) << (kind & 63);
-        }
         record_set64(r, at, value);
     }
 }
@@ -148,9 +145,8 @@ static void make_command(struct test_record *r, struct input *input)
     const uint16_t opcode = (uint16_t)take(input, 2) % VD_OP_COUNT;
     const bool reply = take(input, 1) & 1;
     const uint32_t size = (uint32_t)take(input, 1) * 2;
-    for (uint32_t i = 0; i < size; i++) {
+    for (uint32_t i = 0; i < size; i++)
         args[i] = (uint8_t)take(input, 1);
-    }
     record_begin(r, opcode, args, size, reply);
 }
 
@@ -183,13 +179,11 @@ static void make_updates(struct test_record *r, struct input *input)
     const struct buffer_update write = write_update(sets[0], BUFFER);
     const struct copy_update copy = copy_update(sets[1], sets[0]);
     start_updates(r);
-    for (uint32_t parts = (uint32_t)take(input, 1); parts; parts >>= 1) {
-        if (parts & 1) {
+    for (uint32_t parts = (uint32_t)take(input, 1); parts; parts >>= 1)
+        if (parts & 1)
             add_update(r, &write, sizeof(write));
-        } else {
+        else
             add_update(r, &copy, sizeof(copy));
-        }
-    }
 }
 
 /* Whether it decodes, which must change nothing, so that executing it comes to the same. */
@@ -213,9 +207,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct test_record r;
     vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_DEBUG : (enum vds_log_level) - 1);
     start(&client);
-    while (!samples || make_sample(&r, samples, client.replies->id)) {
+    while (!samples || make_sample(&r, samples, client.replies->id))
         samples++;
-    }
     if (size && data[0] == 255) {
         const size_t span = (size - 1) & ~(size_t)7;
         uint8_t *copy = malloc(span ? span : 1);
@@ -246,9 +239,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         change(&r, &input);
         const uint16_t opcode = ((const struct vd_record *)r.bytes)->opcode;
         const bool expected = opcode == VD_OP_NOP || decodes(&client, &r);
-        if (client_send(&client, &r, client.replies->id) && !expected) {
+        if (client_send(&client, &r, client.replies->id) && !expected)
             abort();
-        }
     }
     finish(&client);
     return 0;

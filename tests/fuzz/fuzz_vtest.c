@@ -20,11 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void named(void *data, const char *name)
 {
     (void)data;
-    for (; *name; name++) {
-        if (*name < ' ' || *name > '~') {
+    for (; *name; name++)
+        if (*name < ' ' || *name > '~')
             abort();
-        }
-    }
 }
 
 static bool context_init(void *data)
@@ -62,9 +60,8 @@ static void drain(int socket)
             .msg_control = &control,
             .msg_controllen = sizeof(control),
         };
-        if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0) {
+        if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
             return;
-        }
         const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         if (header) {
             int fd;
@@ -103,9 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     int sockets[2];
     if (size == 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0) {
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
         return 0;
-    }
     vds_log_set_level(VDS_LOG_ERROR);
     struct vds_shm_table *shm = vds_shm_table_create();
     struct vds_vtest *vtest = vds_vtest_create(sockets[1], shm, &listener, NULL);
@@ -118,13 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         status = feed(vtest, sockets[0], &prefix, sizeof(prefix));
         break;
     }
-    if (status == VDS_VTEST_OPEN) {
+    if (status == VDS_VTEST_OPEN)
         status = feed(vtest, sockets[0], data + 1, size - 1);
-    }
     close(sockets[0]);
-    while (status == VDS_VTEST_OPEN) {
+    while (status == VDS_VTEST_OPEN)
         status = vds_vtest_process(vtest);
-    }
     vds_vtest_destroy(vtest);
     vds_shm_table_destroy(shm);
     close(sockets[1]);

@@ -57,10 +57,9 @@ struct function {
 static inline PFN_vkVoidFunction look_up(const struct function *functions, size_t count,
                                          const char *name)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (strcmp(functions[i].name, name) == 0)
             return functions[i].function;
-    }
     return NULL;
 }
 

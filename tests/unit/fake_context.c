@@ -28,15 +28,13 @@ void fake_fill(void *data, uint32_t size, uint16_t opcode, const struct vd_reply
         .opcode = opcode,
         .flags = reply ? VD_RECORD_REPLY : 0,
     };
-    if (reply) {
+    if (reply)
         memcpy(record + 1, reply, sizeof(*reply));
-    }
     struct fake_sequence *sequence =
         (struct fake_sequence *)((uint8_t *)data + vd_record_body(record));
     *sequence = (struct fake_sequence){.thread = thread, .number = number};
-    for (uint8_t *byte = (uint8_t *)(sequence + 1); byte < (uint8_t *)data + size; byte++) {
+    for (uint8_t *byte = (uint8_t *)(sequence + 1); byte < (uint8_t *)data + size; byte++)
         *byte = filler(number, (size_t)(byte - (uint8_t *)data));
-    }
 }
 
 struct vds_context *vds_context_create(const struct vds_context_options *options,
@@ -46,9 +44,8 @@ struct vds_context *vds_context_create(const struct vds_context_options *options
     struct vds_context *context = calloc(1, sizeof(*context));
     if (context) {
         context->shm = shm;
-        for (int i = 0; i < FAKE_THREADS; i++) {
+        for (int i = 0; i < FAKE_THREADS; i++)
             atomic_store(&fake_numbers[i], 0);
-        }
     }
     return context;
 }
@@ -73,13 +70,11 @@ static bool check(const struct vd_record *record)
     const uint8_t *bytes = (const uint8_t *)record;
     const uint32_t body = vd_record_body(record);
     struct fake_sequence sequence;
-    if (record->size < body + sizeof(sequence)) {
+    if (record->size < body + sizeof(sequence))
         return false;
-    }
     memcpy(&sequence, bytes + body, sizeof(sequence));
-    if (sequence.thread >= FAKE_THREADS) {
+    if (sequence.thread >= FAKE_THREADS)
         return false;
-    }
     for (size_t i = body + sizeof(sequence); i < record->size; i++) {
         if (bytes[i] != filler(sequence.number, i)) {
             vds_log(VDS_LOG_ERROR, "byte %zu of record %llu differs", i,
@@ -103,16 +98,14 @@ static bool answer(struct vds_context *context, const struct vd_record *record)
     struct vds_shm_region *region =
         vds_shm_get(context->shm, request->shm, request->offset,
                     sizeof(struct vd_reply) + (uint64_t)request->out_size);
-    if (!region || request->out_size > record->size) {
+    if (!region || request->out_size > record->size)
         return false;
-    }
     struct vd_reply *reply = (struct vd_reply *)(region->map + request->offset);
     memcpy(reply + 1, record, request->out_size);
     reply->value = sequence->number;
     _Atomic uint32_t *state = (_Atomic uint32_t *)&reply->state;
-    if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING) {
+    if (atomic_exchange(state, VD_REPLY_DONE) == VD_REPLY_WAITING)
         vds_wake(state);
-    }
     vds_shm_put(context->shm, region);
     return true;
 }
@@ -122,36 +115,29 @@ static void complete(struct vds_context *context, const struct vd_record *record
     const struct fake_sequence *sequence = (const struct fake_sequence *)(record + 1);
     struct vd_completion *page = context->completion;
     atomic_store_explicit(&page->queues[0].done, sequence->number, memory_order_release);
-    if (vd_completion_changed(page)) {
+    if (vd_completion_changed(page))
         vds_wake(&page->event);
-    }
 }
 
 bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
 {
-    while (atomic_load(&fake_closed)) {
+    while (atomic_load(&fake_closed))
         usleep(500);
-    }
     for (size_t offset = 0; offset < size;) {
         const struct vd_record *record = (const struct vd_record *)(records + offset);
-        if (record->opcode == FAKE_ABORT) {
+        if (record->opcode == FAKE_ABORT)
             abort();
-        }
-        if (record->opcode == FAKE_BLOCK) {
-            for (;;) {
+        if (record->opcode == FAKE_BLOCK)
+            for (;;)
                 pause();
-            }
-        }
         if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD || !check(record)) {
             vds_log(VDS_LOG_WARNING, "protocol error: record %u", record->opcode);
             return false;
         }
-        if (record->opcode == FAKE_ECHO && !answer(context, record)) {
+        if (record->opcode == FAKE_ECHO && !answer(context, record))
             return false;
-        }
-        if (record->opcode == FAKE_COMPLETE) {
+        if (record->opcode == FAKE_COMPLETE)
             complete(context, record);
-        }
         offset += record->size;
     }
     return true;

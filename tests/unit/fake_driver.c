@@ -32,9 +32,8 @@ void fake_driver_reset(void)
 void fake_driver_finish(void)
 {
     pthread_mutex_lock(&lock);
-    for (struct semaphore *s = semaphores; s; s = s->next) {
+    for (struct semaphore *s = semaphores; s; s = s->next)
         s->value = s->target;
-    }
     pthread_cond_broadcast(&signalled);
     pthread_mutex_unlock(&lock);
 }
@@ -62,9 +61,8 @@ static VkResult create(uint64_t *handles, uint32_t count)
             next_handle += 16;
         }
     }
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         fake_driver.objects += count;
-    }
     return result;
 }
 
@@ -90,18 +88,16 @@ static VkResult extensions_of_instance(const char *layer, uint32_t *count,
     (void)layer;
     const char *names[] = {VK_KHR_SURFACE_EXTENSION_NAME, VK_EXT_DEBUG_UTILS_EXTENSION_NAME};
     const uint32_t have = fake_driver.no_debug_utils ? 1 : 2;
-    for (uint32_t i = 0; extensions && i < have && i < *count; i++) {
+    for (uint32_t i = 0; extensions && i < have && i < *count; i++)
         strcpy(extensions[i].extensionName, names[i]);
-    }
     *count = have;
     return VK_SUCCESS;
 }
 
 static bool lists(uint32_t count, const char *const *names, const char *name)
 {
-    while (count && strcmp(names[count - 1], name) != 0) {
+    while (count && strcmp(names[count - 1], name) != 0)
         count--;
-    }
     return count;
 }
 
@@ -129,9 +125,8 @@ static void destroy_instance(VkInstance instance, const VkAllocationCallbacks *c
 static VkResult enumerate_devices(VkInstance instance, uint32_t *count, VkPhysicalDevice *devices)
 {
     (void)instance;
-    if (devices && *count) {
+    if (devices && *count)
         devices[0] = (VkPhysicalDevice)&physical_device_storage;
-    }
     *count = 1;
     return VK_SUCCESS;
 }
@@ -143,9 +138,8 @@ static VkResult extensions_of_device(VkPhysicalDevice pd, const char *layer, uin
     (void)layer;
     const char *names[] = {VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME,
                            VK_KHR_SWAPCHAIN_EXTENSION_NAME};
-    for (uint32_t i = 0; extensions && i < 2 && i < *count; i++) {
+    for (uint32_t i = 0; extensions && i < 2 && i < *count; i++)
         strcpy(extensions[i].extensionName, names[i]);
-    }
     *count = 2;
     return VK_SUCCESS;
 }
@@ -167,11 +161,9 @@ static void get_features(VkPhysicalDevice pd, VkPhysicalDeviceFeatures2 *feature
 {
     (void)pd;
     features->features.robustBufferAccess = VK_TRUE;
-    for (VkBaseOutStructure *link = features->pNext; link; link = link->pNext) {
-        if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_4_FEATURES) {
+    for (VkBaseOutStructure *link = features->pNext; link; link = link->pNext)
+        if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_4_FEATURES)
             ((VkPhysicalDeviceVulkan14Features *)link)->pushDescriptor = VK_TRUE;
-        }
-    }
 }
 
 static void get_memory(VkPhysicalDevice pd, VkPhysicalDeviceMemoryProperties *memory)
@@ -266,14 +258,12 @@ static void destroy_semaphore(VkDevice device, VkSemaphore semaphore,
     (void)device;
     (void)callbacks;
     struct semaphore *s = (struct semaphore *)(uintptr_t)semaphore;
-    if (!s) {
+    if (!s)
         return;
-    }
     pthread_mutex_lock(&lock);
     struct semaphore **link = &semaphores;
-    while (*link != s) {
+    while (*link != s)
         link = &(*link)->next;
-    }
     *link = s->next;
     pthread_mutex_unlock(&lock);
     free(s);
@@ -286,20 +276,17 @@ static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info
     (void)device;
     struct semaphore *s =
         info->semaphoreCount ? (struct semaphore *)(uintptr_t)info->pSemaphores[0] : NULL;
-    if (!s) {
+    if (!s)
         return VK_SUCCESS;
-    }
     VkResult result = VK_SUCCESS;
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout == UINT64_MAX ? 3600 : (time_t)(timeout / 1000000000);
     pthread_mutex_lock(&lock);
-    while (s->value < info->pValues[0] && result == VK_SUCCESS) {
+    while (s->value < info->pValues[0] && result == VK_SUCCESS)
         if (timeout == 0 || fake_driver.impatient ||
-            pthread_cond_timedwait(&signalled, &lock, &until) != 0) {
+            pthread_cond_timedwait(&signalled, &lock, &until) != 0)
             result = VK_TIMEOUT;
-        }
-    }
     pthread_mutex_unlock(&lock);
     return result;
 }
@@ -314,9 +301,8 @@ static VkResult wait_for_fences(VkDevice device, uint32_t count, const VkFence *
 static VkResult get_counter(VkDevice device, VkSemaphore semaphore, uint64_t *value)
 {
     (void)device;
-    if (!semaphore) {
+    if (!semaphore)
         return VK_SUCCESS;
-    }
     pthread_mutex_lock(&lock);
     *value = ((struct semaphore *)(uintptr_t)semaphore)->value;
     pthread_mutex_unlock(&lock);
@@ -327,9 +313,8 @@ static VkResult signal_semaphore(VkDevice device, const VkSemaphoreSignalInfo *i
 {
     (void)device;
     struct semaphore *s = (struct semaphore *)(uintptr_t)info->semaphore;
-    if (!s) {
+    if (!s)
         return VK_SUCCESS;
-    }
     pthread_mutex_lock(&lock);
     s->value = info->value;
     pthread_cond_broadcast(&signalled);
@@ -341,9 +326,8 @@ static VkResult import_semaphore_fd(VkDevice device, const VkImportSemaphoreFdIn
 {
     (void)device;
     const VkResult result = take_result();
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         fake_driver.imported_fd = info->fd;
-    }
     return result;
 }
 
@@ -352,26 +336,22 @@ static VkResult get_semaphore_fd(VkDevice device, const VkSemaphoreGetFdInfoKHR 
     (void)device;
     (void)info;
     const VkResult result = take_result();
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         *fd = fake_driver.exported_fd;
-    }
     return result;
 }
 
 static void reach(VkSemaphore semaphore, uint64_t value)
 {
     struct semaphore *s = (struct semaphore *)(uintptr_t)semaphore;
-    if (!s) {
+    if (!s)
         return;
-    }
-    if (fake_driver.signal_count < 16) {
+    if (fake_driver.signal_count < 16)
         fake_driver.signalled[fake_driver.signal_count++] = value;
-    }
     pthread_mutex_lock(&lock);
     s->target = value;
-    if (!fake_driver.hold) {
+    if (!fake_driver.hold)
         s->value = value;
-    }
     pthread_cond_broadcast(&signalled);
     pthread_mutex_unlock(&lock);
 }
@@ -399,14 +379,12 @@ static VkResult queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *
     fake_driver.signal_count = 0;
     for (uint32_t i = 0; result == VK_SUCCESS && i < count; i++) {
         const VkTimelineSemaphoreSubmitInfo *values = submits[i].pNext;
-        while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO) {
+        while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO)
             values = values->pNext;
-        }
         note_waits(submits[i].waitSemaphoreCount, submits[i].pWaitSemaphores,
                    submits[i].pWaitDstStageMask, values);
-        for (uint32_t j = 0; j < submits[i].signalSemaphoreCount; j++) {
+        for (uint32_t j = 0; j < submits[i].signalSemaphoreCount; j++)
             reach(submits[i].pSignalSemaphores[j], values ? values->pSignalSemaphoreValues[j] : 0);
-        }
     }
     return result;
 }
@@ -444,13 +422,11 @@ static VkResult queue_bind_sparse(VkQueue queue, uint32_t count, const VkBindSpa
     fake_driver.signal_count = 0;
     for (uint32_t i = 0; result == VK_SUCCESS && i < count; i++) {
         const VkTimelineSemaphoreSubmitInfo *values = binds[i].pNext;
-        while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO) {
+        while (values && values->sType != VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO)
             values = values->pNext;
-        }
         note_waits(binds[i].waitSemaphoreCount, binds[i].pWaitSemaphores, NULL, values);
-        for (uint32_t j = 0; j < binds[i].signalSemaphoreCount; j++) {
+        for (uint32_t j = 0; j < binds[i].signalSemaphoreCount; j++)
             reach(binds[i].pSignalSemaphores[j], values ? values->pSignalSemaphoreValues[j] : 0);
-        }
     }
     return result;
 }
@@ -510,25 +486,20 @@ static VkResult create_binaries(VkDevice device, const VkPipelineBinaryCreateInf
     const VkPipelineBinaryKeysAndDataKHR *all = info->pKeysAndDataInfo;
     const uint32_t total = all ? all->binaryCount : 0;
     for (uint32_t i = 0; i < total; i++) {
-        for (uint32_t n = 0; n < all->pPipelineBinaryKeys[i].keySize; n++) {
+        for (uint32_t n = 0; n < all->pPipelineBinaryKeys[i].keySize; n++)
             fake_driver.sum += all->pPipelineBinaryKeys[i].key[n];
-        }
-        for (size_t n = 0; n < all->pPipelineBinaryData[i].dataSize; n++) {
+        for (size_t n = 0; n < all->pPipelineBinaryData[i].dataSize; n++)
             fake_driver.sum += ((const uint8_t *)all->pPipelineBinaryData[i].pData)[n];
-        }
     }
-    if (!handles->pPipelineBinaries || handles->pipelineBinaryCount > total) {
+    if (!handles->pPipelineBinaries || handles->pipelineBinaryCount > total)
         handles->pipelineBinaryCount = total;
-    }
     for (uint32_t i = 0; handles->pPipelineBinaries && i < handles->pipelineBinaryCount; i++) {
         handles->pPipelineBinaries[i] = VK_NULL_HANDLE;
-        if (!(fake_driver.missing >> i & 1)) {
+        if (!(fake_driver.missing >> i & 1))
             create((uint64_t *)&handles->pPipelineBinaries[i], 1);
-        }
     }
-    if (!fake_driver.missing) {
+    if (!fake_driver.missing)
         return VK_SUCCESS;
-    }
     return fake_driver.missing_result ? fake_driver.missing_result : VK_PIPELINE_BINARY_MISSING_KHR;
 }
 
@@ -588,13 +559,11 @@ static void update_sets(VkDevice device, uint32_t write_count, const VkWriteDesc
     fake_driver.copies += copy_count;
     if (write_count) {
         fake_driver.write = writes[write_count - 1];
-        if (fake_driver.write.pBufferInfo) {
+        if (fake_driver.write.pBufferInfo)
             fake_driver.descriptor = *fake_driver.write.pBufferInfo;
-        }
     }
-    for (uint32_t i = 0; i < copy_count; i++) {
+    for (uint32_t i = 0; i < copy_count; i++)
         fake_driver.write.dstSet = copies[i].srcSet;
-    }
 }
 
 static VkResult free_sets(VkDevice device, VkDescriptorPool pool, uint32_t count,
@@ -602,9 +571,8 @@ static VkResult free_sets(VkDevice device, VkDescriptorPool pool, uint32_t count
 {
     (void)device;
     (void)pool;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         destroy((uintptr_t)sets[i]);
-    }
     return VK_SUCCESS;
 }
 
@@ -620,9 +588,8 @@ static void free_command_buffers(VkDevice device, VkCommandPool pool, uint32_t c
 {
     (void)device;
     (void)pool;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         destroy((uintptr_t)command_buffers[i]);
-    }
 }
 
 static VkResult get_query_results(VkDevice device, VkQueryPool pool, uint32_t first, uint32_t count,
@@ -634,9 +601,8 @@ static VkResult get_query_results(VkDevice device, VkQueryPool pool, uint32_t fi
     (void)first;
     (void)size;
     (void)flags;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         memset((uint8_t *)data + i * stride, 0x11, 4);
-    }
     return VK_SUCCESS;
 }
 
@@ -646,11 +612,9 @@ static void buffer_requirements(VkDevice device, const VkBufferMemoryRequirement
     (void)device;
     (void)info;
     requirements->memoryRequirements = (VkMemoryRequirements){64, 16, 1};
-    for (VkBaseOutStructure *link = requirements->pNext; link; link = link->pNext) {
-        if (link->sType == VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS) {
+    for (VkBaseOutStructure *link = requirements->pNext; link; link = link->pNext)
+        if (link->sType == VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS)
             ((VkMemoryDedicatedRequirements *)link)->prefersDedicatedAllocation = VK_TRUE;
-        }
-    }
 }
 
 static void image_requirements(VkDevice device, VkImage image, VkMemoryRequirements *requirements)
@@ -698,9 +662,8 @@ static void draw(VkCommandBuffer command_buffer, uint32_t vertices, uint32_t ins
     (void)instances;
     (void)first_vertex;
     (void)first_instance;
-    if (vertices == FAKE_MEETING) {
+    if (vertices == FAKE_MEETING)
         atomic_fetch_add(&fake_driver.met, 1);
-    }
     for (int i = 0; i < 5000; i++) {
         if (!(vertices == FAKE_MEETING && fake_driver.met < fake_driver.meeting) &&
             !(vertices == FAKE_BLOCKED && fake_driver.blocked)) {
@@ -740,9 +703,8 @@ static void bind_vertex_buffers(VkCommandBuffer command_buffer, uint32_t first, 
     (void)first;
     (void)offsets;
     fake_driver.bound_count = count;
-    for (uint32_t i = 0; i < count && i < 8; i++) {
+    for (uint32_t i = 0; i < count && i < 8; i++)
         fake_driver.bound[i] = buffers[i];
-    }
 }
 
 /* Whatever else there is. */
@@ -838,9 +800,8 @@ static struct function functions[] = {
 static uint64_t hash(const char *name)
 {
     uint64_t value = 14695981039346656037u;
-    for (; *name; name++) {
+    for (; *name; name++)
         value = (value ^ (uint8_t)*name) * 1099511628211u;
-    }
     return value;
 }
 
@@ -857,9 +818,8 @@ PFN_vkVoidFunction fake_get_instance_proc_addr(VkInstance instance, const char *
     static bool sorted;
     const size_t count = sizeof(functions) / sizeof(functions[0]);
     if (!sorted) {
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count; i++)
             functions[i].hash = hash(functions[i].name);
-        }
         qsort(functions, count, sizeof(functions[0]), compare);
         sorted = true;
     }

@@ -38,9 +38,8 @@ uint64_t client_host_handle(struct test_client *client, uint64_t id)
 
 void await_count(_Atomic uint64_t *counter, uint64_t value)
 {
-    for (int i = 0; i < 2000 && atomic_load(counter) < value; i++) {
+    for (int i = 0; i < 2000 && atomic_load(counter) < value; i++)
         usleep(1000);
-    }
     assert_int_equal(atomic_load(counter), value);
 }
 
@@ -91,9 +90,8 @@ int disconnect(void **state)
 int open_device_with(void **state, int lanes)
 {
     struct test_record r;
-    if (connect_with(state, lanes) != 0) {
+    if (connect_with(state, lanes) != 0)
         return -1;
-    }
     struct test_client *client = *state;
     make_instance(&r);
     answered(client, &r, VK_SUCCESS);
@@ -116,9 +114,8 @@ int open_device(void **state)
 int open_command_buffer(void **state)
 {
     struct test_record r;
-    if (open_device(state) != 0) {
+    if (open_device(state) != 0)
         return -1;
-    }
     make_command_pool(&r, COMMAND_POOL);
     accepted((struct test_client *)*state, &r);
     make_command_buffer(&r, COMMAND_POOL, COMMAND_BUFFER);

@@ -74,9 +74,8 @@ int machine_set_up(void **state)
 {
     struct machine *m = calloc(1, sizeof(*m));
     int sockets[2];
-    if (!m || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) < 0) {
+    if (!m || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) < 0)
         return -1;
-    }
     m->seed = 1;
     m->server = fork();
     if (m->server == 0) {
@@ -88,9 +87,8 @@ int machine_set_up(void **state)
     close(sockets[1]);
     m->socket = sockets[0];
     m->memory = memfd_create("ram", MFD_CLOEXEC);
-    if (ftruncate(m->memory, RAM_SIZE) < 0) {
+    if (ftruncate(m->memory, RAM_SIZE) < 0)
         return -1;
-    }
     m->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m->memory, 0);
     for (int q = 0; q < 2; q++) {
         m->kick[q] = eventfd(0, EFD_NONBLOCK);

@@ -26,14 +26,12 @@ void record_begin(struct test_record *r, uint16_t opcode, const void *args, uint
     header(r)->opcode = opcode;
     header(r)->flags = reply ? VD_RECORD_REPLY : 0;
     r->body = vd_record_body(header(r));
-    if (size) {
+    if (size)
         memcpy(r->bytes + r->body, args, size);
-    }
     r->size = r->body + (uint32_t)vd_align(size);
     header(r)->size = r->size;
-    if (reply) {
+    if (reply)
         request(r)->offset = REPLY_OFFSET;
-    }
 }
 
 uint32_t record_put(struct test_record *r, uint32_t where, const void *data, uint32_t size)
@@ -50,9 +48,8 @@ uint32_t record_put(struct test_record *r, uint32_t where, const void *data, uin
 uint32_t record_put_back(struct test_record *r, uint32_t where, const void *data, uint32_t size)
 {
     const uint32_t at = record_put(r, where, data, size);
-    if (header(r)->flags & VD_RECORD_REPLY && !request(r)->echo) {
+    if (header(r)->flags & VD_RECORD_REPLY && !request(r)->echo)
         request(r)->echo = at;
-    }
     return at;
 }
 
@@ -80,17 +77,15 @@ bool client_send(struct test_client *client, const struct test_record *r, uint32
     memcpy(copy, r->bytes, r->size);
     const struct vd_record *record = (const struct vd_record *)r->bytes;
     if (record->flags & VD_RECORD_REPLY) {
-        if (r->size >= sizeof(*record) + sizeof(struct vd_reply_request)) {
+        if (r->size >= sizeof(*record) + sizeof(struct vd_reply_request))
             ((struct vd_reply_request *)(copy + sizeof(*record)))->shm = shm;
-        }
         memset(client->replies->map, 0xcd, 65536);
         struct vd_reply *reply = (struct vd_reply *)(client->replies->map + REPLY_OFFSET);
         reply->state = VD_REPLY_PENDING;
     }
     const bool ok = vds_context_execute(client->context, copy, r->size);
-    if (!client->looks) {
+    if (!client->looks)
         vds_context_leave(client->context);
-    }
     free(copy);
     return ok;
 }
@@ -145,9 +140,8 @@ void make_device(struct test_record *r, uint64_t id, const void *chain, uint32_t
         r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pQueueCreateInfos), &queue, sizeof(queue));
     record_put(r, queue_at + (uint32_t)offsetof(VkDeviceQueueCreateInfo, pQueuePriorities),
                &priority, sizeof(priority));
-    if (chain) {
+    if (chain)
         record_put(r, at + (uint32_t)offsetof(VkDeviceCreateInfo, pNext), chain, chain_size);
-    }
     record_put(r, ARG(r, struct vd_args_vkCreateDevice, pDevice), &id, sizeof(id));
 }
 
@@ -218,9 +212,8 @@ void make_sets(struct test_record *r, uint64_t pool, uint64_t layout, const uint
                uint32_t count)
 {
     uint64_t layouts[8];
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         layouts[i] = layout;
-    }
     const struct vd_args_vkAllocateDescriptorSets args = {.device = HANDLE(VkDevice, DEVICE)};
     const VkDescriptorSetAllocateInfo info = {.sType =
                                                   VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
@@ -299,9 +292,8 @@ void make_submit(struct test_record *r, uint32_t count)
     const struct vd_args_vkQueueSubmit args = {.queue = HANDLE(VkQueue, QUEUE),
                                                .submitCount = count};
     VkSubmitInfo submits[4] = {0};
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         submits[i].sType = VK_STRUCTURE_TYPE_SUBMIT_INFO;
-    }
     record_begin(r, VD_OP_vkQueueSubmit, &args, sizeof(args), false);
     if (count) {
         record_put(r, ARG(r, struct vd_args_vkQueueSubmit, pSubmits), submits,

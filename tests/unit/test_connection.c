@@ -69,9 +69,8 @@ static pid_t server;
 #define assert_soon(condition)                           \
     do {                                                 \
         const uint64_t until_ = vd_clock_ms() + SOON_MS; \
-        while (!(condition) && vd_clock_ms() < until_) { \
+        while (!(condition) && vd_clock_ms() < until_)   \
             usleep(1000);                                \
-        }                                                \
         assert_true(condition);                          \
     } while (0)
 
@@ -107,9 +106,8 @@ static int wait_for(pid_t pid)
     int status = 0;
     const uint64_t until = vd_clock_ms() + SOON_MS;
     pid_t done;
-    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && vd_clock_ms() < until) {
+    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && vd_clock_ms() < until)
         usleep(1000);
-    }
     if (done == 0) {
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
@@ -130,9 +128,8 @@ static bool has_client(int pid)
     char name[64], text[64] = "";
     snprintf(name, sizeof(name), "/proc/%d/comm", pid);
     FILE *file = fopen(name, "r");
-    if (!file) {
+    if (!file)
         return false;
-    }
     const bool worker = fgets(text, sizeof(text), file) && strcmp(text, VDS_WORKER_NAME "\n") == 0;
     fclose(file);
     return worker;
@@ -146,11 +143,9 @@ static int count_workers(pid_t *first)
     snprintf(name, sizeof(name), "/proc/%d/task/%d/children", (int)server, (int)server);
     FILE *file = fopen(name, "r");
     assert_non_null(file);
-    while (fscanf(file, "%d", &pid) == 1) {
-        if (has_client(pid) && count++ == 0 && first) {
+    while (fscanf(file, "%d", &pid) == 1)
+        if (has_client(pid) && count++ == 0 && first)
             *first = pid;
-        }
-    }
     fclose(file);
     return count;
 }
@@ -160,9 +155,8 @@ static int set_up_with(enum vds_log_level level)
     unsetenv("VIADUCT_IN_SERVER");
     unsetenv("VIADUCT_TEST_PROTOCOL_VERSION");
     strcpy(directory, "/tmp/viaduct-test-XXXXXX");
-    if (!mkdtemp(directory)) {
+    if (!mkdtemp(directory))
         return -1;
-    }
     snprintf(path, sizeof(path), "%s/socket", directory);
     setenv(VTEST_SOCKET_ENV, path, 1);
     server = start_server(level);
@@ -204,9 +198,8 @@ static VkResult echo(struct vdc_connection *connection, uint64_t number, uint32_
 {
     struct vdc_reply_space space;
     VkResult result = vdc_reply_begin(connection->replies, size, &space);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     void *record = malloc(size);
     const struct vd_reply_request request = {
         .shm = space.shm,
@@ -215,13 +208,11 @@ static VkResult echo(struct vdc_connection *connection, uint64_t number, uint32_
     };
     fake_fill(record, size, FAKE_ECHO, &request, 0, number);
     result = vdc_ring_send(connection->ring, record, NULL);
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         result = vdc_reply_wait(connection->replies, &space);
-    }
     if (result == VK_SUCCESS &&
-        (space.reply->value != number || memcmp(space.reply + 1, record, size) != 0)) {
+        (space.reply->value != number || memcmp(space.reply + 1, record, size) != 0))
         result = VK_ERROR_UNKNOWN;
-    }
     vdc_reply_end(connection->replies, &space);
     free(record);
     return result;
@@ -248,9 +239,8 @@ static int count_entries(const char *name)
     int count = 0;
     DIR *entries = opendir(name);
     assert_non_null(entries);
-    while (readdir(entries)) {
+    while (readdir(entries))
         count++;
-    }
     closedir(entries);
     return count;
 }
@@ -266,9 +256,8 @@ static void records_and_replies(void **state)
     for (int i = 0; i < 300; i++) {
         assert_int_equal(echo(connection, ++number, 64), VK_SUCCESS);
         assert_int_equal(echo(connection, ++number, 100000), VK_SUCCESS);
-        if (i % 50 == 0) {
+        if (i % 50 == 0)
             assert_int_equal(echo(connection, ++number, 2 << 20), VK_SUCCESS);
-        }
         send_simple(connection, FAKE_COMPLETE, ++number);
         assert_int_equal(
             vdc_wait_point(connection->waiter, (struct vdc_point){0, number}, UINT64_MAX),
@@ -321,9 +310,8 @@ static void descriptors_close_on_exec(void **state)
 {
     (void)state;
     bool inherited[256];
-    for (int fd = 0; fd < 256; fd++) {
+    for (int fd = 0; fd < 256; fd++)
         inherited[fd] = fcntl(fd, F_GETFD) >= 0;
-    }
     struct vdc_connection *connection = connect_client();
     struct vdc_shm shm;
     assert_int_equal(vdc_link_shm_create(&connection->link, 1, &shm), VK_SUCCESS);
@@ -351,9 +339,8 @@ static void signals_do_no_harm(void **state)
     setitimer(ITIMER_REAL, &often, NULL);
     for (int i = 0; i < 20; i++) {
         struct vdc_connection *connection = connect_client();
-        for (uint64_t number = 1; number <= 100; number++) {
+        for (uint64_t number = 1; number <= 100; number++)
             assert_int_equal(echo(connection, number, number % 10 ? 64 : 300000), VK_SUCCESS);
-        }
         vdc_connection_destroy(connection);
     }
     setitimer(ITIMER_REAL, &never, NULL);
@@ -369,20 +356,17 @@ static uint64_t context_switches(pid_t pid)
     DIR *tasks = opendir(name);
     assert_non_null(tasks);
     for (struct dirent *entry; (entry = readdir(tasks));) {
-        if (entry->d_name[0] == '.') {
+        if (entry->d_name[0] == '.')
             continue;
-        }
         snprintf(name, sizeof(name), "/proc/%d/task/%.32s/status", (int)pid, entry->d_name);
         FILE *file = fopen(name, "r");
         while (file && fgets(line, sizeof(line), file)) {
             unsigned long long count;
-            if (sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1) {
+            if (sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1)
                 sum += count;
-            }
         }
-        if (file) {
+        if (file)
             fclose(file);
-        }
     }
     closedir(tasks);
     return sum;
@@ -391,9 +375,8 @@ static uint64_t context_switches(pid_t pid)
 static void idle_processes_sleep(void **state)
 {
     (void)state;
-    if (THREAD_SANITIZER) {
+    if (THREAD_SANITIZER)
         skip(); /* it has a thread that polls */
-    }
     struct vdc_connection *connection = connect_client();
     pid_t worker = 0;
     assert_int_equal(echo(connection, 1, 64), VK_SUCCESS);
@@ -625,9 +608,8 @@ static void signals_come_without_a_worker(void **state)
     assert_int_equal(files[SIGNALED].state, VD_FENCE_SIGNALED);
     assert_int_equal(files[OF_ANOTHER].state, VD_FENCE_UNSIGNALED);
     assert_int_equal(files[ENDED].state, VD_FENCE_UNSIGNALED);
-    for (int i = 0; i < ENDED; i++) {
+    for (int i = 0; i < ENDED; i++)
         vdc_pending_signal_remove(connection->pending_signals, &signals[i]);
-    }
     vdc_connection_destroy(connection);
     vdc_pending_signal_remove(other->pending_signals, &another);
     vdc_connection_destroy(other);
@@ -659,25 +641,20 @@ static pid_t start_client(pid_t *grandchild)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct vdc_connection *connection;
         if (vdc_connection_create(&connection) != VK_SUCCESS ||
-            echo(connection, 1, 64) != VK_SUCCESS) {
+            echo(connection, 1, 64) != VK_SUCCESS)
             _exit(1);
-        }
-        if (grandchild) {
+        if (grandchild)
             forked = fork();
-        }
-        if (!grandchild || forked != 0) {
+        if (!grandchild || forked != 0)
             (void)!write(ready[1], &forked, sizeof(forked));
-        }
-        for (;;) {
+        for (;;)
             pause();
-        }
     }
     close(ready[1]);
     assert_int_equal(read(ready[0], &forked, sizeof(forked)), sizeof(forked));
     close(ready[0]);
-    if (grandchild) {
+    if (grandchild)
         *grandchild = forked;
-    }
     return pid;
 }
 

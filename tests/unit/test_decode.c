@@ -52,9 +52,8 @@ static void decoding_changes_nothing_but_the_record(void **state)
         assert_null(x.answer.region);
         assert_true(vds_decode(&x, second.bytes));
         assert_int_equal(x.decoder.plan.birth_count, births);
-        for (uint32_t i = 0; i < births; i++) {
+        for (uint32_t i = 0; i < births; i++)
             assert_int_equal(client_host_handle(client, x.decoder.plan.births[i].id), 0);
-        }
         vds_end(&x);
         assert_int_equal(fake_driver.objects, objects);
         assert_int_equal(fake_driver.devices, devices);
@@ -74,9 +73,8 @@ static void pointers_are_canonical(void **state)
         for (uint32_t at = r.body; at + 8 <= r.size; at += 8) {
             const uint64_t value = record_get64(&r, at);
             const bool points = value >= r.body && value < r.size && value % 8 == 0 && value > 8;
-            if (!points) {
+            if (!points)
                 continue;
-            }
             const uint64_t wrong[] = {
                 value + 8,  value - 8,          value + 1,          at,
                 r.size,     r.size + 8,         value | 1ull << 32, VD_POINTER_OUT,
@@ -151,9 +149,8 @@ static void chains_end(void **state)
     r.size -= 8; /* the id comes behind the chain */
     const VkPhysicalDeviceTimelineSemaphoreFeatures link = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES};
-    for (int i = 0; i < VD_CHAIN_MAX + 1; i++) {
+    for (int i = 0; i < VD_CHAIN_MAX + 1; i++)
         at = record_put(&r, at + (uint32_t)offsetof(VkBaseInStructure, pNext), &link, sizeof(link));
-    }
     const uint64_t id = OTHER_DEVICE;
     record_put(&r, ARG(&r, struct vd_args_vkCreateDevice, pDevice), &id, sizeof(id));
     refused(client, &r);
@@ -228,11 +225,10 @@ static void specialization_stays_in_its_data(void **state)
                    &cases[i].entry, sizeof(cases[i].entry));
         record_put(&r, special + (uint32_t)offsetof(VkSpecializationInfo, pData), &data, 8);
         record_put_back(&r, ARG(&r, struct vd_args_vkCreateComputePipelines, pPipelines), &id, 8);
-        if (cases[i].good) {
+        if (cases[i].good)
             answered(client, &r, VK_SUCCESS);
-        } else {
+        else
             refused(client, &r);
-        }
     }
 }
 

@@ -13,9 +13,8 @@ static int open_sets(void **state)
 {
     struct test_record r;
     const uint64_t sets[] = {SET, OTHER_SET};
-    if (open_device(state) != 0) {
+    if (open_device(state) != 0)
         return -1;
-    }
     struct test_client *client = *state;
     make_pool(&r, POOL);
     accepted(client, &r);
@@ -35,9 +34,8 @@ static void descriptors_are_updated(void **state)
     start_updates(&r);
     accepted(client, &r);
     assert_int_equal(fake_driver.updates, 0);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 100; i++)
         add_update(&r, &good_write, sizeof(good_write));
-    }
     accepted(client, &r);
     assert_int_equal(fake_driver.writes, 100);
     assert_in_range(fake_driver.updates, 1, 4);

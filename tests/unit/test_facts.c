@@ -24,9 +24,8 @@ static void every_type_has_a_row(void **state)
             continue;
         }
         assert_int_equal(vd_type_of_object(facts->object_type), i);
-        if (facts->report_type) {
+        if (facts->report_type)
             assert_int_equal(vd_type_of_report(facts->report_type), i);
-        }
         assert_true(facts->parent != VD_TYPE_NONE || i == VD_TYPE_VkInstance);
         if (facts->pool) {
             assert_int_equal(facts->pool, facts->parent);
@@ -53,9 +52,8 @@ static void some_facts_are_known(void **state)
 #ifdef VK_NV_external_compute_queue
     known++; /* VkExternalComputeQueueNV, of an extension that is withheld */
 #endif
-    for (uint32_t i = 0; i < VD_TYPE_COUNT; i++) {
+    for (uint32_t i = 0; i < VD_TYPE_COUNT; i++)
         count += vd_objects[i].dispatchable;
-    }
     assert_int_equal(count, known);
     for (uint32_t i = 0; i < 5; i++) {
         assert_true(vd_objects[dispatchable[i]].dispatchable);
@@ -71,9 +69,8 @@ static void some_facts_are_known(void **state)
                                   VD_TYPE_VkDebugUtilsMessengerEXT,
                                   VD_TYPE_VkDebugReportCallbackEXT,
                                   VD_TYPE_VkDeferredOperationKHR};
-    for (uint32_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++) {
+    for (uint32_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++)
         assert_false(vd_objects[of_client[i]].crosses);
-    }
     assert_true(vd_objects[VD_TYPE_VkImage].crosses);
     assert_true(vd_objects[VD_TYPE_VkPipelineBinaryKHR].crosses);
     assert_int_equal(vd_type_of_report(VK_DEBUG_REPORT_OBJECT_TYPE_DISPLAY_MODE_KHR_EXT),

@@ -46,9 +46,8 @@ static void submit(struct test_client *client, uint32_t batches)
 
 static void await_marked(_Atomic uint32_t *word)
 {
-    for (int i = 0; i < 2000 && atomic_load(word) != VD_FENCE_SIGNALED; i++) {
+    for (int i = 0; i < 2000 && atomic_load(word) != VD_FENCE_SIGNALED; i++)
         usleep(1000);
-    }
     assert_int_equal(atomic_load(word), VD_FENCE_SIGNALED);
 }
 
@@ -93,9 +92,8 @@ static void fences_wait_for_their_batch(void **state)
 static void *sleep_on(void *data)
 {
     _Atomic uint32_t *word = data;
-    while (atomic_load(word) == VD_FENCE_AWAITED) {
+    while (atomic_load(word) == VD_FENCE_AWAITED)
         vds_futex_wait(word, VD_FENCE_AWAITED);
-    }
     return NULL;
 }
 

@@ -18,9 +18,8 @@
 static int open_lanes(void **state)
 {
     struct test_record r;
-    if (open_device_with(state, LANES) != 0) {
+    if (open_device_with(state, LANES) != 0)
         return -1;
-    }
     struct test_client *client = *state;
     for (uint32_t i = 0; i < LANES; i++) {
         make_command_pool(&r, LANE_POOL(i));
@@ -37,9 +36,8 @@ static bool record(struct test_client *client, uint32_t lane, uint32_t vertices)
     struct stream stream = {.flags = VD_STREAM_ALONE};
     stream_begin(&stream);
     stream_draw_of(&stream, vertices);
-    for (uint32_t i = 1; i < LANE_DRAWS; i++) {
+    for (uint32_t i = 1; i < LANE_DRAWS; i++)
         stream_draw(&stream);
-    }
     return stream_replay(client, &stream, LANE_BUFFER(lane));
 }
 
@@ -54,9 +52,8 @@ static void lanes_are_replayed_at_the_same_time(void **state)
 {
     struct test_client *client = *state;
     fake_driver.meeting = LANES;
-    for (uint32_t i = 0; i < LANES; i++) {
+    for (uint32_t i = 0; i < LANES; i++)
         assert_true(record(client, i, FAKE_MEETING));
-    }
     settle(client);
     /* Each had to see all the others. */
     assert_int_equal(fake_driver.met, LANES);
@@ -98,9 +95,8 @@ static void a_lane_keeps_its_order(void **state)
     fake_driver.blocked = true;
     assert_true(record(client, 0, FAKE_BLOCKED));
     assert_true(record(client, 1, FAKE_BLOCKED));
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < 20; i++)
         assert_true(record(client, 0, 3));
-    }
     usleep(50000);
     assert_int_equal(fake_driver.draws, 0);
     fake_driver.blocked = false;
@@ -190,13 +186,11 @@ static void what_is_malformed_on_a_lane_is_told(void **state)
     client->context->options.data = (void *)&failures;
     fake_driver.blocked = true;
     assert_true(record(client, 0, FAKE_BLOCKED));
-    for (uint32_t i = 0; i < LANE_DRAWS; i++) {
-        stream_draw(&bad); /* without a beginning */
-    }
+    for (uint32_t i = 0; i < LANE_DRAWS; i++)
+        stream_draw(&bad);                       /* without a beginning */
     stream_replay(client, &bad, LANE_BUFFER(1)); /* may know already, or not */
-    for (int i = 0; i < 5000 && !failures; i++) {
+    for (int i = 0; i < 5000 && !failures; i++)
         usleep(1000);
-    }
     assert_int_equal(failures, 1);
     fake_driver.blocked = false;
     assert_false(vds_context_idle(client->context));

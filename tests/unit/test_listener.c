@@ -42,9 +42,8 @@ static bool worker_answers(int spawn, uint32_t number)
     struct vg_link_message answer = {0};
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ||
-        vd_send_fds(spawn, &start, sizeof(start), &sockets[1], 1, 0) != sizeof(start)) {
+        vd_send_fds(spawn, &start, sizeof(start), &sockets[1], 1, 0) != sizeof(start))
         return false;
-    }
     close(sockets[1]);
     const bool answered = send(sockets[0], &hello, sizeof(hello), MSG_NOSIGNAL) == sizeof(hello) &&
                           send(sockets[0], &add, sizeof(add), MSG_NOSIGNAL) == sizeof(add) &&
@@ -59,11 +58,9 @@ static int run_device(int frontend, int spawn, unsigned number)
 {
     (void)number;
     char byte;
-    for (uint32_t worker = 1; recv(frontend, &byte, 1, 0) == 1; worker++) {
-        if (!worker_answers(spawn, worker) || send(frontend, &byte, 1, MSG_NOSIGNAL) != 1) {
+    for (uint32_t worker = 1; recv(frontend, &byte, 1, 0) == 1; worker++)
+        if (!worker_answers(spawn, worker) || send(frontend, &byte, 1, MSG_NOSIGNAL) != 1)
             return EXIT_FAILURE;
-        }
-    }
     return EXIT_SUCCESS;
 }
 
@@ -73,9 +70,8 @@ static int set_up(void **state)
     int ready[2];
     char byte;
     strcpy(directory, "/tmp/viaduct-test-XXXXXX");
-    if (!mkdtemp(directory) || pipe(ready) < 0) {
+    if (!mkdtemp(directory) || pipe(ready) < 0)
         return -1;
-    }
     snprintf(path, sizeof(path), "%s/socket", directory);
     server = fork();
     if (server == 0) {
@@ -128,19 +124,15 @@ static void devices_do_not_cost_each_other_their_workers(void **state)
 {
     (void)state;
     int frontends[DEVICES];
-    for (unsigned i = 0; i < DEVICES; i++) {
+    for (unsigned i = 0; i < DEVICES; i++)
         frontends[i] = connect_frontend();
-    }
     /* All of them have started when the second round begins. */
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < DEVICES; i++) {
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < DEVICES; i++)
             assert_gets_a_worker(frontends[i]);
-        }
-    }
     /* Nor by their end. */
-    for (unsigned i = 0; i < DEVICES; i += 2) {
+    for (unsigned i = 0; i < DEVICES; i += 2)
         close(frontends[i]);
-    }
     for (unsigned i = 1; i < DEVICES; i += 2) {
         assert_gets_a_worker(frontends[i]);
         close(frontends[i]);

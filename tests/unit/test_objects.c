@@ -94,9 +94,8 @@ static void physical_devices_are_described(void **state)
     make_get_physical_devices(&r, 64);
     answered(client, &r, VK_SUCCESS);
     assert_true(head->size > 64);
-    for (int i = sizeof(*head); i < 64; i++) {
+    for (int i = sizeof(*head); i < 64; i++)
         assert_int_equal(client_reply_bytes(client)[i], 0);
-    }
     make_get_physical_devices(&r, 64);
     record_set64(&r, r.body, UINT64_C(64) << 32 | 0xffffffff);
     refused(client, &r);
@@ -269,9 +268,8 @@ static void pools_own_their_children(void **state)
         .device = HANDLE(VkDevice, DEVICE), .descriptorPool = HANDLE(VkDescriptorPool, POOL)};
     record_begin(&r, VD_OP_vkDestroyDescriptorPool, &destroy, sizeof(destroy), false);
     accepted(client, &r);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         assert_int_equal(client_host_handle(client, sets[i]), 0);
-    }
     make_sets(&r, POOL, LAYOUT, sets, 3);
     refused(client, &r);
     make_sets(&r, 0, LAYOUT, sets, 3);
@@ -379,9 +377,8 @@ static void poisoned_objects_lose_the_device(void **state)
     assert_int_equal(client_reply(client)->state, VD_REPLY_DONE);
     assert_true(client_is_lost(client));
     assert_int_not_equal(atomic_load(&client->completion->event), event);
-    for (int i = 16; i < 40; i++) {
+    for (int i = 16; i < 40; i++)
         assert_int_equal(client_reply_bytes(client)[i], 0);
-    }
     /* Nothing is submitted any more. */
     make_submit(&r, 1);
     const uint32_t submits = fake_driver.submits;

@@ -51,17 +51,14 @@ static void structs_that_the_server_does_not_know(void **state)
     struct vdc_peer peer;
     /* All but one, and one that we do not know. */
     const size_t missing = vd_stype_count / 2;
-    for (size_t i = 0; i < vd_stype_count; i++) {
-        if (i != missing) {
+    for (size_t i = 0; i < vd_stype_count; i++)
+        if (i != missing)
             capset.stypes[capset.stype_count++] = (uint32_t)vd_stypes[i];
-        }
-    }
     capset.stypes[capset.stype_count++] = 0x7ffffff0;
     assert_true(vdc_capset_is_valid(&capset));
     assert_true(vdc_peer_init(&peer, &capset));
-    for (size_t i = 0; i < vd_stype_count; i++) {
+    for (size_t i = 0; i < vd_stype_count; i++)
         assert_int_equal(vdc_peer_knows_struct(&peer, vd_stypes[i]), i != missing);
-    }
     vdc_peer_finish(&peer);
 }
 
@@ -105,9 +102,8 @@ static void extensions_come_with_what_they_depend_on(void **state)
     bool set[VD_EXT_COUNT] = {0};
     const int all[] = {VD_EXT_KHR_ray_tracing_pipeline, VD_EXT_KHR_acceleration_structure,
                        VD_EXT_KHR_deferred_host_operations};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         set[all[i]] = true;
-    }
     vd_extensions_close(set, VK_API_VERSION_1_4);
     assert_true(set[all[0]] && set[all[1]] && set[all[2]]);
     set[all[2]] = false;

@@ -306,9 +306,8 @@ static void waited_for(struct test_client *client, uint32_t which, bool stages, 
             n++;
         }
     }
-    for (uint32_t i = 0; i < 3 && fake_driver.wait_count > n; i++) {
+    for (uint32_t i = 0; i < 3 && fake_driver.wait_count > n; i++)
         assert_int_not_equal((uintptr_t)fake_driver.waited[n], client_host_handle(client, NTH(i)));
-    }
     assert_in_range(fake_driver.wait_count, n, n + 1);
 }
 
@@ -325,11 +324,9 @@ static void what_the_client_signals_is_not_waited_for(void **state)
     const uint32_t submits = fake_driver.submits;
     for (int kind = 0; kind < 3; kind++) {
         for (uint32_t which = 0; which < 8; which++) {
-            for (int i = 0; i < 3; i++) {
-                if (which >> i & 1) {
+            for (int i = 0; i < 3; i++)
+                if (which >> i & 1)
                     signal_semaphore(client, NTH(i));
-                }
-            }
             make[kind](&r);
             accepted(client, &r);
             waited_for(client, 7 & ~which, kind != 0, kind != 0);
@@ -353,11 +350,10 @@ static void what_the_client_signals_is_told_to_others(void **state)
         signal_semaphore(client, SEMAPHORE);
         const uint32_t submits = fake_driver.submits;
         for (int again = 0; again < 2; again++) {
-            if (i == 0) {
+            if (i == 0)
                 make_export(&r, sync_fd);
-            } else {
+            else
                 make_import(&r, sync_fd, UINT32_MAX);
-            }
             answered(client, &r, VK_SUCCESS);
             assert_int_equal(fake_driver.submits, submits + 1);
             assert_int_equal(fake_driver.signal_count, 1);
@@ -496,9 +492,8 @@ static bool await_reply(struct test_client *client)
 {
     for (int i = 0; i < 2000; i++) {
         const _Atomic uint32_t *state = (const _Atomic uint32_t *)&client_reply(client)->state;
-        if (atomic_load(state) == VD_REPLY_DONE) {
+        if (atomic_load(state) == VD_REPLY_DONE)
             return true;
-        }
         usleep(1000);
     }
     return false;
@@ -517,9 +512,8 @@ static void waits_do_not_stop_the_ring(void **state)
     for (int i = 0; i < 2; i++) {
         make_wait(&r, semaphore, UINT64_MAX);
         accepted(client, &r);
-        if (i == 0) {
+        if (i == 0)
             assert_int_equal(client_reply(client)->state, VD_REPLY_PENDING);
-        }
         const struct vd_args_vkSignalSemaphore args = {.device = HANDLE(VkDevice, DEVICE)};
         const VkSemaphoreSignalInfo info = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO,
                                             .semaphore = HANDLE(VkSemaphore, semaphore),

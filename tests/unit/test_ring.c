@@ -57,9 +57,8 @@ static VkResult fake_shm_create(struct vdc_transport *transport, uint64_t size, 
     struct fake *self = (struct fake *)transport;
     int fd = -1;
     const uint32_t id = no_memory ? 0 : vds_shm_add(self->shm, size, &fd);
-    if (!id) {
+    if (!id)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    }
     struct vds_shm_region *region = vds_shm_get(self->shm, id, 0, size);
     *shm = (struct vdc_shm){.id = id, .size = region->size, .map = region->map, .fd = fd};
     vds_shm_put(self->shm, region);
@@ -107,11 +106,10 @@ static void fake_wait(struct vdc_transport *transport, _Atomic uint32_t *address
                       uint64_t timeout_ns)
 {
     (void)transport;
-    if (timeout_ns == UINT64_MAX) {
+    if (timeout_ns == UINT64_MAX)
         vds_futex_wait(address, value);
-    } else {
+    else
         usleep(1000); /* an early return */
-    }
 }
 
 static bool fake_watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
@@ -143,9 +141,8 @@ static void fake_destroy(struct vdc_transport *transport)
     vds_context_destroy(self->context);
     vds_shm_table_destroy(self->shm);
     close(self->sockets[0]);
-    if (self->sockets[1] >= 0) {
+    if (self->sockets[1] >= 0)
         close(self->sockets[1]);
-    }
     free(self);
     fake = NULL;
 }
@@ -190,9 +187,8 @@ static int set_up(void **state)
     atomic_store(&fake_closed, false);
     no_memory = false;
     vds_log_set_level(VDS_LOG_ERROR);
-    if (vdc_connection_create(&connection) != VK_SUCCESS) {
+    if (vdc_connection_create(&connection) != VK_SUCCESS)
         return -1;
-    }
     *state = connection;
     return 0;
 }
@@ -208,9 +204,8 @@ static int tear_down(void **state)
 #define assert_soon(condition)                           \
     do {                                                 \
         const uint64_t until_ = vd_clock_ms() + SOON_MS; \
-        while (!(condition) && vd_clock_ms() < until_) { \
+        while (!(condition) && vd_clock_ms() < until_)   \
             usleep(500);                                 \
-        }                                                \
         assert_true(condition);                          \
     } while (0)
 
@@ -235,9 +230,8 @@ static VkResult echo(struct vdc_connection *connection, uint32_t thread, uint64_
 {
     struct vdc_reply_space space;
     VkResult result = vdc_reply_begin(connection->replies, size, &space);
-    if (result != VK_SUCCESS) {
+    if (result != VK_SUCCESS)
         return result;
-    }
     assert_true(space.capacity >= size);
     void *record = malloc(size);
     assert_non_null(record);
@@ -248,9 +242,8 @@ static VkResult echo(struct vdc_connection *connection, uint32_t thread, uint64_
     };
     fake_fill(record, size, FAKE_ECHO, &request, thread, number);
     result = vdc_ring_send(connection->ring, record, NULL);
-    if (result == VK_SUCCESS) {
+    if (result == VK_SUCCESS)
         result = vdc_reply_wait(connection->replies, &space);
-    }
     if (result == VK_SUCCESS) {
         assert_int_equal(space.reply->value, number);
         assert_memory_equal(space.reply + 1, record, size);
@@ -273,9 +266,8 @@ static void records_of_all_sizes_arrive_in_order(void **state)
         uint32_t size =
             pseudo_random(&seed) % (pseudo_random(&seed) % 16 ? 512 : VD_RING_RECORD_MAX);
         size = (size_min + size) & ~7u;
-        if (size > VD_RING_RECORD_MAX || number % 64 == 0) {
+        if (size > VD_RING_RECORD_MAX || number % 64 == 0)
             size = VD_RING_RECORD_MAX;
-        }
         send_sequence(connection, buffer, size, FAKE_SEQUENCE, 0, ++number);
         bytes += size;
     }
@@ -294,9 +286,8 @@ static bool write_sequence(struct vdc_connection *connection, uint32_t size, boo
 {
     uint32_t capacity;
     uint8_t *place = vdc_ring_write_begin(connection->ring, &capacity);
-    if (!place) {
+    if (!place)
         return false;
-    }
     assert_true(capacity >= 1024 && capacity <= VD_RING_RECORD_MAX);
     assert_true(size <= capacity);
     fake_fill(place, size, FAKE_SEQUENCE, NULL, 0, number);
@@ -312,9 +303,8 @@ static void records_in_place_arrive_among_copies(void **state)
     uint64_t number = 0;
     for (int i = 0; i < 50000; i++) {
         const uint32_t size = (size_min + pseudo_random(&seed) % 1000) & ~7u;
-        if (pseudo_random(&seed) % 4 == 0 || !write_sequence(connection, size, i % 3, number + 1)) {
+        if (pseudo_random(&seed) % 4 == 0 || !write_sequence(connection, size, i % 3, number + 1))
             send_sequence(connection, buffer, size, FAKE_SEQUENCE, 0, number + 1);
-        }
         number++;
     }
     send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++number);
@@ -337,9 +327,8 @@ static void records_wait_for_one_that_is_sent_at_once(void **state)
     assert_true(write_sequence(connection, size_min, true, 3));
     assert_soon(atomic_load(&fake_numbers[0]) == 3);
     /* Nor do they wait for ever when there are many. */
-    for (uint64_t number = 4; number <= 1000; number++) {
+    for (uint64_t number = 4; number <= 1000; number++)
         assert_true(write_sequence(connection, size_min, false, number));
-    }
     assert_soon(atomic_load(&fake_numbers[0]) > 500);
     uint8_t buffer[64];
     send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, 1001);
@@ -349,9 +338,8 @@ static void records_wait_for_one_that_is_sent_at_once(void **state)
 static void *send_the_last(void *data)
 {
     static uint8_t buffer[VD_RING_RECORD_MAX];
-    for (uint64_t number = 3; number <= 12; number++) {
+    for (uint64_t number = 3; number <= 12; number++)
         send_sequence(data, buffer, sizeof(buffer), FAKE_SEQUENCE, 0, number);
-    }
     return NULL;
 }
 
@@ -369,9 +357,8 @@ static void what_waits_does_not_block_a_full_ring(void **state)
     /* A full ring has no place to write in, and is not waited for. */
     atomic_store(&fake_closed, true);
     uint64_t number = 12;
-    while (write_sequence(connection, 1024, false, number + 1)) {
+    while (write_sequence(connection, 1024, false, number + 1))
         number++;
-    }
     assert_true(number < 12 + 2 * VD_RING_DATA_SIZE / 1024 + 1);
     atomic_store(&fake_closed, false);
     uint8_t buffer[64];
@@ -383,9 +370,8 @@ static void *send_many(void *data)
 {
     struct vdc_connection *connection = data;
     uint8_t buffer[4096];
-    for (uint64_t number = 1; number <= 20000; number++) {
+    for (uint64_t number = 1; number <= 20000; number++)
         send_sequence(connection, buffer, 1024, FAKE_SEQUENCE, 1, number);
-    }
     return NULL;
 }
 
@@ -443,12 +429,10 @@ static void threads_keep_their_own_order(void **state)
         senders[i] = (struct sender){connection, i};
         assert_int_equal(pthread_create(&threads[i], NULL, send_mixed, &senders[i]), 0);
     }
-    for (uint32_t i = 0; i < 8; i++) {
+    for (uint32_t i = 0; i < 8; i++)
         pthread_join(threads[i], NULL);
-    }
-    for (uint32_t i = 0; i < 8; i++) {
+    for (uint32_t i = 0; i < 8; i++)
         assert_soon(atomic_load(&fake_numbers[i]) == 3000);
-    }
 }
 
 static void large_records_take_the_indirect_way(void **state)
@@ -503,14 +487,11 @@ static void replies_come_back(void **state)
     struct vdc_connection *connection = *state;
     static const uint32_t sizes[] = {40, 4072, 4080, 4088, 65536, 300000, 3u << 20, 4096};
     uint64_t number = 0;
-    for (int round = 0; round < 3; round++) {
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
             assert_int_equal(echo(connection, 0, ++number, sizes[i]), VK_SUCCESS);
-        }
-    }
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 1000; i++)
         assert_int_equal(echo(connection, 0, ++number, 64), VK_SUCCESS);
-    }
     struct vdc_connection_stats stats;
     vdc_connection_stats(connection, &stats);
     assert_int_equal(stats.round_trips, number);
@@ -560,9 +541,8 @@ static void many_replies_at_once(void **state)
         assert_int_equal(vdc_reply_wait(connection->replies, &spaces[i]), VK_SUCCESS);
         assert_int_equal(spaces[i].reply->value, i + 1);
     }
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++)
         vdc_reply_end(connection->replies, &spaces[i]);
-    }
 }
 
 /* ---- Queues */
@@ -608,18 +588,15 @@ static void threads_wait_for_one_queue(void **state)
     struct vdc_connection *connection = *state;
     pthread_t threads[4];
     uint8_t record[64];
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, wait_for_queue, connection), 0);
-    }
     for (uint64_t number = 1; number <= 1000; number++) {
         send_sequence(connection, record, 64, FAKE_COMPLETE, 0, number);
-        if (number % 10 == 0) {
+        if (number % 10 == 0)
             usleep(100);
-        }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    }
 }
 
 /* ---- Loss */
@@ -676,9 +653,8 @@ static void every_waiter_learns_of_a_dead_server(void **state)
     pthread_t threads[COUNT];
     assert_false(vdc_connection_lost(connection));
     atomic_store(&fake_closed, true);
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < COUNT; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, waiters[i], connection), 0);
-    }
     usleep(100000);
     const uint64_t before = vd_clock_ms();
     kill_server();
@@ -847,9 +823,8 @@ static void malformed_rings_are_refused(void **state)
     static const uint64_t tails[] = {
         4, 1, 7, 63, 8, 56, VD_RING_DATA_SIZE + 8, UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63,
     };
-    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+    for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
         assert_refused(good, sizeof(good), tails[i]);
-    }
     static const uint32_t sizes[] = {0,  1,  4,  7,    9,          12,
                                      65, 72, 60, 1024, UINT32_MAX, UINT32_MAX - 7};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -945,18 +920,16 @@ static void noise_is_survived(void **state)
         struct hostile hostile;
         hostile_init(&hostile);
         const uint32_t size = 8 * (1 + pseudo_random(&seed) % 64);
-        for (uint32_t i = 0; i < size; i++) {
+        for (uint32_t i = 0; i < size; i++)
             hostile.data[i] = (uint8_t)pseudo_random(&seed);
-        }
         for (uint32_t at = 0; at < size;) { /* sizes that make sense, to get further */
             struct vd_record record = {
                 .size = 8 * (1 + pseudo_random(&seed) % 8),
                 .opcode = (uint16_t)(pseudo_random(&seed) % 5),
                 .flags = (uint16_t)(pseudo_random(&seed) % 4 ? 0 : pseudo_random(&seed)),
             };
-            if (at + record.size > size && pseudo_random(&seed) % 2) {
+            if (at + record.size > size && pseudo_random(&seed) % 2)
                 record.size = size - at;
-            }
             memcpy(hostile.data + at, &record, sizeof(record));
             at += record.size;
         }

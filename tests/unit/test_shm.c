@@ -50,9 +50,8 @@ static void memory_is_zeroed_shared_and_sealed(void **state)
     assert_non_null(region);
     assert_int_equal(region->id, id);
     assert_int_equal(region->size, 2 * PAGE);
-    for (int i = 0; i < 2 * PAGE; i++) {
+    for (int i = 0; i < 2 * PAGE; i++)
         assert_int_equal(region->map[i], 0);
-    }
     uint8_t *map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_ptr_not_equal(map, MAP_FAILED);
     map[PAGE] = 42;
@@ -223,9 +222,8 @@ static void many_regions(void **state)
             ids[i] = add(table, PAGE);
             assert_true(ids[i] <= 500);
         }
-        for (int i = 0; i < 500; i++) {
+        for (int i = 0; i < 500; i++)
             assert_true(vds_shm_remove(table, ids[i]));
-        }
     }
 }
 
@@ -248,12 +246,10 @@ static void threads_get_while_others_remove(void **state)
     struct vds_shm_table *table = *state;
     pthread_t threads[2];
     uint32_t ids[8];
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 8; i++)
         ids[i] = add(table, PAGE);
-    }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, reader, table), 0);
-    }
     for (int i = 0; i < 500; i++) {
         assert_true(vds_shm_remove(table, ids[i % 8]));
         ids[i % 8] = add(table, PAGE);

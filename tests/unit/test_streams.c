@@ -105,9 +105,8 @@ static void bad_streams_are_refused(void **state)
     for (uint32_t size = 16; size < stream.size; size += 8) {
         bad = stream;
         bad.size = size;
-        if (size != bind_at) {
+        if (size != bind_at)
             assert_false(stream_replay(client, &bad, COMMAND_BUFFER));
-        }
     }
     static const uint32_t counts[] = {1, 3, 0x20000000, 0xffffffff};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {

@@ -44,9 +44,8 @@ static void nonsense_is_survived(void **state)
     struct machine *m = *state;
     for (unsigned round = 0; round < 20000; round++) {
         uint32_t words[40];
-        for (size_t i = 0; i < 40; i++) {
+        for (size_t i = 0; i < 40; i++)
             words[i] = small_random(m);
-        }
         words[0] = commands[small_random(m) % COMMAND_COUNT];
         words[1] &= 1;
         words[4] %= 4;

@@ -211,14 +211,12 @@ static void many_waits_do_not_fill_the_queue(void **state)
         command.submit.hdr.fence_id = i;
         machine_offer_request(m, 0, &command, sizeof(command), (uint16_t)(1 + i % 31));
     }
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 6; i++)
         machine_await(m, 0);
-    }
     /* The rest when the frontend stops the queue. */
     machine_stop_control_queue(m);
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 24; i++)
         machine_await(m, 0);
-    }
     /* And a guest that begins anew finds nothing of the last one. */
     memset(m->ram + PAGES_AT, 0, RAM_SIZE - PAGES_AT);
     machine_start_queues(m);

@@ -44,9 +44,8 @@ static void expect_display(int display, uint32_t request, void *payload, uint32_
     assert_int_equal(recv(display, &header, sizeof(header), MSG_WAITALL), sizeof(header));
     assert_int_equal(header.request, request);
     assert_int_equal(header.size, size);
-    if (size > 0) {
+    if (size > 0)
         assert_int_equal(recv(display, payload, size, MSG_WAITALL), size);
-    }
 }
 
 static void answer_display(int display, uint32_t request, const void *payload, uint32_t size)
@@ -122,9 +121,8 @@ static void the_cursor_is_shown_as_it_is(void **state)
     assert_int_equal(shown.y, 200);
     assert_int_equal(shown.hot_x, 3);
     assert_int_equal(shown.hot_y, 5);
-    for (uint32_t i = 0; i < CURSOR_SIDE * CURSOR_SIDE; i++) {
+    for (uint32_t i = 0; i < CURSOR_SIDE * CURSOR_SIDE; i++)
         assert_int_equal(shown.pixels[i], i * UINT32_C(0x01030507));
-    }
     uint32_t position[3];
     expect_display(display, DISPLAY_CURSOR_POS, position, sizeof(position));
 
@@ -206,9 +204,8 @@ static void shared_memory_is_shown_where_it_lies(void **state)
         uint32_t pixels[15];
     } update;
     expect_display(display, DISPLAY_UPDATE, &update, sizeof(update));
-    for (uint32_t i = 0; i < 15; i++) {
+    for (uint32_t i = 0; i < 15; i++)
         assert_int_equal(update.pixels[i], 0xff000000 | (i + 1));
-    }
     close(display);
     machine_assert_alive(m);
 }

@@ -112,9 +112,8 @@ static void drain(struct server *server)
             .msg_control = &control,
             .msg_controllen = sizeof(control),
         };
-        if (recvmsg(server->client, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0) {
+        if (recvmsg(server->client, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
             return;
-        }
         const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         if (header) {
             int fd;
@@ -132,9 +131,8 @@ static enum vds_vtest_status feed(struct server *server, const void *bytes, size
     while (sent < size && status == VDS_VTEST_OPEN) {
         const ssize_t result = send(server->client, (const uint8_t *)bytes + sent, size - sent,
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (result > 0) {
+        if (result > 0)
             sent += (size_t)result;
-        }
         drain(server);
         status = vds_vtest_process(server->vtest);
     }
@@ -142,9 +140,8 @@ static enum vds_vtest_status feed(struct server *server, const void *bytes, size
     for (int idle = 0; status == VDS_VTEST_OPEN && idle < 3; idle++) {
         struct pollfd source = {.fd = server->fd, .events = vds_vtest_events(server->vtest)};
         drain(server);
-        if (poll(&source, 1, 0) > 0) {
+        if (poll(&source, 1, 0) > 0)
             idle = 0;
-        }
         status = vds_vtest_process(server->vtest);
     }
     return status;
@@ -180,9 +177,8 @@ static void append_dwords(struct message *message, uint32_t command, uint32_t co
     uint32_t dwords[16];
     va_list args;
     va_start(args, count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++)
         dwords[i] = va_arg(args, uint32_t);
-    }
     va_end(args);
     append_message(message, command, dwords, count * 4);
 }
@@ -232,9 +228,8 @@ static void append_handshake(struct message *message)
 
 static void receive(struct server *server, void *bytes, size_t size)
 {
-    if (size > 0) {
+    if (size > 0)
         assert_int_equal(recv(server->client, bytes, size, MSG_DONTWAIT), size);
-    }
 }
 
 static void expect_header(struct server *server, uint32_t command, uint32_t length)
@@ -358,9 +353,8 @@ static void messages_may_come_byte_by_byte(void **state)
     struct message message = {0};
     server_init(&server);
     append_handshake(&message);
-    for (size_t i = 0; i < message.size; i++) {
+    for (size_t i = 0; i < message.size; i++)
         assert_int_equal(feed(&server, message.bytes + i, 1), VDS_VTEST_OPEN);
-    }
     assert_int_equal(server.contexts, 1);
     assert_int_equal(server.setups, 1);
     server_finish(&server);
@@ -682,9 +676,8 @@ static void noise_is_survived(void **state)
     uint32_t seed = 3;
     for (int round = 0; round < 2000; round++) {
         struct message message = {0};
-        if (round % 2) {
+        if (round % 2)
             append_context(&message);
-        }
         while (message.size < 400) {
             seed = seed * 1664525u + 1013904223u;
             /* Small numbers and zeroes make sense more often. */
