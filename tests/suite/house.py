@@ -3,7 +3,7 @@
 
 import re
 
-from harness import root_path, test
+from harness import root_path, setting, test
 
 FOLDERS = ("icd", "server", "protocol", "common")
 
@@ -89,3 +89,43 @@ def includes_without_circles(context):
     for allowed in CIRCLES:
         left = allowed - set().union(*there)
         context.check(not left, f"no longer in a circle, nor needed in the list: {sorted(left)}")
+
+
+@test("house/format")
+def formatted(context):
+    """Every C file is as clang-format leaves it; Debian 12's, for others break lines elsewhere"""
+    version = context.succeed([setting.tool("clang-format"), "--version"],
+                              setting.clean_environment()).out
+    if not re.search(r"\bversion 14\.", version):
+        context.skip(f"this is not clang-format 14: {version.strip()}")
+    files = [path for folder in (*FOLDERS, "tests", "tools")
+             for path in sorted((root_path() / folder).rglob("*.[ch]"))]
+    context.check(len(files) > 200, f"only {len(files)} files")
+    result = context.run(["clang-format", "--dry-run", "-Werror", *files],
+                         setting.clean_environment())
+    first = next(iter(result.err.splitlines()), "")
+    context.check(result.status == 0, f"not formatted: {first}")
+
+
+# The prefixes of names, for whoever reads a line to see on which side it is.
+PREFIXES = {"icd": "vdc", "server": "vds", "server/virtio_gpu": "vg", "protocol": "vd", "common": "vd"}
+
+
+@test("house/names")
+def names_by_side(context):
+    """What a header declares has the prefix of its folder, and no other folder's"""
+    count = 0
+    for name, files in parts().items():
+        folder = max((key for key in PREFIXES if name.startswith(f"{key}/")), key=len)
+        header = next((path for path in files if path.suffix == ".h"), None)
+        if not header:
+            continue
+        text = header.read_text(encoding="utf-8")
+        for match in re.finditer(r"^(?:struct|enum) ((?:vd|vdc|vds|vg)_\w+) \{|^\w[\w *]*?\b"
+                                 r"((?:vd|vdc|vds|vg)_\w+)\(|^#define ((?:VD|VDC|VDS|VG)_\w+)",
+                                 text, re.MULTILINE):
+            found = next(filter(None, match.groups()))
+            count += 1
+            context.check(found.lower().startswith(PREFIXES[folder] + "_"),
+                          f"{header.relative_to(root_path())} declares {found}")
+    context.check(count > 500, f"only {count} names")
