@@ -32,6 +32,7 @@ ADDED = {
 
 # Structs of what Viaduct adds.
 STRUCTS_ADDED = [
+    r"VkSurfaceCapabilitiesPresent(Id|Wait)2KHR",
     r"VkPhysicalDevicePresentId2?FeaturesKHR",
     r"VkPhysicalDevicePresentWait2?FeaturesKHR",
 ]
@@ -41,7 +42,9 @@ ALLOWED = [
     # Names say Viaduct, see check_names(); numbers and UUIDs are the host's.
     r".*(deviceName|driverName|driverInfo) = .*",
     # Mesa's drivers for X11 say nothing; ours shows pictures of other sizes at their own scale.
-    r"Presentable Surfaces > .*VkSurfacePresentScalingCapabilitiesEXT > .*",
+    r"Presentable Surfaces > .*VkSurfacePresentScalingCapabilities(EXT|KHR) > .*",
+    # Mesa 26 asks for one more to replace a waiting picture with; ours replaces it where it waits.
+    r"Presentable Surfaces > .*> PRESENT_MODE_MAILBOX_KHR > minImageCount = \d+",
     # The counts above the lists of extensions, whose entries are judged one by one.
     r"(.* > )?(Instance|Device) Extensions: count = \d+",
 ]
