@@ -10,7 +10,7 @@
  * looks for leaks last. A deadline that cuts this short would hide what it finds. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
     __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define VD_PATIENCE 30
+#define VD_PATIENCE 5
 #else
 #define VD_PATIENCE 1
 #endif

@@ -140,9 +140,11 @@ static bool gather(struct vds_execution *x, const struct vd_stream *stream, stru
             vds_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
         if (!region)
             return vds_dec_fail(&x->decoder, "a chunk outside of shared memory");
-        memcpy(to, region->map + chunks[i].offset, chunks[i].size);
+        if (chunks[i].size) {
+            memcpy(to, region->map + chunks[i].offset, chunks[i].size);
+            to += chunks[i].size;
+        }
         vds_shm_put(shm, region);
-        to += chunks[i].size;
     }
     job->size = (uint32_t)total;
     return true;

@@ -39,13 +39,19 @@ def build_path():
 
 
 @contextlib.contextmanager
-def use_build(path, variables):
-    """Within it, what this thread's test starts is of another build, and has these variables as well."""
-    _thread.build, _thread.variables = path, variables
+def use_build(path, variables, patience):
+    """Within it, what this thread's test starts is of another build, has these variables as well, and
+    may take longer by this factor."""
+    _thread.build, _thread.variables, _thread.patience = path, variables, patience
     try:
         yield
     finally:
-        _thread.build, _thread.variables = None, None
+        _thread.build, _thread.variables, _thread.patience = None, None, None
+
+
+def patience():
+    """What limits of time are to be multiplied by."""
+    return getattr(_thread, "patience", None) or 1
 
 
 def logs_path():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Other builds: the second compiler, the sanitizers, and the generator's output."""
+"""Other builds: the second compiler, those with sanitizers, and the generator's output."""
 
 import filecmp
 import json
@@ -9,8 +9,8 @@ import tempfile
 import threading
 import xml.etree.ElementTree as ElementTree
 
-from harness import Failure, Skipped, add, clean_environment, manifest, setting, test, through
-from harness.programs import PROGRAMS, Program, skipped
+from harness import Failure, clean_environment, setting, test, through
+from harness.programs import PROGRAMS
 
 CFLAGS = {"-Wall", "-Wextra", "-Werror"}
 JOBS = 2
@@ -18,6 +18,8 @@ JOBS = 2
 # Unit tests of the server's core; what belongs to lanes, queues and waits has threads.
 CORE = [f"tests/unit/test_{name}" for name in
         ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams")]
+
+FUZZ_TARGETS = ("fuzz_decode", "fuzz_virtio_gpu", "fuzz_vtest")
 
 # Name: compiler, options of meson, targets (none: all of them). What is only run under sanitizers
 # is optimised little, for the sake of build time.
@@ -32,6 +34,9 @@ BUILDS = {
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
     "minimal": ("gcc", ["--buildtype=debug", "--werror", "-Dx11=disabled", "-Dprograms=disabled",
                         "-Dtests=disabled", "-Dbench=disabled", "-Dmimalloc=disabled"], []),
+    "fuzz": ("clang", ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=address,undefined",
+                       "-Db_lundef=false"],
+             [f"tests/unit/{name}" for name in FUZZ_TARGETS]),
     # musl's own headers come first, then those of the kernel, of libdrm and of xcb.
     "musl": ("musl-gcc", ["--buildtype=release", "--werror",
                           "-Dc_args=-idirafter /usr/include "
@@ -46,9 +51,6 @@ NEWEST_OF_OLDER = 560
 
 # A test that needs one of these may have to build it first.
 BUILD_SECONDS = 1500
-
-SANITIZER_REPORT = re.compile(
-    r"(ERROR: \w+Sanitizer.*|WARNING: ThreadSanitizer.*|\S+: runtime error: .*)")
 
 _locks = {name: threading.Lock() for name in BUILDS}
 
@@ -151,73 +153,3 @@ def generator(context):
     context.check(generate(context, second, 2) == files, "other files the second time")
     _, different, odd = filecmp.cmpfiles(first, second, files, shallow=False)
     context.check(not different and not odd, f"these differ: {different + odd}")
-
-
-def sanitizer_environment():
-    """Reports go to stderr, where the tests look for them."""
-    folder = setting.root_path() / "tests" / "sanitizers"
-    return clean_environment(
-        ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=1",
-        LSAN_OPTIONS=f"suppressions={folder}/leak.txt:print_suppressions=0",
-        UBSAN_OPTIONS="print_stacktrace=1",
-        TSAN_OPTIONS=f"suppressions={folder}/thread.txt:ignore_noninstrumented_modules=1:"
-                     "second_deadlock_stack=1")
-
-
-def check_instrumented(context, path, symbol):
-    """Without this, a sanitizer that was lost on the way would count as silence."""
-    library = json.loads(manifest(path).read_text(encoding="utf-8"))["ICD"]["library_path"]
-    for file in (manifest(path).parent / library, path / "server" / "viaduct-server"):
-        context.check(symbol in pathlib.Path(file).read_bytes(), f"{file} is not instrumented")
-
-
-def run_sanitized(context, name, program, symbol):
-    path = built(context, name)
-    check_instrumented(context, path, symbol)
-    picture = context.path / "picture.png"
-    result = context.run(
-        through(program.command_line(path, picture), build=path),
-        program.environment(context, sanitizer_environment()), "sanitized")
-    report = SANITIZER_REPORT.search(result.err + result.out)
-    if report:
-        raise Failure(report.group(1))
-    if skipped(result):
-        raise Skipped(result.last_line())
-    context.check(result.status == 0, f"it ended with {result.describe()}: {result.last_line()}")
-
-
-# Growth is not measured under sanitizers, which keep what is freed for a while.
-SANITIZED_PROGRAMS = [program for program in PROGRAMS if program.label != "lifecycle"]
-# Those in which several threads of the client do something.
-THREADED_PROGRAMS = [
-    Program("threads", "threads", "--rounds", "30"),
-    Program("sync", "sync"),
-    Program("fences", "fences"),
-    Program("lifecycle-instances", "lifecycle", "--instances"),
-    Program("present-xcb", "present", "xcb"),
-]
-
-for program in SANITIZED_PROGRAMS:
-    add(lambda context, program=program: run_sanitized(context, "asan", program, b"__asan_init"),
-        f"asan/{program.label}",
-        f"`{' '.join(program.command)}` with AddressSanitizer and UBSan on both sides",
-        seconds=BUILD_SECONDS, late=True)
-for program in THREADED_PROGRAMS:
-    add(lambda context, program=program: run_sanitized(context, "tsan", program, b"__tsan_init"),
-        f"tsan/{program.label}",
-        f"`{' '.join(program.command)}` with ThreadSanitizer on both sides",
-        seconds=BUILD_SECONDS, late=True)
-
-
-@test("tsan/core", seconds=BUILD_SECONDS, late=True)
-def core(context):
-    """The server's core with ThreadSanitizer, for what is replayed on several threads"""
-    path = built(context, "tsan")
-    for name in CORE:
-        unit = path / name
-        context.check(b"__tsan_init" in unit.read_bytes(), f"{unit} is not instrumented")
-        result = context.run([unit], sanitizer_environment(), "sanitized")
-        report = SANITIZER_REPORT.search(result.err + result.out)
-        if report:
-            raise Failure(report.group(1))
-        context.check(result.status == 0, f"{name} ended with {result.describe()}")

@@ -69,7 +69,7 @@ def expect_no_device(context, environment, most_seconds, wanted):
     context.check(quiet.status != 0, "it found a device")
     context.check("viaduct" not in quiet.err.lower(),
                   f"it prints without being asked: {quiet.err.strip()[:200]}")
-    context.check(quiet.seconds < most_seconds, f"it took {quiet.seconds:.1f} s to say no")
+    context.check(quiet.seconds < most_seconds * setting.patience(), f"it took {quiet.seconds:.1f} s to say no")
     told = context.run([program("compute")], {**environment, "VIADUCT_DEBUG": "1"}, "told",
                        seconds=30)
     lines = viaduct_lines(told.err)
