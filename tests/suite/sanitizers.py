@@ -25,6 +25,9 @@ REPORT = re.compile(r"(ERROR: \w+Sanitizer.*|WARNING: ThreadSanitizer.*|\S+: run
 GIVEN_UP = re.compile(r".*(a driver that does not return|workers that do not end are killed|"
                       r"the server does not end after).*")
 
+# LeakSanitizer's own look at a process whose threads are just ending; it then knows nothing of leaks.
+TRACER_CRASH = "LeakSanitizer has encountered a fatal error"
+
 LEAKS = re.compile(r"=+\n==\d+==ERROR: LeakSanitizer: .*\n(?:.*\n)*?SUMMARY: .*")
 LEAK = re.compile(r"leak of \d+ byte\(s\).*\n +#0 .*\n +#1 (.*)")
 LEFT_BEHIND = "a device that is still at work is left behind"
@@ -81,8 +84,16 @@ def sanitized(function, build="asan", symbol=b"__asan_init"):
         path = built(context, build)
         check_instrumented(context, symbol, *sides(path))
         with setting.use_build(path, variables(), PATIENCE):
-            function(context)
-            check_silence(context)
+            try:
+                function(context)
+                check_silence(context)
+            except Failure:
+                # Only where the tool crashed is there a second try; what it has reported stays.
+                if not any(TRACER_CRASH in started.err() for started in context.processes):
+                    raise
+                context.note(f"once more: {TRACER_CRASH}")
+                function(context)
+                check_silence(context)
     return run
 
 
