@@ -94,14 +94,14 @@ def includes_without_circles(context):
 @test("house/format")
 def formatted(context):
     """Every C file is as clang-format leaves it; Debian 12's, for others break lines elsewhere"""
-    version = context.succeed([setting.tool("clang-format"), "--version"],
-                              setting.clean_environment()).out
+    formatter = setting.tool("clang-format")
+    version = context.succeed([formatter, "--version"], setting.clean_environment()).out
     if not re.search(r"\bversion 14\.", version):
         context.skip(f"this is not clang-format 14: {version.strip()}")
     files = [path for folder in (*FOLDERS, "tests", "tools")
              for path in sorted((root_path() / folder).rglob("*.[ch]"))]
     context.check(len(files) > 200, f"only {len(files)} files")
-    result = context.run(["clang-format", "--dry-run", "-Werror", *files],
+    result = context.run([formatter, "--dry-run", "-Werror", *files],
                          setting.clean_environment())
     first = next(iter(result.err.splitlines()), "")
     context.check(result.status == 0, f"not formatted: {first}")
