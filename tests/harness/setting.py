@@ -67,15 +67,19 @@ def verbose():
     return _verbose
 
 
+def is_lavapipe(manifest_path):
+    try:
+        text = manifest_path.read_text(encoding="utf-8")
+        return "libvulkan_lvp" in json.loads(text)["ICD"]["library_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def lavapipe():
     """The manifest of Mesa's software driver: the name of the file differs between releases."""
     for directory in DRIVER_DIRECTORIES:
         for path in sorted(pathlib.Path(directory).glob("*.json")):
-            try:
-                library = json.loads(path.read_text(encoding="utf-8"))["ICD"]["library_path"]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
-            if "libvulkan_lvp" in library:
+            if is_lavapipe(path):
                 return path
     from .framework import Failure
     raise Failure("there is no lavapipe: no manifest in " + ", ".join(DRIVER_DIRECTORIES) +
@@ -88,7 +92,7 @@ def host_driver():
 
 
 def host_driver_is_lavapipe():
-    return _driver is None
+    return _driver is None or is_lavapipe(_driver)
 
 
 def swiftshader():
