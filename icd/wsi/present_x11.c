@@ -213,18 +213,45 @@ static const struct vdc_presenter_ops x11_ops = {
     .destroy = destroy,
 };
 
+/* ---- Images that no window can show: without an area, or larger than the protocol can say. Toolkits
+ * ask for the former while a window is minimised, and make another swapchain when it comes back. */
+
+static VkResult show_nothing(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
+{
+    (void)presenter;
+    (void)pixels;
+    return VK_ERROR_OUT_OF_DATE_KHR;
+}
+
+static void destroy_nothing(struct vdc_presenter *presenter)
+{
+    (void)presenter;
+}
+
+/* It has no state, so that one is enough for all. */
+static struct vdc_presenter nothing = {
+    .ops =
+        &(const struct vdc_presenter_ops){
+            .show = show_nothing,
+            .destroy = destroy_nothing,
+        },
+};
+
 VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2D extent,
                                   uint32_t image_count, struct vdc_presenter **presenter)
 {
     const struct vdc_xcb *xcb = window->xcb;
     const struct vdc_xcb_shm *shm = vdc_xcb_shm();
     xcb_connection_t *connection = window->connection;
-    const uint32_t row_size = (extent.width * window->pixel_size + 3) & ~UINT32_C(3);
+    const uint64_t row_size = vdc_row_size(extent.width, window->pixel_size);
     /* In 4-byte units, the request's own fields included. */
     const uint64_t longest = (uint64_t)xcb->get_maximum_request_length(connection) * 4;
     const uint64_t fields = sizeof(xcb_put_image_request_t) + sizeof(uint32_t);
-    if (extent.width > INT16_MAX || extent.height > INT16_MAX || longest < fields + row_size)
-        return VK_ERROR_INITIALIZATION_FAILED;
+    if (!extent.width || !extent.height || extent.width > INT16_MAX || extent.height > INT16_MAX ||
+        longest < fields + row_size) {
+        *presenter = &nothing;
+        return VK_SUCCESS;
+    }
 
     struct x11_presenter *p = calloc(1, sizeof(*p) + image_count * sizeof(p->segments[0]));
     if (!p)
@@ -237,7 +264,7 @@ VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2
         .shm = shm,
         .shares = has_shm(window, shm),
         .segment_capacity = image_count,
-        .row_size = row_size,
+        .row_size = (uint32_t)row_size,
         .stripe_rows = (uint32_t)((longest - fields) / row_size),
     };
     if (p->stripe_rows > extent.height)

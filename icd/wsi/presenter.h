@@ -21,6 +21,12 @@ struct vdc_pixels {
     uint32_t pitch;  /* bytes from row to row */
 };
 
+/* Bytes of a row whose pixels lie together, rounded up to 4. */
+static inline uint64_t vdc_row_size(uint32_t width, uint32_t pixel_size)
+{
+    return ((uint64_t)width * pixel_size + 3) & ~UINT64_C(3);
+}
+
 struct vdc_presenter_ops {
     /* Whether an image whose rows are so far apart can be shown. NULL: nobody looks at pixels, and
      * `show` gets none. */

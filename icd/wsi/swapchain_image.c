@@ -19,15 +19,22 @@ static void *duplicate(const void *from, size_t size)
     return copy ? memcpy(copy, from, size) : NULL;
 }
 
+static uint32_t at_least_one(uint32_t length)
+{
+    return length ? length : 1;
+}
+
 /* The image that the swapchain's parameters ask for; see vkCreateSwapchainKHR. It is kept, because
- * the application may make more of them. */
+ * the application may make more of them. No device has images without an area: where that is asked
+ * for, the smallest one stands in, and is never shown. */
 static VkResult describe(struct vdc_swapchain_images *images, const VkSwapchainCreateInfoKHR *info)
 {
     images->info = (VkImageCreateInfo){
         .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
         .imageType = VK_IMAGE_TYPE_2D,
         .format = info->imageFormat,
-        .extent = {info->imageExtent.width, info->imageExtent.height, 1},
+        .extent = {at_least_one(info->imageExtent.width), at_least_one(info->imageExtent.height),
+                   1},
         .mipLevels = 1,
         .arrayLayers = info->imageArrayLayers,
         .samples = VK_SAMPLE_COUNT_1_BIT,
@@ -64,8 +71,10 @@ static VkResult describe(struct vdc_swapchain_images *images, const VkSwapchainC
     return VK_SUCCESS;
 }
 
-/* Whether the host's device has such images. */
-static bool exists(const struct vdc_swapchain_images *images, VkImageTiling tiling)
+/* Whether the host's device has such images, of some size: surfaces say which sizes are right, and
+ * drivers take more than that. */
+static bool exists(const struct vdc_swapchain_images *images, VkImageTiling tiling,
+                   VkImageFormatProperties *limits)
 {
     const VkImageCreateInfo *info = &images->info;
     VkImageFormatProperties2 properties = {.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2};
@@ -81,10 +90,8 @@ static bool exists(const struct vdc_swapchain_images *images, VkImageTiling tili
             .flags = info->flags,
         },
         &properties);
-    const VkImageFormatProperties *limits = &properties.imageFormatProperties;
-    return result == VK_SUCCESS && info->extent.width <= limits->maxExtent.width &&
-           info->extent.height <= limits->maxExtent.height &&
-           info->arrayLayers <= limits->maxArrayLayers;
+    *limits = properties.imageFormatProperties;
+    return result == VK_SUCCESS && info->arrayLayers <= limits->maxArrayLayers;
 }
 
 /* A GPU draws to linear memory of the client much slower than it copies to it once. A CPU has no
@@ -99,8 +106,11 @@ static bool direct_wanted(const struct vdc_swapchain_images *images)
         return false;
     VkFormatProperties properties;
     vdc_vkGetPhysicalDeviceFormatProperties((VkPhysicalDevice)pd, images->info.format, &properties);
+    VkImageFormatProperties limits;
     return !(properties.optimalTilingFeatures & ~properties.linearTilingFeatures) &&
-           exists(images, VK_IMAGE_TILING_LINEAR);
+           exists(images, VK_IMAGE_TILING_LINEAR, &limits) &&
+           images->info.extent.width <= limits.maxExtent.width &&
+           images->info.extent.height <= limits.maxExtent.height;
 }
 
 /* Of the allowed types, the first with all of `wanted`; -1: there is none. */
@@ -189,7 +199,10 @@ static VkResult buffer_init(const struct vdc_swapchain_images *images,
                             struct vdc_swapchain_image *image)
 {
     struct vdc_device *device = images->device;
-    image->pixels.pitch = (images->info.extent.width * images->pixel_size + 3) & ~UINT32_C(3);
+    const uint64_t pitch = vdc_row_size(images->info.extent.width, images->pixel_size);
+    if (pitch > UINT32_MAX)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    image->pixels.pitch = (uint32_t)pitch;
     const uint64_t size = (uint64_t)image->pixels.pitch * images->info.extent.height;
     VkResult result = vdc_vkCreateBuffer((VkDevice)device,
                                          &(const VkBufferCreateInfo){
@@ -283,8 +296,10 @@ VkResult vdc_swapchain_images_init(struct vdc_swapchain_images *images, struct v
     images->way = seen ? VDC_IMAGE_COPIED : VDC_IMAGE_UNSEEN;
     if (seen)
         images->info.usage |= VK_IMAGE_USAGE_TRANSFER_SRC_BIT;
-    result = exists(images, VK_IMAGE_TILING_OPTIMAL) ? fill(images, info->minImageCount, presenter)
-                                                     : VK_ERROR_INITIALIZATION_FAILED;
+    VkImageFormatProperties limits;
+    result = exists(images, VK_IMAGE_TILING_OPTIMAL, &limits)
+                 ? fill(images, info->minImageCount, presenter)
+                 : VK_ERROR_INITIALIZATION_FAILED;
 finish:
     if (result != VK_SUCCESS)
         vdc_swapchain_images_finish(images);

@@ -541,6 +541,61 @@ static void test_scaling(const struct program *p)
     }
 }
 
+/* Toolkits ask for these while a window is minimised, or before they know its size. No picture of
+ * them is seen, and nothing else suffers. */
+static void test_extents(const struct program *p)
+{
+    section("extents that no window has");
+    static const VkExtent2D extents[] = {{0, 0},     {0, 5},        {5, 0},         {32768, 1},
+                                         {40000, 2}, {1, 70000},    {70000, 70000}, {65536, 65536},
+                                         {1, 1},     {16385, 16385}};
+    struct swapchain swapchain = {0};
+    for (size_t i = 0; i < sizeof(extents) / sizeof(extents[0]); i++) {
+        const struct swapchain next = swapchain_create(p, NULL, 0, extents[i], swapchain.handle);
+        vkDestroySwapchainKHR(p->gpu.device, swapchain.handle, NULL);
+        swapchain = next;
+        VkMemoryRequirements needs;
+        vkGetImageMemoryRequirements(p->gpu.device, swapchain.images[0], &needs);
+        if (extents[i].width && extents[i].height && extents[i].width < 50000 &&
+            extents[i].height < 50000)
+            expect(needs.size >= (uint64_t)extents[i].width * extents[i].height * 2,
+                   "%u * %u pixels take %" PRIu64 " bytes", extents[i].width, extents[i].height,
+                   needs.size);
+        else if (p->platform->has_window) /* where somebody looks */
+            for (uint32_t j = 0; j < swapchain.image_count + 2; j++) {
+                const VkFence fence = fence_create(&p->gpu, 0);
+                uint32_t index;
+                VkResult result = vkAcquireNextImageKHR(p->gpu.device, swapchain.handle, SECOND_NS,
+                                                        VK_NULL_HANDLE, fence, &index);
+                if (result >= 0 && result != VK_TIMEOUT) {
+                    wait_for(&p->gpu, fence);
+                    result = vkQueuePresentKHR(p->gpu.queue,
+                                               &(VkPresentInfoKHR){
+                                                   .sType = VK_STRUCTURE_TYPE_PRESENT_INFO_KHR,
+                                                   .swapchainCount = 1,
+                                                   .pSwapchains = &swapchain.handle,
+                                                   .pImageIndices = &index,
+                                               });
+                }
+                vkDestroyFence(p->gpu.device, fence, NULL);
+                expect(result == VK_SUCCESS || result == VK_SUBOPTIMAL_KHR ||
+                           result == VK_ERROR_OUT_OF_DATE_KHR || result == VK_TIMEOUT,
+                       "presenting %u * %u pixels gave %s", extents[i].width, extents[i].height,
+                       result_name(result));
+                if (result < 0)
+                    break;
+            }
+    }
+    const struct swapchain usual = swapchain_create(p, NULL, 0, p->extent, swapchain.handle);
+    vkDestroySwapchainKHR(p->gpu.device, swapchain.handle, NULL);
+    struct frame frame;
+    show_next(p, &usual, &frame, 3, &(struct present_options){.fence = true});
+    expect_shown(p, p->extent, 3);
+    wait_for(&p->gpu, frame.fence);
+    frame_finish(p, &frame);
+    vkDestroySwapchainKHR(p->gpu.device, usual.handle, NULL);
+}
+
 struct waiter {
     const struct program *p;
     VkSwapchainKHR swapchain;
