@@ -148,8 +148,11 @@ def through_environment(socket, build=None, **extra):
                              VTEST_SOCKET_NAME=socket, **extra)
 
 
-def through(command, *options, build=None, driver=None):
-    """The command line that runs a command through Viaduct with a server of its own."""
+def through(command, *options, build=None, server=None, driver=None):
+    """The command line that runs a command through Viaduct with a server of its own, which comes from
+    the build `server` if that is another."""
+    if server:
+        options = ("--server", server / "server" / "viaduct-server", *options)
     return [(build or build_path()) / "tools" / "viaduct", "run", "--driver", driver or host_driver(),
             *options, "--", *command]
 

@@ -3,49 +3,37 @@
 
 import re
 
-from harness import Failure, add, clean_environment, setting, test, through
-from harness.programs import PROGRAMS, run_native
+from harness import Failure, Skipped, add, clean_environment, setting, test, through
+from harness.programs import RUNNABLE
 from suite.builds import BUILD_SECONDS, built
-
-BY_LABEL = {program.label: program for program in PROGRAMS}
-TRIED = [BY_LABEL[label] for label in ("compute", "types", "lifetimes", "ignored", "pipelines", "names",
-                                       "queries", "queries-newer")]
+from suite.compare import compare
 
 
 def build(context, age):
     return setting.build_path() if age == "newer" else built(context, "older")
 
 
-def command_line(context, command, driver, server):
-    return through(command, "--server", build(context, server) / "server" / "viaduct-server",
-                   build=build(context, driver))
-
-
-def without_version(text):
-    """A pair offers no later version than the older of both knows."""
-    return re.sub(r"Vulkan \d+\.\d+\.\d+", "Vulkan", text)
-
-
 def run(context, driver, server):
-    for program in TRIED:
-        native, _ = run_native(context, program)
-        if native.status != 0:
-            continue
-        command = program.command_line(setting.build_path())
-        result = context.run(command_line(context, command, driver, server), clean_environment(),
-                             program.label)
-        context.check(result.status == 0, f"{program.label}: {result.describe()}: "
-                                          f"{result.last_line()}")
-        if program.same_output:
-            context.check(without_version(result.out) == without_version(native.out),
-                          f"{program.label} prints something else")
+    """What native runs pass, the pair passes; every program that fails is named."""
+    pair = build(context, driver), build(context, server)
+    passed, failed = 0, []
+    for program in RUNNABLE:
+        try:
+            compare(context, program, pair=pair)
+            passed += 1
+        except Skipped as skipped:
+            context.note(f"{program.label}: {skipped}")
+        except Failure as failure:
+            failed.append(f"{program.label}: {failure}")
+    context.note("\n".join(failed))
+    context.check(not failed, f"{len(failed)} fail, {passed} pass: {'; '.join(failed[:3])}")
 
 
 def seen(context, driver, server):
     """What vulkaninfo sees through a pair: ({extension or struct}, version)."""
     command = [setting.tool("vulkaninfo")]
-    text = context.succeed(command_line(context, command, driver, server), clean_environment(),
-                           f"vulkaninfo-{driver}-{server}").out
+    command = through(command, build=build(context, driver), server=build(context, server))
+    text = context.succeed(command, clean_environment(), f"vulkaninfo-{driver}-{server}").out
     names = set(re.findall(r"^\s+(VK_[A-Z]+_\w+)\s+: extension", text, re.MULTILINE))
     structs = set(re.findall(r"^(VkPhysicalDevice\w+(?:Features|Properties)\w*):", text,
                              re.MULTILINE))
@@ -55,7 +43,7 @@ def seen(context, driver, server):
 
 for pair in (("newer", "older"), ("older", "newer"), ("older", "older")):
     add(lambda context, pair=pair: run(context, *pair), f"pairs/{pair[0]}-driver-{pair[1]}-server",
-        f"Programs through the {pair[0]} driver and the {pair[1]} server", seconds=BUILD_SECONDS)
+        f"All of compare/ through the {pair[0]} driver and the {pair[1]} server", seconds=BUILD_SECONDS)
 
 
 @test("pairs/seen", seconds=BUILD_SECONDS)
