@@ -10,8 +10,11 @@
 
 #include "common/clock.h"
 
+#include "context.h"
 #include "context_private.h"
 #include "device.h"
+#include "fence.h"
+#include "futex.h"
 #include "log.h"
 #include "names.h"
 #include "queue.h"
@@ -61,7 +64,7 @@ static void advance(struct vds_queue *queue, uint64_t done)
     if (done > queue->done) {
         queue->done = done;
         /* Who sees a batch done sees its fence signalled. */
-        vds_pending_fences_advance(&queue->context->fences, queue, done);
+        vds_pending_fences_advance(queue->context->fences, queue, done);
         publish(queue, done);
     }
 }
@@ -237,7 +240,7 @@ bool vds_queue_stop(struct vds_queue *queue)
         pthread_join(queue->thread, NULL);
     else
         pthread_detach(queue->thread);
-    vds_pending_fences_advance(&queue->context->fences, queue, UINT64_MAX);
+    vds_pending_fences_advance(queue->context->fences, queue, UINT64_MAX);
     return ended;
 }
 

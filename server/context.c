@@ -10,7 +10,11 @@
 #include "common/trace.h"
 
 #include "context_private.h"
+#include "execution.h"
 #include "extensions.h"
+#include "fence.h"
+#include "futex.h"
+#include "instance.h"
 #include "lanes.h"
 #include "log.h"
 #include "names.h"
@@ -95,18 +99,27 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
     }
     context->options = *options;
     context->shm = shm;
-    vds_pending_fences_init(&context->fences, shm);
     context->get_instance_proc_addr = get;
     vds_object_table_init(&context->objects, release_object, context);
-    vds_execution_init(&context->execution, context);
+    context->fences = vds_pending_fences_create(shm);
+    context->execution = vds_execution_create(context);
     context->waits = vds_waits_create(context);
     context->lanes = vds_lanes_create(context, (uint32_t)options->lanes);
-    if (!context->waits || !context->lanes) {
+    if (!context->fences || !context->execution || !context->waits || !context->lanes) {
         vds_log(VDS_LOG_ERROR, "out of memory for a context");
         vds_context_destroy(context);
         return NULL;
     }
     return context;
+}
+
+void vds_context_warm(struct vds_context *context)
+{
+    static const VkInstanceCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
+    VkResult result;
+    context->warm = vds_instance_create(context, &nothing, &result);
+    if (context->warm)
+        vds_physical_devices_probe(context, context->warm);
 }
 
 void vds_context_destroy(struct vds_context *context)
@@ -118,9 +131,9 @@ void vds_context_destroy(struct vds_context *context)
     vds_instance_destroy(context, context->warm);
     vds_lanes_destroy(context->lanes);
     vds_waits_destroy(context->waits);
-    vds_pending_fences_finish(&context->fences);
+    vds_pending_fences_destroy(context->fences);
     vds_object_table_finish(&context->objects);
-    vds_execution_finish(&context->execution);
+    vds_execution_destroy(context->execution);
     free(context);
 }
 
@@ -144,7 +157,7 @@ static void mark_lost(struct vds_context *context, const char *why, va_list args
         vd_completion_changed(page);
         vds_wake(&page->event);
     }
-    vds_pending_fences_lose(&context->fences);
+    vds_pending_fences_lose(context->fences);
 }
 
 void vds_context_mark_lost(struct vds_context *context, const char *why, ...)
@@ -189,30 +202,4 @@ void vds_capset_fill(struct vd_capset *capset)
         memcpy(capset->extensions + capset->extensions_size, vd_extensions[i].name, size);
         capset->extensions_size += (uint32_t)size;
     }
-}
-
-/* ---- Records */
-
-bool vds_context_idle(struct vds_context *context)
-{
-    vds_lanes_idle(context->lanes);
-    return !vds_lanes_failed(context->lanes);
-}
-
-bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
-{
-    while (size) {
-        const struct vd_record *record = (const struct vd_record *)records;
-        if (size < sizeof(*record) || record->size < sizeof(*record) ||
-            record->size % VD_ALIGN != 0 || record->size > size) {
-            vds_log(VDS_LOG_WARNING, "protocol error: a record that is cut short");
-            return false;
-        }
-        const uint32_t step = record->size;
-        if (!vds_execute(context, records))
-            return false;
-        records += step;
-        size -= step;
-    }
-    return true;
 }

@@ -13,21 +13,10 @@
 #include "protocol/completion.h"
 #include "protocol/record.h"
 
+#include "context_options.h"
 #include "shm.h"
 
 struct vds_context;
-
-struct vds_context_options {
-    bool validate;        /* put the Khronos validation layer between us and the driver */
-    int gpu;              /* show only the host's physical device of this number; -1: all */
-    uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
-    const char *trace;    /* where vd_trace_open shall write, NULL: nowhere */
-    int lanes;            /* threads that replay what was recorded, besides the one that executes */
-    /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
-     * vds_context_execute says it early enough. */
-    void (*failed)(void *data);
-    void *data;
-};
 
 /* Loads the host's Vulkan. NULL, with a line in the log, when that fails. `shm` outlives it. */
 struct vds_context *vds_context_create(const struct vds_context_options *options,
@@ -53,9 +42,6 @@ bool vds_context_idle(struct vds_context *context);
 void vds_context_look(struct vds_context *context);
 /* Before that thread does something else, or sleeps: others look from now on. */
 void vds_context_leave(struct vds_context *context);
-
-/* Wakes the client that may sleep on this word in shared memory. */
-void vds_wake(_Atomic uint32_t *address);
 
 /* What GET_CAPSET answers. */
 void vds_capset_fill(struct vd_capset *capset);

@@ -1,18 +1,36 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of a context share.
+ * What the parts of a context share. They all include this, so it knows them only by pointer.
  */
 #ifndef VIADUCT_SERVER_CONTEXT_PRIVATE_H
 #define VIADUCT_SERVER_CONTEXT_PRIVATE_H
 
-#include "context.h"
-#include "execute.h"
-#include "fence.h"
-#include "instance.h"
+#include <stdatomic.h>
+
+#include <vulkan/vulkan_core.h>
+
+#include "protocol/completion.h"
+
+#include "context_options.h"
 #include "object.h"
 
+struct vds_execution;
+struct vds_instance;
 struct vds_lanes;
+struct vds_pending_fences;
+struct vds_queue;
+struct vds_shm_table;
 struct vds_waits;
+
+/* What importing was found to do, for each physical device: to try, it takes a device. */
+#define VDS_HOST_MEMORY_CACHE 8
+struct vds_host_memory_cache {
+    uint32_t count;
+    struct {
+        uint8_t device_uuid[VK_UUID_SIZE];
+        uint32_t importable;
+    } entries[VDS_HOST_MEMORY_CACHE];
+};
 
 struct vds_context {
     struct vds_context_options options;
@@ -29,12 +47,12 @@ struct vds_context {
     struct vds_waits *waits;
     struct vds_lanes *lanes;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
-    struct vds_pending_fences fences;
+    struct vds_pending_fences *fences;
     struct vds_queue *watched; /* by the thread that executes (completion.c) */
     uint32_t failures;         /* logged */
     bool stuck;                /* a device was left behind, and so its instance must be */
 
-    struct vds_execution execution; /* of the ring's records */
+    struct vds_execution *execution; /* of the ring's records */
 };
 
 /* vds_context_create on a Vulkan that is already there. */

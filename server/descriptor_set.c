@@ -5,7 +5,7 @@
 #include "protocol/descriptor.h"
 
 #include "context_private.h"
-#include "execute.h"
+#include "execution.h"
 #include "own_records.h"
 #include "server_structs.h"
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "dispatch.h"
-#include "semaphore.h"
+#include "semaphore_list.h"
 
 struct vds_context;
 struct vds_instance;
@@ -27,11 +27,11 @@ struct vds_device {
     const struct vds_physical_device *physical_device;
     struct vds_queue_range *ranges;
     uint32_t range_count;
-    struct vds_queue *queues;        /* a list */
-    struct vds_semaphores leaving;   /* until each queue has finished a batch beyond its mark */
-    struct vds_semaphores retired;   /* the next ones */
-    struct vds_semaphores signalled; /* by the client; the driver does not know */
-    struct vds_device *next;         /* in the instance's list */
+    struct vds_queue *queues;            /* a list */
+    struct vds_semaphore_list leaving;   /* until each queue has finished a batch beyond its mark */
+    struct vds_semaphore_list retired;   /* the next ones */
+    struct vds_semaphore_list signalled; /* by the client; the driver does not know */
+    struct vds_device *next;             /* in the instance's list */
 };
 
 /* Stops its threads and destroys what the client left behind. What cannot be ended, because a

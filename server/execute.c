@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "execute.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
-
-#include "common/trace.h"
 
 #include "buffer.h"
 #include "context_private.h"
 #include "device.h"
+#include "instance.h"
 #include "lanes.h"
 #include "log.h"
 #include "names.h"
@@ -16,23 +14,6 @@
 #include "own_records.h"
 #include "replay.h"
 #include "shm.h"
-#include "wait.h"
-
-/* Later ones are not news. */
-#define FAILURES_LOGGED 100
-
-void vds_execution_init(struct vds_execution *x, struct vds_context *context)
-{
-    *x = (struct vds_execution){.context = context};
-    vds_decoder_init(&x->decoder, &context->objects);
-}
-
-void vds_execution_finish(struct vds_execution *x)
-{
-    vds_decoder_finish(&x->decoder);
-    free(x->out);
-    *x = (struct vds_execution){0};
-}
 
 static uint8_t *arguments(const struct vds_execution *x)
 {
@@ -166,15 +147,6 @@ bool vds_lose_if_poisoned(struct vds_execution *x)
     return poisoned;
 }
 
-/* A call that waits was answered when the device was lost, but may still be in the driver; what it
- * waits for must stay. */
-static bool must_stay(const struct vds_execution *x)
-{
-    return x->command->flags & VDS_COMMAND_WAITED &&
-           atomic_load_explicit(&x->context->lost, memory_order_relaxed) &&
-           vds_waits_use(x->context->waits, x->owner);
-}
-
 void vds_call_driver(struct vds_execution *x)
 {
     x->command->call(x, arguments(x));
@@ -188,7 +160,7 @@ bool vds_call(struct vds_execution *x)
             x->result = VK_ERROR_DEVICE_LOST;
         return true;
     }
-    if (d->plan.notes & VDS_PLAN_SKIP || must_stay(x))
+    if (d->plan.notes & VDS_PLAN_SKIP)
         return true;
     vds_call_driver(x);
     if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST)
@@ -198,25 +170,6 @@ bool vds_call(struct vds_execution *x)
 
 /* ---- The end */
 
-/* The client went on without waiting for this result. */
-static void note_failure(struct vds_execution *x)
-{
-    const uint32_t flags = x->command->flags;
-    const struct vds_decoder *d = &x->decoder;
-    struct vds_context *context = x->context;
-    if (!(flags & VDS_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED)
-        return;
-    if (context->failures < FAILURES_LOGGED) {
-        context->failures++;
-        vds_log(VDS_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
-                vd_result_name((VkResult)x->result));
-    }
-    if (d->plan.birth_count == 0 && !(flags & VDS_COMMAND_FORGIVEN)) {
-        vds_context_lose(context, "%s failed, and nobody waited for its result",
-                         vd_opcode_name(d->opcode));
-    }
-}
-
 void vds_end(struct vds_execution *x)
 {
     struct vds_plan *plan = &x->decoder.plan;
@@ -224,30 +177,4 @@ void vds_end(struct vds_execution *x)
     for (uint32_t i = 0; i < plan->loan_count; i++)
         vds_shm_put(x->context->shm, plan->loans[i].region);
     plan->loan_count = 0;
-}
-
-static bool execute(struct vds_execution *x, uint8_t *record)
-{
-    const bool ok = vds_decode(x, record) && vds_wait(x) && vds_call(x) && vds_commit(x);
-    if (ok) {
-        if (!x->answer.asked)
-            note_failure(x);
-        vds_answer_send(x);
-    }
-    vds_end(x);
-    return ok;
-}
-
-bool vds_execute(struct vds_context *context, uint8_t *bytes)
-{
-    const struct vd_record record = *(const struct vd_record *)bytes;
-    if (record.opcode == VD_OP_NOP)
-        return true;
-    const struct vds_command *command = command_of(record.opcode);
-    const uint64_t traced = vd_trace_begin();
-    const bool ok = command && command->flags & VDS_COMMAND_BLOCKING
-                        ? vds_waits_execute(context->waits, bytes)
-                        : execute(&context->execution, bytes);
-    vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
-    return ok;
 }

@@ -1,58 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
  * Executing records: decode, wait, call, commit, answer. The ring's thread takes one record after
- * another through all of it. A call that waits for the GPU (wait.h) is made by another thread, and
- * what stands in a stream (stream.c), which creates, destroys and answers nothing, is decoded and
- * called in one go, on any thread.
+ * another through all of it (engine.c). A call that waits for the GPU (wait.h) is made by another
+ * thread, and what stands in a stream (stream.c), which creates, destroys and answers nothing, is
+ * decoded and called in one go, on any thread.
  */
 #ifndef VIADUCT_SERVER_EXECUTE_H
 #define VIADUCT_SERVER_EXECUTE_H
 
-#include "protocol/record.h"
+#include "execution.h"
 
-#include "decode.h"
-#include "dispatch.h"
-
-struct vds_context;
-struct vds_device;
-struct vds_shm_region;
-struct vds_waits;
-
-/* Where an answer goes. */
-struct vds_answer {
-    struct vd_reply_request request; /* zeroes: nobody asked */
-    bool asked;
-    struct vds_shm_region *region; /* referenced from vds_wait on, until the answer is sent */
-};
-
-/* A record on its way, and what is kept from one to the next. */
-struct vds_execution {
-    struct vds_decoder decoder;
-    struct vds_context *context;
-    const struct vds_command *command;
-
-    /* Set when the record is decoded. */
-    const struct vds_instance_dispatch *instance; /* NULL before vkCreateInstance */
-    const struct vds_device_dispatch *device;     /* NULL at instance level */
-    struct vds_device *owner;                     /* NULL at instance level */
-    VkCommandBuffer command_buffer;               /* of a stream */
-    struct vds_answer answer;
-    uint8_t *out;
-    size_t out_capacity;
-
-    /* By the call. */
-    int32_t result; /* VkResult or VkBool32 */
-    uint64_t value;
-};
-
-void vds_execution_init(struct vds_execution *x, struct vds_context *context);
-void vds_execution_finish(struct vds_execution *x);
-
-/* A record of the ring, in a private copy, which is modified. False: malformed, with a line in the
- * log: the connection must end. By the ring's thread. */
-bool vds_execute(struct vds_context *context, uint8_t *record);
-
-/* ---- The steps of vds_execute, for whoever makes the call elsewhere. False: malformed. */
+/* ---- The steps. False: malformed, with a line in the log: the connection must end. */
 
 /* Checks and patches the record, which must stay until vds_end, and finds out what it touches. */
 bool vds_decode(struct vds_execution *x, uint8_t *record);

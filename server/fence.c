@@ -1,35 +1,54 @@
 /* SPDX-License-Identifier: MIT */
 #include "fence.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "protocol/fence.h"
 
 #include "context_private.h"
+#include "execution.h"
+#include "futex.h"
 #include "log.h"
 #include "opcodes.h"
 #include "own_records.h"
 #include "queue.h"
 #include "shm.h"
 
-struct vds_pending_fence {
-    struct vds_pending_fence *next;
+struct pending_fence {
+    struct pending_fence *next;
     const struct vds_queue *queue; /* NULL: there was none, and the device is lost */
     uint64_t number;
     struct vds_shm_region *region;
     _Atomic uint32_t *state; /* in it */
 };
 
-void vds_pending_fences_init(struct vds_pending_fences *fences, struct vds_shm_table *shm)
+struct vds_pending_fences {
+    pthread_mutex_t lock;
+    struct pending_fence *first;
+    _Atomic uint32_t count;
+    bool lost; /* no batch is finished any more: fences that come now are marked at once */
+    struct vds_shm_table *shm;
+};
+
+struct vds_pending_fences *vds_pending_fences_create(struct vds_shm_table *shm)
 {
-    pthread_mutex_init(&fences->lock, NULL);
-    fences->shm = shm;
+    struct vds_pending_fences *fences = calloc(1, sizeof(*fences));
+    if (fences) {
+        pthread_mutex_init(&fences->lock, NULL);
+        fences->shm = shm;
+    }
+    return fences;
 }
 
-void vds_pending_fences_finish(struct vds_pending_fences *fences)
+void vds_pending_fences_destroy(struct vds_pending_fences *fences)
 {
+    if (!fences)
+        return;
     vds_pending_fences_lose(fences);
     pthread_mutex_destroy(&fences->lock);
+    free(fences);
 }
 
 static void mark(_Atomic uint32_t *state)
@@ -39,9 +58,9 @@ static void mark(_Atomic uint32_t *state)
 }
 
 /* Takes the fence at this place out of the list. Under the lock. */
-static void settle(struct vds_pending_fences *fences, struct vds_pending_fence **link, bool marks)
+static void settle(struct vds_pending_fences *fences, struct pending_fence **link, bool marks)
 {
-    struct vds_pending_fence *fence = *link;
+    struct pending_fence *fence = *link;
     *link = fence->next;
     atomic_fetch_sub_explicit(&fences->count, 1, memory_order_relaxed);
     if (marks)
@@ -58,7 +77,7 @@ void vds_pending_fences_advance(struct vds_pending_fences *fences, const struct 
     if (atomic_load_explicit(&fences->count, memory_order_relaxed) == 0)
         return;
     pthread_mutex_lock(&fences->lock);
-    for (struct vds_pending_fence **link = &fences->first; *link;)
+    for (struct pending_fence **link = &fences->first; *link;)
         if ((*link)->queue == queue && (*link)->number <= number)
             settle(fences, link, true);
         else
@@ -78,7 +97,7 @@ void vds_pending_fences_lose(struct vds_pending_fences *fences)
 static void take_back(struct vds_pending_fences *fences, const _Atomic uint32_t *state)
 {
     pthread_mutex_lock(&fences->lock);
-    for (struct vds_pending_fence **link = &fences->first; *link;)
+    for (struct pending_fence **link = &fences->first; *link;)
         if ((*link)->state == state)
             settle(fences, link, false);
         else
@@ -87,9 +106,9 @@ static void take_back(struct vds_pending_fences *fences, const _Atomic uint32_t 
 }
 
 /* The reference to the region becomes the list's. */
-static bool add(struct vds_pending_fences *fences, const struct vds_pending_fence *wanted)
+static bool add(struct vds_pending_fences *fences, const struct pending_fence *wanted)
 {
-    struct vds_pending_fence *fence = malloc(sizeof(*fence));
+    struct pending_fence *fence = malloc(sizeof(*fence));
     if (!fence)
         return false;
     pthread_mutex_lock(&fences->lock);
@@ -118,7 +137,7 @@ void vds_call_signal_fence(struct vds_execution *x, void *body)
     const struct vd_signal_fence *args = body;
     struct vds_context *context = x->context;
     struct vds_decoder *d = &x->decoder;
-    struct vds_pending_fence fence = {
+    struct pending_fence fence = {
         .queue = vds_object_links(d->objects, d->first)->data,
         .number = args->number,
     };
@@ -139,9 +158,9 @@ void vds_call_signal_fence(struct vds_execution *x, void *body)
     }
     fence.state = (_Atomic uint32_t *)(fence.region->map + offset);
     if (fence.number == 0) {
-        take_back(&context->fences, fence.state);
+        take_back(context->fences, fence.state);
         vds_shm_put(context->shm, fence.region);
-    } else if (!add(&context->fences, &fence)) {
+    } else if (!add(context->fences, &fence)) {
         vds_context_lose(context, "no memory for a fence");
         mark(fence.state);
         vds_shm_put(context->shm, fence.region);

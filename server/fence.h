@@ -7,27 +7,17 @@
 #ifndef VIADUCT_SERVER_FENCE_H
 #define VIADUCT_SERVER_FENCE_H
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 struct vds_context;
-struct vds_pending_fence;
+struct vds_pending_fences;
 struct vds_queue;
 struct vds_shm_table;
 
-struct vds_pending_fences {
-    pthread_mutex_t lock;
-    struct vds_pending_fence *first;
-    _Atomic uint32_t count;
-    bool lost; /* no batch is finished any more: fences that come now are marked at once */
-    struct vds_shm_table *shm;
-};
-
-void vds_pending_fences_init(struct vds_pending_fences *fences, struct vds_shm_table *shm);
-/* Marks what is left. */
-void vds_pending_fences_finish(struct vds_pending_fences *fences);
+/* `shm` outlives it. NULL: no memory. */
+struct vds_pending_fences *vds_pending_fences_create(struct vds_shm_table *shm);
+/* Marks what is left. NULL is fine. */
+void vds_pending_fences_destroy(struct vds_pending_fences *fences);
 
 /* Marks what waits for batches of the queue up to `number`. Any thread. */
 void vds_pending_fences_advance(struct vds_pending_fences *fences, const struct vds_queue *queue,

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include "futex.h"
+
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "context.h"
-#include "futex.h"
 
 /* Neither is FUTEX_PRIVATE_FLAG: the other side is another process. */
 

@@ -6,6 +6,7 @@
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
+#include "execution.h"
 #include "log.h"
 #include "names.h"
 #include "replay.h"
@@ -186,15 +187,6 @@ struct vds_instance *vds_instance_create(struct vds_context *context,
         return NULL;
     }
     return instance;
-}
-
-void vds_context_warm(struct vds_context *context)
-{
-    static const VkInstanceCreateInfo nothing = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO};
-    VkResult result;
-    context->warm = vds_instance_create(context, &nothing, &result);
-    if (context->warm)
-        vds_physical_devices_probe(context, context->warm);
 }
 
 void vds_call_vkCreateInstance(struct vds_execution *x, void *body)

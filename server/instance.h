@@ -34,16 +34,6 @@ struct vds_instance {
     struct vds_instance *next_left; /* in the list of those that could not be destroyed */
 };
 
-/* What importing was found to do, for each physical device: to try, it takes a device. */
-#define VDS_HOST_MEMORY_CACHE 8
-struct vds_host_memory_cache {
-    uint32_t count;
-    struct {
-        uint8_t device_uuid[VK_UUID_SIZE];
-        uint32_t importable;
-    } entries[VDS_HOST_MEMORY_CACHE];
-};
-
 /* NULL, with a line in the log and *result, when that fails. `asked` is what the client wants. */
 struct vds_instance *vds_instance_create(struct vds_context *context,
                                          const VkInstanceCreateInfo *asked, VkResult *result);

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "execute.h"
+#include "execution.h"
 
 struct vds_lane;
 struct vds_lanes;

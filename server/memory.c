@@ -9,6 +9,8 @@
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
+#include "execution.h"
+#include "instance.h"
 #include "log.h"
 #include "replay.h"
 #include "shm.h"

@@ -9,7 +9,9 @@
 
 #include "chains.h"
 #include "context_private.h"
+#include "execution.h"
 #include "extensions.h"
+#include "instance.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"

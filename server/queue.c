@@ -14,6 +14,7 @@
 #include "buffer.h"
 #include "context_private.h"
 #include "device.h"
+#include "execution.h"
 #include "log.h"
 #include "names.h"
 #include "replay.h"
@@ -153,7 +154,7 @@ static void drop_signalled(struct vds_device *device, const struct batch *batch)
         batch->wait_stages ? (VkPipelineStageFlags *)*batch->wait_stages : NULL;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < *batch->wait_count; i++) {
-        if (vds_semaphore_take_signalled(device, waits[i]))
+        if (vds_semaphore_list_take(&device->signalled, waits[i]))
             continue;
         waits[kept] = waits[i];
         if (stages)
@@ -178,7 +179,7 @@ static void drop_signalled2(struct vds_device *device, VkSubmitInfo2 *submit)
     VkSemaphoreSubmitInfo *waits = (VkSemaphoreSubmitInfo *)submit->pWaitSemaphoreInfos;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < submit->waitSemaphoreInfoCount; i++)
-        if (!vds_semaphore_take_signalled(device, waits[i].semaphore))
+        if (!vds_semaphore_list_take(&device->signalled, waits[i].semaphore))
             waits[kept++] = waits[i];
     submit->waitSemaphoreInfoCount = kept;
 }

@@ -3,6 +3,7 @@
 
 #include "context_private.h"
 #include "execute.h"
+#include "futex.h"
 #include "shm.h"
 
 bool vds_answer_read(struct vds_execution *x)

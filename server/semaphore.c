@@ -8,21 +8,18 @@
  */
 #include "semaphore.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
+#include "execution.h"
 #include "own_records.h"
 #include "queue.h"
 #include "replay.h"
+#include "shm.h"
 
-/* More that are to be destroyed are worth a wait for all queues; more that are signalled, a
- * submission. */
-#define SEMAPHORES_MAX 256
-
-static void destroy(struct vds_device *device, struct vds_semaphores *semaphores)
+static void destroy(struct vds_device *device, struct vds_semaphore_list *semaphores)
 {
     for (uint32_t i = 0; i < semaphores->count; i++)
         device->dispatch.vkDestroySemaphore(device->handle, semaphores->handles[i], NULL);
@@ -42,23 +39,13 @@ static bool is_passed(const struct vds_device *device)
     return true;
 }
 
-static bool append(struct vds_semaphores *semaphores, VkSemaphore handle)
-{
-    if (!semaphores->handles)
-        semaphores->handles = calloc(SEMAPHORES_MAX, sizeof(*semaphores->handles));
-    if (!semaphores->handles || semaphores->count == SEMAPHORES_MAX)
-        return false;
-    semaphores->handles[semaphores->count++] = handle;
-    return true;
-}
-
 /* Lets those go that nothing uses any more, and begins to wait for the next ones. */
 static void advance(struct vds_device *device)
 {
     if (device->leaving.count && is_passed(device))
         destroy(device, &device->leaving);
     if (device->leaving.count == 0 && device->retired.count) {
-        const struct vds_semaphores empty = device->leaving;
+        const struct vds_semaphore_list empty = device->leaving;
         device->leaving = device->retired;
         device->retired = empty;
         for (struct vds_queue *queue = device->queues; queue; queue = queue->next)
@@ -72,9 +59,9 @@ void vds_call_vkDestroySemaphore(struct vds_execution *x, void *body)
     struct vds_device *device = x->owner;
     if (!a->semaphore)
         return;
-    vds_semaphore_take_signalled(device, a->semaphore);
+    vds_semaphore_list_take(&device->signalled, a->semaphore);
     advance(device);
-    if (!append(&device->retired, a->semaphore)) {
+    if (!vds_semaphore_list_add(&device->retired, a->semaphore)) {
         /* Waiting for a queue is a batch of its own, or as good as one. */
         device->dispatch.vkDeviceWaitIdle(device->handle);
         vds_semaphores_finish(device);
@@ -86,25 +73,12 @@ void vds_semaphores_finish(struct vds_device *device)
 {
     destroy(device, &device->leaving);
     destroy(device, &device->retired);
-    free(device->leaving.handles);
-    free(device->retired.handles);
-    free(device->signalled.handles);
-    device->leaving = device->retired = device->signalled = (struct vds_semaphores){0};
+    vds_semaphore_list_finish(&device->leaving);
+    vds_semaphore_list_finish(&device->retired);
+    vds_semaphore_list_finish(&device->signalled);
 }
 
 /* ---- Signalled by the client */
-
-bool vds_semaphore_take_signalled(struct vds_device *device, VkSemaphore semaphore)
-{
-    struct vds_semaphores *signalled = &device->signalled;
-    for (uint32_t i = 0; i < signalled->count; i++) {
-        if (signalled->handles[i] == semaphore) {
-            signalled->handles[i] = signalled->handles[--signalled->count];
-            return true;
-        }
-    }
-    return false;
-}
 
 /* The driver must know. */
 static void submit_signal(struct vds_context *context, struct vds_device *device,
@@ -130,15 +104,15 @@ void vds_call_signal_semaphore(struct vds_execution *x, void *body)
 {
     const struct vd_signal_semaphore *args = body;
     const VkSemaphore semaphore = (VkSemaphore)args->semaphore;
-    vds_semaphore_take_signalled(x->owner, semaphore); /* twice is no more than once */
-    if (!append(&x->owner->signalled, semaphore))
+    vds_semaphore_list_take(&x->owner->signalled, semaphore); /* twice is no more than once */
+    if (!vds_semaphore_list_add(&x->owner->signalled, semaphore))
         submit_signal(x->context, x->owner, semaphore);
 }
 
 /* Before its payload leaves, or another one hides it. */
 static void settle_signal(const struct vds_execution *x, VkSemaphore semaphore)
 {
-    if (vds_semaphore_take_signalled(x->owner, semaphore))
+    if (vds_semaphore_list_take(&x->owner->signalled, semaphore))
         submit_signal(x->context, x->owner, semaphore);
 }
 

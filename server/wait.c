@@ -9,7 +9,7 @@
 #include "args.h"
 #include "buffer.h"
 #include "context_private.h"
-#include "device.h"
+#include "execute.h"
 #include "log.h"
 #include "opcodes.h"
 #include "replay.h"
@@ -318,7 +318,7 @@ bool vds_waits_execute(struct vds_waits *waits, uint8_t *bytes)
     const uint32_t size = ((const struct vd_record *)bytes)->size;
     struct wait *wait = wait_get(waits);
     if (!wait)
-        return refuse(&waits->context->execution, bytes);
+        return refuse(waits->context->execution, bytes);
     bool ok = false, left = false;
     if (vds_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
         memcpy(wait->record, bytes, size);

@@ -27,6 +27,7 @@
 #include "protocol/completion.h"
 #include "protocol/vk.h"
 
+#include "futex.h"
 #include "log.h"
 #include "opcodes.h"
 #include "ring.h"

@@ -7,7 +7,7 @@
 #include "protocol/virtio_gpu.h"
 
 #include "opcodes.h"
-#include "server/context.h"
+#include "server/futex.h"
 
 #include "complaint.h"
 #include "context.h"

@@ -13,7 +13,9 @@
 
 #include "opcodes.h"
 #include "protocol/record.h"
+#include "server/context.h"
 #include "server/context_private.h"
+#include "server/execute.h"
 #include "server/log.h"
 #include "server/shm.h"
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "fake_context.h"
+#include "server/futex.h"
 #include "server/log.h"
 
 _Atomic uint64_t fake_numbers[FAKE_THREADS];

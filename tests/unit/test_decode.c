@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include "args.h"
+#include "server/execute.h"
 
 static void every_truncation_is_refused(void **state)
 {

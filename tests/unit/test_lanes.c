@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "server/execute.h"
 
 #define LANES 4
 /* Command buffers, each of its own pool. */

@@ -7,12 +7,16 @@
 
 #include "args.h"
 #include "context_private.h"
+#include "execution.h"
+#include "fence.h"
+#include "instance.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
 #include "own_records.h"
 #include "queue.h"
 #include "replay.h"
+#include "semaphore.h"
 #include "wait.h"
 
 /* ---- Creation */
@@ -271,7 +275,7 @@ void vds_device_destroy(struct vds_context *context, struct vds_device *device)
         if (atomic_load(&context->completion->lost)) {
             /* The client is gone, and with so little time left so may be this worker, too soon for
              * its other devices. */
-            vds_pending_fences_lose(&context->fences);
+            vds_pending_fences_lose(context->fences);
         }
         vds_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine: the thread that takes the ring's records, one after another, through all steps.
+ */
+#include <stdatomic.h>
+
+#include "common/trace.h"
+
+#include "context.h"
+#include "context_private.h"
+#include "execute.h"
+#include "lanes.h"
+#include "log.h"
+#include "names.h"
+#include "opcodes.h"
+#include "replay.h"
+#include "wait.h"
+
+/* Later ones are not news. */
+#define FAILURES_LOGGED 100
+
+/* A call that waits was answered when the device was lost, but may still be in the driver; what it
+ * waits for must stay. */
+static bool must_stay(const struct vds_execution *x)
+{
+    return x->command->flags & VDS_COMMAND_WAITED &&
+           atomic_load_explicit(&x->context->lost, memory_order_relaxed) &&
+           vds_waits_use(x->context->waits, x->owner);
+}
+
+/* The client went on without waiting for this result. */
+static void note_failure(struct vds_execution *x)
+{
+    const uint32_t flags = x->command->flags;
+    const struct vds_decoder *d = &x->decoder;
+    struct vds_context *context = x->context;
+    if (!(flags & VDS_COMMAND_RESULT) || x->result >= 0 || d->plan.notes & VDS_PLAN_POISONED)
+        return;
+    if (context->failures < FAILURES_LOGGED) {
+        context->failures++;
+        vds_log(VDS_LOG_WARNING, "%s failed: %s", vd_opcode_name(d->opcode),
+                vd_result_name((VkResult)x->result));
+    }
+    if (d->plan.birth_count == 0 && !(flags & VDS_COMMAND_FORGIVEN)) {
+        vds_context_lose(context, "%s failed, and nobody waited for its result",
+                         vd_opcode_name(d->opcode));
+    }
+}
+
+static bool is_blocking(uint16_t opcode)
+{
+    return opcode < VD_OP_COUNT && vds_commands[opcode].flags & VDS_COMMAND_BLOCKING;
+}
+
+static bool execute_here(struct vds_execution *x, uint8_t *record)
+{
+    const bool ok =
+        vds_decode(x, record) && vds_wait(x) && (must_stay(x) || vds_call(x)) && vds_commit(x);
+    if (ok) {
+        if (!x->answer.asked)
+            note_failure(x);
+        vds_answer_send(x);
+    }
+    vds_end(x);
+    return ok;
+}
+
+/* A record in a private copy, which is modified. False: malformed. */
+static bool execute(struct vds_context *context, uint8_t *bytes)
+{
+    const struct vd_record record = *(const struct vd_record *)bytes;
+    if (record.opcode == VD_OP_NOP)
+        return true;
+    const uint64_t traced = vd_trace_begin();
+    const bool ok = is_blocking(record.opcode) ? vds_waits_execute(context->waits, bytes)
+                                               : execute_here(context->execution, bytes);
+    vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
+    return ok;
+}
+
+bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
+{
+    while (size) {
+        const struct vd_record *record = (const struct vd_record *)records;
+        if (size < sizeof(*record) || record->size < sizeof(*record) ||
+            record->size % VD_ALIGN != 0 || record->size > size) {
+            vds_log(VDS_LOG_WARNING, "protocol error: a record that is cut short");
+            return false;
+        }
+        const uint32_t step = record->size;
+        if (!execute(context, records))
+            return false;
+        records += step;
+        size -= step;
+    }
+    return true;
+}
+
+bool vds_context_idle(struct vds_context *context)
+{
+    vds_lanes_idle(context->lanes);
+    return !vds_lanes_failed(context->lanes);
+}
