@@ -11,6 +11,9 @@
 
 #define EVENT_MAX 256
 
+/* Files of one process number beside each other. */
+#define FILES_MAX 16
+
 bool vd_trace_on;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,16 +44,32 @@ static void append(const char *text, size_t size)
     used += size;
 }
 
+/* A new file, or -1 with errno: what is there already, a link above all, may be anybody's. Numbers of
+ * processes come again, and a program that executes another one keeps its own. */
+static int create_file(const char *prefix, const char *who)
+{
+    for (int i = 1; i <= FILES_MAX; i++) {
+        char name[4096], number[16] = "";
+        if (i > 1)
+            snprintf(number, sizeof(number), "-%d", i);
+        if (snprintf(name, sizeof(name), "%s-%s-%d%s.json", prefix, who, (int)owner, number) >=
+            (int)sizeof(name)) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        const int fd =
+            open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
 bool vd_trace_open(const char *prefix, const char *who)
 {
-    char text[4096];
+    char text[EVENT_MAX];
     owner = getpid();
-    if (snprintf(text, sizeof(text), "%s-%s-%d.json", prefix, who, (int)owner) >=
-        (int)sizeof(text)) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    file = open(text, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    file = create_file(prefix, who);
     if (file < 0)
         return false;
     const int size = snprintf(text, sizeof(text),

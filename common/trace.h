@@ -13,7 +13,7 @@
 
 extern bool vd_trace_on;
 
-/* Opens PREFIX-WHO-PID.json, complete when the process exits. Once, before there are threads that
+/* Makes PREFIX-WHO-PID.json, or where there is one already PREFIX-WHO-PID-2.json and so on, complete when the process exits. Once, before there are threads that
  * might trace. False: it cannot be written, and errno says why. */
 bool vd_trace_open(const char *prefix, const char *who);
 

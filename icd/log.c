@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/environment.h"
+
 #include "log.h"
 
 #define LINE_MAX_BYTES 1024
@@ -26,7 +28,7 @@ static unsigned flags;
 
 static void read_flags(void)
 {
-    const char *list = getenv("VIADUCT_DEBUG");
+    const char *list = vd_getenv("VIADUCT_DEBUG");
     while (list && *list) {
         const size_t length = strcspn(list, ",");
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

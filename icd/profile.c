@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/environment.h"
 #include "common/trace.h"
 
 #include "log.h"
@@ -23,8 +24,8 @@ struct vdc_profile {
 
 static void open_trace(void)
 {
-    const char *prefix = getenv("VIADUCT_TRACE");
-    if (prefix && *prefix && !vd_trace_open(prefix, "client"))
+    const char *prefix = vd_getenv("VIADUCT_TRACE");
+    if (prefix && !vd_trace_open(prefix, "client"))
         vdc_print("no trace at %s: %s", prefix, strerror(errno));
 }
 

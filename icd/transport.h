@@ -80,7 +80,7 @@ struct vdc_transport {
 /* Whether the bytes of a capset of our protocol's version make sense. */
 bool vdc_capset_is_valid(const struct vd_capset *capset);
 
-/* Connects to VTEST_SOCKET_NAME or its default. VK_ERROR_INCOMPATIBLE_DRIVER, with one line in the
+/* Connects to VTEST_SOCKET_NAME or one of the default sockets. VK_ERROR_INCOMPATIBLE_DRIVER, with one line in the
  * log (under VIADUCT_DEBUG) that names the path and the reason, where nobody answers or the
  * protocol differs. Never waits for long: a connection that does not answer within five seconds
  * counts as none. */

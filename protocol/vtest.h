@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define VTEST_DEFAULT_SOCKET   "/tmp/.virgl_test"
 #define VTEST_SOCKET_ENV       "VTEST_SOCKET_NAME"
 #define VTEST_PROTOCOL_VERSION 4u
 

@@ -13,6 +13,8 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "common/default_socket.h"
+#include "common/environment.h"
 #include "protocol/record.h"
 #include "protocol/vtest.h"
 
@@ -36,7 +38,7 @@ static const char help[] =
     "machines: a vhost-user backend for QEMU's vhost-user-gpu-pci and vhost-user-vga.\n"
     "\n"
     "  --socket PATH      listen here (default: $" VTEST_SOCKET_ENV ", else\n"
-    "                     " VTEST_DEFAULT_SOCKET ")\n"
+    "                     $XDG_RUNTIME_DIR/viaduct/socket, for root /run/viaduct/socket)\n"
     "  --vhost-user PATH  be a virtio-gpu for each QEMU that connects here\n"
     "  --socket-path PATH the same\n"
     "  --fd N             be a virtio-gpu for the QEMU behind descriptor N, and end with it\n"
@@ -186,8 +188,9 @@ static int default_lanes(void)
 
 int main(int argc, char **argv)
 {
+    struct vd_default_socket default_socket;
     struct vds_listener_options options = {
-        .socket = getenv(VTEST_SOCKET_ENV),
+        .socket = vd_getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
         .fd = -1,
         .context = {.gpu = -1, .lanes = default_lanes()},
@@ -258,8 +261,12 @@ int main(int argc, char **argv)
             return usage_error("--fd and a path of a vhost-user socket exclude each other");
         options.socket = NULL;
         options.run_device = vg_device_run;
-    } else if (!options.socket || options.socket[0] == '\0') {
-        options.socket = VTEST_DEFAULT_SOCKET;
+    } else if (!options.socket) {
+        if (!vd_default_socket_make(&default_socket))
+            return usage_error("no --socket, and no folder for one ($XDG_RUNTIME_DIR/viaduct, for "
+                               "root /run/viaduct): %s",
+                               strerror(errno));
+        options.socket = default_socket.path;
     }
     vds_log_set_level(level);
     open_standard_streams();

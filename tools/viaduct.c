@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/environment.h"
 #include "common/patience.h"
 
 #define READY_TIMEOUT_MS 60000
@@ -86,7 +87,7 @@ static bool find_server(char path[static PATH_MAX], const char *wanted)
     };
 
     if (!wanted)
-        wanted = getenv("VIADUCT_SERVER");
+        wanted = vd_getenv("VIADUCT_SERVER");
     if (wanted && *wanted) {
         if (resolve(path, wanted, X_OK))
             return true;
@@ -191,7 +192,7 @@ static bool block_signals(struct run *run)
 /* A directory that only we can enter, in the first place where the socket's path is not too long. */
 static bool make_directory(struct run *run)
 {
-    const char *const bases[] = {getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"), "/tmp"};
+    const char *const bases[] = {vd_getenv("XDG_RUNTIME_DIR"), vd_getenv("TMPDIR"), "/tmp"};
     int error = ENAMETOOLONG;
 
     for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {

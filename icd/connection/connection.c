@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "common/environment.h"
+
 #include "icd/log.h"
 #include "opcodes.h"
 
@@ -70,7 +72,7 @@ static VkResult create_parts(struct vdc_connection *connection)
 VkResult vdc_connection_create(struct vdc_connection **out)
 {
     /* Set by viaduct-server: its driver must be another one. */
-    if (getenv("VIADUCT_IN_SERVER")) {
+    if (vd_getenv_anyway("VIADUCT_IN_SERVER")) {
         vdc_log("not used inside of viaduct-server");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }

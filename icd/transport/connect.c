@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/environment.h"
+
 #include "icd/log.h"
 #include "icd/transport.h"
 
@@ -18,7 +20,7 @@ static const struct {
 
 VkResult vdc_transport_connect(struct vdc_transport **transport)
 {
-    const char *wanted = secure_getenv(TRANSPORT_ENV);
+    const char *wanted = vd_getenv(TRANSPORT_ENV);
     VkResult result = VK_ERROR_INCOMPATIBLE_DRIVER;
     bool known = false;
     if (wanted && wanted[0] == '\0')

@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/default_socket.h"
+#include "common/environment.h"
 #include "common/pass_fds.h"
 #include "protocol/vtest.h"
 
@@ -187,15 +189,18 @@ static bool failed(const struct vtest *vtest, const char *step, int error)
 
 static uint32_t our_protocol_version(void)
 {
-    const char *text = secure_getenv(TEST_VERSION_ENV);
+    const char *text = vd_getenv(TEST_VERSION_ENV);
     return text ? (uint32_t)strtoul(text, NULL, 10) : VD_PROTOCOL_VERSION;
 }
 
-static bool find_path(struct vtest *vtest)
+static void set_send_timeout(const struct vtest *vtest, time_t seconds)
 {
-    const char *path = secure_getenv(VTEST_SOCKET_ENV);
-    if (!path || path[0] == '\0')
-        path = VTEST_DEFAULT_SOCKET;
+    const struct timeval timeout = {.tv_sec = seconds};
+    setsockopt(vtest->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+}
+
+static bool connect_to(struct vtest *vtest, const char *path)
+{
     if (strlen(path) >= sizeof(vtest->address.sun_path)) {
         vdc_log("%s is too long for a socket: %s", VTEST_SOCKET_ENV, path);
         return false;
@@ -203,13 +208,14 @@ static bool find_path(struct vtest *vtest)
     vtest->address.sun_family = AF_UNIX;
     strcpy(vtest->address.sun_path, path);
     vtest->path = vtest->address.sun_path;
-    return true;
-}
-
-static void set_send_timeout(const struct vtest *vtest, time_t seconds)
-{
-    const struct timeval timeout = {.tv_sec = seconds};
-    setsockopt(vtest->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    int result;
+    do {
+        result =
+            connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
+    } while (result < 0 && errno == EINTR && vd_clock_ns() < vtest->deadline);
+    if (result < 0)
+        vdc_log("no server at %s: %s", vtest->path, strerror(errno));
+    return result == 0;
 }
 
 static bool open_socket(struct vtest *vtest)
@@ -220,16 +226,15 @@ static bool open_socket(struct vtest *vtest)
         return false;
     }
     set_send_timeout(vtest, HANDSHAKE_SECONDS); /* bounds connect(), too */
-    int result;
-    do {
-        result =
-            connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
-    } while (result < 0 && errno == EINTR && vd_clock_ns() < vtest->deadline);
-    if (result < 0) {
-        vdc_log("no server at %s: %s", vtest->path, strerror(errno));
-        return false;
-    }
-    return true;
+    const char *named = vd_getenv(VTEST_SOCKET_ENV);
+    if (named)
+        return connect_to(vtest, named);
+    struct vd_default_socket sockets[VD_DEFAULT_SOCKETS_MAX];
+    const unsigned count = vd_default_sockets(sockets);
+    for (unsigned i = 0; i < count; i++)
+        if (connect_to(vtest, sockets[i].path))
+            return true;
+    return false;
 }
 
 static bool introduce(const struct vtest *vtest)
@@ -609,8 +614,8 @@ VkResult vdc_vtest_connect(struct vdc_transport **transport)
     vtest->deadline = vd_clock_ns() + HANDSHAKE_SECONDS * VD_NS_PER_S;
     pthread_mutex_init(&vtest->lock, NULL);
 
-    if (!find_path(vtest) || !open_socket(vtest) || !introduce(vtest) || !ping(vtest) ||
-        !negotiate(vtest) || !get_capset(vtest) || !init_context(vtest)) {
+    if (!open_socket(vtest) || !introduce(vtest) || !ping(vtest) || !negotiate(vtest) ||
+        !get_capset(vtest) || !init_context(vtest)) {
         destroy(&vtest->base);
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/environment.h"
+
 static const struct {
     const char *word;
     unsigned option;
@@ -19,7 +21,7 @@ static unsigned options;
 
 static void read_options(void)
 {
-    const char *list = getenv("VIADUCT_WSI");
+    const char *list = vd_getenv("VIADUCT_WSI");
     while (list && *list) {
         const size_t length = strcspn(list, ",");
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -94,6 +94,17 @@ def formatted(context):
     context.check(result.status == 0, f"not formatted: {first}")
 
 
+@test("house/environment")
+def one_way_to_the_environment(context):
+    """Variables are asked for in one place, which knows about programs with more rights than their user"""
+    place = root_path() / "common" / "environment.h"
+    for folder in (*FOLDERS, "tools"):
+        for path in sorted((root_path() / folder).rglob("*.[ch]")):
+            asks = re.search(r"(?<!vd_)\b(secure_)?getenv\(", path.read_text(encoding="utf-8"))
+            context.check(not asks or path == place,
+                          f"{path.relative_to(root_path())} asks the environment itself")
+
+
 # The prefixes of names, for whoever reads a line to see on which side it is.
 PREFIXES = {"icd": "vdc", "server": "vds", "server/virtio_gpu": "vg", "protocol": "vd", "common": "vd"}
 

@@ -47,7 +47,7 @@ def variables(*folders):
     texts = [path.read_text(encoding="utf-8") for folder in ("protocol", *folders)
              for path in sorted((root_path() / folder).rglob("*")) if path.suffix in SOURCES]
     macros = dict(re.findall(r'^#define\s+(\w+)\s+"([^"]*)"', "\n".join(texts), re.MULTILINE))
-    asked = re.findall(r"getenv\(([^)]*)\)", "\n".join(texts))
+    asked = re.findall(r"vd_getenv(?:_anyway)?\(([A-Z\"][^)]*)\)", "\n".join(texts))
     return {macros.get(name, name).strip('"') for name in asked}
 
 
