@@ -130,7 +130,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateInstance(const VkInstanceCreateInfo *
     result = vdc_call_vkCreateInstance(instance, &info, pAllocator, pInstance);
     if (result == VK_SUCCESS)
         return VK_SUCCESS;
-    vdc_log("the server has no Vulkan to offer: vkCreateInstance failed there with %d", result);
+    vdc_log_reason("no-vulkan", "",
+                   "the server has no Vulkan to offer: vkCreateInstance failed there with %d",
+                   result);
     result = VK_ERROR_INCOMPATIBLE_DRIVER;
 fail:
     instance_destroy(instance);

@@ -25,6 +25,8 @@ static const struct {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned flags;
+static vdc_log_listener listener;
+static void *listener_data;
 
 static void read_flags(void)
 {
@@ -46,38 +48,63 @@ unsigned vdc_debug_flags(void)
 }
 
 /* With a single write(), so that lines of several threads and processes stay whole. */
-static void print(const char *format, va_list args)
+static void print(const char *text)
 {
     static const char prefix[] = "viaduct: ";
     const int saved_errno = errno;
     char line[LINE_MAX_BYTES];
-    size_t length = sizeof(prefix) - 1;
-    memcpy(line, prefix, length);
-    const int text = vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
-    if (text > 0)
-        length += (size_t)text;
-    if (length > sizeof(line) - 2)
-        length = sizeof(line) - 2;
+    int length = snprintf(line, sizeof(line) - 1, "%s%s", prefix, text);
+    if (length > (int)sizeof(line) - 2)
+        length = (int)sizeof(line) - 2;
     line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
+    ssize_t written = write(STDERR_FILENO, line, (size_t)length);
     (void)written;
+    errno = saved_errno;
+}
+
+static void tell(const char *reason, const char *about, const char *format, va_list args)
+{
+    const bool wanted = vdc_debug_flags() & VDC_DEBUG_LOG;
+    if (!wanted && !listener)
+        return;
+    const int saved_errno = errno;
+    char text[LINE_MAX_BYTES];
+    vsnprintf(text, sizeof(text), format, args);
+    if (wanted)
+        print(text);
+    if (listener)
+        listener(listener_data, reason, about, text);
     errno = saved_errno;
 }
 
 void vdc_log(const char *format, ...)
 {
-    if (!(vdc_debug_flags() & VDC_DEBUG_LOG))
-        return;
     va_list args;
     va_start(args, format);
-    print(format, args);
+    tell("", "", format, args);
     va_end(args);
+}
+
+void vdc_log_reason(const char *reason, const char *about, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    tell(reason, about, format, args);
+    va_end(args);
+}
+
+void vdc_log_listen(vdc_log_listener function, void *data)
+{
+    listener = function;
+    listener_data = data;
 }
 
 void vdc_print(const char *format, ...)
 {
     va_list args;
+    char text[LINE_MAX_BYTES];
     va_start(args, format);
-    print(format, args);
+    vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    print(text);
 }

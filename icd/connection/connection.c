@@ -73,7 +73,7 @@ VkResult vdc_connection_create(struct vdc_connection **out)
 {
     /* Set by viaduct-server: its driver must be another one. */
     if (vd_getenv_anyway("VIADUCT_IN_SERVER")) {
-        vdc_log("not used inside of viaduct-server");
+        vdc_log_reason("in-server", "", "not used inside of viaduct-server");
         return VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     struct vdc_connection *connection = calloc(1, sizeof(*connection));
@@ -92,7 +92,7 @@ VkResult vdc_connection_create(struct vdc_connection **out)
     }
     vdc_connection_destroy(connection);
     if (result == VK_ERROR_DEVICE_LOST || result == VK_ERROR_OUT_OF_DEVICE_MEMORY) {
-        vdc_log("the server did not set up a context");
+        vdc_log_reason("no-context", "", "the server did not set up a context");
         result = VK_ERROR_INCOMPATIBLE_DRIVER;
     }
     return result;

@@ -34,6 +34,7 @@ VkResult vdc_transport_connect(struct vdc_transport **transport)
         }
     }
     if (!known)
-        vdc_log(TRANSPORT_ENV " is virtgpu or vtest, not '%s'", wanted);
+        vdc_log_reason("transport-unknown", wanted, TRANSPORT_ENV " is virtgpu or vtest, not '%s'",
+                       wanted);
     return result;
 }

@@ -453,7 +453,7 @@ static int open_node(const char *path, struct vd_capset *capset)
 {
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0) {
-        vdc_log("can not open %s: %s", path, strerror(errno));
+        vdc_log_reason("node-denied", path, "can not open %s: %s", path, strerror(errno));
         return -1;
     }
     uint64_t value = 0;
@@ -463,16 +463,18 @@ static int open_node(const char *path, struct vd_capset *capset)
         goto close_fd;
     if (drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
         !get_capset(fd, 0, capset)) {
-        vdc_log("the virtio-gpu at %s is not Viaduct's", path);
+        vdc_log_reason("node-foreign", path, "the virtio-gpu at %s is not Viaduct's", path);
         goto close_fd;
     }
     if (capset->protocol_version != VD_PROTOCOL_VERSION) {
-        vdc_log("the server behind %s speaks Viaduct protocol %u, this driver %u", path,
-                capset->protocol_version, VD_PROTOCOL_VERSION);
+        vdc_log_reason("node-version", path,
+                       "the server behind %s speaks Viaduct protocol %u, this driver %u", path,
+                       capset->protocol_version, VD_PROTOCOL_VERSION);
         goto close_fd;
     }
     if (!vdc_capset_is_valid(capset)) {
-        vdc_log("the server behind %s offers a senseless capset", path);
+        vdc_log_reason("node-senseless", path, "the server behind %s offers a senseless capset",
+                       path);
         goto close_fd;
     }
     return fd;

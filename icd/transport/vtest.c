@@ -180,10 +180,12 @@ static int receive_answer(const struct vtest *vtest, uint32_t command, void *pay
 
 static bool failed(const struct vtest *vtest, const char *step, int error)
 {
-    vdc_log("the server at %s does not answer as a Viaduct server (%s: %s)", vtest->path, step,
-            error == ETIMEDOUT    ? "no answer"
-            : error == ECONNRESET ? "it hung up"
-                                  : strerror(error));
+    vdc_log_reason(error == ETIMEDOUT ? "socket-silent" : "socket-senseless", vtest->path,
+                   "the server at %s does not answer as a Viaduct server (%s: %s)", vtest->path,
+                   step,
+                   error == ETIMEDOUT    ? "no answer"
+                   : error == ECONNRESET ? "it hung up"
+                                         : strerror(error));
     return false;
 }
 
@@ -202,7 +204,8 @@ static void set_send_timeout(const struct vtest *vtest, time_t seconds)
 static bool connect_to(struct vtest *vtest, const char *path)
 {
     if (strlen(path) >= sizeof(vtest->address.sun_path)) {
-        vdc_log("%s is too long for a socket: %s", VTEST_SOCKET_ENV, path);
+        vdc_log_reason("socket-long", path, "%s is too long for a socket: %s", VTEST_SOCKET_ENV,
+                       path);
         return false;
     }
     vtest->address.sun_family = AF_UNIX;
@@ -213,8 +216,14 @@ static bool connect_to(struct vtest *vtest, const char *path)
         result =
             connect(vtest->fd, (const struct sockaddr *)&vtest->address, sizeof(vtest->address));
     } while (result < 0 && errno == EINTR && vd_clock_ns() < vtest->deadline);
-    if (result < 0)
-        vdc_log("no server at %s: %s", vtest->path, strerror(errno));
+    if (result < 0) {
+        vdc_log_reason(errno == ENOENT || errno == ENOTDIR ? "socket-absent"
+                       : errno == EACCES || errno == EPERM ? "socket-denied"
+                       : errno == ECONNREFUSED             ? "socket-stale"
+                       : errno == EAGAIN                   ? "socket-silent"
+                                                           : "socket-error",
+                       vtest->path, "no server at %s: %s", vtest->path, strerror(errno));
+    }
     return result == 0;
 }
 
@@ -222,7 +231,7 @@ static bool open_socket(struct vtest *vtest)
 {
     vtest->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (vtest->fd < 0) {
-        vdc_log("no socket: %s", strerror(errno));
+        vdc_log_reason("socket-error", "", "no socket: %s", strerror(errno));
         return false;
     }
     set_send_timeout(vtest, HANDSHAKE_SECONDS); /* bounds connect(), too */
@@ -272,8 +281,9 @@ static bool negotiate(const struct vtest *vtest)
     if (error)
         return failed(vtest, "vtest version", error);
     if (version < VTEST_VERSION_MIN) {
-        vdc_log("the server at %s speaks vtest %u, this driver needs %u", vtest->path, version,
-                VTEST_VERSION_MIN);
+        vdc_log_reason("socket-foreign", vtest->path,
+                       "the server at %s speaks vtest %u, this driver needs %u", vtest->path,
+                       version, VTEST_VERSION_MIN);
         return false;
     }
     return true;
@@ -294,7 +304,8 @@ static bool get_capset(struct vtest *vtest)
     if (!error)
         error = receive_bytes(vtest, &valid, sizeof(valid));
     if (!error && !valid) {
-        vdc_log("the server at %s is not Viaduct's", vtest->path);
+        vdc_log_reason("socket-foreign", vtest->path, "the server at %s is not Viaduct's",
+                       vtest->path);
         return false;
     }
     /* The version comes first, for what follows it may be anything where it is not ours. */
@@ -304,8 +315,9 @@ static bool get_capset(struct vtest *vtest)
     if (!error)
         error = receive_bytes(vtest, &theirs, sizeof(theirs));
     if (!error && theirs != ours) {
-        vdc_log("the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path, theirs,
-                ours);
+        vdc_log_reason("socket-version", vtest->path,
+                       "the server at %s speaks Viaduct protocol %u, this driver %u", vtest->path,
+                       theirs, ours);
         return false;
     }
     if (!error && header.length != (sizeof(valid) + sizeof(*capset)) / 4)
