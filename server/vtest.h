@@ -8,21 +8,9 @@
 
 #include <stdbool.h>
 
-#include "protocol/record.h"
-
-#include "shm.h"
+#include "vtest_session.h"
 
 struct vds_vtest;
-
-/* What the messages that concern more than the socket mean to its owner. */
-struct vds_vtest_listener {
-    /* The client said its name: printable, not empty. */
-    void (*named)(void *data, const char *name);
-    /* The client wants a context. False, with a line in the log, ends the connection. */
-    bool (*context_init)(void *data);
-    /* The client has named its shared structures; at most once, and after context_init. As above. */
-    bool (*setup)(void *data, const struct vd_setup *setup);
-};
 
 enum vds_vtest_status {
     VDS_VTEST_OPEN,
