@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts pictures on a display. On the display of the virtual GPU that carries this driver, whose
+ * Puts images on a display. On the display of the virtual GPU that carries this driver, whose
  * device looks at the same memory, they are shown where they lie. Elsewhere each is copied to the one
  * of two frame buffers of the card (dumb buffers) that is not shown, which is then shown.
  */
@@ -30,7 +30,7 @@ struct frame_buffer {
     uint8_t *map;
 };
 
-/* A frame buffer where a picture lies. */
+/* A frame buffer where an image lies. */
 struct place {
     uint32_t shm;
     uint32_t id;
@@ -44,7 +44,7 @@ struct display_presenter {
     VkExtent2D extent;
     int fd;
     unsigned next;
-    struct frame_buffer buffers[2]; /* made when the first picture has to be copied */
+    struct frame_buffer buffers[2]; /* made when the first image has to be copied */
     bool copies;
     uint32_t place_count, place_capacity;
     struct place places[];
@@ -93,7 +93,7 @@ static bool frame_buffer_init(const struct vdc_drm *drm, int fd, VkExtent2D exte
     return true;
 }
 
-/* A frame buffer of the picture itself, or 0. */
+/* A frame buffer of the image itself, or 0. */
 static uint32_t find_place(struct display_presenter *p, const struct vdc_pixels *pixels,
                            uint64_t offset)
 {
@@ -151,7 +151,7 @@ static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *p
     struct display_presenter *p = display_presenter(presenter);
     int error = 0;
     if (!p->copies && !show_in_place(p, pixels, &error)) {
-        vdc_log("pictures for %s are copied", p->mode->display->name);
+        vdc_log("images for %s are copied", p->mode->display->name);
         p->copies = true;
     }
     p->base.keeps = !p->copies;
@@ -162,7 +162,7 @@ static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *p
     }
     if (error == EACCES) {
         /* Somebody else is the card's master now, as when terminals are switched: nobody sees this
-         * picture, which takes its time all the same. */
+         * image, which takes its time all the same. */
         nanosleep(&(const struct timespec){.tv_nsec = 16000000}, NULL);
         return VK_SUCCESS;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts pictures into a window. Where the X server can be handed descriptors, it reads them from
+ * Puts images into a window. Where the X server can be handed descriptors, it reads them from
  * the very memory that the host wrote (MIT-SHM 1.2); elsewhere, as on a remote display, they travel
  * through the connection.
  */
@@ -28,7 +28,7 @@ struct x11_presenter {
     VkExtent2D extent;
     xcb_gcontext_t gc;
     const struct vdc_xcb_shm *shm;
-    bool shares; /* pictures are read from shared memory, until the server refuses */
+    bool shares; /* images are read from shared memory, until the server refuses */
     uint32_t segment_count;
     uint32_t segment_capacity;
     uint32_t row_size;    /* bytes of a row as the X protocol wants it */
@@ -93,7 +93,7 @@ static bool succeeded(const struct vdc_x11_window *window, xcb_void_cookie_t coo
     return success;
 }
 
-/* The server's name for the memory that the picture is in; 0 where it cannot reach it. */
+/* The server's name for the memory that the image is in; 0 where it cannot reach it. */
 static xcb_shm_seg_t find_segment(struct x11_presenter *p, const struct vdc_pixels *pixels)
 {
     const struct vdc_shm_part *part = pixels->part;
@@ -127,7 +127,7 @@ static xcb_void_cookie_t put_shared(struct x11_presenter *p, xcb_shm_seg_t segme
         (uint32_t)(pixels->part->offset + pixels->offset));
 }
 
-/* Stripes of the picture under the longest request. The cookie is that of the last one: what is
+/* Stripes of the image under the longest request. The cookie is that of the last one: what is
  * wrong with one of them is wrong with all. */
 static VkResult put_copied(struct x11_presenter *p, const struct vdc_pixels *pixels,
                            xcb_void_cookie_t *cookie)
@@ -164,7 +164,7 @@ static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *p
     for (;;) {
         const xcb_shm_seg_t segment = p->shares ? find_segment(p, pixels) : 0;
         if (p->shares && !segment) {
-            vdc_log("the X server does not take shared memory; pictures are sent instead");
+            vdc_log("the X server does not take shared memory; images are sent instead");
             p->shares = false;
         }
         xcb_void_cookie_t put;
@@ -189,7 +189,7 @@ static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *p
             return fits ? VK_SUCCESS : VK_SUBOPTIMAL_KHR;
         if (!segment)
             return VK_ERROR_SURFACE_LOST_KHR;
-        vdc_log("the X server does not read shared memory; pictures are sent instead");
+        vdc_log("the X server does not read shared memory; images are sent instead");
         p->shares = false;
     }
 }

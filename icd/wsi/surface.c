@@ -98,7 +98,7 @@ static VkResult fit(uint32_t have, const void *room, uint32_t *count)
     return *count < have ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
-/* Presenting one picture does not depend on how the others were presented: from each mode one can
+/* Presenting one image does not depend on how the others were presented: from each mode one can
  * change to each other. The one asked about comes first, for a list that is too short for all. */
 static void fill_compatible_modes(const struct vdc_surface_ops *ops,
                                   const VkSurfacePresentModeEXT *mode,
@@ -115,7 +115,7 @@ static void fill_compatible_modes(const struct vdc_surface_ops *ops,
             out->pPresentModes[n++] = ops->modes[i];
 }
 
-/* Where pictures may be of another size than the surface, they are neither stretched nor moved. */
+/* Where images may be of another size than the surface, they are neither stretched nor moved. */
 static void fill_scaling(const struct vdc_physical_device *pd, const struct vdc_surface_ops *ops,
                          const VkSurfaceCapabilitiesKHR *capabilities,
                          VkSurfacePresentScalingCapabilitiesEXT *out)

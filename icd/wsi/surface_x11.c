@@ -95,7 +95,7 @@ static struct visual find_visual(const struct vdc_xcb *xcb, const xcb_setup_t *s
     return visual;
 }
 
-/* Whether pictures of this format can be put into windows of this visual as they are. */
+/* Whether images of this format can be put into windows of this visual as they are. */
 static bool visual_takes(const xcb_setup_t *setup, const struct visual *visual,
                          const struct pixel_layout *layout)
 {

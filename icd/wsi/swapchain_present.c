@@ -199,7 +199,7 @@ static VkResult submit(struct vdc_queue *queue, const VkPresentInfoKHR *info,
     }
     for (uint32_t i = 0; i < waits && result == VK_SUCCESS; i++)
         stages[i] = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
-    /* Also without semaphores: the picture is ready when all that was submitted before is. */
+    /* Also without semaphores: the image is ready when all that was submitted before is. */
     if (result == VK_SUCCESS)
         result = vdc_queue_submit_batch(queue,
                                         &(const VkSubmitInfo){
@@ -217,7 +217,7 @@ static VkResult submit(struct vdc_queue *queue, const VkPresentInfoKHR *info,
     return result;
 }
 
-/* The application's own number of the picture for swapchain i, 0: none. */
+/* The application's own number of the presentation to swapchain i, 0: none. */
 static uint64_t present_id(const void *chain, uint32_t i)
 {
     const VkPresentIdKHR *ids = vd_chain_find(chain, VK_STRUCTURE_TYPE_PRESENT_ID_KHR);
