@@ -6,23 +6,17 @@
  * here is only ever a hint: the kernel signals it together with any later one.
  */
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <drm.h>
@@ -34,8 +28,7 @@
 #include "icd/log.h"
 #include "icd/transport.h"
 
-#define DRIVER_NAME "virtio_gpu"
-#define NODES       "/dev/dri"
+#include "virtgpu_node.h"
 
 /* A resource of this target and format is a plain buffer. */
 #define TARGET_BUFFER 0
@@ -73,16 +66,6 @@ static struct virtgpu *downcast(struct vdc_transport *transport)
     return (struct virtgpu *)transport;
 }
 
-/* The kernel's interface, without libdrm, which a guest's container may not have. */
-static int drm_ioctl(int fd, unsigned long request, void *argument)
-{
-    int result;
-    do {
-        result = ioctl(fd, request, argument);
-    } while (result < 0 && (errno == EINTR || errno == EAGAIN));
-    return result;
-}
-
 /* ---- Submissions */
 
 /* *fence, unless NULL, becomes a descriptor to poll. */
@@ -94,7 +77,7 @@ static bool execute(const struct virtgpu *virtgpu, const void *record, size_t si
         .command = (uintptr_t)record,
         .fence_fd = -1,
     };
-    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execbuffer) < 0) {
+    if (vdc_drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execbuffer) < 0) {
         vdc_log("virtio-gpu takes no commands: %s", strerror(errno));
         return false;
     }
@@ -170,7 +153,7 @@ static uint32_t take_id(struct virtgpu *virtgpu)
 static void close_handle(const struct virtgpu *virtgpu, uint32_t handle)
 {
     struct drm_gem_close request = {.handle = handle};
-    drm_ioctl(virtgpu->fd, DRM_IOCTL_GEM_CLOSE, &request);
+    vdc_drm_ioctl(virtgpu->fd, DRM_IOCTL_GEM_CLOSE, &request);
 }
 
 static VkResult create_resource(const struct virtgpu *virtgpu, uint64_t size, uint32_t *handle,
@@ -186,13 +169,13 @@ static VkResult create_resource(const struct virtgpu *virtgpu, uint64_t size, ui
         .array_size = 1,
         .size = (uint32_t)size,
     };
-    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
+    if (vdc_drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_RESOURCE_CREATE, &create) < 0) {
         vdc_log("no guest memory of %llu bytes: %s", (unsigned long long)size, strerror(errno));
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
     struct drm_virtgpu_map request = {.handle = create.bo_handle};
     *map = MAP_FAILED;
-    if (drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_MAP, &request) == 0) {
+    if (vdc_drm_ioctl(virtgpu->fd, DRM_IOCTL_VIRTGPU_MAP, &request) == 0) {
         *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, virtgpu->fd,
                     (off_t)request.offset);
     }
@@ -387,7 +370,8 @@ static int shm_export(struct vdc_transport *transport, uint32_t shm)
     const uint32_t handle = virtgpu->mappings[shm].handle;
     pthread_rwlock_unlock(&virtgpu->lock);
     struct drm_prime_handle request = {.handle = handle, .flags = DRM_CLOEXEC | DRM_RDWR};
-    return drm_ioctl(virtgpu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) == 0 ? request.fd : -1;
+    return vdc_drm_ioctl(virtgpu->fd, DRM_IOCTL_PRIME_HANDLE_TO_FD, &request) == 0 ? request.fd
+                                                                                   : -1;
 }
 
 static bool shm_set_layout(struct vdc_transport *transport, uint32_t shm, uint64_t offset,
@@ -427,103 +411,6 @@ static const struct vdc_transport_ops ops = {
     .shm_set_layout = shm_set_layout,
 };
 
-/* ---- Finding the device */
-
-static bool is_virtio_gpu(int fd)
-{
-    char name[sizeof(DRIVER_NAME)] = "";
-    struct drm_version version = {.name = name, .name_len = sizeof(name)};
-    return drm_ioctl(fd, DRM_IOCTL_VERSION, &version) == 0 &&
-           version.name_len == strlen(DRIVER_NAME) && !memcmp(name, DRIVER_NAME, version.name_len);
-}
-
-static bool get_capset(int fd, uint32_t version, struct vd_capset *capset)
-{
-    struct drm_virtgpu_get_caps request = {
-        .cap_set_id = VD_CAPSET_ID,
-        .cap_set_ver = version,
-        .addr = (uintptr_t)capset,
-        .size = sizeof(*capset),
-    };
-    return drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GET_CAPS, &request) == 0;
-}
-
-/* The node's descriptor if a Viaduct server is behind it, else -1 after a line in the log. */
-static int open_node(const char *path, struct vd_capset *capset)
-{
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        vdc_log_reason("node-denied", path, "can not open %s: %s", path, strerror(errno));
-        return -1;
-    }
-    uint64_t value = 0;
-    struct drm_virtgpu_getparam param = {.param = VIRTGPU_PARAM_3D_FEATURES,
-                                         .value = (uintptr_t)&value};
-    if (!is_virtio_gpu(fd))
-        goto close_fd;
-    if (drm_ioctl(fd, DRM_IOCTL_VIRTGPU_GETPARAM, &param) < 0 || value == 0 ||
-        !get_capset(fd, 0, capset)) {
-        vdc_log_reason("node-foreign", path, "the virtio-gpu at %s is not Viaduct's", path);
-        goto close_fd;
-    }
-    if (capset->protocol_version != VD_PROTOCOL_VERSION) {
-        vdc_log_reason("node-version", path,
-                       "the server behind %s speaks Viaduct protocol %u, this driver %u", path,
-                       capset->protocol_version, VD_PROTOCOL_VERSION);
-        goto close_fd;
-    }
-    if (!vdc_capset_is_valid(capset)) {
-        vdc_log_reason("node-senseless", path, "the server behind %s offers a senseless capset",
-                       path);
-        goto close_fd;
-    }
-    return fd;
-
-close_fd:
-    close(fd);
-    return -1;
-}
-
-static int is_render_node(const struct dirent *entry)
-{
-    return !strncmp(entry->d_name, "renderD", strlen("renderD"));
-}
-
-/* Whether the node may be virtio-gpu's, without opening it: that may wake a GPU. The device's driver
- * is virtio_gpu, or that of the bus behind it, which is some virtio, too. */
-static bool may_be_virtio(const char *path)
-{
-    char link[64], driver[PATH_MAX];
-    struct stat status;
-    if (stat(path, &status) < 0 || !S_ISCHR(status.st_mode))
-        return false;
-    snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/device/driver", major(status.st_rdev),
-             minor(status.st_rdev));
-    const ssize_t length = readlink(link, driver, sizeof(driver) - 1);
-    if (length < 0)
-        return true; /* nobody tells */
-    driver[length] = '\0';
-    const char *name = strrchr(driver, '/');
-    return !strncmp(name ? name + 1 : driver, "virtio", strlen("virtio"));
-}
-
-static int find_device(struct vd_capset *capset)
-{
-    struct dirent **nodes;
-    const int count = scandir(NODES, &nodes, is_render_node, versionsort);
-    int fd = -1;
-    for (int i = 0; i < count; i++) {
-        char path[sizeof(NODES) + 1 + sizeof(nodes[i]->d_name)];
-        snprintf(path, sizeof(path), NODES "/%s", nodes[i]->d_name);
-        if (fd < 0 && may_be_virtio(path))
-            fd = open_node(path, capset);
-        free(nodes[i]);
-    }
-    if (count >= 0)
-        free(nodes);
-    return fd;
-}
-
 VkResult vdc_virtgpu_connect(struct vdc_transport **transport)
 {
     struct virtgpu *virtgpu = calloc(1, sizeof(*virtgpu));
@@ -533,7 +420,7 @@ VkResult vdc_virtgpu_connect(struct vdc_transport **transport)
     virtgpu->alive[0] = -1;
     virtgpu->alive[1] = -1;
     pthread_rwlock_init(&virtgpu->lock, NULL);
-    virtgpu->fd = find_device(&virtgpu->base.capset);
+    virtgpu->fd = vdc_virtgpu_open(&virtgpu->base.capset);
     if (virtgpu->fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, virtgpu->alive) < 0) {
         destroy(&virtgpu->base);
         return VK_ERROR_INCOMPATIBLE_DRIVER;

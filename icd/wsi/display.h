@@ -6,8 +6,10 @@
 #ifndef VIADUCT_ICD_WSI_DISPLAY_H
 #define VIADUCT_ICD_WSI_DISPLAY_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <xf86drmMode.h>
 
@@ -16,6 +18,7 @@
 
 struct vdc_card;
 struct vdc_displays;
+struct vdc_drm;
 
 struct vdc_display_mode {
     struct vdc_display_mode *next;
@@ -40,10 +43,30 @@ struct vdc_display {
     drmModeCrtc *before; /* what was shown before there was an owner */
 };
 
+struct vdc_card {
+    struct vdc_card *next;
+    struct vdc_displays *displays;
+    int fd;
+    dev_t device;
+    bool is_virtio;
+    unsigned users; /* that want to be its master */
+};
+
+struct vdc_displays {
+    const struct vdc_instance *instance;
+    pthread_mutex_t lock;
+    const struct vdc_drm *drm; /* NULL: there are no displays, or nobody has asked for them */
+    struct vdc_card *cards;
+    struct vdc_display *first; /* a display's place in this list is the number of its plane */
+};
+
 /* NULL without memory. Finds nothing before somebody asks. */
 struct vdc_displays *vdc_displays_create(const struct vdc_instance *instance);
 /* NULL is fine. */
 void vdc_displays_destroy(struct vdc_displays *displays);
+
+/* Looks for cards, displays and modes. Under the lock. */
+void vdc_displays_search(struct vdc_displays *displays);
 
 VkExtent2D vdc_display_mode_extent(const struct vdc_display_mode *mode);
 
