@@ -23,11 +23,14 @@ class Writer:
         return "\n".join(self.lines) + "\n"
 
 
-def count_expression(count, members, prefix):
+def count_expression(count, members, prefix, outer=None):
     """A length expression of the registry in C. `prefix` goes before members ("s->", "a->", "").
-    Counts behind pointers are followed, NULL counting as 0."""
+    Counts behind pointers are followed, NULL counting as 0. `outer` is where the member of an
+    enclosing struct is kept that a length with a "*" is about."""
     if count is None:
         return "1"
+    if "*_" in count:
+        return re.sub(r"\*_\w+", outer, count)
     names = {m.name: m for m in members}
 
     def name(match):

@@ -13,14 +13,6 @@ class ClientEmitter:
 
     # -- what is needed for a struct ------------------------------------------------------------
 
-    def has_enc(self, name):
-        """Whether a struct has something to do besides its chain, as input."""
-        return any(s.kind != "chain" for s in self.p.struct_steps(name)) or \
-            bool(self.p.layouts.padding(name))
-
-    def has_fill(self, name):
-        return any(s.kind != "chain" for s in self._filling(self.p.struct_steps(name)))
-
     def _filling(self, steps):
         for s in steps:
             if s.kind in ("out", "inout", "shape", "new") or s.back:
@@ -167,6 +159,11 @@ class ClientEmitter:
     def _enc(self, w, name):
         for offset, size in self.p.layouts.padding(name):
             w(f"vdc_enc_zero(e, at + {offset}, {size});")
+        for offset, mask in self.p.layouts.partly_used(name):
+            w(f"vdc_enc_mask(e, at + {offset}, {mask:#04x});")
+        outer = self.p.outer_member(name)
+        if outer:
+            w(f"e->outer = s->{outer.name};")
         members = self.r.structs[name].members
         for step in self.p.struct_steps(name):
             if step.kind != "chain":
@@ -262,7 +259,7 @@ class ClientEmitter:
 
     def _encode_pointer(self, w, step, owner, where, value, prefix, members):
         m = step.m
-        count = count_expression(step.count, members, prefix)
+        count = count_expression(step.count, members, prefix, "e->outer")
         ctype = "uint8_t" if step.elem == "void" else step.elem
         if step.kind == "string":
             w(f"vdc_enc_string(e, {where}, {value});")

@@ -50,6 +50,9 @@ class ServerEmitter:
             w(f"if (s->sType != {s.stype})")
             w(f'    return vds_dec_fail(d, "{name}.sType");')
         steps = [x for x in self.p.struct_steps(name) if x.kind != "chain" and self.acts(x)]
+        outer = self.p.outer_member(name)
+        if outer:
+            w(f"d->outer = s->{outer.name};")
         for step in steps:
             self.step(w, step, name, "s->", s.members)
         for m, count in self.p.fixed_arrays(name):
@@ -160,7 +163,7 @@ class ServerEmitter:
 
     def _pointer(self, w, step, owner, value, what, prefix, members):
         m = step.m
-        count = count_expression(step.count, members, prefix)
+        count = count_expression(step.count, members, prefix, "d->outer")
         ctype = "uint8_t" if step.elem == "void" else step.elem
         required = "true" if step.required else "false"
         loc = self._loc(value)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Sizes and offsets of every struct on an LP64 machine, where the wire is the C struct."""
 
+import re
 from functools import lru_cache
 
 BASIC = {
@@ -36,9 +37,6 @@ class Layouts:
             return self.of_type(r.scalars[name])
         if name in FOREIGN:
             return FOREIGN[name], FOREIGN[name]
-        if name.startswith("StdVideo"):
-            # Enums of the codec headers; their structs are only ever pointed to.
-            return 4, 4
         raise Unplannable(f"a type of unknown size, {name}")
 
     def of_member(self, m):
@@ -52,7 +50,8 @@ class Layouts:
 
     @lru_cache(maxsize=None)
     def of_struct(self, name):
-        """(size, alignment, [(member name, offset or None for a bit-field, size)])."""
+        """(size, alignment, [(member name, offset, size)]). A bit-field has None for an offset, and
+        in place of a size (first bit in the struct, number of bits)."""
         return self.of_members(self.registry.structs[name].members,
                                self.registry.structs[name].union)
 
@@ -64,13 +63,12 @@ class Layouts:
             align = max(align, malign)
             if m.bits:
                 # Bit-fields of one storage unit share it while they fit (System V ABI).
-                if bit % (msize * 8) and bit % (msize * 8) + m.bits <= msize * 8:
-                    bit += m.bits
-                else:
+                if not bit % (msize * 8) or bit % (msize * 8) + m.bits > msize * 8:
                     offset = (offset + malign - 1) & -malign
-                    bit = m.bits
+                    bit = 0
                     offset += msize
-                out.append((m.name, None, 0))
+                out.append((m.name, None, ((offset - msize) * 8 + bit, m.bits)))
+                bit += m.bits
                 size = max(size, offset)
                 continue
             bit = 0
@@ -84,32 +82,29 @@ class Layouts:
             size = max(size, offset)
         return (size + align - 1) & -align, align, out
 
-    def padding(self, name):
-        """[(offset, size)] of bytes that belong to no member, inner structs included."""
+    @lru_cache(maxsize=None)
+    def used(self, name):
+        """For each byte of a struct the bits of it that belong to some member."""
         s = self.registry.structs[name]
         size, _, fields = self.of_struct(name)
         used = bytearray(size)
         for m, (_, offset, msize) in zip(s.members, fields):
             if offset is None:
-                return []        # bit-fields: fully used in every struct that has them
+                first, bits = msize
+                for bit in range(first, first + bits):
+                    used[bit // 8] |= 1 << bit % 8
+                continue
             inner = self.registry.structs.get(m.type) if not m.pointers else None
             if inner and not s.union:
-                esize, _ = self.of_type(m.type)
-                holes = self.padding(m.type)
-                for base in range(offset, offset + msize, esize):
-                    for i in range(base, base + esize):
-                        used[i] = 1
-                    for o, n in holes:
-                        for i in range(o, o + n):
-                            used[base + i] = 0
+                used[offset:offset + msize] = self.used(m.type) * (msize // self.of_type(m.type)[0])
             else:
-                for i in range(offset, offset + msize):
-                    used[i] = 1
-        holes, start = [], None
-        for i, u in enumerate(list(used) + [1]):
-            if not u and start is None:
-                start = i
-            elif u and start is not None:
-                holes.append((start, i - start))
-                start = None
-        return holes
+                used[offset:offset + msize] = b"\xff" * msize
+        return bytes(used)
+
+    def padding(self, name):
+        """[(offset, size)] of bytes that belong to no member, inner structs included."""
+        return [(m.start(), m.end() - m.start()) for m in re.finditer(rb"\0+", self.used(name))]
+
+    def partly_used(self, name):
+        """[(offset, mask)] of bytes of which only the bits of the mask belong to members."""
+        return [(i, mask) for i, mask in enumerate(self.used(name)) if 0 < mask < 255]

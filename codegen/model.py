@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""vk.xml as Python objects: types, commands, versions and extensions, limited to Vulkan on Linux."""
+"""vk.xml, and the codec structs of video.xml, as Python objects: types, commands, versions and
+extensions, limited to Vulkan on Linux."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -50,6 +51,7 @@ class Struct:
     members: list
     extends: list
     returned_only: bool
+    codec: bool = False          # of video.xml
     aliases: list = field(default_factory=list)
     providers: list = field(default_factory=list)   # versions and extensions that define it
 
@@ -124,7 +126,8 @@ class Extension:
 
 
 class Registry:
-    """The parsed registry. Names of aliases resolve to what they stand for.
+    """The parsed registry. Names of aliases resolve to what they stand for. What stands in video.xml
+    beside it, if it is there, counts as a part of whatever extension uses it.
 
     A command or handle that was promoted is the alias in one registry and what it stands for in the
     other. `preferred` are names to go by, so that both registries make the same C.
@@ -132,6 +135,7 @@ class Registry:
 
     def __init__(self, path, preferred=()):
         root = ElementTree.parse(path).getroot()
+        video = path.with_name("video.xml")
         self.constants = {}
         self.structs = {}
         self.handles = {}
@@ -147,6 +151,8 @@ class Registry:
         self.formats = {}        # format -> (block size, block extent, [plane (w, h, format)])
         self._read_formats(root)
         self._read_constants(root)
+        if video.exists():
+            self._read_video(ElementTree.parse(video).getroot())
         self._read_types(root)
         self._read_commands(root)
         self._prefer(set(preferred))
@@ -164,6 +170,18 @@ class Registry:
                         self.constants[e.get("name")] = e.get("value")
                     elif e.get("alias"):
                         self.constants[e.get("name")] = self.constants[e.get("alias")]
+
+    def _read_video(self, root):
+        for e in root.find("extensions").iter("enum"):
+            if re.fullmatch(r"\w+", e.get("value") or ""):
+                self.constants[e.get("name")] = e.get("value")
+        for t in root.find("types"):
+            if t.get("category") == "enum":
+                self.scalars[t.get("name")] = "int32_t"
+            elif t.get("category") == "struct":
+                self.structs[t.get("name")] = Struct(
+                    name=t.get("name"), union=False, extends=[], returned_only=False, codec=True,
+                    members=[self._member(m) for m in t.findall("member")])
 
     def _read_formats(self, root):
         for f in root.iter("format"):
@@ -379,6 +397,7 @@ class Registry:
                 struct = self.structs.get(self.resolve(name))
                 if struct and providers not in struct.providers:
                     struct.providers.append(providers)
+        self._provide_codecs()
         self.commands = {n: c for n, c in self.commands.items() if c.providers}
         self.structs = {n: s for n, s in self.structs.items() if s.providers}
         for s in self.structs.values():
@@ -393,6 +412,17 @@ class Registry:
             for root in s.extends:
                 self.extending.setdefault(root, []).append(s)
         objects.gather(self)
+
+    def _provide_codecs(self):
+        """vk.xml does not say which extension a struct of video.xml is for: those that use it."""
+        waiting = [s for s in self.structs.values() if s.providers]
+        while waiting:
+            s = waiting.pop()
+            for inner in (self.structs[m.type] for m in s.members if m.type in self.structs):
+                more = [x for x in s.providers if x not in inner.providers]
+                if inner.codec and more:
+                    inner.providers += more
+                    waiting.append(inner)
 
 
 def header_version(path):

@@ -100,6 +100,7 @@ class Planner:
         self.layouts = Layouts(registry)
         self.unknown = []
         self.policy = self._resolved(policy)
+        self.outer = self._outer_suffix()
         self.withheld = self.policy["withheld"] | self.policy["loader"]
         self.commands = {n: c for n, c in registry.commands.items() if self._offered(c.providers)}
         self.client = self._client_commands()
@@ -134,6 +135,21 @@ class Planner:
             n for n, c in self.commands.items()
             if own.intersection(c.providers)
             and not any(p.startswith("VK_VERSION_") for p in c.providers)}
+
+    def _outer_suffix(self):
+        """What the name of a member ends with that is the length of an array in a struct further in,
+        in whose lengths it stands as "*_this". There is one at most."""
+        counts = [x.get("len", "") for x in self.policy["pointers"].values()]
+        counts += [n for s in self.r.structs.values() for m in s.members for n in m.lens]
+        found = {x for n in counts for x in re.findall(r"\*(_\w+)", n)}
+        if len(found) > 1:
+            raise SystemExit(f"lengths of enclosing structs: {', '.join(sorted(found))}: one at most")
+        return found.pop() if found else None
+
+    def outer_member(self, name):
+        """The member of a struct that lengths further in are about, or None."""
+        return next((m for m in self.r.structs[name].members
+                     if self.outer and m.name.endswith(self.outer)), None)
 
     def by_hand(self, name):
         """Whether the client has an entry point of its own for a command, instead of a mere call."""
@@ -270,7 +286,7 @@ class Planner:
         """Whether a struct needs more than being copied."""
         if name not in self.r.structs:
             return False
-        return bool(self.struct_steps(name)) or bool(self.layouts.padding(name))
+        return bool(self.struct_steps(name)) or not all(x == 255 for x in self.layouts.used(name))
 
     @lru_cache(maxsize=None)
     def struct_steps(self, name):
@@ -363,8 +379,11 @@ class Planner:
         count = policy.get("len")
         if count is None and lens and lens[0] not in ("null-terminated", "1"):
             count = lens[0]
-        required = not m.noauto and not m.is_optional and "when" not in self.policy["ignored"].get(
-            f"{owner}.{m.name}", {})
+        # Registries differ in what they call optional in structs of codecs, and flags decide there.
+        codec = owner in r.structs and r.structs[owner].codec
+        required = not m.noauto and not m.is_optional and not codec and "when" not in self.policy[
+            "ignored"].get(f"{owner}.{m.name}", {})
+        self.layouts.of_type(m.type)
         if kind == "sized":
             return [Step("sized", size=policy["size"], back=policy.get("back", False),
                          share=policy.get("share", "false"), **base)]

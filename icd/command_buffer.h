@@ -22,8 +22,9 @@ struct vdc_command_buffer {
     uint32_t chunk_count;
     struct vdc_recording recording;
     VkCommandBufferLevel level;
-    bool names_others; /* what is recorded is not the business of this pool alone */
-    VkResult error;    /* first failure while recording, told by vkEndCommandBuffer */
+    uint32_t operating_points; /* of the session parameters with which video coding began */
+    bool names_others;         /* what is recorded is not the business of this pool alone */
+    VkResult error;            /* first failure while recording, told by vkEndCommandBuffer */
 };
 
 /* Hands over what has been recorded so far, and recording goes on: for commands that look at what

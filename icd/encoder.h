@@ -40,6 +40,8 @@ struct vdc_encoder {
     uint32_t echo;     /* first byte that returns, 0: none */
     uint32_t news;     /* where the ids of new handles stand */
     uint32_t new_count;
+    uint32_t
+        outer;   /* a count of the enclosing struct, which arrays further in have as their length */
     bool failed; /* out of memory, or over VD_RECORD_MAX: the record is not sent */
     const struct vdc_encoder_ops *ops;
     struct vdc_instance *instance;
@@ -59,6 +61,12 @@ static inline void vdc_enc_put64(struct vdc_encoder *e, uint32_t at, uint64_t va
 static inline void vdc_enc_zero(struct vdc_encoder *e, uint32_t at, size_t size)
 {
     memset(e->base + at, 0, size);
+}
+
+/* Keeps only these bits of a byte. */
+static inline void vdc_enc_mask(struct vdc_encoder *e, uint32_t at, uint8_t bits)
+{
+    e->base[at] &= bits;
 }
 
 /* Whether a struct of a chain is one that the server knows, too; else it stays here. */
@@ -140,6 +148,8 @@ uint64_t vdc_descriptor_capture_size(struct vdc_encoder *e);
 /* Of a VD_TYPE_VkTensorARM or VD_TYPE_VkTensorViewARM. */
 uint64_t vdc_tensor_capture_size(struct vdc_encoder *e, uint32_t type);
 uint64_t vdc_group_capture_size(struct vdc_encoder *e);
+/* Of a command buffer's encoder, between vkCmdBeginVideoCodingKHR and vkCmdEndVideoCodingKHR. */
+uint64_t vdc_buffer_removal_times_size(const struct vdc_encoder *e);
 
 /* What came back: the record as it was sent, and the reply. */
 struct vdc_fill {

@@ -39,6 +39,7 @@ struct vds_decoder {
     uint32_t owner_index; /* in the object table: the device that everything must belong to */
     uint32_t first;       /* index of the first parameter's object */
     uint32_t pool;        /* index of the pool decoded last */
+    uint32_t outer;       /* a count of the enclosing struct, the length of arrays further in */
     uint16_t opcode;
     bool alone;  /* of a stream: it may name no other command buffer */
     bool failed; /* malformed: the connection must end */

@@ -224,6 +224,14 @@ class Model(unittest.TestCase):
     def test_layout_of_bit_fields(self):
         self.assertEqual(self.p.layouts.of_type("VkAccelerationStructureInstanceKHR"), (64, 8))
 
+    def test_bits_that_belong_to_nothing(self):
+        self.assertEqual(self.p.layouts.padding("VkAccelerationStructureInstanceKHR"), [])
+        self.assertEqual(self.p.layouts.partly_used("VkAccelerationStructureInstanceKHR"), [])
+        # 12 bits, then 20 of none; the same where the struct is a member of another one.
+        for name in ("StdVideoH264SpsVuiFlags", "StdVideoH264SequenceParameterSetVui"):
+            self.assertEqual(self.p.layouts.padding(name)[0], (2, 2))
+            self.assertEqual(self.p.layouts.partly_used(name), [(1, 0x0f)])
+
     def test_layout_of_unions(self):
         self.assertEqual(self.p.layouts.of_type("VkClearValue"), (16, 4))
         self.assertEqual(self.p.layouts.of_type("VkDescriptorDataEXT"), (8, 8))
@@ -259,6 +267,23 @@ class Model(unittest.TestCase):
             for step in self.p.command_plan(name).steps:
                 if step.m.stride:
                     self.assertEqual((step.kind, step.elem_work), ("array", False), name)
+
+    def test_structs_of_codecs(self):
+        """video.xml: what is needed of it, by whom, and lengths that an enclosing struct tells."""
+        sps = self.r.structs["StdVideoH265SequenceParameterSet"]
+        self.assertIn("VK_KHR_video_decode_h265", sps.providers)
+        self.assertNotIn("VK_KHR_video_decode_h264", sps.providers)
+        self.assertEqual(self.p.outer_member(sps.name).name, "sps_max_sub_layers_minus1")
+        self.assertIsNone(self.p.outer_member("StdVideoH265HrdParameters"))
+        for end, writer, name in ((self.g.client, "struct_function", ("enc", sps.name)),
+                                  (self.g.server, "struct_function", (sps.name,))):
+            self.assertIn("->outer = s->sps_max_sub_layers_minus1;", getattr(end, writer)(*name))
+        step = self.steps("StdVideoH265HrdParameters")["pSubLayerHrdParametersNal"]
+        self.assertEqual(count_expression(step.count, [], "s->", "e->outer"), "e->outer + 1")
+        for s in self.r.structs.values():
+            for m in s.members if s.codec else []:
+                step = self.steps(s.name).get(m.name)
+                self.assertFalse(step and step.required, f"{s.name}.{m.name}")
 
     def test_two_call_idiom(self):
         p = self.params("vkGetImageSparseMemoryRequirements2")
@@ -388,6 +413,7 @@ def made_up(folder, *additions):
         text = text.replace(where, addition + where, 1)
     path = pathlib.Path(folder) / "vk.xml"
     path.write_text(text, encoding="utf-8")
+    (path.parent / "video.xml").write_bytes((REGISTRY / "video.xml").read_bytes())
     return path.parent
 
 
@@ -427,7 +453,7 @@ class Specification(unittest.TestCase):
 
     def test_says_no_more(self):
         appendix = self.text[self.text.index("## Appendix A."):]
-        named = set(re.findall(r"`((?:Vk|vk)\w+\.\w+)`", appendix))
+        named = set(re.findall(r"`((?:Vk|vk|Std)\w+\.\w+)`", appendix))
         known = {name for table in self.MEMBERS for name in self.policy[table]}
         self.assertEqual(sorted(named - known), [], "policy.toml lacks what appendix A names")
 
@@ -459,8 +485,7 @@ class NewRegistries(unittest.TestCase):
         self.assertNotIn("\n", g.left_out())
         for name, text in files.items():
             self.assertNotIn("vkMakeXYZ(", text, name)
-            if name != "test_layouts.c":
-                self.assertNotIn("OpaqueXYZ)", text, name)
+            self.assertNotIn("OpaqueXYZ)", text, name)
         # The extension is known, and not offered; one that needs nothing of us is.
         self.assertRegex(files["extensions.c"], r'"VK_XYZ_made_up"[^}]*WITHHELD')
         self.assertRegex(files["extensions.c"], r'"VK_XYZ_flag"[^}]*FORWARDED')
@@ -491,6 +516,23 @@ class NewRegistries(unittest.TestCase):
         self.assertEqual([n for n in p.left_out if "XYZ" in n], [])
         self.assertIn("VkPlainXYZ", {s.name for s in p.chain_of("VkBufferCreateInfo")})
         self.assertEqual(p.command_plan("vkMakeXYZ").group, "buffer")
+
+    def test_without_the_structs_of_codecs(self):
+        """No video.xml: the extensions that need it are left out, and all else is as it was."""
+        whole = generate.Generator(REGISTRY)
+        with tempfile.TemporaryDirectory() as folder:
+            path = made_up(folder)
+            (path / "video.xml").unlink()
+            g = generate.Generator(path)
+            files = {name: text() for part in g.files().values() for name, text in part}
+        self.assertNotIn("\n", g.left_out())
+        self.assertIn("VkVideoDecodeH264PictureInfoKHR", g.p.left_out)
+        for name, text in files.items():
+            self.assertNotIn("StdVideo", text, name)
+        self.assertEqual(whole.p.withheld.keys() ^ g.p.withheld.keys(),
+                         {n for n in g.r.extensions
+                          if re.match("VK_KHR_video_(de|en)code_(h26|av1|vp9)", n)})
+        self.assertEqual(whole.p.wire_commands.keys(), g.p.wire_commands.keys())
 
     def test_a_core_version_of_which_something_is_missing(self):
         g = self.generator(

@@ -17,7 +17,7 @@ JOBS = 2
 
 # Unit tests of the server's core; what belongs to lanes, queues and waits has threads.
 CORE = [f"tests/unit/test_{name}" for name in
-        ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams")]
+        ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams", "video")]
 
 FUZZ_TARGETS = ("fuzz_decode", "fuzz_virtio_gpu", "fuzz_vtest")
 

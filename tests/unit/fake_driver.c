@@ -707,6 +707,20 @@ static void bind_vertex_buffers(VkCommandBuffer command_buffer, uint32_t first, 
         fake_driver.bound[i] = buffers[i];
 }
 
+static void decode_video(VkCommandBuffer command_buffer, const VkVideoDecodeInfoKHR *info)
+{
+    (void)command_buffer;
+    if (fake_driver.decode_video)
+        fake_driver.decode_video(info);
+}
+
+static void encode_video(VkCommandBuffer command_buffer, const VkVideoEncodeInfoKHR *info)
+{
+    (void)command_buffer;
+    if (fake_driver.encode_video)
+        fake_driver.encode_video(info);
+}
+
 /* Whatever else there is. */
 static VkResult nothing(void)
 {
@@ -793,6 +807,8 @@ static struct function functions[] = {
     FUNCTION("vkCmdDrawMultiEXT", draw_multi),
     FUNCTION("vkCmdExecuteCommands", execute_commands),
     FUNCTION("vkCmdBindVertexBuffers", bind_vertex_buffers),
+    FUNCTION("vkCmdDecodeVideoKHR", decode_video),
+    FUNCTION("vkCmdEncodeVideoKHR", encode_video),
 #undef FUNCTION
 };
 

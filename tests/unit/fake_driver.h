@@ -27,6 +27,9 @@ struct fake_driver {
     _Atomic uint32_t
         meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
     _Atomic bool blocked; /* vkCmdDraw of FAKE_BLOCKED vertices does not return meanwhile */
+    /* What looks at pictures of videos, or NULL. */
+    void (*decode_video)(const VkVideoDecodeInfoKHR *info);
+    void (*encode_video)(const VkVideoEncodeInfoKHR *info);
 
     /* What has happened. */
     _Atomic uint32_t instances, devices, objects; /* that live */
