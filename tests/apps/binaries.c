@@ -13,6 +13,7 @@
 
 #include "colour_frag.h"
 #include "frame_vert.h"
+#include "picture.h"
 #include "sum_comp.h"
 
 /* Stands where nothing may be written. */

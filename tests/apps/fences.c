@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "processes.h"
+
 #include "common.h"
 
 #define SHORT_NS (SECOND_NS / 50)

@@ -9,6 +9,7 @@
 
 #include "colour_frag.h"
 #include "frame_vert.h"
+#include "picture.h"
 
 static const VkFormat colour_format = VK_FORMAT_R8G8B8A8_UNORM;
 

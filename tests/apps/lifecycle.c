@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "processes.h"
+
 enum {
     GROWTH_LIMIT_KB = 2048,
     WORD_COUNT = 1024,

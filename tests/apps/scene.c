@@ -12,6 +12,7 @@
 
 #include "boxes_vert.h"
 #include "colour_frag.h"
+#include "picture.h"
 #include "textured_frag.h"
 #include "textured_vert.h"
 #include "triangle_vert.h"

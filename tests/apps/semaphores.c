@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "processes.h"
+
 #include "common.h"
 
 #define SHORT_NS (SECOND_NS / 50)

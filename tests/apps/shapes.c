@@ -18,6 +18,7 @@
 
 #include "colour_frag.h"
 #include "launch_rgen.h"
+#include "picture.h"
 #include "square_mesh.h"
 #include "sum_comp.h"
 #include "triangle_vert.h"

@@ -850,8 +850,10 @@ int main(int argc, char **argv)
     test_shared_fences(p);
     test_modes(p);
     test_release(p);
-    if (binds)
+    if (binds) {
         test_bind(p);
+        test_extents(p); /* natively a surface is lost by them */
+    }
     test_scaling(p);
     test_wait(p); /* the last: it may lose the surface */
 

@@ -6,6 +6,7 @@
 #define TESTS_WINDOW_H
 
 #include "common.h"
+#include "picture.h"
 
 struct window;
 
