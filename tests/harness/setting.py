@@ -157,6 +157,17 @@ def through(command, *options, build=None, server=None, driver=None):
             *options, "--", *command]
 
 
+def newest_loader():
+    """The beginning of a command line that runs a program with the newest Vulkan loader, and its libc."""
+    folder = _root / "build" / "loader"
+    if not (folder / "libvulkan.so.1").exists():
+        from .framework import Skipped
+        raise Skipped("there is no newer Vulkan loader in build/loader; scripts/setup test gets it")
+    interpreter = next(folder.glob("ld-linux*.so.*"))
+    system = [path for path in ("/usr/lib", "/lib") for path in pathlib.Path(path).glob("*-linux-gnu")]
+    return [interpreter, "--library-path", ":".join(map(str, [folder, *system]))]
+
+
 def tool(name):
     """A program that the distribution provides; skips the test if it is not there."""
     path = shutil.which(name)

@@ -160,8 +160,18 @@ def icd_library(context):
 
 @test("tools/icd/names")
 def icd_names(context):
-    """Names cross where the host has the object: those of displays do not, nor of their modes"""
-    result = context.succeed(through([build_path() / "tests" / "names", "--displays"]),
+    """Names cross where the host's device has the object; the rest are the client's, with any loader"""
+    count_names(context, [])
+
+
+@test("tools/icd/names-newest-loader")
+def icd_names_newest(context):
+    """The same with the newest loader, which hands over our objects where older ones do not"""
+    count_names(context, setting.newest_loader())
+
+
+def count_names(context, under):
+    result = context.succeed(through([*under, build_path() / "tests" / "names", "--displays"]),
                              clean_environment(VIADUCT_DEBUG="stats"))
     told = re.search(r"names: (\d+) of the host's objects", result.out)
     calls = re.search(r"vkSetDebugUtilsObjectNameEXT: calls=(\d+)", result.err)
