@@ -7,6 +7,7 @@ from harness import Server, build_path, native_environment, test
 
 BINARIES = "VK_LAYER_VIADUCT_pipeline_binary"
 TWO_QUEUES = "VK_LAYER_VIADUCT_two_queues"
+VIDEO = "VK_LAYER_VIADUCT_video"
 
 
 def environment(layer):
@@ -53,4 +54,12 @@ def queues(context):
     """`queues`: an image is acquired while a queue waits for what another one does with it"""
     native = run(context, environment(TWO_QUEUES), "native", "queues")
     result, _ = through(context, TWO_QUEUES, "queues")
+    context.check(result.out == native.out, "it prints something else")
+
+
+@test("video/compare", seconds=120)
+def video(context):
+    """`video`: what a layer that pretends to code video was told, natively and through Viaduct"""
+    native = run(context, environment(VIDEO), "native", "video")
+    result, _ = through(context, VIDEO, "video")
     context.check(result.out == native.out, "it prints something else")

@@ -28,6 +28,14 @@ static inline void flat_add(struct flat *f, const void *data, size_t size)
     f->size += size;
 }
 
+static inline uint64_t flat_hash(const struct flat *f)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < f->size; i++)
+        hash = (hash ^ f->bytes[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 static inline bool flat_has(struct flat *f, const void *pointer)
 {
     const uint8_t has = pointer != NULL;
