@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ bool vd_trace_on;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int file = -1;
 static pid_t owner; /* a forked child writes nothing */
+static int shown;   /* the process's number where the file is read */
 static char buffer[64 << 10];
 static size_t used;
 static _Thread_local pid_t thread;
@@ -52,7 +54,7 @@ static int create_file(const char *prefix, const char *who)
         char name[4096], number[16] = "";
         if (i > 1)
             snprintf(number, sizeof(number), "-%d", i);
-        if (snprintf(name, sizeof(name), "%s-%s-%d%s.json", prefix, who, (int)owner, number) >=
+        if (snprintf(name, sizeof(name), "%s-%s-%d%s.json", prefix, who, shown, number) >=
             (int)sizeof(name)) {
             errno = ENAMETOOLONG;
             return -1;
@@ -65,17 +67,28 @@ static int create_file(const char *prefix, const char *who)
     return -1;
 }
 
+/* In a PID namespace of its own a process is 1 to itself. Where /proc is the outer one, it knows the
+ * number that others see. */
+static int outer_pid(void)
+{
+    char text[16] = "";
+    const ssize_t size = readlink("/proc/self", text, sizeof(text) - 1);
+    const int pid = size > 0 ? atoi(text) : 0;
+    return pid > 0 ? pid : (int)getpid();
+}
+
 bool vd_trace_open(const char *prefix, const char *who)
 {
     char text[EVENT_MAX];
     owner = getpid();
+    shown = outer_pid();
     file = create_file(prefix, who);
     if (file < 0)
         return false;
     const int size = snprintf(text, sizeof(text),
                               "[{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":%d,"
                               "\"args\":{\"name\":\"viaduct %s\"}}",
-                              (int)owner, who);
+                              shown, who);
     append(text, (size_t)size);
     vd_trace_on = true;
     return true;
@@ -92,7 +105,7 @@ static void name_thread(void)
     const int size = snprintf(text, sizeof(text),
                               ",\n{\"ph\":\"M\",\"name\":\"thread_name\",\"pid\":%d,\"tid\":%d,"
                               "\"args\":{\"name\":\"%s\"}}",
-                              (int)owner, (int)thread, name);
+                              shown, (int)thread, name);
     append(text, (size_t)size);
 }
 
@@ -107,11 +120,11 @@ void vd_trace_write(uint64_t begun, const char *name, uint64_t amount)
     if (file >= 0 && owner == getpid()) {
         if (!thread)
             name_thread();
-        const int size = snprintf(
-            text, sizeof(text),
-            ",\n{\"ph\":\"X\",\"name\":\"%.64s\",\"pid\":%d,\"tid\":%d,\"ts\":%llu.%03u,"
-            "\"dur\":%llu.%03u,\"args\":{\"amount\":%llu}}",
-            name, (int)owner, (int)thread, US(begun), US(lasted), (unsigned long long)amount);
+        const int size =
+            snprintf(text, sizeof(text),
+                     ",\n{\"ph\":\"X\",\"name\":\"%.64s\",\"pid\":%d,\"tid\":%d,\"ts\":%llu.%03u,"
+                     "\"dur\":%llu.%03u,\"args\":{\"amount\":%llu}}",
+                     name, shown, (int)thread, US(begun), US(lasted), (unsigned long long)amount);
         append(text, (size_t)size);
     }
     pthread_mutex_unlock(&lock);

@@ -16,24 +16,31 @@
 
 #include "common/pass_fds.h"
 
+#include "child.h"
+#include "child_page.h"
+#include "client_log.h"
 #include "log.h"
 #include "virtio_gpu/spawn.h"
 #include "worker.h"
+
+#define LABEL_SIZE    (VDS_CLIENT_NAME_SIZE + 32)
+#define ARGUMENTS_MAX 128
 
 struct child {
     struct child *next;
     pid_t pid;
     int channel;     /* of a worker without a client: through which it gets one; else -1 */
     unsigned number; /* of its client; 0: it has none yet */
-    char *name;      /* VDS_CLIENT_NAME_SIZE bytes shared with the worker, who may write anything */
-    int spawn;       /* of a device: what it asks us for comes here; -1: it is a worker */
-    pid_t device;    /* of a worker that a device has asked for, else 0 */
+    struct vds_child_page *page; /* shared with the child, who may write anything */
+    struct vds_client_log log;
+    bool is_device;
+    int spawn;              /* of a device: what it asks us for comes here; -1: there is none */
+    pid_t device;           /* of a worker that a device has asked for, else 0 */
     uint32_t device_number; /* and the device's name for it */
 };
 
 struct vds_children {
-    const struct vds_context_options *context;
-    vds_run_device run_device;
+    const struct vds_children_options *options;
     struct child *first;
     struct child *spare;   /* one of them, ready for the next client; may be NULL */
     bool wants_spare;      /* start one when there is time */
@@ -42,6 +49,23 @@ struct vds_children {
 };
 
 /* ---- The list */
+
+/* The child's name in the log. */
+static const char *label(const struct child *child, char text[static LABEL_SIZE])
+{
+    char name[VDS_CLIENT_NAME_SIZE];
+    memcpy(name, child->page->name, sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    if (child->is_device)
+        snprintf(text, LABEL_SIZE, "guest %u", child->number);
+    else if (!child->number)
+        snprintf(text, LABEL_SIZE, "a worker");
+    else if (name[0])
+        snprintf(text, LABEL_SIZE, "client %u (%s)", child->number, name);
+    else
+        snprintf(text, LABEL_SIZE, "client %u", child->number);
+    return text;
+}
 
 static void close_sockets(struct child *child)
 {
@@ -53,8 +77,23 @@ static void close_sockets(struct child *child)
     child->spawn = -1;
 }
 
-/* Into the list. NULL, with a line in the log, without memory. */
-static struct child *add(struct vds_children *children)
+static void drop(struct vds_children *children, struct child *child)
+{
+    struct child **link = &children->first;
+    while (*link != child)
+        link = &(*link)->next;
+    *link = child->next;
+    close_sockets(child);
+    if (child->log.fd >= 0)
+        close(child->log.fd);
+    if (child->page != MAP_FAILED)
+        munmap(child->page, sizeof(*child->page));
+    free(child);
+}
+
+/* What a child needs of us: a page that it shares and a pipe for its log. Its ends are in *page and
+ * *log. NULL, with a line in the log, without memory or descriptors. */
+static struct child *add(struct vds_children *children, int *page, int *log)
 {
     struct child *child = calloc(1, sizeof(*child));
     if (!child) {
@@ -63,37 +102,31 @@ static struct child *add(struct vds_children *children)
     }
     child->channel = -1;
     child->spawn = -1;
-    child->name =
-        mmap(NULL, VDS_CLIENT_NAME_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (child->name == MAP_FAILED) {
-        vds_log(VDS_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
-        free(child);
-        return NULL;
-    }
+    child->log.fd = -1;
+    child->page = MAP_FAILED;
     child->next = children->first;
     children->first = child;
-    return child;
+    *page = memfd_create("viaduct-child", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* Sealed: a child could take it away from under our eyes. */
+    if (*page >= 0 && ftruncate(*page, sizeof(*child->page)) == 0 &&
+        fcntl(*page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        child->page =
+            mmap(NULL, sizeof(*child->page), PROT_READ | PROT_WRITE, MAP_SHARED, *page, 0);
+    if (child->page != MAP_FAILED && vds_client_log_open(&child->log, log))
+        return child;
+    vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker: %s", strerror(errno));
+    if (*page >= 0)
+        close(*page);
+    drop(children, child);
+    return NULL;
 }
 
-static void drop(struct vds_children *children, struct child *child)
-{
-    struct child **link = &children->first;
-    while (*link != child)
-        link = &(*link)->next;
-    *link = child->next;
-    close_sockets(child);
-    munmap(child->name, VDS_CLIENT_NAME_SIZE);
-    free(child);
-}
-
-struct vds_children *vds_children_create(const struct vds_context_options *context,
-                                         vds_run_device run_device)
+struct vds_children *vds_children_create(const struct vds_children_options *options)
 {
     struct vds_children *children = malloc(sizeof(*children));
     if (!children)
         return NULL;
-    *children =
-        (struct vds_children){.context = context, .run_device = run_device, .wants_spare = true};
+    *children = (struct vds_children){.options = options, .wants_spare = true};
     return children;
 }
 
@@ -118,62 +151,95 @@ static void close_from(unsigned first)
         close((int)fd);
 }
 
-/* What each child does first. False: the listener is gone already. */
-static bool begin(struct vds_children *children, pid_t parent)
+/* Leaves the standard streams (nothing, nothing, the log) and what VDS_CHILD_* says, and no more. The
+ * descriptors of `fds` that are -1 are not there. */
+static bool arrange_descriptors(int log, const int fds[static VDS_CHILD_FDS_END])
 {
-    /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+    int high[VDS_CHILD_FDS_END];
+    /* First to where none is in the way of another. */
+    for (int i = VDS_CHILD_PAGE; i < VDS_CHILD_FDS_END; i++) {
+        high[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD, VDS_CHILD_FDS_END + 1);
+        if (fds[i] >= 0 && high[i] < 0)
+            return false;
+    }
+    const int nothing = open("/dev/null", O_RDWR);
+    if (dup2(log, STDERR_FILENO) < 0)
         return false;
+    if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
+        return false;
+    for (int i = VDS_CHILD_PAGE; i < VDS_CHILD_FDS_END; i++) {
+        if (high[i] >= 0 && dup2(high[i], i) < 0)
+            return false;
+        if (high[i] < 0)
+            close(i);
+    }
+    close_from(VDS_CHILD_FDS_END);
+    return true;
+}
+
+/* What each child does. Returns its exit status. */
+static int become(struct vds_children *children, enum vds_role role, int log,
+                  const int fds[static VDS_CHILD_FDS_END])
+{
+    const struct vds_children_options *options = children->options;
+    /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* A terminal's SIGINT goes to every process; the listener passes on SIGTERM. */
     signal(SIGINT, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGINT);
+    if (role == VDS_ROLE_DEVICE)
+        sigaddset(&set, SIGTERM);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
-    /* The other children's sockets are the listener's. */
-    for (struct child *child = children->first; child; child = child->next)
-        close_sockets(child);
-    return true;
-}
-
-/* Returns its exit status. */
-static int become_worker(struct vds_children *children, const struct child *self, int channel,
-                         bool early, pid_t parent)
-{
-    if (!begin(children, parent))
+    if (!arrange_descriptors(log, fds))
         return EXIT_FAILURE;
-    const int kept = STDERR_FILENO + 1;
-    if (channel != kept && dup3(channel, kept, O_CLOEXEC) < 0)
+    if (options->argv) {
+        const char *arguments[ARGUMENTS_MAX + 1] = {options->argv[0], VDS_CHILD_ARGUMENT,
+                                                    vds_role_name(role)};
+        for (int from = 1, to = 3; to < ARGUMENTS_MAX && options->argv[from]; from++, to++)
+            arguments[to] = options->argv[from];
+        fcntl(VDS_CHILD_PROGRAM, F_SETFD, FD_CLOEXEC);
+        /* By descriptor: the program that we are, even if its file has been replaced. */
+        syscall(SYS_execveat, VDS_CHILD_PROGRAM, "", arguments, environ, AT_EMPTY_PATH);
+        vds_log(VDS_LOG_ERROR, "can not execute a worker anew: %s", strerror(errno));
         return EXIT_FAILURE;
-    close_from(kept + 1);
-
-    const struct vds_worker_options options = {
-        .context = *children->context,
-        .early = early,
-        .name = self->name,
+    }
+    vds_log_to_listener();
+    const struct vds_child_options self = {
+        .role = role,
+        .context = *options->context,
+        .sandbox = options->sandbox,
+        .run_device = options->run_device,
     };
-    return vds_worker_run(kept, &options);
+    return vds_child_run(&self);
 }
 
-/* Returns its exit status. */
-static int become_device(struct vds_children *children, const struct child *self, int frontend,
-                         int spawn, pid_t parent)
+/* Makes the process: true in it, as in children.h. `fds` and `log` are given away. The child without a
+ * pid could not be made, and is gone. */
+static bool start(struct vds_children *children, struct child **child, enum vds_role role, int log,
+                  const int fds[static VDS_CHILD_FDS_END], int *status)
 {
-    if (!begin(children, parent))
-        return EXIT_FAILURE;
-    sigset_t term;
-    sigemptyset(&term);
-    sigaddset(&term, SIGTERM);
-    sigprocmask(SIG_UNBLOCK, &term, NULL);
-    /* To where close_from does not reach, and neither is in the way of the other. */
-    const int first = STDERR_FILENO + 1;
-    const int high = fcntl(spawn, F_DUPFD_CLOEXEC, first + 2);
-    if (high < 0 || (frontend != first && dup3(frontend, first, O_CLOEXEC) < 0) ||
-        dup3(high, first + 1, O_CLOEXEC) < 0)
-        return EXIT_FAILURE;
-    close_from(first + 2);
-    return children->run_device(first, first + 1, self->number);
+    const pid_t pid = vds_sandbox_fork(children->options->sandbox, children->options->argv);
+    if (pid == 0) {
+        *status = become(children, role, log, fds);
+        if (children->options->argv)
+            _exit(*status); /* only what exec() needs is there */
+        /* The descriptors of the listener's list are closed, and their numbers may be ours. */
+        children->first = NULL;
+        return true;
+    }
+    close(log);
+    close(fds[VDS_CHILD_PAGE]);
+    close(fds[VDS_CHILD_CHANNEL]);
+    (*child)->pid = pid;
+    if (pid < 0) {
+        vds_log(VDS_LOG_ERROR, "no process: %s", strerror(errno));
+        drop(children, *child);
+        *child = NULL;
+    }
+    return false;
 }
 
 /* ---- Workers */
@@ -181,29 +247,27 @@ static int become_device(struct vds_children *children, const struct child *self
 /* Makes a worker without a client, children->spare; `early`: which is not needed yet. */
 static bool start_worker(struct vds_children *children, bool early, int *status)
 {
-    int channel[2];
-    struct child *worker = add(children);
+    int channel[2], page, log;
+    struct child *worker = add(children, &page, &log);
     if (!worker)
         return false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel) < 0) {
         vds_log(VDS_LOG_ERROR, "no descriptors for a worker: %s", strerror(errno));
+        close(page);
+        close(log);
         drop(children, worker);
         return false;
     }
     worker->channel = channel[0];
     children->wants_spare = false;
-    const pid_t self = getpid();
-    worker->pid = fork();
-    if (worker->pid == 0) {
-        *status = become_worker(children, worker, channel[1], early, self);
+    const int fds[VDS_CHILD_FDS_END] = {
+        [VDS_CHILD_PAGE] = page,
+        [VDS_CHILD_CHANNEL] = channel[1],
+        [VDS_CHILD_FRONTEND] = -1,
+        [VDS_CHILD_PROGRAM] = children->options->program,
+    };
+    if (start(children, &worker, early ? VDS_ROLE_EARLY_WORKER : VDS_ROLE_WORKER, log, fds, status))
         return true;
-    }
-    close(channel[1]);
-    if (worker->pid < 0) {
-        vds_log(VDS_LOG_ERROR, "no worker: %s", strerror(errno));
-        drop(children, worker);
-        return false;
-    }
     children->spare = worker;
     return false;
 }
@@ -212,6 +276,16 @@ bool vds_children_start_spare(struct vds_children *children, int *status)
 {
     return children->wants_spare && !children->spare && !children->stopping &&
            start_worker(children, true, status);
+}
+
+/* A pidfd of the process that has connected; -1: it can not be seen from here. */
+static int open_process(int client)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
+        return -1;
+    return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
 
 /* If `device` is not 0, that one asks for it, and calls the worker `device_number`. */
@@ -226,7 +300,12 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
         struct child *worker = children->spare;
         children->spare = NULL;
         const struct vds_worker_client arrival = {.number = number, .guest = device != 0};
-        if (worker && vds_worker_give_client(worker->channel, client, &arrival)) {
+        const int process = open_process(client);
+        const bool given =
+            worker && vds_worker_give_client(worker->channel, client, process, &arrival);
+        if (process >= 0)
+            close(process);
+        if (given) {
             worker->number = number;
             worker->device = device;
             worker->device_number = device_number;
@@ -247,39 +326,36 @@ bool vds_children_serve_client(struct vds_children *children, int client, int *s
 
 bool vds_children_serve_frontend(struct vds_children *children, int frontend, int *status)
 {
-    int spawn[2];
-    struct child *device = add(children);
+    int spawn[2], page, log;
+    struct child *device = add(children, &page, &log);
     if (!device)
         return false;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, spawn) < 0) {
         vds_log(VDS_LOG_ERROR, "no descriptors for a device: %s", strerror(errno));
+        close(page);
+        close(log);
         drop(children, device);
         return false;
     }
     /* It knows how long each message is. */
     fcntl(frontend, F_SETFL, fcntl(frontend, F_GETFL) & ~O_NONBLOCK);
+    device->is_device = true;
     device->number = ++children->client_count;
     device->spawn = spawn[0];
-    snprintf(device->name, VDS_CLIENT_NAME_SIZE, "a guest's device");
-    const pid_t self = getpid();
-    device->pid = fork();
-    if (device->pid == 0) {
-        *status = become_device(children, device, frontend, spawn[1], self);
-        return true;
-    }
-    close(spawn[1]);
-    if (device->pid < 0) {
-        vds_log(VDS_LOG_ERROR, "no device: %s", strerror(errno));
-        drop(children, device);
-    }
-    return false;
+    const int fds[VDS_CHILD_FDS_END] = {
+        [VDS_CHILD_PAGE] = page,
+        [VDS_CHILD_CHANNEL] = spawn[1],
+        [VDS_CHILD_FRONTEND] = frontend,
+        [VDS_CHILD_PROGRAM] = children->options->program,
+    };
+    return start(children, &device, VDS_ROLE_DEVICE, log, fds, status);
 }
 
 unsigned vds_children_source_count(const struct vds_children *children)
 {
     unsigned count = 0;
     for (const struct child *child = children->first; child; child = child->next)
-        count += child->spawn >= 0;
+        count += (child->spawn >= 0) + (child->log.fd >= 0);
     return count;
 }
 
@@ -287,10 +363,22 @@ unsigned vds_children_add_sources(const struct vds_children *children, struct po
                                   unsigned max)
 {
     unsigned count = 0;
-    for (const struct child *child = children->first; child && count < max; child = child->next)
+    for (const struct child *child = children->first; child && count + 2 <= max;
+         child = child->next) {
         if (child->spawn >= 0)
             sources[count++] = (struct pollfd){.fd = child->spawn, .events = POLLIN};
+        if (child->log.fd >= 0)
+            sources[count++] = (struct pollfd){.fd = child->log.fd, .events = POLLIN};
+    }
     return count;
+}
+
+bool vds_children_have_device(const struct vds_children *children)
+{
+    for (const struct child *child = children->first; child; child = child->next)
+        if (child->spawn >= 0)
+            return true;
+    return false;
 }
 
 static void kill_device_worker(const struct vds_children *children, pid_t device, uint32_t number)
@@ -302,11 +390,16 @@ static void kill_device_worker(const struct vds_children *children, pid_t device
 
 bool vds_children_handle_source(struct vds_children *children, int fd, int *status)
 {
+    char text[LABEL_SIZE];
     struct child *device = children->first;
-    while (device && device->spawn != fd)
+    while (device && device->spawn != fd && device->log.fd != fd)
         device = device->next;
     if (!device)
         return false;
+    if (device->log.fd == fd) {
+        vds_client_log_pass_on(&device->log, label(device, text), children->options->log_lines);
+        return false;
+    }
     struct vg_spawn spawn;
     int client = -1;
     unsigned count;
@@ -344,19 +437,21 @@ static void report(const struct vds_children *children, const struct child *chil
                 "a worker ended before it had a client");
         return;
     }
-    char name[VDS_CLIENT_NAME_SIZE];
-    memcpy(name, child->name, sizeof(name));
-    name[sizeof(name) - 1] = '\0';
-    const char *shown = name[0] ? name : "unnamed";
+    char shown[LABEL_SIZE];
+    label(child, shown);
+    const int stopped = atomic_load(&child->page->stopped_call) - 1;
     const bool asked = children->stopping && WIFSIGNALED(status) &&
                        (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);
-    if (WIFSIGNALED(status) && !asked) {
-        vds_log(VDS_LOG_ERROR, "client %u (%s): its worker was ended by signal %d (%s)%s",
-                child->number, shown, WTERMSIG(status), strsignal(WTERMSIG(status)),
+    if (stopped >= 0) {
+        const char *name = vds_sandbox_call_name(stopped);
+        vds_log(VDS_LOG_ERROR, "%s: the sandbox ended its process for the system call %s (%d)",
+                shown, name ? name : "without a name", stopped);
+    } else if (WIFSIGNALED(status) && !asked) {
+        vds_log(VDS_LOG_ERROR, "%s: its worker was ended by signal %d (%s)%s", shown,
+                WTERMSIG(status), strsignal(WTERMSIG(status)),
                 WCOREDUMP(status) ? ", core dumped" : "");
     } else if (WIFEXITED(status)) {
-        vds_log(VDS_LOG_DEBUG, "client %u (%s): its worker ended with status %d", child->number,
-                shown, WEXITSTATUS(status));
+        vds_log(VDS_LOG_DEBUG, "%s: its worker ended with status %d", shown, WEXITSTATUS(status));
     }
 }
 
@@ -375,6 +470,8 @@ void vds_children_reap(struct vds_children *children)
         /* Now rather than when a client came: that one wants the processor for itself. Not after a
          * spare, which may be the fate of all of them. */
         children->wants_spare |= child->number != 0;
+        char text[LABEL_SIZE];
+        vds_client_log_close(&child->log, label(child, text), children->options->log_lines);
         report(children, child, status);
         drop(children, child);
     }

@@ -14,15 +14,24 @@
 #include <stdbool.h>
 
 #include "context.h"
+#include "sandbox.h"
 
 struct vds_children;
 
-/* What a device runs; as in vds_listener_options. */
-typedef int (*vds_run_device)(int socket, int spawn, unsigned number);
+struct vds_children_options {
+    const struct vds_context_options *context;
+    const struct vds_sandbox *sandbox;
+    /* What a device runs; as in vds_listener_options. */
+    int (*run_device)(int socket, int spawn);
+    /* The server's arguments and its program, open, to execute children anew; NULL and -1: they go on as
+     * copies of this process. */
+    const char *const *argv;
+    int program;
+    unsigned log_lines; /* of one child, in a second; 0: all */
+};
 
-/* `context` must outlive the children. NULL without memory. */
-struct vds_children *vds_children_create(const struct vds_context_options *context,
-                                         vds_run_device run_device);
+/* The options must outlive the children. NULL without memory. */
+struct vds_children *vds_children_create(const struct vds_children_options *options);
 /* Forgets the processes; it does not end them. NULL is fine. */
 void vds_children_destroy(struct vds_children *children);
 
@@ -33,12 +42,15 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
 /* Makes a spare worker if one is missing and it is the time for it. */
 bool vds_children_start_spare(struct vds_children *children, int *status);
 
-/* The devices' sockets, for poll(): how many there are, and at most `max` of them. */
+/* What the children may say something on, for poll(): how many there are, and at most `max` of them. */
 unsigned vds_children_source_count(const struct vds_children *children);
 unsigned vds_children_add_sources(const struct vds_children *children, struct pollfd *sources,
                                   unsigned max);
-/* A device's socket is readable: does what the device asks for. */
+/* One of them is readable: does what a device asks for, passes on what a child logs. */
 bool vds_children_handle_source(struct vds_children *children, int fd, int *status);
+
+/* Whether a device may still ask for something. */
+bool vds_children_have_device(const struct vds_children *children);
 
 /* Takes note of those that have ended. */
 void vds_children_reap(struct vds_children *children);

@@ -2,12 +2,9 @@
 #include "context.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "common/trace.h"
 
 #include "context_private.h"
 #include "execution.h"
@@ -77,8 +74,6 @@ static void release_object(void *user, uint32_t type, void *data)
 struct vds_context *vds_context_create(const struct vds_context_options *options,
                                        struct vds_shm_table *shm)
 {
-    if (options->trace && !vd_trace_open(options->trace, "worker"))
-        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", options->trace, strerror(errno));
     const PFN_vkGetInstanceProcAddr get = load_vulkan();
     return get ? vds_context_create_on(get, options, shm) : NULL;
 }

@@ -2,6 +2,7 @@
 #include "listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -121,7 +122,7 @@ static bool wanted(const struct listener *listener)
 {
     if (listener->stopping || listener->options->socket)
         return !listener->stopping;
-    return vds_children_source_count(listener->children) > 0;
+    return vds_children_have_device(listener->children);
 }
 
 /* Fills listener->sources and returns how many there are, 0: without memory. */
@@ -231,10 +232,27 @@ static int run(struct listener *listener)
 
 int vds_listener_run(const struct vds_listener_options *options)
 {
+    const int program = options->argv ? open("/proc/self/exe", O_PATH | O_CLOEXEC) : -1;
+    struct vds_sandbox sandbox = options->sandbox;
+    if (options->argv && program < 0) {
+        vds_log(VDS_LOG_ERROR, "can not find its own program in /proc: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    vds_log_never_wait();
+    if (!vds_sandbox_probe(&sandbox))
+        return EXIT_FAILURE;
+    const struct vds_children_options children = {
+        .context = &options->context,
+        .sandbox = &sandbox,
+        .run_device = options->run_device,
+        .argv = options->argv,
+        .program = program,
+        .log_lines = options->log_lines,
+    };
     struct listener listener = {
         .options = options,
         .socket.fd = -1,
-        .children = vds_children_create(&options->context, options->run_device),
+        .children = vds_children_create(&children),
     };
     if (!listener.children) {
         vds_log(VDS_LOG_ERROR, "no memory for a server");

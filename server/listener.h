@@ -6,15 +6,19 @@
 #define VIADUCT_SERVER_LISTENER_H
 
 #include "context.h"
+#include "sandbox.h"
 
 struct vds_listener_options {
     const char *socket; /* path, NULL: none */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,
      * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/spawn.h). */
-    int (*run_device)(int socket, int spawn, unsigned number);
+    int (*run_device)(int socket, int spawn);
     int ready_fd; /* told with a newline, then closed, once clients can connect; -1: none */
     struct vds_context_options context;
+    struct vds_sandbox sandbox;
+    const char *const *argv; /* as in vds_children_options */
+    unsigned log_lines;
 };
 
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. Also returns, with the

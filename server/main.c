@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,6 +20,7 @@
 #include "protocol/record.h"
 #include "protocol/vtest.h"
 
+#include "child.h"
 #include "listener.h"
 #include "log.h"
 #include "virtio_gpu/device.h"
@@ -27,6 +30,22 @@
 #endif
 
 #define EXIT_USAGE 2
+
+/* Sanitizers open files, and start processes, that no sandbox should allow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_DEFAULT VDS_SANDBOX_OFF
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define SANDBOX_DEFAULT VDS_SANDBOX_OFF
+#endif
+#endif
+#ifndef SANDBOX_DEFAULT
+#define SANDBOX_DEFAULT VDS_SANDBOX_ON
+#endif
+
+/* Of one client in a second, for long. */
+#define LOG_LINES_DEFAULT 100
 
 /* Threads that replay what a client has recorded. Few clients record on more. */
 #define LANES_DEFAULT_MAX 7
@@ -51,6 +70,13 @@ static const char help[] =
     "  --lanes N          replay on N more threads what a client records on several (default: one\n"
     "                     for each core beyond two, at most 7)\n"
     "  --trace PREFIX     write what each worker does to PREFIX-worker-PID.json, for Perfetto\n"
+    "  --allow-root       serve as root; without this or --user, root does not\n"
+    "  --user NAME        become this user first, where root starts the server\n"
+    "  --sandbox MODE     what holds a client back that breaks out of the driver: on (default: as\n"
+    "                     much as the kernel has), strict (all, or no server), log (nothing, but\n"
+    "                     say what would be), off\n"
+    "  --log-lines N      say no more than N lines a second of each client for long, 0: all\n"
+    "                     (default: 100)\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --help             show this\n"
@@ -69,6 +95,10 @@ enum option_id {
     OPTION_VALIDATE,
     OPTION_LANES,
     OPTION_TRACE,
+    OPTION_ALLOW_ROOT,
+    OPTION_USER,
+    OPTION_SANDBOX,
+    OPTION_LOG_LINES,
     OPTION_READY_FD,
     OPTION_LOG_LEVEL,
     OPTION_HELP,
@@ -89,6 +119,10 @@ static const struct option long_options[] = {
     {"validate", no_argument, NULL, OPTION_VALIDATE},
     {"lanes", required_argument, NULL, OPTION_LANES},
     {"trace", required_argument, NULL, OPTION_TRACE},
+    {"allow-root", no_argument, NULL, OPTION_ALLOW_ROOT},
+    {"user", required_argument, NULL, OPTION_USER},
+    {"sandbox", required_argument, NULL, OPTION_SANDBOX},
+    {"log-lines", required_argument, NULL, OPTION_LOG_LINES},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -145,6 +179,39 @@ static bool parse_level(const char *text, enum vds_log_level *level)
     return false;
 }
 
+static bool parse_sandbox(const char *text, enum vds_sandbox_mode *mode)
+{
+    static const char *const names[] = {
+        [VDS_SANDBOX_OFF] = "off",
+        [VDS_SANDBOX_LOG] = "log",
+        [VDS_SANDBOX_ON] = "on",
+        [VDS_SANDBOX_STRICT] = "strict",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *mode = (enum vds_sandbox_mode)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For good. False with a line in the log. */
+static bool become_user(const char *name)
+{
+    const struct passwd *user = getpwnam(name);
+    if (!user) {
+        vds_log(VDS_LOG_ERROR, "--user: there is no user '%s'", name);
+        return false;
+    }
+    if (initgroups(name, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+        setuid(user->pw_uid) < 0) {
+        vds_log(VDS_LOG_ERROR, "can not become user '%s': %s", name, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 /* Descriptors 0 to 2 are the standard streams, or nothing, but never a socket of ours. */
 static void open_standard_streams(void)
 {
@@ -189,13 +256,27 @@ static int default_lanes(void)
 int main(int argc, char **argv)
 {
     struct vd_default_socket default_socket;
+    /* Below the listener; the rest of the arguments is its own. */
+    enum vds_role role = VDS_ROLE_NONE;
+    if (argc > 2 && strcmp(argv[1], VDS_CHILD_ARGUMENT) == 0) {
+        role = vds_role_of(argv[2]);
+        argv[2] = argv[0];
+        argv += 2;
+        argc -= 2;
+        vds_log_to_listener();
+    }
     struct vds_listener_options options = {
         .socket = vd_getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
         .fd = -1,
         .context = {.gpu = -1, .lanes = default_lanes()},
+        .sandbox = {.mode = SANDBOX_DEFAULT},
+        .argv = (const char *const *)argv,
+        .log_lines = LOG_LINES_DEFAULT,
     };
     enum vds_log_level level = VDS_LOG_INFO;
+    bool allow_root = false;
+    const char *user = NULL;
 
     int option;
     opterr = 0;
@@ -236,6 +317,23 @@ int main(int argc, char **argv)
         case OPTION_TRACE:
             options.context.trace = optarg;
             break;
+        case OPTION_ALLOW_ROOT:
+            allow_root = true;
+            break;
+        case OPTION_USER:
+            user = optarg;
+            break;
+        case OPTION_SANDBOX:
+            if (!parse_sandbox(optarg, &options.sandbox.mode))
+                return usage_error("--sandbox wants strict, on, log or off, not '%s'", optarg);
+            break;
+        case OPTION_LOG_LINES: {
+            int lines;
+            if (!parse_number(optarg, &lines))
+                return usage_error("--log-lines wants a number, not '%s'", optarg);
+            options.log_lines = (unsigned)lines;
+            break;
+        }
         case OPTION_READY_FD:
             if (!parse_number(optarg, &options.ready_fd))
                 return usage_error("--ready-fd wants a number, not '%s'", optarg);
@@ -256,6 +354,23 @@ int main(int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("unexpected argument '%s'", argv[optind]);
+    vds_log_set_level(level);
+    if (role != VDS_ROLE_NONE) {
+        const struct vds_child_options child = {
+            .role = role,
+            .context = options.context,
+            .sandbox = &options.sandbox,
+            .run_device = vg_device_run,
+        };
+        return vds_child_run(&child);
+    }
+    open_standard_streams();
+    if (user && !become_user(user))
+        return EXIT_FAILURE;
+    if (geteuid() == 0 && !allow_root) {
+        return usage_error("does not serve as root: whoever breaks out of a driver would be root. "
+                           "Start it as another user, or with --user NAME; --allow-root overrules");
+    }
     if (options.fd >= 0) {
         if (options.run_device)
             return usage_error("--fd and a path of a vhost-user socket exclude each other");
@@ -268,10 +383,11 @@ int main(int argc, char **argv)
                                strerror(errno));
         options.socket = default_socket.path;
     }
-    vds_log_set_level(level);
-    open_standard_streams();
-
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
     setenv("VIADUCT_IN_SERVER", "1", 1);
+    /* Drivers' caches on disk would be one client's way to another's. */
+    setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
+    setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 22 */
+    setenv("__GL_SHADER_DISK_CACHE", "0", 1);     /* NVIDIA */
     return vds_listener_run(&options);
 }

@@ -7,6 +7,7 @@
  * A worker may be made in advance: then the engine starts before there is a client, who finds the
  * driver loaded.
  */
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/pass_fds.h"
@@ -127,10 +127,7 @@ static bool start_engine(struct worker *worker)
 static void named(void *data, const char *name)
 {
     struct worker *worker = data;
-    char client[VDS_CLIENT_NAME_SIZE + 32];
-    snprintf(client, sizeof(client), "client %u (%s)", worker->client.number, name);
-    vds_log_set_client(client);
-    snprintf(worker->options->name, VDS_CLIENT_NAME_SIZE, "%s", name);
+    snprintf(worker->options->page->name, VDS_CLIENT_NAME_SIZE, "%s", name);
     vds_log(VDS_LOG_INFO, "connected");
 }
 
@@ -193,8 +190,8 @@ static void mark_lost(struct worker *worker)
 static void give_up(int signal)
 {
     (void)signal;
-    static const char text[] = "viaduct-server: warning: a driver that does not return: the worker "
-                               "ends without it\n";
+    static const char text[] = "\0011a driver that does not return: the worker ends without it\n";
+    static_assert(VDS_LOG_MARK == '\001' && VDS_LOG_WARNING == 1, "how a line of a child begins");
     ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
     (void)written;
     _exit(EXIT_FAILURE);
@@ -243,17 +240,6 @@ static void tear_down(struct worker *worker)
 }
 
 /* ---- The first thread */
-
-/* A client that has forked and is killed leaves its socket open in its child: so we also watch the
- * process that has connected. -1 where it can not be seen from here; the socket alone must do. */
-static int open_client(int socket)
-{
-    struct ucred client;
-    socklen_t size = sizeof(client);
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &client, &size) < 0 || client.pid <= 0)
-        return -1;
-    return (int)syscall(SYS_pidfd_open, client.pid, 0);
-}
 
 enum source {
     SOURCE_SOCKET,
@@ -308,18 +294,25 @@ static int serve(struct worker *worker)
 
 /* ---- The client's arrival */
 
-bool vds_worker_give_client(int channel, int socket, const struct vds_worker_client *client)
+bool vds_worker_give_client(int channel, int socket, int process,
+                            const struct vds_worker_client *client)
 {
-    return vd_send_fds(channel, client, sizeof(*client), &socket, 1, MSG_NOSIGNAL | MSG_DONTWAIT) ==
-           sizeof(*client);
+    const int fds[] = {socket, process};
+    return vd_send_fds(channel, client, sizeof(*client), fds, process >= 0 ? 2 : 1,
+                       MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*client);
 }
 
 static bool take_client(struct worker *worker)
 {
     unsigned count;
-    return vd_receive_fds(worker->channel, &worker->client, sizeof(worker->client), &worker->socket,
-                          1, &count, 0) == sizeof(worker->client) &&
-           count == 1; /* else the listener is gone */
+    int fds[2] = {-1, -1};
+    const bool taken = vd_receive_fds(worker->channel, &worker->client, sizeof(worker->client), fds,
+                                      2, &count, 0) == sizeof(worker->client);
+    worker->socket = fds[0];
+    /* A client that has forked and is killed leaves its socket open in its child: so we also watch the
+     * process that has connected, if it can be seen. */
+    worker->client_fd = fds[1];
+    return taken && count > 0; /* else the listener is gone */
 }
 
 /* Waits until the listener has a client for us. False: it is time to end. */
@@ -338,11 +331,7 @@ static bool await_client(struct worker *worker)
 
 static bool greet_client(struct worker *worker)
 {
-    char client[32];
-    snprintf(client, sizeof(client), "client %u", worker->client.number);
-    vds_log_set_client(client);
     prctl(PR_SET_NAME, VDS_WORKER_NAME);
-    worker->client_fd = open_client(worker->socket);
     if (worker->client.guest)
         worker->link = vg_link_create(worker->socket, worker->shm, &message_listener, worker);
     else
@@ -371,7 +360,8 @@ int vds_worker_run(int channel, const struct vds_worker_options *options)
     } else if (!options->early || start_engine(&worker)) {
         if (!await_client(&worker))
             status = EXIT_SUCCESS;
-        else if (greet_client(&worker))
+        else if (vds_sandbox_seal(options->sandbox, &options->page->stopped_call) &&
+                 greet_client(&worker))
             status = serve(&worker);
     }
     tear_down(&worker);

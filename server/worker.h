@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 
+#include "child_page.h"
 #include "context.h"
-
-#define VDS_CLIENT_NAME_SIZE 64
+#include "sandbox.h"
 
 /* What ps and top show for a worker without and with a client. */
 #define VDS_SPARE_NAME  "viaduct-spare"
@@ -18,7 +18,8 @@
 struct vds_worker_options {
     struct vds_context_options context;
     bool early; /* load the driver before there is a client; else only for one that speaks vtest */
-    char *name; /* VDS_CLIENT_NAME_SIZE bytes shared with the listener, for its log */
+    const struct vds_sandbox *sandbox;
+    struct vds_child_page *page;
 };
 
 /* Waits for a client and serves it until one of them goes. The client's socket
@@ -33,8 +34,10 @@ struct vds_worker_client {
     bool guest;      /* a context of a virtio-gpu device, which the socket leads to (link.h) */
 };
 
-/* Hands a client to the worker at the other end of the channel. False, with errno set: it did not
- * take it. The caller keeps its descriptors. */
-bool vds_worker_give_client(int channel, int socket, const struct vds_worker_client *client);
+/* Hands a client to the worker at the other end of the channel. `process`: a pidfd of the client, which
+ * can not be seen from within the worker's sandbox; -1: there is none. False, with errno set: it did
+ * not take it. The caller keeps its descriptors. */
+bool vds_worker_give_client(int channel, int socket, int process,
+                            const struct vds_worker_client *client);
 
 #endif

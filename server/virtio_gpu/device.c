@@ -11,12 +11,8 @@
 #include "loop.h"
 #include "vhost_user.h"
 
-int vg_device_run(int socket, int spawn, unsigned number)
+int vg_device_run(int socket, int spawn)
 {
-    char name[32];
-    snprintf(name, sizeof(name), "guest %u", number);
-    vds_log_set_client(name);
-
     struct vg_loop loop;
     struct vg_gpu *gpu = vg_loop_init(&loop) ? vg_gpu_create(&loop, spawn) : NULL;
     struct vg_vhost_user *vhost_user = gpu ? vg_vhost_user_create(&loop, gpu, socket) : NULL;

@@ -8,6 +8,6 @@
 
 /* Serves the vhost-user frontend behind `socket` until it goes. `spawn` leads to the listener
  * (spawn.h), which calls the device `number`. Returns the exit status of the process. */
-int vg_device_run(int socket, int spawn, unsigned number);
+int vg_device_run(int socket, int spawn);
 
 #endif

@@ -112,7 +112,8 @@ class Machine:
         log = options.logs / "server.log"
         self.server = self.start(
             [options.build / "server" / "viaduct-server", "--vhost-user", path, "--log-level",
-             options.log_level], server_environment(), log).pid
+             options.log_level, *(["--allow-root"] if os.geteuid() == 0 else [])],
+            server_environment(), log).pid
         deadline = time.monotonic() + 10
         while not path.exists():
             if time.monotonic() > deadline:

@@ -38,7 +38,7 @@ class Server:
         number = len(self.context.processes)
         name = self.context.path / f"{number:02}-server"
         command = [*self.under, self.build / "server" / "viaduct-server", "--socket", self.socket, "--ready-fd",
-                   ready_write, "--log-level", self.level, *self.options]
+                   ready_write, "--log-level", self.level, *setting.as_root(), *self.options]
         self.context.note(f"$ {' '.join(map(str, command))}")
         self.process = process.Process(command, self.environment, name.with_suffix(".out"),
                                        name.with_suffix(".err"), pass_fds=(ready_write,))

@@ -148,6 +148,11 @@ def through_environment(socket, build=None, **extra):
                              VTEST_SOCKET_NAME=socket, **extra)
 
 
+def as_root():
+    """What a server wants to hear before it serves as root, as tests are run in containers."""
+    return ["--allow-root"] if os.geteuid() == 0 else []
+
+
 def through(command, *options, build=None, server=None, driver=None):
     """The command line that runs a command through Viaduct with a server of its own, which comes from
     the build `server` if that is another."""

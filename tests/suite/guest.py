@@ -141,7 +141,8 @@ def pair(context):
     """Two machines at one server: one ends while it renders, and the other does not notice"""
     directory = context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))
     server = context.start([setting.build_path() / "server" / "viaduct-server",
-                            "--vhost-user", f"{directory}/gpu"], native_environment())
+                            "--vhost-user", f"{directory}/gpu", *setting.as_root()],
+                           native_environment())
     context.check(process.wait_until(pathlib.Path(f"{directory}/gpu").exists, 20),
                   "the server does not start")
     before = children(server.pid)

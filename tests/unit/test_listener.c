@@ -54,9 +54,8 @@ static bool worker_answers(int spawn, uint32_t number)
 }
 
 /* In the device's process: each byte of the frontend is a wish for a worker. */
-static int run_device(int frontend, int spawn, unsigned number)
+static int run_device(int frontend, int spawn)
 {
-    (void)number;
     char byte;
     for (uint32_t worker = 1; recv(frontend, &byte, 1, 0) == 1; worker++)
         if (!worker_answers(spawn, worker) || send(frontend, &byte, 1, MSG_NOSIGNAL) != 1)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "child.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/trace.h"
+
+#include "child_page.h"
+#include "log.h"
+#include "worker.h"
+
+static const char *const names[] = {
+    [VDS_ROLE_NONE] = "",
+    [VDS_ROLE_WORKER] = "worker",
+    [VDS_ROLE_EARLY_WORKER] = "early-worker",
+    [VDS_ROLE_DEVICE] = "device",
+};
+
+const char *vds_role_name(enum vds_role role)
+{
+    return names[role];
+}
+
+enum vds_role vds_role_of(const char *name)
+{
+    for (size_t i = VDS_ROLE_WORKER; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return (enum vds_role)i;
+    return VDS_ROLE_NONE;
+}
+
+/* The kernel kills this process when the listener is gone. False: it is gone already. In a PID
+ * namespace of its own it can not see its parent, but nobody else reads the other end of stderr. */
+static bool follow_listener(void)
+{
+    struct pollfd log = {.fd = STDERR_FILENO};
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && poll(&log, 1, 0) >= 0 &&
+           !(log.revents & POLLERR);
+}
+
+static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
+{
+    const struct vds_context_options *context = &options->context;
+    /* Nothing can be opened later. */
+    if (context->trace && !vd_trace_open(context->trace, "worker"))
+        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context->trace, strerror(errno));
+    if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
+        return EXIT_FAILURE;
+    const struct vds_worker_options worker = {
+        .context = *context,
+        .early = options->role == VDS_ROLE_EARLY_WORKER,
+        .sandbox = options->sandbox,
+        .page = page,
+    };
+    return vds_worker_run(VDS_CHILD_CHANNEL, &worker);
+}
+
+static int run_device(const struct vds_child_options *options, struct vds_child_page *page)
+{
+    /* Its guest has connected already. */
+    if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_DEVICE) ||
+        !vds_sandbox_seal(options->sandbox, &page->stopped_call))
+        return EXIT_FAILURE;
+    return options->run_device(VDS_CHILD_FRONTEND, VDS_CHILD_CHANNEL);
+}
+
+int vds_child_run(const struct vds_child_options *options)
+{
+    if (!follow_listener())
+        return EXIT_FAILURE;
+    struct vds_child_page *page =
+        mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, VDS_CHILD_PAGE, 0);
+    if (page == MAP_FAILED) {
+        vds_log(VDS_LOG_ERROR, "no memory for a worker: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    close(VDS_CHILD_PAGE);
+    switch (options->role) {
+    case VDS_ROLE_WORKER:
+    case VDS_ROLE_EARLY_WORKER:
+        return run_worker(options, page);
+    case VDS_ROLE_DEVICE:
+        return run_device(options, page);
+    case VDS_ROLE_NONE:
+        break;
+    }
+    return EXIT_FAILURE;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The page that a child of the listener shares with it. The listener believes nothing that stands there.
+ */
+#ifndef VIADUCT_SERVER_CHILD_PAGE_H
+#define VIADUCT_SERVER_CHILD_PAGE_H
+
+#include <stdatomic.h>
+
+#define VDS_CLIENT_NAME_SIZE 64
+
+struct vds_child_page {
+    char name[VDS_CLIENT_NAME_SIZE]; /* of the client, for the log */
+    _Atomic int stopped_call; /* the system call that the sandbox has stopped, + 1; 0: none */
+};
+
+#endif
