@@ -11,6 +11,7 @@
 static const VkPresentModeKHR modes[] = {
     VK_PRESENT_MODE_FIFO_KHR,
     VK_PRESENT_MODE_MAILBOX_KHR,
+    VK_PRESENT_MODE_FIFO_LATEST_READY_EXT,
 };
 
 /* What every card shows: blue first, and the last byte is ignored. */

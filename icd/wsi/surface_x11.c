@@ -11,6 +11,7 @@ static const VkPresentModeKHR modes[] = {
     VK_PRESENT_MODE_MAILBOX_KHR,
     VK_PRESENT_MODE_FIFO_KHR,
     VK_PRESENT_MODE_FIFO_RELAXED_KHR,
+    VK_PRESENT_MODE_FIFO_LATEST_READY_EXT,
 };
 
 /* Formats in the order in which they are offered, and the visuals whose pixels look like that. */

@@ -151,7 +151,8 @@ static VkResult hand_over(struct vdc_swapchain *s, struct vdc_presented presente
     pthread_mutex_lock(&s->lock);
     if (mode)
         s->mode = *mode;
-    presented.overtakes = s->mode == VK_PRESENT_MODE_MAILBOX_KHR;
+    presented.overtakes =
+        s->mode == VK_PRESENT_MODE_MAILBOX_KHR || s->mode == VK_PRESENT_MODE_FIFO_LATEST_READY_EXT;
     if (presented.id)
         s->queued_id = presented.id;
     enqueue(s, &presented);
@@ -259,6 +260,17 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueuePresentKHR(VkQueue handle,
         result = worse(result, status);
     }
     return result;
+}
+
+/* Surfaces are sRGB, whose range no metadata changes. */
+VKAPI_ATTR void VKAPI_CALL vdc_vkSetHdrMetadataEXT(VkDevice device, uint32_t swapchainCount,
+                                                   const VkSwapchainKHR *pSwapchains,
+                                                   const VkHdrMetadataEXT *pMetadata)
+{
+    (void)device;
+    (void)swapchainCount;
+    (void)pSwapchains;
+    (void)pMetadata;
 }
 
 /* ---- Waiting for presents */

@@ -26,6 +26,7 @@ static const struct option_name {
     {"fifo", VK_PRESENT_MODE_FIFO_KHR},
     {"mailbox", VK_PRESENT_MODE_MAILBOX_KHR},
     {"immediate", VK_PRESENT_MODE_IMMEDIATE_KHR},
+    {"latest", VK_PRESENT_MODE_FIFO_LATEST_READY_EXT},
 };
 
 struct options {
@@ -651,7 +652,7 @@ int main(int argc, char **argv)
     struct program *p = &program;
     if (!parse_options(argc, argv, &p->options)) {
         fprintf(stderr, "usage: present xcb|xlib|headless|display [--frames N] [--size WxH]\n"
-                        "       [--mode fifo|mailbox|immediate] [--resize WxH] [--unmap]\n"
+                        "       [--mode fifo|mailbox|immediate|latest] [--resize WxH] [--unmap]\n"
                         "       [--shot OUT.png] [--hold]\n");
         return 2;
     }
@@ -663,16 +664,25 @@ int main(int argc, char **argv)
         platform->surface_extension,
         platform->second_extension,
     };
+    /* Of one mode the device must be told. */
+    const bool latest = p->options.mode == VK_PRESENT_MODE_FIFO_LATEST_READY_EXT;
+    VkPhysicalDevicePresentModeFifoLatestReadyFeaturesEXT latest_ready = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PRESENT_MODE_FIFO_LATEST_READY_FEATURES_EXT,
+        .presentModeFifoLatestReady = VK_TRUE,
+    };
     struct gpu_options gpu_options = {
         .name = "present",
         .instance_extensions = instance_extensions,
         .instance_extension_count =
             ARRAY_SIZE(instance_extensions) - (platform->second_extension == NULL),
-        .device_extensions = (const char *const[]){VK_KHR_SWAPCHAIN_EXTENSION_NAME},
-        .device_extension_count = 1,
+        .device_extensions =
+            (const char *const[]){VK_KHR_SWAPCHAIN_EXTENSION_NAME,
+                                  VK_EXT_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME},
+        .device_extension_count = latest ? 2 : 1,
         .features =
             &(VkPhysicalDeviceVulkan13Features){
                 .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
+                .pNext = latest ? &latest_ready : NULL,
                 .dynamicRendering = VK_TRUE,
             },
     };
@@ -681,6 +691,13 @@ int main(int argc, char **argv)
     p->surface = gpu_options.surface = platform->create_surface(p->window, p->gpu.instance);
     if (platform->extent)
         p->options.size = platform->extent(p->window);
+    uint32_t one = 1;
+    vkEnumeratePhysicalDevices(p->gpu.instance, &one, &p->gpu.physical);
+    if (latest &&
+        !gpu_has_extension(p->gpu.physical, VK_EXT_PRESENT_MODE_FIFO_LATEST_READY_EXTENSION_NAME)) {
+        printf("present: skipped, no VK_EXT_present_mode_fifo_latest_ready\n");
+        return EXIT_SKIPPED;
+    }
     gpu_init_device(&p->gpu, &gpu_options);
 
     int status = 0;

@@ -28,10 +28,14 @@ struct program {
     VkPresentModeKHR modes[MAX_MODES];
     uint32_t mode_count;
     bool has_wait;
+    bool has_wait2, by_wait2; /* the later form of the same; whether it is used */
     bool shares_fences;
     PFN_vkGetPhysicalDeviceSurfaceCapabilities2KHR get_capabilities;
     PFN_vkReleaseSwapchainImagesEXT release;
     PFN_vkWaitForPresentKHR wait;
+#ifdef VK_KHR_present_wait2
+    PFN_vkWaitForPresent2KHR wait2;
+#endif
 };
 
 struct swapchain {
@@ -278,7 +282,18 @@ static VkResult show(const struct program *p, const struct swapchain *swapchain,
         .swapchainCount = 1,
         .pPresentIds = &options->id,
     };
+#ifdef VK_KHR_present_id2
+    const VkPresentId2KHR id2 = {
+        .sType = VK_STRUCTURE_TYPE_PRESENT_ID_2_KHR,
+        .pNext = chain,
+        .swapchainCount = 1,
+        .pPresentIds = &options->id,
+    };
+    if (options->id)
+        chain = p->by_wait2 ? (const void *)&id2 : &id;
+#else
     chain = options->id ? &id : chain;
+#endif
     return vkQueuePresentKHR(p->gpu.queue, &(VkPresentInfoKHR){
                                                .sType = VK_STRUCTURE_TYPE_PRESENT_INFO_KHR,
                                                .pNext = chain,
@@ -596,6 +611,21 @@ static void test_extents(const struct program *p)
     vkDestroySwapchainKHR(p->gpu.device, usual.handle, NULL);
 }
 
+static VkResult wait_for_present(const struct program *p, VkSwapchainKHR swapchain, uint64_t id,
+                                 uint64_t timeout)
+{
+#ifdef VK_KHR_present_wait2
+    if (p->by_wait2)
+        return p->wait2(p->gpu.device, swapchain,
+                        &(VkPresentWait2InfoKHR){
+                            .sType = VK_STRUCTURE_TYPE_PRESENT_WAIT_2_INFO_KHR,
+                            .presentId = id,
+                            .timeout = timeout,
+                        });
+#endif
+    return p->wait(p->gpu.device, swapchain, id, timeout);
+}
+
 struct waiter {
     const struct program *p;
     VkSwapchainKHR swapchain;
@@ -606,18 +636,22 @@ struct waiter {
 static void *wait_in_thread(void *data)
 {
     struct waiter *waiter = data;
-    waiter->result =
-        waiter->p->wait(waiter->p->gpu.device, waiter->swapchain, waiter->id, UINT64_MAX);
+    waiter->result = wait_for_present(waiter->p, waiter->swapchain, waiter->id, UINT64_MAX);
     return NULL;
 }
 
-static void test_wait(const struct program *p)
+/* `lose`: the last of all, for the surface is lost by it. */
+static void test_wait(const struct program *p, bool lose)
 {
-    if (!p->has_wait)
-        return;
-    section("waiting for presents");
+    section(p->by_wait2 ? "waiting for presents, by VK_KHR_present_wait2" : "waiting for presents");
+    VkSwapchainCreateFlagsKHR flags = 0;
+#ifdef VK_KHR_present_wait2
+    if (p->by_wait2)
+        flags =
+            VK_SWAPCHAIN_CREATE_PRESENT_ID_2_BIT_KHR | VK_SWAPCHAIN_CREATE_PRESENT_WAIT_2_BIT_KHR;
+#endif
     const VkDevice device = p->gpu.device;
-    const struct swapchain swapchain = swapchain_create(p, NULL, 0, p->extent, VK_NULL_HANDLE);
+    const struct swapchain swapchain = swapchain_create(p, NULL, flags, p->extent, VK_NULL_HANDLE);
     struct frame frames[FRAMES + 2];
     const uint64_t step = UINT64_C(1) << 40;
     for (uint32_t i = 0; i < FRAMES; i++) {
@@ -627,13 +661,13 @@ static void test_wait(const struct program *p)
         if (i % 4 == 2)
             continue;
         /* Also for numbers that were left out. */
-        must(p->wait(device, swapchain.handle, id - i % 2, LONG_NS));
+        must(wait_for_present(p, swapchain.handle, id - i % 2, LONG_NS));
         expect(!p->platform->has_window || is_shown(p, p->extent, i),
                "present %u has been waited for, and is not shown", i);
-        must_be(VK_TIMEOUT, p->wait(device, swapchain.handle, id + 1, 0));
+        must_be(VK_TIMEOUT, wait_for_present(p, swapchain.handle, id + 1, 0));
     }
     const uint64_t last = FRAMES * step, start = now_ns();
-    must_be(VK_TIMEOUT, p->wait(device, swapchain.handle, last + 1, 30 * SECOND_NS / 1000));
+    must_be(VK_TIMEOUT, wait_for_present(p, swapchain.handle, last + 1, 30 * SECOND_NS / 1000));
     const uint64_t waited_ms = (now_ns() - start) / 1000000;
     expect(waited_ms >= 25 && waited_ms < 5000, "a timeout of 30 ms took %" PRIu64 " ms",
            waited_ms);
@@ -651,17 +685,17 @@ static void test_wait(const struct program *p)
     waiter.id = last + 3;
     expect(!pthread_create(&thread, NULL, wait_in_thread, &waiter), "no thread");
     sleep_ms(20);
-    const struct swapchain next = swapchain_create(p, NULL, 0, p->extent, swapchain.handle);
+    const struct swapchain next = swapchain_create(p, NULL, flags, p->extent, swapchain.handle);
     pthread_join(thread, NULL);
     must_be(VK_ERROR_OUT_OF_DATE_KHR, waiter.result);
 
     uint32_t count = FRAMES + 1;
-    if (p->platform->lose) {
+    if (lose && p->platform->lose) {
         p->platform->lose(p->window);
         frame_init(p, &frames[count]);
         const uint32_t index = acquire(p, next.handle, frames[count].acquired);
         show(p, &next, &frames[count], index, 1, &(struct present_options){.fence = true, .id = 1});
-        must_be(VK_ERROR_SURFACE_LOST_KHR, p->wait(device, next.handle, 1, LONG_NS));
+        must_be(VK_ERROR_SURFACE_LOST_KHR, wait_for_present(p, next.handle, 1, LONG_NS));
         count++;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -783,7 +817,7 @@ int main(int argc, char **argv)
         p->platform->surface_extension,
         p->platform->second_extension,
     };
-    const char *device_extensions[8] = {
+    const char *device_extensions[10] = {
         VK_KHR_SWAPCHAIN_EXTENSION_NAME,
         VK_EXT_SWAPCHAIN_MAINTENANCE_1_EXTENSION_NAME,
     };
@@ -794,6 +828,15 @@ int main(int argc, char **argv)
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PRESENT_WAIT_FEATURES_KHR,
         .pNext = &id_features,
     };
+#ifdef VK_KHR_present_wait2
+    VkPhysicalDevicePresentId2FeaturesKHR id2_features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PRESENT_ID_2_FEATURES_KHR,
+    };
+    VkPhysicalDevicePresentWait2FeaturesKHR wait2_features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PRESENT_WAIT_2_FEATURES_KHR,
+        .pNext = &id2_features,
+    };
+#endif
     VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT features = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SWAPCHAIN_MAINTENANCE_1_FEATURES_EXT,
     };
@@ -823,6 +866,17 @@ int main(int argc, char **argv)
         device_extensions[gpu_options.device_extension_count++] =
             VK_KHR_PRESENT_WAIT_EXTENSION_NAME;
     }
+#ifdef VK_KHR_present_wait2
+    p->has_wait2 =
+        p->has_wait && gpu_has_extension(p->gpu.physical, VK_KHR_PRESENT_WAIT_2_EXTENSION_NAME);
+    if (p->has_wait2) {
+        id_features.pNext = &wait2_features;
+        device_extensions[gpu_options.device_extension_count++] =
+            VK_KHR_PRESENT_ID_2_EXTENSION_NAME;
+        device_extensions[gpu_options.device_extension_count++] =
+            VK_KHR_PRESENT_WAIT_2_EXTENSION_NAME;
+    }
+#endif
     if (gpu_has_extension(p->gpu.physical, VK_KHR_MAINTENANCE_6_EXTENSION_NAME))
         device_extensions[gpu_options.device_extension_count++] =
             VK_KHR_MAINTENANCE_6_EXTENSION_NAME;
@@ -844,6 +898,11 @@ int main(int argc, char **argv)
     p->release = (PFN_vkReleaseSwapchainImagesEXT)vkGetDeviceProcAddr(
         p->gpu.device, "vkReleaseSwapchainImagesEXT");
     p->wait = (PFN_vkWaitForPresentKHR)vkGetDeviceProcAddr(p->gpu.device, "vkWaitForPresentKHR");
+#ifdef VK_KHR_present_wait2
+    expect(!p->has_wait2 || (id2_features.presentId2 && wait2_features.presentWait2),
+           "the features of the later extensions are not there");
+    p->wait2 = (PFN_vkWaitForPresent2KHR)vkGetDeviceProcAddr(p->gpu.device, "vkWaitForPresent2KHR");
+#endif
 
     look_at_surface(p);
     test_fences(p);
@@ -855,7 +914,12 @@ int main(int argc, char **argv)
         test_extents(p); /* natively a surface is lost by them */
     }
     test_scaling(p);
-    test_wait(p); /* the last: it may lose the surface */
+    p->by_wait2 = p->has_wait2;
+    if (p->by_wait2)
+        test_wait(p, false);
+    p->by_wait2 = false;
+    if (p->has_wait)
+        test_wait(p, true);
 
     gpu_finish_device(&p->gpu);
     vkDestroySurfaceKHR(p->gpu.instance, p->surface, NULL);

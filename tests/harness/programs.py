@@ -111,6 +111,8 @@ PROGRAMS = [
             "--shot", PICTURE),
     Program("present-xcb-mailbox", "present", "xcb", "--mode", "mailbox", "--frames", "200",
             "--shot", PICTURE, same_output=False),
+    Program("present-xcb-latest", "present", "xcb", "--mode", "latest", "--frames", "200",
+            same_output=False, own=True, unvalidated=NEWER_THAN_LAYER),
     Program("present-xcb-immediate", "present", "xcb", "--mode", "immediate", "--frames", "200",
             "--size", "333x77", "--shot", PICTURE),
     Program("present-xcb-resize", "present", "xcb", "--frames", "90", "--size", "200x300",

@@ -27,6 +27,9 @@ ADDED = {
     "VK_KHR_present_wait": "the client knows when it has shown a picture",
     "VK_KHR_present_id2": "the client knows when it has shown a picture",
     "VK_KHR_present_wait2": "the client knows when it has shown a picture",
+    "VK_EXT_hdr_metadata": "surfaces are sRGB, and metadata changes nothing",
+    "VK_KHR_present_mode_fifo_latest_ready": "the client decides which picture is shown",
+    "VK_EXT_present_mode_fifo_latest_ready": "the client decides which picture is shown",
     "VK_KHR_swapchain_maintenance1": "swapchains are the client's, by either name",
 }
 
@@ -35,6 +38,7 @@ STRUCTS_ADDED = [
     r"VkSurfaceCapabilitiesPresent(Id|Wait)2KHR",
     r"VkPhysicalDevicePresentId2?FeaturesKHR",
     r"VkPhysicalDevicePresentWait2?FeaturesKHR",
+    r"VkPhysicalDevicePresentModeFifoLatestReadyFeatures(KHR|EXT)",
 ]
 
 # Lines ("section > line", blanks collapsed) that may differ, each with its reason.
@@ -45,6 +49,9 @@ ALLOWED = [
     r"Presentable Surfaces > .*VkSurfacePresentScalingCapabilities(EXT|KHR) > .*",
     # Mesa 26 asks for one more to replace a waiting picture with; ours replaces it where it waits.
     r"Presentable Surfaces > .*> PRESENT_MODE_MAILBOX_KHR > minImageCount = \d+",
+    # A mode that the client has, and the counts of modes, which are judged one by one.
+    r"Presentable Surfaces > .*(FIFO_LATEST_READY|_value1000361000).*",
+    r"Presentable Surfaces > .*(Present Modes:|pPresentModes:|presentModeCount).* = \d+",
     # The counts above the lists of extensions, whose entries are judged one by one.
     r"(.* > )?(Instance|Device) Extensions: count = \d+",
 ]
