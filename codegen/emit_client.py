@@ -443,7 +443,7 @@ class ClientEmitter:
             # Nobody else can see what the client alone knows. Of what no device has, loaders before
             # 1.3.240 hand over their own object instead of ours, and drivers crash on it.
             type_ = object_type(self.p.named_object(s), self.r.structs[s.elem].members, s.m.name + "->")
-            w(f"if (!vd_objects[{type_}].of_host_device)")
+            w(f"if (!vd_objects[{type_}].crosses || !vd_objects[{type_}].of_device)")
             w("    return VK_SUCCESS;")
         me = "self" if c.level is None else c.params[0].name
         w("struct vdc_call call;")

@@ -7,14 +7,16 @@
 
 #include "calls.h"
 #include "entrypoints.h"
+#include "instance.h"
+#include "objects.h"
 
 VKAPI_ATTR VkResult VKAPI_CALL
 vdc_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *pAllocator,
                                  VkDeferredOperationKHR *pDeferredOperation)
 {
-    (void)device;
     (void)pAllocator;
-    void *operation = malloc(1);
+    struct vdc_local_object *operation = vdc_local_object_create(
+        vdc_instance_of(device), VD_TYPE_VkDeferredOperationKHR, sizeof(*operation));
     *pDeferredOperation = (VkDeferredOperationKHR)operation;
     return operation ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
@@ -22,9 +24,8 @@ vdc_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *p
 VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDeferredOperationKHR(
     VkDevice device, VkDeferredOperationKHR operation, const VkAllocationCallbacks *pAllocator)
 {
-    (void)device;
     (void)pAllocator;
-    free((void *)operation);
+    vdc_local_object_destroy(vdc_instance_of(device), (struct vdc_local_object *)operation);
 }
 
 VKAPI_ATTR uint32_t VKAPI_CALL

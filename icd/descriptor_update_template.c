@@ -11,8 +11,10 @@
 #include "descriptor_set.h"
 #include "device.h"
 #include "entrypoints.h"
+#include "opcodes.h"
 
 struct vdc_descriptor_update_template {
+    struct vdc_local_object base;
     VkPipelineBindPoint bind_point;
     VkPipelineLayout layout;
     uint32_t set;
@@ -40,13 +42,14 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDescriptorUpdateTemplate(
     VkDevice device, const VkDescriptorUpdateTemplateCreateInfo *info,
     const VkAllocationCallbacks *pAllocator, VkDescriptorUpdateTemplate *pTemplate)
 {
-    (void)device;
     (void)pAllocator;
     const uint32_t count = info->descriptorUpdateEntryCount;
-    struct vdc_descriptor_update_template *t = malloc(sizeof(*t) + count * sizeof(t->entries[0]));
+    struct vdc_descriptor_update_template *t =
+        vdc_local_object_create(vdc_instance_of(device), VD_TYPE_VkDescriptorUpdateTemplate,
+                                sizeof(*t) + count * sizeof(t->entries[0]));
     if (!t)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    *t = (struct vdc_descriptor_update_template){.entry_count = count};
+    t->entry_count = count;
     if (info->templateType != VK_DESCRIPTOR_UPDATE_TEMPLATE_TYPE_DESCRIPTOR_SET) {
         t->bind_point = info->pipelineBindPoint;
         t->layout = info->pipelineLayout;
@@ -73,9 +76,9 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDescriptorUpdateTemplate(
     VkDevice device, VkDescriptorUpdateTemplate descriptorUpdateTemplate,
     const VkAllocationCallbacks *pAllocator)
 {
-    (void)device;
     (void)pAllocator;
-    free((void *)descriptorUpdateTemplate);
+    vdc_local_object_destroy(vdc_instance_of(device),
+                             (struct vdc_local_object *)descriptorUpdateTemplate);
 }
 
 /* What the writes of one update are made of; they fit `scratch_size` bytes. */

@@ -16,7 +16,6 @@ struct vdc_device {
     bool *extensions;     /* enabled, by enum vd_extension_index */
     struct vdc_queue *queues;
     uint32_t queue_count;
-    struct vdc_private_data *private_data;
     struct vdc_memo buffers, images; /* requirements, by what they were created with */
     struct vdc_recordings recordings;
 };

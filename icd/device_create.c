@@ -8,7 +8,6 @@
 #include "entrypoints.h"
 #include "extensions.h"
 #include "opcodes.h"
-#include "private_data.h"
 #include "queue.h"
 
 static void device_destroy(struct vdc_device *device)
@@ -17,7 +16,6 @@ static void device_destroy(struct vdc_device *device)
     for (uint32_t i = 0; i < device->queue_count; i++)
         vdc_queue_finish(&device->queues[i]);
     vdc_id_free(instance, device->base.id);
-    vdc_private_data_destroy(device->private_data);
     vdc_memo_finish(&device->buffers);
     vdc_memo_finish(&device->images);
     vdc_recordings_finish(&device->recordings);
@@ -68,11 +66,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
                               : instance->api_version;
     device->extensions = calloc(VD_EXT_COUNT, sizeof(*device->extensions));
     device->queues = calloc(queue_count ? queue_count : 1, sizeof(*device->queues));
-    device->private_data = vdc_private_data_create();
     const char **names = calloc(pCreateInfo->enabledExtensionCount + 1, sizeof(*names));
     VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     bool created = false;
-    if (!id || !device->extensions || !device->queues || !device->private_data || !names)
+    if (!id || !device->extensions || !device->queues || !names)
         goto fail;
     VkDeviceCreateInfo info = *pCreateInfo;
     result = choose_extensions(device, pCreateInfo, names, &info.enabledExtensionCount);

@@ -9,8 +9,10 @@
 #include "entrypoints.h"
 #include "extensions.h"
 #include "fence_payload.h"
+#include "opcodes.h"
 
 struct vdc_fence {
+    struct vdc_local_object base;
     bool signaled;
     struct vdc_point point; /* number 0: nothing pending */
 
@@ -51,7 +53,8 @@ void vdc_fence_attach(struct vdc_instance *instance, VkFence handle, struct vdc_
         return;
     }
     pthread_mutex_lock(&lock);
-    *fence = (struct vdc_fence){.signaled = point.number == 0, .point = point};
+    fence->signaled = point.number == 0;
+    fence->point = point;
     pthread_mutex_unlock(&lock);
     /* Somebody may wait for it already. */
     vdc_waiter_changed(instance->connection->waiter);
@@ -82,18 +85,19 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateFence(VkDevice handle,
 {
     (void)pAllocator;
     const struct vdc_device *device = (const struct vdc_device *)handle;
+    struct vdc_instance *instance = device->base.instance;
     const VkExportFenceCreateInfo *export =
         vd_chain_find(pCreateInfo->pNext, VK_STRUCTURE_TYPE_EXPORT_FENCE_CREATE_INFO);
-    struct vdc_fence *fence = calloc(1, sizeof(*fence));
+    struct vdc_fence *fence = vdc_local_object_create(instance, VD_TYPE_VkFence, sizeof(*fence));
     if (!fence)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     fence->signaled = pCreateInfo->flags & VK_FENCE_CREATE_SIGNALED_BIT;
     if (export && (export->handleTypes & VK_EXTERNAL_FENCE_HANDLE_TYPE_OPAQUE_FD_BIT) &&
         device->physical_device->extensions[VD_EXT_KHR_external_fence_fd]) {
-        const VkResult result = vdc_fence_payload_create(device->base.instance->connection,
-                                                         fence->signaled, &fence->shared);
+        const VkResult result =
+            vdc_fence_payload_create(instance->connection, fence->signaled, &fence->shared);
         if (result != VK_SUCCESS) {
-            free(fence);
+            vdc_local_object_destroy(instance, &fence->base);
             return result;
         }
     }
@@ -104,14 +108,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateFence(VkDevice handle,
 VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyFence(VkDevice device, VkFence handle,
                                               const VkAllocationCallbacks *pAllocator)
 {
-    (void)device;
     (void)pAllocator;
     struct vdc_fence *fence = fence_of(handle);
     if (!fence)
         return;
     vdc_fence_payload_destroy(fence->shared);
     vdc_fence_payload_destroy(fence->hidden);
-    free(fence);
+    vdc_local_object_destroy(vdc_instance_of(device), &fence->base);
 }
 
 /* ---- Sharing */
@@ -170,10 +173,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkResetFences(VkDevice device, uint32_t fence
     pthread_mutex_lock(&lock);
     for (uint32_t i = 0; i < fenceCount; i++) {
         struct vdc_fence *fence = fence_of(pFences[i]);
-        if (fence->shared)
+        if (fence->shared) {
             vdc_fence_payload_reset(fence->shared);
-        else
-            *fence = (struct vdc_fence){0};
+        } else {
+            fence->signaled = false;
+            fence->point = (struct vdc_point){0};
+        }
     }
     pthread_mutex_unlock(&lock);
     return VK_SUCCESS;

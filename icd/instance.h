@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
 #include "connection/connection.h"
 #include "object.h"
@@ -51,6 +52,31 @@ static inline void vdc_id_free_list(struct vdc_instance *instance, const uint64_
 static inline void vdc_id_free(struct vdc_instance *instance, uint64_t id)
 {
     vdc_ids_free(instance->ids, &id, 1);
+}
+
+/* A zeroed object of `size` bytes that never crosses and begins with a struct vdc_local_object. NULL:
+ * no memory. */
+static inline void *vdc_local_object_create(struct vdc_instance *instance, uint8_t type,
+                                            size_t size)
+{
+    struct vdc_local_object *object = calloc(1, size);
+    if (!object)
+        return NULL;
+    object->id = vdc_ids_new(instance->ids, type, 0);
+    if (!object->id) {
+        free(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* NULL is fine. */
+static inline void vdc_local_object_destroy(struct vdc_instance *instance,
+                                            struct vdc_local_object *object)
+{
+    if (object)
+        vdc_id_free(instance, object->id);
+    free(object);
 }
 
 static inline void vdc_id_free_children(struct vdc_instance *instance, uint64_t pool)

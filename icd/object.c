@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "objects.h"
+#include "private_data.h"
 
 #define PAGE_SLOTS 4096u
 #define PAGES      (VD_ID_INDEX_MAX / PAGE_SLOTS)
@@ -24,6 +25,7 @@ struct vdc_ids {
     pthread_mutex_t lock;
     uint32_t used; /* indices ever given out; 0 is never used */
     uint32_t free; /* first free slot, 0: none */
+    struct vdc_private_data *private_data;
     _Atomic(struct slot *) pages[PAGES];
 };
 
@@ -32,6 +34,11 @@ struct vdc_ids *vdc_ids_create(void)
     struct vdc_ids *ids = calloc(1, sizeof(*ids));
     if (!ids)
         return NULL;
+    ids->private_data = vdc_private_data_create();
+    if (!ids->private_data) {
+        free(ids);
+        return NULL;
+    }
     pthread_mutex_init(&ids->lock, NULL);
     ids->used = 1;
     return ids;
@@ -43,8 +50,14 @@ void vdc_ids_destroy(struct vdc_ids *ids)
         return;
     for (uint32_t i = 0; i < PAGES && ids->pages[i]; i++)
         free(ids->pages[i]);
+    vdc_private_data_destroy(ids->private_data);
     pthread_mutex_destroy(&ids->lock);
     free(ids);
+}
+
+struct vdc_private_data *vdc_ids_private_data(struct vdc_ids *ids)
+{
+    return ids->private_data;
 }
 
 /* Pages never move: an object's own id can be looked up without the lock. */
@@ -125,6 +138,7 @@ static void free_locked(struct vdc_ids *ids, uint64_t id)
         if (slot->next)
             slot_at(ids, slot->next)->prev = slot->prev;
     }
+    vdc_private_data_forget(ids->private_data, id);
     release(ids, slot);
     ids->free = vd_id_index(id);
 }
@@ -162,5 +176,10 @@ void *vdc_ids_object(struct vdc_ids *ids, uint64_t id)
 
 uint64_t vdc_id_of_object(uint32_t type, uint64_t handle)
 {
-    return vd_objects[type].dispatchable ? vdc_id_of((const void *)(uintptr_t)handle) : handle;
+    const struct vd_object_facts *facts = &vd_objects[type];
+    if (facts->dispatchable)
+        return vdc_id_of((const void *)(uintptr_t)handle);
+    if (handle && facts->of_device && !facts->crosses)
+        return ((const struct vdc_local_object *)(uintptr_t)handle)->id;
+    return handle;
 }

@@ -44,6 +44,12 @@ static inline struct vdc_instance *vdc_instance_of(const void *handle)
     return ((const struct vdc_dispatchable *)handle)->instance;
 }
 
+/* Objects that never cross begin with this. Their handles are pointers, which come again once they are
+ * freed; their ids do not. */
+struct vdc_local_object {
+    uint64_t id;
+};
+
 /* The id of an object that is named by its type (enum vd_type) and a number, as in
  * VkDebugUtilsObjectNameInfoEXT. */
 uint64_t vdc_id_of_object(uint32_t type, uint64_t handle);
@@ -52,6 +58,10 @@ struct vdc_ids;
 
 struct vdc_ids *vdc_ids_create(void);
 void vdc_ids_destroy(struct vdc_ids *ids);
+
+/* What the application hangs on objects. It is kept under their ids, as everything is that is kept
+ * beside an object, and is forgotten when the id is freed. */
+struct vdc_private_data *vdc_ids_private_data(struct vdc_ids *ids);
 
 /* A new id of this type (enum vd_type), or 0 when there is no memory or no index left. `pool`, an
  * id or 0, is freed with all its children by vdc_id_free_children. Thread-safe. */

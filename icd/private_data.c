@@ -2,22 +2,22 @@
 #include "private_data.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-/* Open addressing with linear probing; a value of 0 is the same as none, so nothing is removed
- * before its slot dies: entries are only ever overwritten. */
+/* Open addressing with linear probing, by the object alone: what belongs to one object lies in one run
+ * of entries. */
 struct entry {
-    uint64_t slot; /* 0: free */
-    uint64_t object;
+    uint64_t object; /* 0: free */
+    uint64_t slot;
     uint64_t value;
 };
 
 struct vdc_private_data {
     pthread_mutex_t lock;
-    uint64_t last_slot;
     struct entry *entries;
-    size_t capacity; /* a power of two, or 0 */
-    size_t used;
+    size_t capacity;     /* a power of two, or 0 */
+    _Atomic size_t used; /* read without the lock, too: most applications have none */
 };
 
 struct vdc_private_data *vdc_private_data_create(void)
@@ -37,14 +37,35 @@ void vdc_private_data_destroy(struct vdc_private_data *data)
     free(data);
 }
 
+static size_t home(const struct vdc_private_data *data, uint64_t object)
+{
+    return (size_t)(object * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (data->capacity - 1);
+}
+
+/* The entry, or the free one that would become it. */
 static struct entry *find(const struct vdc_private_data *data, uint64_t slot, uint64_t object)
 {
-    size_t at = (size_t)((object ^ slot << 48) * UINT64_C(0x9e3779b97f4a7c15) >> 20);
-    for (;; at++) {
-        struct entry *entry = &data->entries[at & (data->capacity - 1)];
-        if (!entry->slot || (entry->slot == slot && entry->object == object))
+    for (size_t at = home(data, object);; at = (at + 1) & (data->capacity - 1)) {
+        struct entry *entry = &data->entries[at];
+        if (!entry->object || (entry->slot == slot && entry->object == object))
             return entry;
     }
+}
+
+/* Frees an entry, and moves into the gap what would no longer be found behind it. */
+static void remove_at(struct vdc_private_data *data, size_t gap)
+{
+    const size_t mask = data->capacity - 1;
+    for (size_t at = (gap + 1) & mask; data->entries[at].object; at = (at + 1) & mask) {
+        /* Whether the gap lies between where the entry belongs and where it is. */
+        const size_t distance = (at - home(data, data->entries[at].object)) & mask;
+        if (distance >= ((at - gap) & mask)) {
+            data->entries[gap] = data->entries[at];
+            gap = at;
+        }
+    }
+    data->entries[gap] = (struct entry){0};
+    data->used--;
 }
 
 static bool resize(struct vdc_private_data *data, size_t capacity)
@@ -56,45 +77,50 @@ static bool resize(struct vdc_private_data *data, size_t capacity)
         return false;
     data->entries = entries;
     data->capacity = capacity;
-    data->used = 0;
-    for (size_t i = 0; i < old_capacity; i++) {
-        /* What is 0 says the same when it is absent. */
-        if (old[i].slot && old[i].value) {
+    for (size_t i = 0; i < old_capacity; i++)
+        if (old[i].object)
             *find(data, old[i].slot, old[i].object) = old[i];
-            data->used++;
-        }
-    }
     free(old);
     return true;
-}
-
-uint64_t vdc_private_data_add_slot(struct vdc_private_data *data)
-{
-    pthread_mutex_lock(&data->lock);
-    const uint64_t slot = ++data->last_slot;
-    pthread_mutex_unlock(&data->lock);
-    return slot;
 }
 
 void vdc_private_data_remove_slot(struct vdc_private_data *data, uint64_t slot)
 {
     pthread_mutex_lock(&data->lock);
     for (size_t i = 0; i < data->capacity; i++)
-        if (data->entries[i].slot == slot)
-            data->entries[i].value = 0;
+        /* What moves into the gap is looked at next; what wraps around has been, and stays. */
+        while (data->entries[i].object && data->entries[i].slot == slot)
+            remove_at(data, i);
+    pthread_mutex_unlock(&data->lock);
+}
+
+void vdc_private_data_forget(struct vdc_private_data *data, uint64_t object)
+{
+    /* Whoever has set data of this object has done so before it is destroyed. */
+    if (atomic_load_explicit(&data->used, memory_order_relaxed) == 0)
+        return;
+    pthread_mutex_lock(&data->lock);
+    for (size_t at = data->capacity ? home(data, object) : 0;
+         data->capacity && data->entries[at].object;)
+        if (data->entries[at].object == object)
+            remove_at(data, at);
+        else
+            at = (at + 1) & (data->capacity - 1);
     pthread_mutex_unlock(&data->lock);
 }
 
 bool vdc_private_data_set(struct vdc_private_data *data, uint64_t slot, uint64_t object,
                           uint64_t value)
 {
+    if (!object)
+        return true;
     pthread_mutex_lock(&data->lock);
     const bool room = 2 * (data->used + 1) <= data->capacity ||
                       resize(data, data->capacity ? 2 * data->capacity : 64);
     if (room) {
         struct entry *entry = find(data, slot, object);
-        data->used += !entry->slot;
-        *entry = (struct entry){.slot = slot, .object = object, .value = value};
+        data->used += !entry->object;
+        *entry = (struct entry){.object = object, .slot = slot, .value = value};
     }
     pthread_mutex_unlock(&data->lock);
     return room;
@@ -103,7 +129,7 @@ bool vdc_private_data_set(struct vdc_private_data *data, uint64_t slot, uint64_t
 uint64_t vdc_private_data_get(struct vdc_private_data *data, uint64_t slot, uint64_t object)
 {
     pthread_mutex_lock(&data->lock);
-    const uint64_t value = data->capacity ? find(data, slot, object)->value : 0;
+    const uint64_t value = object && data->capacity ? find(data, slot, object)->value : 0;
     pthread_mutex_unlock(&data->lock);
     return value;
 }

@@ -8,16 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All private data of a device. Thread-safe. */
+/* All private data of an instance. Thread-safe. */
 struct vdc_private_data;
 
 struct vdc_private_data *vdc_private_data_create(void);
 void vdc_private_data_destroy(struct vdc_private_data *data);
 
-/* Slots are numbers, never reused, so that data of a slot that was removed is never found again. */
-uint64_t vdc_private_data_add_slot(struct vdc_private_data *data);
+/* Slots and objects are ids, which are never the same for two. What is freed is forgotten. */
 void vdc_private_data_remove_slot(struct vdc_private_data *data, uint64_t slot);
-/* False: no memory. Handles of objects of all types are distinct. */
+void vdc_private_data_forget(struct vdc_private_data *data, uint64_t object);
+/* False: no memory. */
 bool vdc_private_data_set(struct vdc_private_data *data, uint64_t slot, uint64_t object,
                           uint64_t value);
 /* 0: never set. */

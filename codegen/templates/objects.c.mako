@@ -12,7 +12,7 @@ const struct vd_object_facts vd_objects[VD_TYPE_COUNT] = {
         .ender = VD_OP_${g.ender(h) or "NOP"},
         .dispatchable = ${"true" if h.dispatchable else "false"},
         .crosses = ${"false" if h.name in p.client_handles else "true"},
-        .of_host_device = ${"true" if h.name not in p.client_handles and (h.of_device or h.name == "VkDevice") else "false"},
+        .of_device = ${"true" if h.of_device or h.name == "VkDevice" else "false"},
     },
 % endfor
 };

@@ -19,7 +19,7 @@ struct vd_object_facts {
     uint16_t ender;           /* enum vd_opcode of the command that ends one, VD_OP_NOP: none */
     bool dispatchable;
     bool crosses;             /* it exists on the host, too; else the client alone knows it */
-    bool of_host_device;      /* and it is a device there, or belongs to one */
+    bool of_device;           /* it is a device, or belongs to one */
 };
 
 /* By enum vd_type. */

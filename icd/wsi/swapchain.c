@@ -8,6 +8,7 @@
 
 #include "alloc.h"
 #include "entrypoints.h"
+#include "opcodes.h"
 #include "surface.h"
 #include "swapchain_state.h"
 
@@ -59,6 +60,8 @@ static void retire(struct vdc_swapchain *s)
 /* Everything but the thread. */
 static void finish(struct vdc_swapchain *s)
 {
+    if (!s->device)
+        return;
     /* First: it may still read an image. */
     vdc_presenter_destroy(s->presenter);
     if (s->images.device)
@@ -74,6 +77,8 @@ static void finish(struct vdc_swapchain *s)
 static VkResult init(struct vdc_swapchain *s, struct vdc_device *device,
                      const VkSwapchainCreateInfoKHR *info, struct vdc_swapchain *old)
 {
+    if (!s->base.id)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
     s->device = device;
     s->kept = VDC_NO_IMAGE;
     s->mode = info->presentMode;
@@ -113,9 +118,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateSwapchainKHR(VkDevice device,
     struct vdc_swapchain *s = vdc_wsi_alloc(pAllocator, sizeof(*s));
     if (!s)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
+    struct vdc_instance *instance = vdc_instance_of(device);
+    s->base.id = vdc_id_new(instance, VD_TYPE_VkSwapchainKHR, 0);
     const VkResult result = init(s, (struct vdc_device *)device, pCreateInfo, old);
     if (result != VK_SUCCESS) {
         finish(s);
+        vdc_id_free(instance, s->base.id);
         vdc_wsi_free(pAllocator, s);
         return result;
     }
@@ -126,13 +134,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateSwapchainKHR(VkDevice device,
 VKAPI_ATTR void VKAPI_CALL vdc_vkDestroySwapchainKHR(VkDevice device, VkSwapchainKHR swapchain,
                                                      const VkAllocationCallbacks *pAllocator)
 {
-    (void)device;
     struct vdc_swapchain *s = vdc_swapchain_of(swapchain);
     /* A forked child has neither the thread nor the connections. */
     if (!s || s->process != getpid())
         return;
     vdc_swapchain_stop(s);
     finish(s);
+    vdc_id_free(vdc_instance_of(device), s->base.id);
     vdc_wsi_free(pAllocator, s);
 }
 

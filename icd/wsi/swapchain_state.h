@@ -34,6 +34,7 @@ struct vdc_presented {
 };
 
 struct vdc_swapchain {
+    struct vdc_local_object base;
     struct vdc_device *device;
     struct vdc_swapchain_images images;
     struct vdc_presenter *presenter;

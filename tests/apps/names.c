@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sum_comp.h"
 
@@ -61,6 +62,162 @@ static void test_private_data(void)
     buffer_finish(&gpu, &buffer);
     for (uint32_t i = 0; i < COUNT; i++)
         vkDestroyPrivateDataSlot(gpu.device, slots[i], NULL);
+}
+
+/* One object of each kind whose handle may come again: those of the driver and of its client, those that
+ * end by themselves, and those that a pool takes along. */
+struct reused {
+    VkFence fence;
+    VkSemaphore semaphore;
+    VkPrivateDataSlot slot;
+    VkDescriptorUpdateTemplate template;
+    VkCommandPool pool;
+    VkCommandBuffer commands;
+    VkDescriptorSet set;
+};
+
+static void reused_init(struct reused *r, VkDescriptorPool sets, VkDescriptorSetLayout layout)
+{
+    r->fence = fence_create(&gpu, 0);
+    must(vkCreateSemaphore(
+        gpu.device, &(VkSemaphoreCreateInfo){.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO},
+        NULL, &r->semaphore));
+    must(vkCreatePrivateDataSlot(
+        gpu.device,
+        &(VkPrivateDataSlotCreateInfo){.sType = VK_STRUCTURE_TYPE_PRIVATE_DATA_SLOT_CREATE_INFO},
+        NULL, &r->slot));
+    must(vkCreateDescriptorUpdateTemplate(
+        gpu.device,
+        &(VkDescriptorUpdateTemplateCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_UPDATE_TEMPLATE_CREATE_INFO,
+            .descriptorUpdateEntryCount = 1,
+            .pDescriptorUpdateEntries =
+                &(VkDescriptorUpdateTemplateEntry){.descriptorCount = 1,
+                                                   .descriptorType = VK_DESCRIPTOR_TYPE_SAMPLER},
+            .descriptorSetLayout = layout,
+        },
+        NULL, &r->template));
+    must(vkCreateCommandPool(
+        gpu.device, &(VkCommandPoolCreateInfo){.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO},
+        NULL, &r->pool));
+    must(vkAllocateCommandBuffers(gpu.device,
+                                  &(VkCommandBufferAllocateInfo){
+                                      .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                      .commandPool = r->pool,
+                                      .commandBufferCount = 1,
+                                  },
+                                  &r->commands));
+    must(vkAllocateDescriptorSets(gpu.device,
+                                  &(VkDescriptorSetAllocateInfo){
+                                      .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                      .descriptorPool = sets,
+                                      .descriptorSetCount = 1,
+                                      .pSetLayouts = &layout,
+                                  },
+                                  &r->set));
+}
+
+static void reused_finish(const struct reused *r, VkDescriptorPool sets)
+{
+    vkDestroyFence(gpu.device, r->fence, NULL);
+    vkDestroySemaphore(gpu.device, r->semaphore, NULL);
+    vkDestroyPrivateDataSlot(gpu.device, r->slot, NULL);
+    vkDestroyDescriptorUpdateTemplate(gpu.device, r->template, NULL);
+    vkDestroyCommandPool(gpu.device, r->pool, NULL);
+    must(vkResetDescriptorPool(gpu.device, sets, 0));
+}
+
+static long resident_kib(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    expect(file && fscanf(file, "%*d %ld", &pages) == 1, "cannot read /proc/self/statm");
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void test_reuse(void)
+{
+    enum {
+        ROUNDS = 5000,
+        GROWTH_KIB = 2048
+    };
+    VkDescriptorSetLayout layout;
+    must(vkCreateDescriptorSetLayout(
+        gpu.device,
+        &(VkDescriptorSetLayoutCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+            .bindingCount = 1,
+            .pBindings =
+                &(VkDescriptorSetLayoutBinding){.descriptorType = VK_DESCRIPTOR_TYPE_SAMPLER,
+                                                .descriptorCount = 1,
+                                                .stageFlags = VK_SHADER_STAGE_ALL},
+        },
+        NULL, &layout));
+    const VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_SAMPLER, 1};
+    VkDescriptorPool sets;
+    must(vkCreateDescriptorPool(gpu.device,
+                                &(VkDescriptorPoolCreateInfo){
+                                    .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                    .maxSets = 1,
+                                    .poolSizeCount = 1,
+                                    .pPoolSizes = &size,
+                                },
+                                NULL, &sets));
+    VkPrivateDataSlot slots[5];
+    for (uint32_t i = 0; i < ARRAY_SIZE(slots); i++)
+        must(vkCreatePrivateDataSlot(gpu.device,
+                                     &(VkPrivateDataSlotCreateInfo){
+                                         .sType = VK_STRUCTURE_TYPE_PRIVATE_DATA_SLOT_CREATE_INFO,
+                                     },
+                                     NULL, &slots[i]));
+    /* This one keeps what it has, however often others come and go. */
+    const VkFence kept = fence_create(&gpu, 0);
+    for (uint32_t i = 0; i < ARRAY_SIZE(slots); i++)
+        must(vkSetPrivateData(gpu.device, VK_OBJECT_TYPE_FENCE, (uint64_t)kept, slots[i], 100 + i));
+    long before = 0;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        if (round == ROUNDS / 10)
+            before = resident_kib();
+        struct reused r;
+        reused_init(&r, sets, layout);
+        const struct {
+            VkObjectType type;
+            uint64_t handle;
+        } objects[] = {
+            {VK_OBJECT_TYPE_FENCE, (uint64_t)r.fence},
+            {VK_OBJECT_TYPE_SEMAPHORE, (uint64_t)r.semaphore},
+            {VK_OBJECT_TYPE_DESCRIPTOR_UPDATE_TEMPLATE, (uint64_t)r.template},
+            {VK_OBJECT_TYPE_COMMAND_POOL, (uint64_t)r.pool},
+            {VK_OBJECT_TYPE_COMMAND_BUFFER, (uint64_t)(uintptr_t)r.commands},
+            {VK_OBJECT_TYPE_DESCRIPTOR_SET, (uint64_t)r.set},
+            {VK_OBJECT_TYPE_DESCRIPTOR_POOL, (uint64_t)sets}, /* with a slot that comes again */
+        };
+        for (uint32_t i = 0; i < ARRAY_SIZE(objects); i++) {
+            const bool stays = i == ARRAY_SIZE(objects) - 1;
+            for (uint32_t j = 0; j < (stays ? 1 : ARRAY_SIZE(slots)); j++) {
+                const VkPrivateDataSlot slot = stays ? r.slot : slots[j];
+                uint64_t value = 1;
+                vkGetPrivateData(gpu.device, objects[i].type, objects[i].handle, slot, &value);
+                expect(value == 0, "in round %u an object of type %d begins with %" PRIu64, round,
+                       objects[i].type, value);
+                must(vkSetPrivateData(gpu.device, objects[i].type, objects[i].handle, slot,
+                                      1000 + round));
+            }
+        }
+        reused_finish(&r, sets);
+    }
+    const long growth = resident_kib() - before;
+    expect(growth < GROWTH_KIB, "private data of objects that are gone: %ld KiB", growth);
+    for (uint32_t i = 0; i < ARRAY_SIZE(slots); i++) {
+        uint64_t value = 0;
+        vkGetPrivateData(gpu.device, VK_OBJECT_TYPE_FENCE, (uint64_t)kept, slots[i], &value);
+        expect(value == 100 + i, "slot %u of the object that stayed: %" PRIu64, i, value);
+        vkDestroyPrivateDataSlot(gpu.device, slots[i], NULL);
+    }
+    vkDestroyFence(gpu.device, kept, NULL);
+    vkDestroyDescriptorPool(gpu.device, sets, NULL);
+    vkDestroyDescriptorSetLayout(gpu.device, layout, NULL);
 }
 
 /* Names and labels pass by, whatever kind of object they are for. */
@@ -373,6 +530,7 @@ static void test_types(void)
 
 static const struct program_part parts[] = {
     {"private data", test_private_data},
+    {"private data of handles that come again", test_reuse},
     {"names and labels", test_debug_utils},
     {"types of objects", test_types},
 };

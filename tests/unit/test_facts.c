@@ -59,12 +59,15 @@ static void some_facts_are_known(void **state)
         assert_true(vd_objects[dispatchable[i]].dispatchable);
         assert_true(vd_objects[dispatchable[i]].crosses);
     }
-    assert_false(vd_objects[VD_TYPE_VkInstance].of_host_device);
-    assert_false(vd_objects[VD_TYPE_VkPhysicalDevice].of_host_device);
-    assert_true(vd_objects[VD_TYPE_VkDevice].of_host_device);
-    assert_true(vd_objects[VD_TYPE_VkQueue].of_host_device);
-    assert_true(vd_objects[VD_TYPE_VkCommandBuffer].of_host_device);
-    assert_true(vd_objects[VD_TYPE_VkDescriptorSet].of_host_device);
+    assert_false(vd_objects[VD_TYPE_VkInstance].of_device);
+    assert_false(vd_objects[VD_TYPE_VkPhysicalDevice].of_device);
+    assert_true(vd_objects[VD_TYPE_VkDevice].of_device);
+    assert_true(vd_objects[VD_TYPE_VkQueue].of_device);
+    assert_true(vd_objects[VD_TYPE_VkCommandBuffer].of_device);
+    assert_true(vd_objects[VD_TYPE_VkDescriptorSet].of_device);
+    assert_true(vd_objects[VD_TYPE_VkFence].of_device);
+    assert_true(vd_objects[VD_TYPE_VkPrivateDataSlot].of_device);
+    assert_false(vd_objects[VD_TYPE_VkSurfaceKHR].of_device);
     const uint32_t of_client[] = {VD_TYPE_VkFence,
                                   VD_TYPE_VkSurfaceKHR,
                                   VD_TYPE_VkSwapchainKHR,
@@ -76,7 +79,7 @@ static void some_facts_are_known(void **state)
                                   VD_TYPE_VkDebugReportCallbackEXT,
                                   VD_TYPE_VkDeferredOperationKHR};
     for (uint32_t i = 0; i < sizeof(of_client) / sizeof(of_client[0]); i++)
-        assert_false(vd_objects[of_client[i]].crosses || vd_objects[of_client[i]].of_host_device);
+        assert_false(vd_objects[of_client[i]].crosses);
     assert_true(vd_objects[VD_TYPE_VkImage].crosses);
     assert_true(vd_objects[VD_TYPE_VkPipelineBinaryKHR].crosses);
     assert_int_equal(vd_type_of_report(VK_DEBUG_REPORT_OBJECT_TYPE_DISPLAY_MODE_KHR_EXT),
