@@ -45,15 +45,14 @@ static struct version version_text(uint32_t version)
     return result;
 }
 
-/* Numbers of what the ends know: this one, the other one, both. */
+/* Of how many things that this end knows the other one knows how many. */
 struct overlap {
-    uint32_t here, there, both;
+    uint32_t here, both;
 };
 
 static void count(struct overlap *overlap, bool here, bool there)
 {
     overlap->here += here;
-    overlap->there += there;
     overlap->both += here && there;
 }
 
@@ -76,14 +75,12 @@ static struct overlap count_commands(const struct vdc_peer *peer)
 static struct overlap count_extensions(const struct vdc_peer *peer)
 {
     struct overlap overlap = {0};
-    const char *end = peer->capset->extensions + peer->capset->extensions_size;
-    for (const char *at = peer->capset->extensions; at < end; at += strlen(at) + 1)
-        overlap.there++;
+    bool carried[VD_EXT_COUNT];
     for (int i = 0; i < VD_EXT_COUNT; i++)
-        if (vd_extensions[i].way == VD_EXTENSION_FORWARDED) {
-            overlap.here++;
-            overlap.both += vdc_peer_knows_extension(peer, vd_extensions[i].name);
-        }
+        carried[i] = vd_extensions[i].way != VD_EXTENSION_WITHHELD;
+    vd_extensions_close(carried, VD_REGISTRY_VERSION);
+    for (int i = 0; i < VD_EXT_COUNT; i++)
+        count(&overlap, carried[i], vdc_peer_knows_extension(peer, vd_extensions[i].name));
     return overlap;
 }
 
@@ -92,12 +89,12 @@ static void tell_common(const struct report *report, const struct vdc_instance *
     const struct vdc_peer *peer = &instance->peer;
     const struct overlap commands = count_commands(peer), extensions = count_extensions(peer);
     tell(report, "reached", instance->connection->link.transport->ops->name,
-         "protocol %u on both sides; Vulkan %s here, %s there; in common are %u of %u and %u "
-         "commands, "
-         "%u of %u and %u extensions",
+         "protocol %u on both sides; Vulkan %s here, %s there; the server has %u of this driver's "
+         "%u "
+         "commands and %u of its %u extensions",
          peer->capset->protocol_version, version_text(VD_REGISTRY_VERSION).text,
          version_text(peer->capset->registry_version).text, commands.both, commands.here,
-         commands.there, extensions.both, extensions.here, extensions.there);
+         extensions.both, extensions.here);
 }
 
 static bool shares_memory(VkPhysicalDevice device)

@@ -32,25 +32,11 @@
 #include "common/patience.h"
 
 #include "commands.h"
+#include "places.h"
 
 #define READY_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS  (5000 * VD_PATIENCE)
 #define SOCKET_PATH_MAX  sizeof(((struct sockaddr_un *)0)->sun_path)
-
-/* Writes "DIR/relative" to path, where DIR holds our own executable. */
-static bool beside_self(char path[static PATH_MAX], const char *relative)
-{
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (length < 0)
-        return false;
-    self[length] = '\0';
-    char *slash = strrchr(self, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    return snprintf(path, PATH_MAX, "%s/%s", self, relative) < PATH_MAX;
-}
 
 /* Makes path absolute if what candidate names can be accessed that way. */
 static bool resolve(char path[static PATH_MAX], const char *candidate, int access_mode)
@@ -60,11 +46,6 @@ static bool resolve(char path[static PATH_MAX], const char *candidate, int acces
 
 static bool find_server(char path[static PATH_MAX], const char *wanted)
 {
-    static const char *const places[] = {
-        "viaduct-server",           /* installed */
-        "../server/viaduct-server", /* the build tree */
-    };
-
     if (!wanted)
         wanted = vd_getenv("VIADUCT_SERVER");
     if (wanted && *wanted) {
@@ -73,35 +54,18 @@ static bool find_server(char path[static PATH_MAX], const char *wanted)
         complain("cannot run the server '%s': %s", wanted, strerror(errno));
         return false;
     }
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        char candidate[PATH_MAX];
-        if (beside_self(candidate, places[i]) && resolve(path, candidate, X_OK))
-            return true;
-    }
+    if (place_of_server(path))
+        return true;
     complain("no viaduct-server beside this program; name one with --server or VIADUCT_SERVER");
     return false;
 }
 
 static bool find_manifest(char path[static PATH_MAX])
 {
-    static const char name[] = "viaduct_icd." VIADUCT_ARCH ".json";
-    static const char *const folders[] = {
-        "../icd",                /* the build tree */
-        "../share/vulkan/icd.d", /* installed below a prefix that was moved */
-    };
-    char candidate[PATH_MAX];
-
-    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        char relative[PATH_MAX];
-        snprintf(relative, sizeof(relative), "%s/%s", folders[i], name);
-        if (beside_self(candidate, relative) && resolve(path, candidate, R_OK))
-            return true;
-    }
-    snprintf(candidate, sizeof(candidate), "%s/vulkan/icd.d/%s", VIADUCT_DATADIR, name);
-    if (resolve(path, candidate, R_OK))
+    if (place_of_manifest(path))
         return true;
-    complain("the ICD's manifest %s is neither beside this program nor in %s/vulkan/icd.d", name,
-             VIADUCT_DATADIR);
+    complain("the ICD's manifest " PLACES_MANIFEST
+             " is neither beside this program nor in " VIADUCT_DATADIR "/vulkan/icd.d");
     return false;
 }
 

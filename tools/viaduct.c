@@ -25,6 +25,7 @@ static const struct subcommand {
     int (*main)(int argc, char **argv); /* argv[0] is the subcommand */
 } subcommands[] = {
     {"run", "run a command on a private server", run_main},
+    {"doctor", "look for what keeps applications from the GPU", doctor_main},
 };
 
 static const size_t subcommand_count = sizeof(subcommands) / sizeof(subcommands[0]);
