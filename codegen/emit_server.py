@@ -2,7 +2,9 @@
 """C of the server: decoders that check and patch in place, and the call of the host's driver."""
 
 import copy
+import re
 
+import bounds
 from emit import Writer, count_expression, object_type, reached_functions
 
 
@@ -10,11 +12,13 @@ class ServerEmitter:
     def __init__(self, planner):
         self.p = planner
         self.r = planner.r
+        self.bounds = bounds.Bounds(planner)
 
     def needs(self, name):
         """Whether a struct has to be looked into, apart from its chain."""
         return name in self.r.structs and (any(self.acts(x) for x in self.p.struct_steps(name)) or
-                                           bool(self.r.structs[name].stype))
+                                           bool(self.r.structs[name].stype) or
+                                           bool(self.bounds.of_struct(name)))
 
     def acts(self, step):
         """Padding, which the client zeroes, is nothing to look into here."""
@@ -53,32 +57,49 @@ class ServerEmitter:
         outer = self.p.outer_member(name)
         if outer:
             w(f"d->outer = s->{outer.name};")
+        checks = self.bounds.of_struct(name)
+        remembered = self.p.policy["remembered"].get(name)
+        if remembered:
+            w(remembered["call"] + ";")
+        self._known(w, checks, s.members, "s->")
         for step in steps:
             self.step(w, step, name, "s->", s.members)
         for m, count in self.p.fixed_arrays(name):
             w(f"if (s->{count} > {m.dims[0]})")
             w(f'    return vds_dec_fail(d, "{name}.{count}");')
-        self._checked(w, name)
-        if not steps and not s.stype:
+        self._checked(w, checks, s.members, "s->", name)
+        if not steps and not s.stype and not checks:
             w("(void)s;")
-        if not steps:
+        if not steps and not checks:
             w("(void)d;")
         w("return true;")
         w("}")
         w()
         return w.text()
 
-    def _checked(self, w, name):
-        """What the policy wants of each element of an array."""
-        check = self.p.policy["checked"].get(name)
-        if not check:
-            return
-        m = self.r.structs[name].member(check["each"])
-        w(f"for (uint64_t i = 0; s->{m.name} && i < s->{m.lens[0]}; i++) {{")
-        w(f"const {m.type} *x = &s->{m.name}[i];")
-        w(f"if (!({check['holds']}))")
-        w(f'    return vds_dec_fail(d, "{name}: {check["reason"]}");')
-        w("}")
+    @staticmethod
+    def _of(prefix, expression):
+        """What the policy says of `s`."""
+        return re.sub(r"\bs->", prefix, expression)
+
+    @staticmethod
+    def _known(w, checks, members, prefix):
+        """What is known of the objects that checks speak of, before their handles are patched."""
+        for name, what in sorted({x for c in checks for x in c.known}):
+            w(f"{bounds.KNOWN[what]}{name}_{what} = vds_known_{what}(d, (uint64_t){prefix}{name});")
+
+    def _checked(self, w, checks, members, prefix, owner):
+        """What must hold for the driver's sake."""
+        for check in checks:
+            if check.each:
+                m = next(m for m in members if m.name == check.each)
+                count = count_expression(m.lens[0], members, prefix)
+                w(f"for (uint64_t i = 0; {prefix}{m.name} && i < {count}; i++) {{")
+                w(f"const {m.type} *x = &{prefix}{m.name}[i];")
+            w(f"if (!({self._of(prefix, check.holds)}))")
+            w(f'    return vds_dec_fail(d, "{owner}: {check.reason}");')
+            if check.each:
+                w("}")
 
     def chain_function(self, name):
         w = Writer()
@@ -199,7 +220,7 @@ class ServerEmitter:
             w("}")
         elif step.kind == "sized":
             share = "false" if step.share == "false" else "true"
-            self.check(w, f"vds_dec_sized(d, {loc}, {share}, {what})")
+            self.check(w, f"vds_dec_sized(d, {loc}, {share}, {self._of(prefix, step.bytes)}, {required}, {what})")
         elif step.kind == "out":
             self.check(w, f"vds_dec_out(d, {loc}, {count}, sizeof({ctype}), {required}, {what})")
         elif step.kind == "inout":
@@ -265,10 +286,13 @@ class ServerEmitter:
                 body(f"vds_dec_victim(d, (uint64_t)a->{v.m.name}, VD_TYPE_{v.elem});")
         if plan.emptied and not plan.victim:
             body(f"vds_dec_emptied(d, (uint64_t)a->{plan.emptied.name});")
+        checks = self.bounds.of_command(plan)
+        self._known(body, checks, c.params, "a->")
         for s in plan.steps:
             if s.m is first:
                 continue
             self.step(body, s, args, "a->", c.params)
+        self._checked(body, checks, c.params, "a->", c.name)
         if body.lines:
             w(f"{args} *a = body;")
             for line in body.lines:

@@ -150,7 +150,7 @@ class Generator:
 
     def server_structs_c(self):
         return "\n".join(['/* Generated from vk.xml. */', '#include "server_structs.h"', "",
-                          '#include "opcodes.h"', ""] + self._server_functions(None)[1])
+                          '#include "bounds.h"', '#include "opcodes.h"', ""] + self._server_functions(None)[1])
 
     def client_group(self, group):
         declarations, definitions = self._client_functions(group)
@@ -164,8 +164,8 @@ class Generator:
 
     def server_group(self, group):
         declarations, definitions = self._server_functions(group)
-        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "decode.h"',
-               '#include "dispatch.h"', '#include "execute.h"', '#include "opcodes.h"', '#include "replay.h"',
+        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "bounds.h"',
+               '#include "decode.h"', '#include "dispatch.h"', '#include "execute.h"', '#include "opcodes.h"', '#include "replay.h"',
                '#include "server_structs.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]

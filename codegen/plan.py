@@ -30,7 +30,8 @@ class Step:
     ignored_count: str = None     # count member zeroed along
     lenient: bool = False
     inner: str = None             # inner length of an array of arrays
-    size: str = None              # client-side C expression of a size
+    size: str = None              # sized: C of what the client sends
+    bytes: str = None             # sized: C of what the driver takes, on the server
     back: bool = False            # sized: comes back
     share: str = "false"          # sized: C condition for passing it by reference
     pool: str = None              # new: C of the pool that it is allocated from
@@ -76,10 +77,11 @@ ANSWERED = ("out", "inout", "shape")
 
 # Which tables of the policy name what. Members are "owner.member" of a struct or command.
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
-                  "forgiven", "empties_pool", "beside_recording", "looks_at_recording")
+                  "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused")
 EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "instance", "device", "passed_on")
-TYPE_TABLES = ("checked", "chained", "unions")
-MEMBER_TABLES = ("pointers", "ignored", "lenient")
+TYPE_TABLES = ("chained", "unions", "remembered")
+MEMBER_TABLES = ("pointers", "ignored", "lenient", "masked")
+ANY_TABLES = ("checked", "unchecked")    # of commands and structs
 
 
 def read_policy(path):
@@ -191,6 +193,8 @@ class Planner:
             resolvers[table] = lambda n: owner(n) if owner(n) in known else None
         for table in MEMBER_TABLES:
             resolvers[table] = member
+        for table in ANY_TABLES:
+            resolvers[table] = lambda n: owner(n) if owner(n) in known or owner(n) in r.commands else None
         out = {}
         for table, entries in policy.items():
             if table not in resolvers:
@@ -385,7 +389,9 @@ class Planner:
             "ignored"].get(f"{owner}.{m.name}", {})
         self.layouts.of_type(m.type)
         if kind == "sized":
-            return [Step("sized", size=policy["size"], back=policy.get("back", False),
+            if "bytes" not in policy:
+                raise SystemExit(f"policy.toml: {owner}.{m.name}: without bytes the server believes the client")
+            return [Step("sized", size=policy["size"], bytes=policy["bytes"], required=required, back=policy.get("back", False),
                          share=policy.get("share", "false"), **base)]
         if kind == "in":
             if m.type == "char" and m.null_terminated:

@@ -173,6 +173,7 @@ VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size
     e->out_size = 0;
     e->echo = 0;
     e->new_count = 0;
+    e->opcode = opcode;
     e->failed = false;
     e->ops = &call_ops;
     e->instance = instance;
@@ -226,6 +227,18 @@ static VkResult reply_wait(struct vdc_call *call)
     return result;
 }
 
+/* The server can still write what it has answered, so that a private copy is looked at. Large answers
+ * are data of the application: they stay where they are, and are copied once. */
+static const uint8_t *take_answer(struct vdc_call *call, size_t size)
+{
+    const struct vd_reply *reply = call->space.reply;
+    call->answer.reply = *reply;
+    if (size > sizeof(call->answer.bytes))
+        return (const uint8_t *)(reply + 1);
+    memcpy(call->answer.bytes, reply + 1, size);
+    return call->answer.bytes;
+}
+
 VkResult vdc_call_wait(struct vdc_call *call)
 {
     struct vdc_encoder *e = &call->encoder;
@@ -249,7 +262,7 @@ VkResult vdc_call_wait(struct vdc_call *call)
         result = reply_wait(call);
     if (result != VK_SUCCESS)
         return result;
-    const uint8_t *out = (const uint8_t *)(call->space.reply + 1);
+    const uint8_t *out = take_answer(call, (size_t)e->out_size + echo_size);
     call->fill = (struct vdc_fill){
         .record = e->base,
         .record_size = e->size,
@@ -257,7 +270,7 @@ VkResult vdc_call_wait(struct vdc_call *call)
         .out_size = e->out_size,
         .echo = out + e->out_size,
         .echo_from = e->echo,
-        .result = (VkResult)call->space.reply->result,
+        .result = (VkResult)call->answer.reply.result,
         .shares = call->shares,
     };
     call->answered = true;
@@ -268,8 +281,8 @@ uint64_t vdc_call_value(const struct vdc_call *call)
 {
     if (!call->answered)
         return 0;
-    return call->space.reply->value ? call->space.reply->value
-                                    : (uint64_t)(uint32_t)call->space.reply->result;
+    const struct vd_reply *reply = &call->answer.reply;
+    return reply->value ? reply->value : (uint64_t)(uint32_t)reply->result;
 }
 
 /* The id that stands at `at`. */

@@ -15,6 +15,9 @@ enum vdc_call_kind {
     VDC_CALL_SYNC,   /* waits for an answer */
 };
 
+/* What fits into a slot for answers does not stay there. */
+#define VDC_ANSWER_COPIED 4096
+
 struct vdc_call {
     struct vdc_encoder encoder;
     struct vdc_fill fill;
@@ -28,6 +31,11 @@ struct vdc_call {
     bool sync;
     bool sent;
     bool answered;
+    /* A copy of the answer, less what is large; not initialised before. */
+    struct {
+        struct vd_reply reply;
+        _Alignas(8) uint8_t bytes[VDC_ANSWER_COPIED];
+    } answer;
 };
 
 /* Starts a record whose arguments take `size` bytes, `self` being any dispatchable object.

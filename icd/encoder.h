@@ -42,7 +42,8 @@ struct vdc_encoder {
     uint32_t new_count;
     uint32_t
         outer;   /* a count of the enclosing struct, which arrays further in have as their length */
-    bool failed; /* out of memory, or over VD_RECORD_MAX: the record is not sent */
+    uint16_t opcode; /* of a record of the ring */
+    bool failed;     /* out of memory, or over VD_RECORD_MAX: the record is not sent */
     const struct vdc_encoder_ops *ops;
     struct vdc_instance *instance;
     struct vdc_device *device; /* NULL at instance level */

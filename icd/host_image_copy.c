@@ -5,6 +5,8 @@
  */
 #include <stdlib.h>
 
+#include "common/image_copy.h"
+
 #include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
@@ -41,30 +43,6 @@ static uint64_t memcpy_size(VkDevice device, VkImage image,
     return size.size;
 }
 
-/* The format of one aspect, and how it divides the image. */
-static struct vd_format aspect_format(VkFormat format, VkImageAspectFlags aspect)
-{
-    static const struct vd_format unknown = {.block_size = 16, 1, 1, 1, 0, {{0}}};
-    const struct vd_format *info = vd_format_info(format);
-    if (!info)
-        return unknown;
-    struct vd_format out = *info;
-    if (aspect & VK_IMAGE_ASPECT_STENCIL_BIT) {
-        out.block_size = 1;
-    } else if (aspect & VK_IMAGE_ASPECT_DEPTH_BIT) {
-        out.block_size =
-            format == VK_FORMAT_D16_UNORM || format == VK_FORMAT_D16_UNORM_S8_UINT ? 2 : 4;
-    } else if (info->plane_count) {
-        const uint32_t plane = aspect & VK_IMAGE_ASPECT_PLANE_2_BIT   ? 2
-                               : aspect & VK_IMAGE_ASPECT_PLANE_1_BIT ? 1
-                                                                      : 0;
-        const struct vd_format *of_plane = vd_format_info(info->planes[plane].format);
-        if (of_plane)
-            out = *of_plane;
-    }
-    return out;
-}
-
 static uint32_t layer_count(const struct vdc_image *image,
                             const VkImageSubresourceLayers *subresource)
 {
@@ -83,22 +61,14 @@ uint64_t vdc_host_copy_size(struct vdc_encoder *e, uint32_t row_length, uint32_t
         return copy
             .sizes[(size_t)((const char *)subresource - (const char *)copy.first) / copy.stride];
     const uint32_t layers = layer_count(image, subresource);
-    const struct vd_format format = aspect_format(image->format, subresource->aspectMask);
-    const uint64_t width = row_length ? row_length : extent->width;
-    const uint64_t height = image_height ? image_height : extent->height;
-    const uint64_t columns = (width + format.block_width - 1) / format.block_width;
-    const uint64_t rows = (height + format.block_height - 1) / format.block_height;
-    const uint64_t slices =
-        ((uint64_t)extent->depth + format.block_depth - 1) / format.block_depth * layers;
-    const uint64_t last_columns =
-        ((uint64_t)extent->width + format.block_width - 1) / format.block_width;
-    const uint64_t last_rows =
-        ((uint64_t)extent->height + format.block_height - 1) / format.block_height;
-    if (!slices || !last_rows)
-        return 0;
-    /* The last row need not be complete: the application's memory may end with it. */
-    return ((slices - 1) * rows * columns + (last_rows - 1) * columns + last_columns) *
-           format.block_size;
+    return vd_image_copy_size(&(struct vd_image_copy){
+        .format = image->format,
+        .aspect = subresource->aspectMask,
+        .row_length = row_length,
+        .image_height = image_height,
+        .extent = *extent,
+        .layers = layers,
+    });
 }
 
 /* Whether the copy writes each byte that vdc_host_copy_size counts. */
@@ -171,26 +141,41 @@ static uint64_t property(struct vdc_encoder *e, VkStructureType type, size_t off
 
 uint64_t vdc_descriptor_capture_size(struct vdc_encoder *e)
 {
-    /* One size per kind of object; drivers use the same for all, and the largest is safe to send
-     * but not to receive, so the smallest is what crosses. */
-    static const size_t offsets[] = {
-        offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
-                 bufferCaptureReplayDescriptorDataSize),
-        offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
-                 imageCaptureReplayDescriptorDataSize),
-        offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
-                 imageViewCaptureReplayDescriptorDataSize),
-        offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
-                 samplerCaptureReplayDescriptorDataSize),
-    };
-    uint64_t smallest = UINT64_MAX;
-    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-        const uint64_t size =
-            property(e, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT,
-                     offsets[i], sizeof(size_t));
-        smallest = size < smallest ? size : smallest;
+    size_t offset;
+    switch (e->opcode) {
+    case VD_OP_vkCreateBuffer:
+    case VD_OP_vkGetBufferOpaqueCaptureDescriptorDataEXT:
+        offset = offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
+                          bufferCaptureReplayDescriptorDataSize);
+        break;
+    case VD_OP_vkCreateImage:
+    case VD_OP_vkGetImageOpaqueCaptureDescriptorDataEXT:
+        offset = offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
+                          imageCaptureReplayDescriptorDataSize);
+        break;
+    case VD_OP_vkCreateImageView:
+    case VD_OP_vkGetImageViewOpaqueCaptureDescriptorDataEXT:
+        offset = offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
+                          imageViewCaptureReplayDescriptorDataSize);
+        break;
+    case VD_OP_vkCreateSampler:
+    case VD_OP_vkGetSamplerOpaqueCaptureDescriptorDataEXT:
+        offset = offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
+                          samplerCaptureReplayDescriptorDataSize);
+        break;
+#ifdef VK_ARM_tensors
+    case VD_OP_vkCreateTensorARM:
+        return vdc_tensor_capture_size(e, VD_TYPE_VkTensorARM);
+    case VD_OP_vkCreateTensorViewARM:
+        return vdc_tensor_capture_size(e, VD_TYPE_VkTensorViewARM);
+#endif
+    default:
+        offset = offsetof(VkPhysicalDeviceDescriptorBufferPropertiesEXT,
+                          accelerationStructureCaptureReplayDescriptorDataSize);
+        break;
     }
-    return smallest;
+    return property(e, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT, offset,
+                    sizeof(size_t));
 }
 
 #ifdef VK_ARM_tensors

@@ -6,36 +6,26 @@
 #include <string.h>
 
 #include "call.h"
+#include "chains.h"
 #include "extensions.h"
 #include "host_pages.h"
+#include "log.h"
 #include "memory_types.h"
 #include "opcodes.h"
 #include "physical_device.h"
+#include "physical_device_data.h"
 
 /* ---- What the application may not have */
 
-/* Features that cannot cross although their extension does. */
-static const struct {
-    VkStructureType type;
-    uint32_t offset; /* of the VkBool32 behind sType and pNext */
-    const char *reason;
-} masked_features[] = {
-    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR,
-     offsetof(VkPhysicalDeviceAccelerationStructureFeaturesKHR, accelerationStructureHostCommands) -
-         16,
-     "host addresses never pass"},
-    {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_OPACITY_MICROMAP_FEATURES_EXT,
-     offsetof(VkPhysicalDeviceOpacityMicromapFeaturesEXT, micromapHostCommands) - 16,
-     "host addresses never pass"},
-};
-
 static void mask_features(struct vdc_physical_device *pd)
 {
-    for (size_t i = 0; i < sizeof(masked_features) / sizeof(masked_features[0]); i++) {
+    for (size_t i = 0; i < vd_masked_feature_count; i++) {
+        const struct vd_masked_feature *feature = &vd_masked_features[i];
+        const uint32_t offset = feature->offset - (uint32_t)sizeof(VkBaseOutStructure);
         uint32_t size;
-        uint8_t *body = (uint8_t *)vdc_physical_device_feature(pd, masked_features[i].type, &size);
-        if (body && masked_features[i].offset + sizeof(VkBool32) <= size)
-            memset(body + masked_features[i].offset, 0, sizeof(VkBool32));
+        uint8_t *body = (uint8_t *)vdc_physical_device_feature(pd, feature->type, &size);
+        if (body && offset + sizeof(VkBool32) <= size)
+            memset(body + offset, 0, sizeof(VkBool32));
     }
 }
 
@@ -47,9 +37,9 @@ static void rename_driver(struct vdc_physical_device *pd, VkStructureType type, 
     uint8_t *body = (uint8_t *)vdc_physical_device_property(pd, type, &size);
     if (!body || info_offset + VK_MAX_DRIVER_INFO_SIZE > size)
         return;
-    char host[2 * VK_MAX_DRIVER_NAME_SIZE];
-    snprintf(host, sizeof(host), "on %s %s", (char *)body + name_offset,
-             (char *)body + info_offset);
+    char host[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE + 8];
+    snprintf(host, sizeof(host), "on %.*s %.*s", VK_MAX_DRIVER_NAME_SIZE - 1,
+             (char *)body + name_offset, VK_MAX_DRIVER_INFO_SIZE - 1, (char *)body + info_offset);
     memset(body + name_offset, 0, VK_MAX_DRIVER_NAME_SIZE);
     memset(body + info_offset, 0, VK_MAX_DRIVER_INFO_SIZE);
     memcpy(body + name_offset, "Viaduct", sizeof("Viaduct"));
@@ -110,7 +100,8 @@ static void choose_extensions(struct vdc_physical_device *pd)
 
 /* ---- Fetching */
 
-#define IDS_ASKED 8u
+#define IDS_ASKED    8u
+#define CAPACITY_MAX (UINT32_C(64) << 20)
 
 /* One round trip; *blob is the caller's to free. */
 static VkResult fetch(struct vdc_instance *instance, const uint64_t *ids, uint32_t capacity,
@@ -175,7 +166,8 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
     uint8_t *blob = NULL;
     uint32_t capacity = 128u << 10;
     VkResult result = fetch(instance, ids, capacity, &blob);
-    if (result == VK_SUCCESS && ((struct vd_physical_devices *)blob)->size > capacity) {
+    if (result == VK_SUCCESS && ((struct vd_physical_devices *)blob)->size > capacity &&
+        ((struct vd_physical_devices *)blob)->size <= CAPACITY_MAX) {
         capacity = (uint32_t)vd_align(((struct vd_physical_devices *)blob)->size);
         free(blob);
         blob = NULL;
@@ -184,14 +176,19 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
     if (result != VK_SUCCESS)
         return result;
 
-    const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
-    uint32_t count = head->count < IDS_ASKED ? head->count : IDS_ASKED;
+    uint32_t count = IDS_ASKED;
+    const char *wrong = vdc_physical_devices_check(blob, capacity, &count);
+    if (wrong) {
+        vdc_log("what the server says of its devices makes no sense: %s", wrong);
+        free(blob);
+        return VK_ERROR_INITIALIZATION_FAILED;
+    }
     struct vdc_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
     if (!devices) {
         free(blob);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
-    uint8_t *at = blob + sizeof(*head);
+    uint8_t *at = blob + sizeof(struct vd_physical_devices);
     for (uint32_t i = 0; i < count && result == VK_SUCCESS; i++) {
         devices[i].blob = i == 0 ? blob : NULL;
         result = device_init(&devices[i], instance, ids[i], at);

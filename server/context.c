@@ -69,6 +69,8 @@ static void release_object(void *user, uint32_t type, void *data)
         vds_shm_put(context->shm, data);
     else if (type == VD_TYPE_VkCommandPool)
         vds_lane_destroy(data);
+    else if (type == VD_TYPE_VkImage)
+        free(data);
 }
 
 struct vds_context *vds_context_create(const struct vds_context_options *options,

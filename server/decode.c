@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "limits.h"
 #include "log.h"
 #include "names.h"
 #include "replay.h"
@@ -34,6 +35,8 @@ void vds_decoder_begin(struct vds_decoder *d, uint8_t *record, uint32_t size, ui
     d->cursor = 0;
     d->echo = 0;
     d->owner_index = 0;
+    d->limits = &vds_no_limits;
+    d->image = NULL;
     d->first = 0;
     d->pool = 0;
     d->opcode = opcode;
@@ -150,14 +153,17 @@ static bool claim_shared(struct vds_decoder *d, const void **where, uint64_t siz
     return vds_plan_loan(&d->plan, &loan) || no_memory(d);
 }
 
-bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, const char *what)
+bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, uint64_t needed,
+                   bool required, const char *what)
 {
     if (!*where)
-        return true;
+        return !required || needed == 0 || fail(d, what, "NULL");
     if (!claim(d, where, 1, sizeof(uint64_t), what))
         return false;
     uint64_t size;
     memcpy(&size, *where, sizeof(size));
+    if ((size & ~VD_SIZED_SHARED) < needed)
+        return fail(d, what, "fewer bytes than the driver takes");
     if (share && size & VD_SIZED_SHARED)
         return claim_shared(d, where, size & ~VD_SIZED_SHARED, what);
     const uint32_t left = d->size - d->cursor;
@@ -249,8 +255,11 @@ bool vds_dec_first(struct vds_decoder *d, uint64_t *handle, uint32_t type)
         return false;
     d->first = vd_id_index(id);
     d->owner_index = object->owner;
-    if (object->handle == 0 ||
-        (object->owner && !vds_object_links(d->objects, object->owner)->data))
+    const struct vds_limits *limits =
+        object->owner ? vds_object_links(d->objects, object->owner)->data : NULL;
+    if (limits)
+        d->limits = limits;
+    if (object->handle == 0 || (object->owner && !limits))
         d->plan.notes |= VDS_PLAN_POISONED;
     if (!remember(d, handle, id))
         return false;

@@ -24,6 +24,9 @@
 #include "opcodes.h"
 #include "plan.h"
 
+struct vds_image_facts;
+struct vds_limits;
+
 /* A place in what returns to the client, and what to put back there before it does. */
 struct vds_restore {
     uint32_t offset; /* in the record */
@@ -37,12 +40,16 @@ struct vds_decoder {
     uint32_t cursor;      /* where the next pointee must lie */
     uint32_t echo;        /* first byte that returns, 0: none */
     uint32_t owner_index; /* in the object table: the device that everything must belong to */
-    uint32_t first;       /* index of the first parameter's object */
-    uint32_t pool;        /* index of the pool decoded last */
-    uint32_t outer;       /* a count of the enclosing struct, the length of arrays further in */
+    const struct vds_limits *limits; /* of that device; never NULL */
+    uint32_t first;                  /* index of the first parameter's object */
+    uint32_t pool;                   /* index of the pool decoded last */
+    uint32_t outer; /* a count of the enclosing struct, the length of arrays further in */
     uint16_t opcode;
     bool alone;  /* of a stream: it may name no other command buffer */
     bool failed; /* malformed: the connection must end */
+    /* Of the copy to or from host memory that is being decoded; NULL: nothing is known of its image. */
+    const struct vds_image_facts *image;
+    VkHostImageCopyFlags copy_flags;
     struct vds_plan plan;
 
     uint8_t *out; /* the output area, zeroed, private */
@@ -96,9 +103,11 @@ static inline bool vds_dec_array(struct vds_decoder *d, const void **where, uint
 bool vds_dec_string(struct vds_decoder *d, const char **where, bool required, const char *what);
 bool vds_dec_strings(struct vds_decoder *d, const char *const **where, uint64_t count,
                      const char *what);
-/* A u64 length and that many bytes; the pointer ends up at the bytes. `share`: these may lie in
- * memory that the client can still write, because whoever gets the pointer does not mind. */
-bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, const char *what);
+/* A u64 length and that many bytes; the pointer ends up at the bytes. Whoever gets the pointer takes
+ * `needed` of them, and there must be as many. `share`: they may lie in memory that the client can still
+ * write, because whoever gets the pointer does not mind. */
+bool vds_dec_sized(struct vds_decoder *d, const void **where, bool share, uint64_t needed,
+                   bool required, const char *what);
 /* A place in the output area: the wire pointer is VD_POINTER_OUT | out_cursor. */
 bool vds_dec_out(struct vds_decoder *d, const void **where, uint64_t count, size_t element,
                  bool required, const char *what);

@@ -2,10 +2,13 @@
 #ifndef VIADUCT_SERVER_DEVICE_H
 #define VIADUCT_SERVER_DEVICE_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "dispatch.h"
+#include "limits.h"
 #include "semaphore_list.h"
 
 struct vds_context;
@@ -21,6 +24,7 @@ struct vds_queue_range {
 };
 
 struct vds_device {
+    struct vds_limits limits; /* first: to decoding a device is no more than this */
     VkDevice handle;
     uint32_t index; /* in the object table */
     struct vds_device_dispatch dispatch;
@@ -33,6 +37,8 @@ struct vds_device {
     struct vds_semaphore_list signalled; /* by the client; the driver does not know */
     struct vds_device *next;             /* in the instance's list */
 };
+
+static_assert(offsetof(struct vds_device, limits) == 0, "see vds_dec_first()");
 
 /* Stops its threads and destroys what the client left behind. What cannot be ended, because a
  * thread does not come back from the driver, is left alone. */

@@ -6,8 +6,10 @@
 #include "common/chain.h"
 
 #include "args.h"
+#include "chains.h"
 #include "context_private.h"
 #include "execution.h"
+#include "extensions.h"
 #include "fence.h"
 #include "instance.h"
 #include "log.h"
@@ -35,6 +37,67 @@ static void add_extension(VkDeviceCreateInfo *info, const char **extensions,
 {
     if (vds_physical_device_has(pd, extension) && !lists(info, extension))
         extensions[info->enabledExtensionCount++] = extension;
+}
+
+/* What the client was not offered, it must not have: it is trusted with nothing. */
+static bool is_offered(struct vds_decoder *d, const VkDeviceCreateInfo *info)
+{
+    for (uint32_t i = 0; i < info->enabledExtensionCount; i++) {
+        const int index = vd_extension_find(info->ppEnabledExtensionNames[i]);
+        if (index < 0 || !vd_extensions[index].device ||
+            vd_extensions[index].way == VD_EXTENSION_WITHHELD)
+            return vds_dec_fail(d, "refused: enables an extension that is not offered");
+    }
+    for (size_t i = 0; i < vd_masked_feature_count; i++) {
+        const struct vd_masked_feature *feature = &vd_masked_features[i];
+        const uint8_t *link = vd_chain_find(info->pNext, feature->type);
+        VkBool32 enabled = VK_FALSE;
+        if (link)
+            memcpy(&enabled, link + feature->offset, sizeof(enabled));
+        if (enabled)
+            return vds_dec_fail(d, "refused: enables a feature that is not offered");
+    }
+    return true;
+}
+
+/* What decoding looks at later. */
+static void ask_limits(const struct vds_instance *instance, const struct vds_physical_device *pd,
+                       struct vds_limits *limits)
+{
+    VkPhysicalDeviceRayTracingPipelinePropertiesKHR rays = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR};
+    VkPhysicalDeviceDescriptorBufferPropertiesEXT descriptors = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT};
+    VkPhysicalDeviceProperties2 properties = {.sType =
+                                                  VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    if (vds_physical_device_has(pd, VK_KHR_RAY_TRACING_PIPELINE_EXTENSION_NAME)) {
+        rays.pNext = properties.pNext;
+        properties.pNext = &rays;
+    }
+    if (vds_physical_device_has(pd, VK_EXT_DESCRIPTOR_BUFFER_EXTENSION_NAME)) {
+        descriptors.pNext = properties.pNext;
+        properties.pNext = &descriptors;
+    }
+#ifdef VK_ARM_tensors
+    VkPhysicalDeviceDescriptorBufferTensorPropertiesARM tensors = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_TENSOR_PROPERTIES_ARM};
+    if (vds_physical_device_has(pd, VK_ARM_TENSORS_EXTENSION_NAME)) {
+        tensors.pNext = properties.pNext;
+        properties.pNext = &tensors;
+    }
+#endif
+    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    *limits = (struct vds_limits){
+        .core = properties.properties.limits,
+        .cpu = properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
+        .group_handle = rays.shaderGroupHandleSize,
+        .group_capture = rays.shaderGroupHandleCaptureReplaySize,
+        .descriptors = descriptors,
+#ifdef VK_ARM_tensors
+        .tensor_capture = tensors.tensorCaptureReplayDescriptorDataSize,
+        .tensor_view_capture = tensors.tensorViewCaptureReplayDescriptorDataSize,
+#endif
+    };
 }
 
 static VkResult create(struct vds_device *device, const struct vds_instance *instance,
@@ -103,6 +166,8 @@ void vds_call_vkCreateDevice(struct vds_execution *x, void *body)
 {
     struct vd_args_vkCreateDevice *a = body;
     struct vds_instance *instance = x->context->instance;
+    if (!is_offered(&x->decoder, a->pCreateInfo))
+        return;
     struct vds_device *device = calloc(1, sizeof(*device));
     if (!device) {
         x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -123,6 +188,7 @@ void vds_call_vkCreateDevice(struct vds_execution *x, void *body)
     vds_device_dispatch_load(&device->dispatch, device->handle, get);
     if (!instance->debug_utils)
         vds_debug_utils_stub(&device->dispatch);
+    ask_limits(instance, device->physical_device, &device->limits);
     device->next = instance->devices;
     instance->devices = device;
     x->decoder.plan.births[0].data = device;

@@ -6,10 +6,13 @@
  */
 #include <unistd.h>
 
+#include "common/chain.h"
+
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
 #include "execution.h"
+#include "fd.h"
 #include "instance.h"
 #include "log.h"
 #include "replay.h"
@@ -47,7 +50,8 @@ static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *in
     return true;
 }
 
-/* Puts the descriptor that is imported, if any, in the place of its id: *fd, or -1. */
+/* Puts a duplicate of the descriptor that is imported, if any, in the place of its id: *fd is ours, or
+ * -1. */
 static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
 {
     *fd = -1;
@@ -58,9 +62,22 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
             continue;
         if (*fd >= 0)
             return vds_dec_fail(&x->decoder, "imports two descriptors");
-        *fd = import->fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
+        *fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
         if (*fd < 0)
             return vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
+        if (x->owner->limits.cpu) {
+            /* Such a driver believes what stands in the file, and its addresses are this process's.
+             * The client's memory is shared memory there, which needs no descriptor. */
+            vds_log(VDS_LOG_WARNING,
+                    "vkAllocateMemory: refused: a descriptor for a driver on the CPU");
+            x->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
+            return false;
+        }
+        import->fd = vds_fd_lend(*fd);
+        if (import->fd < 0) {
+            x->result = VK_ERROR_TOO_MANY_OBJECTS;
+            return false;
+        }
     }
     return true;
 }
@@ -68,15 +85,27 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
 void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
-    int fd;
-    if (!check_import(x, a->pAllocateInfo) || !take_import(x, a->pAllocateInfo, &fd))
+    int fd = -1;
+    const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &fd);
+    if (ok)
+        x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
+    if (fd >= 0) {
+        const VkImportMemoryFdInfoKHR *given =
+            vd_chain_find(a->pAllocateInfo->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
+        if (ok && x->result != VK_SUCCESS && given)
+            vds_fd_returned(given->fd);
+        close(fd);
+    }
+    if (!ok)
         return;
-    x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
-    if (x->result != VK_SUCCESS && fd >= 0)
-        close(fd); /* else the driver's */
+    struct vds_birth *birth = &x->decoder.plan.births[0];
+    if (x->owner->limits.cpu) {
+        birth->size = a->pAllocateInfo->allocationSize;
+        birth->kinds = UINT32_C(1) << (a->pAllocateInfo->memoryTypeIndex & 31);
+    }
     struct vds_loan *import = import_of(x);
     if (x->result == VK_SUCCESS && import) {
-        x->decoder.plan.births[0].data = import->region;
+        birth->data = import->region;
         import->region = NULL;
     }
 }

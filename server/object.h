@@ -31,6 +31,8 @@ struct vds_object_links {
     uint32_t first_child;    /* of a pool */
     uint32_t next, previous; /* among the children of the pool */
     uint32_t born;           /* how many there had been before it */
+    uint32_t kinds;          /* see vds_known_kinds(), 0: not known */
+    uint64_t size;           /* see vds_known_size(), 0: not known */
     bool doomed;             /* goes with the command in hand */
     bool open;               /* of a command buffer: its stream goes on */
 };

@@ -17,7 +17,9 @@ struct vds_birth {
     uint64_t *where; /* its place in the record: the driver writes its handle there */
     uint64_t id;
     uint32_t pool; /* index of the pool that it comes from, 0: none */
-    void *data;    /* for its entry in the table, from whoever serves the command */
+    void *data;    /* for its entry in the table, from whoever serves the command; so are these */
+    uint64_t size;
+    uint32_t kinds;
 };
 
 /* Bytes in shared memory, which the record names instead of holding them. */

@@ -14,6 +14,7 @@
 #include "context_private.h"
 #include "device.h"
 #include "execution.h"
+#include "fd.h"
 #include "own_records.h"
 #include "queue.h"
 #include "replay.h"
@@ -128,17 +129,27 @@ void vds_call_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
     VkImportSemaphoreFdInfoKHR info = *a->pImportSemaphoreFdInfo;
     const bool is_signalled =
         info.handleType == VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT && info.fd == -1;
+    int fd = -1;
     if (!is_signalled) {
-        info.fd = vds_shm_take_fd(x->context->shm, (uint32_t)info.fd);
-        if (info.fd < 0) {
+        fd = vds_shm_take_fd(x->context->shm, (uint32_t)info.fd);
+        if (fd < 0) {
             vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
+            return;
+        }
+        info.fd = vds_fd_lend(fd);
+        if (info.fd < 0) {
+            close(fd);
+            x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
             return;
         }
     }
     settle_signal(x, info.semaphore);
     x->result = x->device->vkImportSemaphoreFdKHR(a->device, &info);
-    if (x->result != VK_SUCCESS && info.fd >= 0)
-        close(info.fd); /* else the driver's */
+    if (fd >= 0) {
+        if (x->result != VK_SUCCESS)
+            vds_fd_returned(info.fd);
+        close(fd);
+    }
 }
 
 void vds_call_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)

@@ -157,6 +157,7 @@ static void aim(struct vds_execution *x, const struct vds_execution *from, VkCom
     vds_decoder_begin(d, NULL, 0, VD_OP_STREAM);
     d->first = from->decoder.first;
     d->owner_index = from->decoder.owner_index;
+    d->limits = from->decoder.limits;
     d->alone = from->decoder.alone;
     x->instance = from->instance;
     x->owner = from->owner;

@@ -21,3 +21,11 @@ const struct vd_chain_struct vd_${table}_structs[] = {
 const size_t vd_${table}_struct_count = sizeof(vd_${table}_structs) / sizeof(vd_${table}_structs[0]);
 
 % endfor
+
+const struct vd_masked_feature vd_masked_features[] = {
+% for name in p.policy["masked"]:
+<% struct, member = name.split(".") %>\
+    {${r.structs[struct].stype}, offsetof(${struct}, ${member})},
+% endfor
+};
+const size_t vd_masked_feature_count = sizeof(vd_masked_features) / sizeof(vd_masked_features[0]);

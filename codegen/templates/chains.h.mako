@@ -25,4 +25,12 @@ extern const size_t vd_own_feature_struct_count;
 extern const struct vd_chain_struct vd_property_structs[];
 extern const size_t vd_property_struct_count;
 
+/* Features that are not offered although their extension is. */
+struct vd_masked_feature {
+    VkStructureType type;
+    uint32_t offset; /* of the VkBool32 */
+};
+extern const struct vd_masked_feature vd_masked_features[];
+extern const size_t vd_masked_feature_count;
+
 #endif

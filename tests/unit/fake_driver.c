@@ -149,6 +149,12 @@ static void get_properties(VkPhysicalDevice pd, VkPhysicalDeviceProperties2 *pro
     (void)pd;
     properties->properties.apiVersion = VK_API_VERSION_1_4;
     strcpy(properties->properties.deviceName, "fake");
+    properties->properties.limits.maxPushConstantsSize = 256;
+    properties->properties.limits.maxBoundDescriptorSets = 8;
+    properties->properties.limits.maxVertexInputBindings = 16;
+    properties->properties.limits.maxVertexInputAttributes = 16;
+    properties->properties.limits.maxViewports = 16;
+    properties->properties.limits.maxColorAttachments = 8;
     for (VkBaseOutStructure *link = properties->pNext; link; link = link->pNext) {
         if (link->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT) {
             ((VkPhysicalDeviceExternalMemoryHostPropertiesEXT *)link)
@@ -328,6 +334,10 @@ static VkResult import_semaphore_fd(VkDevice device, const VkImportSemaphoreFdIn
     const VkResult result = take_result();
     if (result == VK_SUCCESS)
         fake_driver.imported_fd = info->fd;
+    else
+        fake_driver.refused_fd = info->fd;
+    if (result != VK_SUCCESS && fake_driver.closes_fd)
+        close(info->fd);
     return result;
 }
 

@@ -23,6 +23,7 @@ struct fake_driver {
     uint32_t missing;             /* a bit for each pipeline binary that cannot be made */
     VkResult missing_result;      /* what they come to, VK_PIPELINE_BINARY_MISSING_KHR if 0 */
     bool no_debug_utils;
+    bool closes_fd;  /* that it does not take */
     int exported_fd; /* what vkGetSemaphoreFdKHR gives away */
     _Atomic uint32_t
         meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
@@ -45,6 +46,7 @@ struct fake_driver {
     VkDeviceSize imported_size; /* of the last vkAllocateMemory with a host pointer */
     const uint8_t *imported;
     int imported_fd;        /* of the last vkImportSemaphoreFdKHR that succeeded */
+    int refused_fd;         /* of the last one that did not */
     uint64_t signalled[16]; /* values of the last submission's signals */
     VkSemaphore waited[16]; /* what its last batch waits for, with stages and values */
     VkPipelineStageFlags2 wait_stages[16];

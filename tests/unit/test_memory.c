@@ -4,10 +4,77 @@
  */
 #include "fixture.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "server/bounds.h"
 #include "server/shm.h"
+
+/* An image of 16 by 16 texels of 4 bytes, that the driver knows nothing of. */
+static void add_image(struct test_client *client, uint64_t id)
+{
+    struct vds_image_facts *facts = calloc(1, sizeof(*facts)); /* the table's */
+    *facts = (struct vds_image_facts){.type = VK_IMAGE_TYPE_2D,
+                                      .format = VK_FORMAT_R8G8B8A8_UNORM,
+                                      .extent = {16, 16, 1},
+                                      .levels = 1,
+                                      .layers = 1,
+                                      .memcpy_sizes = {{2000}}};
+    assert_true(
+        vds_object_add(&client->context->objects, id, 0x1000, vd_id_index(DEVICE), 0, facts));
+}
+
+/* The copy of a square. */
+static void make_copy_of(struct test_record *r, uint64_t image, uint32_t side,
+                         VkHostImageCopyFlags flags, uint64_t length)
+{
+    const struct vd_args_vkCopyMemoryToImage args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkCopyMemoryToImageInfo info = {.sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO,
+                                          .flags = flags,
+                                          .dstImage = HANDLE(VkImage, image),
+                                          .regionCount = 1};
+    const VkMemoryToImageCopy region = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY,
+        .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+        .imageExtent = {side, side, 1},
+    };
+    static uint64_t bytes[1024];
+    bytes[0] = length;
+    record_begin(r, VD_OP_vkCopyMemoryToImage, &args, sizeof(args), true);
+    const uint32_t info_at = record_put(
+        r, ARG(r, struct vd_args_vkCopyMemoryToImage, pCopyMemoryToImageInfo), &info, sizeof(info));
+    const uint32_t region_at = record_put(r, info_at + offsetof(VkCopyMemoryToImageInfo, pRegions),
+                                          &region, sizeof(region));
+    record_put(r, region_at + offsetof(VkMemoryToImageCopy, pHostPointer), bytes,
+               (uint32_t)(sizeof(*bytes) + length));
+}
+
+static void copies_have_the_bytes_that_the_driver_takes(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t image = ID(VkImage, 351), unknown = ID(VkImage, 352);
+    add_image(client, image);
+    assert_true(
+        vds_object_add(&client->context->objects, unknown, 0x1000, vd_id_index(DEVICE), 0, NULL));
+    make_copy_of(&r, image, 16, 0, 1024);
+    answered(client, &r, VK_SUCCESS);
+    make_copy_of(&r, image, 16, 0, 1023);
+    refused(client, &r);
+    make_copy_of(&r, image, 16, 0, 8);
+    refused(client, &r);
+    make_copy_of(&r, image, 8, 0, 256);
+    answered(client, &r, VK_SUCCESS);
+    make_copy_of(&r, image, 17, 0, 2048); /* beyond the image */
+    refused(client, &r);
+    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY_BIT, 1999);
+    refused(client, &r);
+    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY_BIT, 2000);
+    answered(client, &r, VK_SUCCESS);
+    make_copy_of(&r, unknown, 1, 0, 1024); /* not made for it */
+    refused(client, &r);
+}
 
 static void make_copy(struct test_record *r, uint64_t image, uint64_t length, uint64_t pointer,
                       bool shares)
@@ -34,8 +101,7 @@ static void shared_bytes_stay_in_their_region(void **state)
     const uint64_t image = ID(VkImage, 350);
     const uint32_t shm = client->replies->id;
     const uint64_t size = SHARED_SIZE - CHUNKS;
-    assert_true(
-        vds_object_add(&client->context->objects, image, 0x1000, vd_id_index(DEVICE), 0, NULL));
+    add_image(client, image);
     make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
     answered(client, &r, VK_SUCCESS);
     /* Inline, the same length is far too much. */
@@ -119,6 +185,7 @@ static void imported_memory_outlives_its_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(copies_have_the_bytes_that_the_driver_takes, open_device),
         TEST(shared_bytes_stay_in_their_region, open_device),
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
