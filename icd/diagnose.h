@@ -24,7 +24,7 @@
  *   socket-stale, socket-silent,             be opened; nobody listens; nobody answers;
  *   socket-foreign, socket-version,          it is not Viaduct's; its protocol is another one;
  *   socket-senseless, socket-long,           it breaks off; the path is too long;
- *   socket-error                             anything else
+ *   socket-owner, socket-error               it is another user's; anything else
  *   in-server, no-context, no-vulkan         the driver is in a server itself; the server did not set up
  *                                            the connection; its own Vulkan does not start
  */

@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/sealed.h"
 
+#include "icd/log.h"
 #include "icd/transport.h"
 
 #include "vtest_handshake.h"
@@ -113,6 +115,12 @@ static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struc
     pthread_mutex_unlock(&vtest->lock);
     if (result != VK_SUCCESS)
         return result;
+    /* Of a file that is too small, or becomes it, the first byte beyond kills this process. */
+    if (fd >= 0 && vd_sealed_size(fd) < size) {
+        vdc_log("the server gives memory that can shrink, or is too small");
+        close(fd);
+        return give_up(vtest);
+    }
     if (!map_blob(vtest, id, fd, 0, size, shm)) {
         if (fd >= 0)
             close(fd);

@@ -16,6 +16,8 @@
 #include "icd/log.h"
 #include "icd/transport.h"
 
+#include "vtest_owner.h"
+
 /* A server that does not answer for so long counts as none. */
 #define HANDSHAKE_SECONDS 5
 
@@ -77,7 +79,7 @@ static bool connect_to(struct handshake *h, const char *path)
                                                            : "socket-error",
                        h->path, "no server at %s: %s", h->path, strerror(errno));
     }
-    return result == 0;
+    return result == 0 && vdc_vtest_owner_is_trusted(h->wire->fd, h->path);
 }
 
 static bool open_socket(struct handshake *h)
