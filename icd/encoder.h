@@ -41,7 +41,7 @@ struct vdc_encoder {
     uint32_t news;     /* where the ids of new handles stand */
     uint32_t new_count;
     uint32_t
-        outer;   /* a count of the enclosing struct, which arrays further in have as their length */
+        outer; /* a count of the enclosing struct, which arrays further in have as their length */
     uint16_t opcode; /* of a record of the ring */
     bool failed;     /* out of memory, or over VD_RECORD_MAX: the record is not sent */
     const struct vdc_encoder_ops *ops;

@@ -154,6 +154,12 @@ void vds_remember_copy(struct vds_decoder *d, VkImage image, VkHostImageCopyFlag
     d->copy_flags = flags;
 }
 
+void vds_remember_points(struct vds_decoder *d, VkVideoSessionParametersKHR parameters)
+{
+    const uint64_t size = vds_known_size(d, (uint64_t)parameters);
+    d->operating_points = size == UINT64_MAX ? 0 : size;
+}
+
 uint64_t vds_copy_bytes(const struct vds_decoder *d, uint32_t row_length, uint32_t image_height,
                         const VkImageSubresourceLayers *part, const VkExtent3D *extent)
 {

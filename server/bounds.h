@@ -93,6 +93,8 @@ bool vds_image_copy_fits(const struct vds_image_facts *image, uint64_t size, uin
 
 /* The copy that is decoded from here on: its image, still an id, and its flags. */
 void vds_remember_copy(struct vds_decoder *d, VkImage image, VkHostImageCopyFlags flags);
+/* What pictures coded from here on are made with. */
+void vds_remember_points(struct vds_decoder *d, VkVideoSessionParametersKHR parameters);
 /* Bytes of one of its regions. */
 uint64_t vds_copy_bytes(const struct vds_decoder *d, uint32_t row_length, uint32_t image_height,
                         const VkImageSubresourceLayers *part, const VkExtent3D *extent);

@@ -37,6 +37,7 @@ void vds_decoder_begin(struct vds_decoder *d, uint8_t *record, uint32_t size, ui
     d->owner_index = 0;
     d->limits = &vds_no_limits;
     d->image = NULL;
+    d->operating_points = 0;
     d->first = 0;
     d->pool = 0;
     d->opcode = opcode;

@@ -50,6 +50,7 @@ struct vds_decoder {
     /* Of the copy to or from host memory that is being decoded; NULL: nothing is known of its image. */
     const struct vds_image_facts *image;
     VkHostImageCopyFlags copy_flags;
+    uint64_t operating_points; /* of the video session parameters in use */
     struct vds_plan plan;
 
     uint8_t *out; /* the output area, zeroed, private */

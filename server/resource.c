@@ -5,6 +5,8 @@
  */
 #include <stdlib.h>
 
+#include "common/chain.h"
+
 #include "args.h"
 #include "bounds.h"
 #include "device.h"
@@ -28,6 +30,24 @@ void vds_call_vkCreateQueryPool(struct vds_execution *x, void *body)
                        ? bits(info->pipelineStatistics)
                    : info->queryType == VK_QUERY_TYPE_TRANSFORM_FEEDBACK_STREAM_EXT ? 2
                                                                                     : 1;
+}
+
+void vds_call_vkCreateVideoSessionParametersKHR(struct vds_execution *x, void *body)
+{
+    const struct vd_args_vkCreateVideoSessionParametersKHR *a = body;
+    if (!x->device->vkCreateVideoSessionParametersKHR) {
+        vds_dec_fail(&x->decoder, "the host has no such command");
+        return;
+    }
+    x->result = x->device->vkCreateVideoSessionParametersKHR(a->device, a->pCreateInfo, NULL,
+                                                             a->pVideoSessionParameters);
+#ifdef VK_KHR_video_encode_av1
+    const VkVideoEncodeAV1SessionParametersCreateInfoKHR *av1 =
+        vd_chain_find(a->pCreateInfo->pNext,
+                      VK_STRUCTURE_TYPE_VIDEO_ENCODE_AV1_SESSION_PARAMETERS_CREATE_INFO_KHR);
+    if (av1)
+        x->decoder.plan.births[0].size = av1->stdOperatingPointCount;
+#endif
 }
 
 void vds_call_vkCreateBuffer(struct vds_execution *x, void *body)
