@@ -124,6 +124,11 @@ PROGRAMS = [
             "--mode", "immediate", "--shot", PICTURE, same_output=False),
 ]
 
+# Only newer releases have the lavapipe for it; on others there is nothing that could run it.
+if setting.lavapipe_is(26, 2) or not setting.host_driver_is_lavapipe():
+    PROGRAMS.append(Program("heaps", "heaps", unvalidated=NEWER_THAN_LAYER,
+                            unvalidated_below=NEWER_THAN_LAYER))
+
 # Those that the host driver under test can run.
 RUNNABLE = [program for program in PROGRAMS
             if not (program.lavapipe_lacks and setting.host_driver_is_lavapipe())]

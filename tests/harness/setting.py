@@ -2,10 +2,13 @@
 """Where things are, and the environments that programs run in."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import threading
 
 _root = None
@@ -93,6 +96,17 @@ def host_driver():
 
 def host_driver_is_lavapipe():
     return _driver is None or is_lavapipe(_driver)
+
+
+@functools.cache
+def lavapipe_is(*wanted):
+    """Whether lavapipe is of this Mesa or a newer one, as far as Debian's dpkg knows."""
+    try:
+        text = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", "mesa-vulkan-drivers"],
+                              capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return tuple(map(int, re.findall(r"\d+", text)[:len(wanted)])) >= wanted
 
 
 def swiftshader():
