@@ -9,7 +9,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 
 #include "common/environment.h"
 
+#include "manifest.h"
 #include "places.h"
 
 #define LOADER_SECONDS 20
@@ -99,31 +99,6 @@ static bool is_ours(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return strstr(slash ? slash : path, "viaduct") != NULL;
-}
-
-/* Whether the manifest names Viaduct's library, whatever it is called itself. */
-static bool read_library(const char *manifest, char library[static PATH_MAX])
-{
-    char text[8192];
-    FILE *file = fopen(manifest, "re");
-    if (!file)
-        return false;
-    const size_t size = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[size] = '\0';
-    const char *key = strstr(text, "\"library_path\"");
-    const char *colon = key ? strchr(key, ':') : NULL;
-    const char *quote = colon ? strchr(colon, '"') : NULL;
-    if (!quote)
-        return false;
-    size_t length = 0;
-    for (quote++; *quote && *quote != '"' && length < PATH_MAX - 1; quote++) {
-        if (*quote == '\\' && quote[1])
-            quote++;
-        library[length++] = *quote;
-    }
-    library[length] = '\0';
-    return length > 0;
 }
 
 void doctor_check_loader(struct doctor *doctor)
@@ -311,7 +286,7 @@ void doctor_check_manifest(struct doctor *doctor)
     }
     size_t others = 0, at = 0;
     while (next_manifest(&doctor->loader, &at, path)) {
-        const bool readable = read_library(path, library);
+        const bool readable = manifest_library(path, library);
         if ((readable && is_ours(library)) || is_ours(path)) {
             if (!doctor->manifest[0])
                 strcpy(doctor->manifest, path);
@@ -360,35 +335,22 @@ static ssize_t read_header(const char *path, unsigned char header[static sizeof(
     return size;
 }
 
-/* As loaders do: a path that is relative counts from the manifest, a bare name is searched for. */
-static void resolve(struct doctor *doctor, const char *named)
-{
-    char folder[PATH_MAX];
-    strcpy(folder, doctor->manifest);
-    const int length = named[0] == '/' || !strchr(named, '/')
-                           ? snprintf(doctor->library, PATH_MAX, "%s", named)
-                           : snprintf(doctor->library, PATH_MAX, "%s/%s", dirname(folder), named);
-    if (length >= PATH_MAX)
-        doctor->library[0] = '\0';
-}
-
 void doctor_check_library(struct doctor *doctor)
 {
     unsigned char header[sizeof(Elf64_Ehdr)] = {0}, own[sizeof(Elf64_Ehdr)] = {0};
-    char named[PATH_MAX];
     const char *what;
     if (!doctor->manifest[0]) {
         doctor_skip(doctor, "not looked for without a manifest");
         return;
     }
-    if (!read_library(doctor->manifest, named)) {
+    if (!manifest_library(doctor->manifest, doctor->library)) {
+        doctor->library[0] = '\0';
         doctor_fault(doctor, "the manifest %s names no library", doctor->manifest);
         doctor_advise(doctor, "install Viaduct's driver again");
         return;
     }
-    resolve(doctor, named);
-    if (!strchr(named, '/')) {
-        doctor_ok(doctor, "%s, wherever the dynamic linker finds it", named);
+    if (!strchr(doctor->library, '/')) {
+        doctor_ok(doctor, "%s, wherever the dynamic linker finds it", doctor->library);
         return;
     }
     const ssize_t size = read_header(doctor->library, header);

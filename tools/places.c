@@ -52,3 +52,14 @@ bool place_of_manifest(char path[static PATH_MAX])
            (realpath(VIADUCT_DATADIR "/vulkan/icd.d/" PLACES_MANIFEST, path) &&
             access(path, R_OK) == 0);
 }
+
+bool place_of_container_manifest(char path[static PATH_MAX])
+{
+    static const char *const places[] = {
+        "../icd/container_" PLACES_MANIFEST, /* the build tree */
+        "../share/viaduct/" PLACES_MANIFEST, /* installed below a prefix that was moved */
+        NULL,
+    };
+    return find(path, places, R_OK) ||
+           (realpath(VIADUCT_DATADIR "/viaduct/" PLACES_MANIFEST, path) && access(path, R_OK) == 0);
+}

@@ -14,5 +14,7 @@
  * where this build would have installed it. False: it is not there. */
 bool place_of_server(char path[static PATH_MAX]);
 bool place_of_manifest(char path[static PATH_MAX]);
+/* The same of the manifest that is for containers, see cdi.c. */
+bool place_of_container_manifest(char path[static PATH_MAX]);
 
 #endif

@@ -26,6 +26,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"run", "run a command on a private server", run_main},
     {"doctor", "look for what keeps applications from the GPU", doctor_main},
+    {"cdi", "describe the driver to container runtimes", cdi_main},
 };
 
 static const size_t subcommand_count = sizeof(subcommands) / sizeof(subcommands[0]);
