@@ -6,6 +6,7 @@ import re
 from harness import Server, build_path, native_environment, test
 
 BINARIES = "VK_LAYER_VIADUCT_pipeline_binary"
+CAPTURE = "VK_LAYER_VIADUCT_capture"
 TWO_QUEUES = "VK_LAYER_VIADUCT_two_queues"
 VIDEO = "VK_LAYER_VIADUCT_video"
 
@@ -62,4 +63,13 @@ def video(context):
     """`video`: what a layer that pretends to code video was told, natively and through Viaduct"""
     native = run(context, environment(VIDEO), "native", "video")
     result, _ = through(context, VIDEO, "video")
+    context.check(result.out == native.out, "it prints something else")
+
+
+@test("captures/compare", seconds=120)
+def captures(context):
+    """`captures` on lavapipe with the layer natively, and through Viaduct with the layer behind it"""
+    native = run(context, environment(CAPTURE), "native", "captures")
+    context.check(len(set(re.findall(r"(\d+) bytes", native.out))) == 5, "sizes are not unequal")
+    result, _ = through(context, CAPTURE, "captures")
     context.check(result.out == native.out, "it prints something else")
