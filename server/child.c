@@ -58,6 +58,7 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
         .early = options->role == VDS_ROLE_EARLY_WORKER,
         .sandbox = options->sandbox,
         .page = page,
+        .handshake_seconds = options->handshake_seconds,
     };
     return vds_worker_run(VDS_CHILD_CHANNEL, &worker);
 }

@@ -37,6 +37,7 @@ struct vds_child_options {
     enum vds_role role;
     struct vds_context_options context;
     const struct vds_sandbox *sandbox;
+    unsigned handshake_seconds; /* as in vds_limits */
     int (*run_device)(int socket, int spawn);
 };
 

@@ -31,6 +31,7 @@ struct child {
     pid_t pid;
     int channel;     /* of a worker without a client: through which it gets one; else -1 */
     unsigned number; /* of its client; 0: it has none yet */
+    uid_t user;      /* whose client that is */
     struct vds_child_page *page; /* shared with the child, who may write anything */
     struct vds_client_log log;
     bool is_device;
@@ -211,6 +212,7 @@ static int become(struct vds_children *children, enum vds_role role, int log,
         .role = role,
         .context = *options->context,
         .sandbox = options->sandbox,
+        .handshake_seconds = options->handshake_seconds,
         .run_device = options->run_device,
     };
     return vds_child_run(&self);
@@ -289,8 +291,8 @@ static int open_process(int client)
 }
 
 /* If `device` is not 0, that one asks for it, and calls the worker `device_number`. */
-static bool serve(struct vds_children *children, int client, pid_t device, uint32_t device_number,
-                  int *status)
+static bool serve(struct vds_children *children, int client, uid_t user, pid_t device,
+                  uint32_t device_number, int *status)
 {
     const unsigned number = ++children->client_count;
     /* A spare that has died in the meantime does not take it; a new one does. */
@@ -307,6 +309,7 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
             close(process);
         if (given) {
             worker->number = number;
+            worker->user = user;
             worker->device = device;
             worker->device_number = device_number;
             close_sockets(worker);
@@ -317,14 +320,36 @@ static bool serve(struct vds_children *children, int client, pid_t device, uint3
     return false;
 }
 
-bool vds_children_serve_client(struct vds_children *children, int client, int *status)
+bool vds_children_serve_client(struct vds_children *children, int client, uid_t user, int *status)
 {
-    return serve(children, client, 0, 0, status);
+    return serve(children, client, user, 0, 0, status);
+}
+
+static bool is_served(const struct child *child)
+{
+    return child->number && !child->device;
+}
+
+unsigned vds_children_count(const struct vds_children *children)
+{
+    unsigned count = 0;
+    for (const struct child *child = children->first; child; child = child->next)
+        count += is_served(child);
+    return count;
+}
+
+unsigned vds_children_count_of(const struct vds_children *children, uid_t user)
+{
+    unsigned count = 0;
+    for (const struct child *child = children->first; child; child = child->next)
+        count += is_served(child) && child->user == user;
+    return count;
 }
 
 /* ---- Devices */
 
-bool vds_children_serve_frontend(struct vds_children *children, int frontend, int *status)
+bool vds_children_serve_frontend(struct vds_children *children, int frontend, uid_t user,
+                                 int *status)
 {
     int spawn[2], page, log;
     struct child *device = add(children, &page, &log);
@@ -341,6 +366,7 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, in
     fcntl(frontend, F_SETFL, fcntl(frontend, F_GETFL) & ~O_NONBLOCK);
     device->is_device = true;
     device->number = ++children->client_count;
+    device->user = user;
     device->spawn = spawn[0];
     const int fds[VDS_CHILD_FDS_END] = {
         [VDS_CHILD_PAGE] = page,
@@ -417,7 +443,7 @@ bool vds_children_handle_source(struct vds_children *children, int fd, int *stat
     switch ((enum vg_spawn_action)spawn.action) {
     case VG_SPAWN_START:
         in_child = client >= 0 && !children->stopping &&
-                   serve(children, client, device->pid, spawn.number, status);
+                   serve(children, client, device->user, device->pid, spawn.number, status);
         break;
     case VG_SPAWN_KILL:
         kill_device_worker(children, device->pid, spawn.number);

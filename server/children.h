@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "context.h"
 #include "sandbox.h"
@@ -27,7 +28,8 @@ struct vds_children_options {
      * copies of this process. */
     const char *const *argv;
     int program;
-    unsigned log_lines; /* of one child, in a second; 0: all */
+    unsigned handshake_seconds; /* as in vds_limits */
+    unsigned log_lines;         /* of one child, in a second; 0: all */
 };
 
 /* The options must outlive the children. NULL without memory. */
@@ -35,10 +37,14 @@ struct vds_children *vds_children_create(const struct vds_children_options *opti
 /* Forgets the processes; it does not end them. NULL is fine. */
 void vds_children_destroy(struct vds_children *children);
 
-/* Gives the client to the spare worker, or to a new one. The caller keeps its descriptor. */
-bool vds_children_serve_client(struct vds_children *children, int client, int *status);
+/* Gives the client of this user to the spare worker, or to a new one. The caller keeps its descriptor. */
+bool vds_children_serve_client(struct vds_children *children, int client, uid_t user, int *status);
 /* Makes a device for the QEMU at the other end. The caller keeps its descriptor. */
-bool vds_children_serve_frontend(struct vds_children *children, int frontend, int *status);
+bool vds_children_serve_frontend(struct vds_children *children, int frontend, uid_t user,
+                                 int *status);
+/* How many are served: clients, or QEMUs. Contexts of guests do not count. */
+unsigned vds_children_count(const struct vds_children *children);
+unsigned vds_children_count_of(const struct vds_children *children, uid_t user);
 /* Makes a spare worker if one is missing and it is the time for it. */
 bool vds_children_start_spare(struct vds_children *children, int *status);
 

@@ -14,6 +14,7 @@
 #include "instance.h"
 #include "lanes.h"
 #include "log.h"
+#include "memory.h"
 #include "names.h"
 #include "opcodes.h"
 #include "replay.h"
@@ -66,7 +67,7 @@ static void release_object(void *user, uint32_t type, void *data)
 {
     struct vds_context *context = user;
     if (type == VD_TYPE_VkDeviceMemory)
-        vds_shm_put(context->shm, data);
+        vds_memory_release(context, data);
     else if (type == VD_TYPE_VkCommandPool)
         vds_lane_destroy(data);
     else if (type == VD_TYPE_VkImage)
@@ -96,6 +97,7 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
     }
     context->options = *options;
     context->shm = shm;
+    context->device_memory.limit = options->max_device_memory;
     context->get_instance_proc_addr = get;
     vds_object_table_init(&context->objects, release_object, context);
     context->fences = vds_pending_fences_create(shm);

@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 struct vds_context_options {
-    bool validate;        /* put the Khronos validation layer between us and the driver */
-    int gpu;              /* show only the host's physical device of this number; -1: all */
-    uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
-    const char *trace;    /* where vd_trace_open shall write, NULL: nowhere */
-    int lanes;            /* threads that replay what was recorded, besides the one that executes */
+    bool validate;              /* put the Khronos validation layer between us and the driver */
+    int gpu;                    /* show only the host's physical device of this number; -1: all */
+    uint32_t api_version;       /* the latest Vulkan version that is offered; 0: as the host */
+    const char *trace;          /* where vd_trace_open shall write, NULL: nowhere */
+    uint64_t max_shared_memory; /* bytes that are there at the same time, 0: any number */
+    uint64_t max_device_memory; /* the same, on devices that are CPUs */
+    int lanes; /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
      * vds_context_execute says it early enough. */
     void (*failed)(void *data);

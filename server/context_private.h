@@ -11,6 +11,7 @@
 
 #include "protocol/completion.h"
 
+#include "budget.h"
 #include "context_options.h"
 #include "object.h"
 
@@ -36,6 +37,7 @@ struct vds_context {
     struct vds_context_options options;
     struct vds_shm_table *shm;
     struct vd_completion *completion; /* NULL before VD_OP_SETUP */
+    struct vds_budget device_memory;  /* of devices that are CPUs */
     _Atomic bool lost;                /* nothing is submitted any more */
 
     PFN_vkGetInstanceProcAddr get_instance_proc_addr;

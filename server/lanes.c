@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 #include "common/trace.h"
 
@@ -143,6 +144,7 @@ static void run(struct vds_lanes *lanes, struct vds_job *job)
 
 static void *helper_main(void *data)
 {
+    prctl(PR_SET_NAME, "viaduct-lane");
     struct vds_lanes *lanes = data;
     pthread_mutex_lock(&lanes->lock);
     while (!lanes->stop) {
@@ -175,7 +177,6 @@ static void wake_helper(struct vds_lanes *lanes)
         lanes->thread_max = lanes->thread_count;
         return;
     }
-    pthread_setname_np(*thread, "viaduct-lane");
     lanes->thread_count++;
 }
 

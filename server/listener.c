@@ -16,6 +16,7 @@
 #include "common/patience.h"
 
 #include "children.h"
+#include "door.h"
 #include "listening_socket.h"
 #include "log.h"
 
@@ -29,6 +30,7 @@ struct listener {
     struct vds_listening_socket socket;
     int signal_fd;
     struct vds_children *children;
+    struct vds_door *door;
     struct pollfd *sources; /* what poll() is told; signals and the socket come first */
     unsigned source_capacity;
     bool stopping;
@@ -51,22 +53,37 @@ static void pause_accepting(struct listener *listener)
     listener->deadline = vd_clock_ms() + PAUSE_MS;
 }
 
-/* True in a new process, as in children.h. */
-static bool accept_client(struct listener *listener, int *status)
+static void accept_client(struct listener *listener)
 {
     const int client = accept4(listener->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (client < 0) {
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-            vds_log(VDS_LOG_ERROR, "can not accept a client: %s", strerror(errno));
-            pause_accepting(listener);
-        }
-        return false;
+    if (client >= 0) {
+        vds_door_take(listener->door, client);
+    } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+        vds_log(VDS_LOG_ERROR, "can not accept a client: %s", strerror(errno));
+        pause_accepting(listener);
     }
-    if (listener->options->run_device
-            ? vds_children_serve_frontend(listener->children, client, status)
-            : vds_children_serve_client(listener->children, client, status))
-        return true;
-    close(client);
+}
+
+static unsigned serving_user(const void *data, uid_t user)
+{
+    const struct listener *listener = data;
+    return vds_children_count_of(listener->children, user);
+}
+
+/* Serves whoever may be served now. True in a new process, as in children.h. */
+static bool serve_waiting(struct listener *listener, int *status)
+{
+    int client;
+    uid_t user;
+    while (!listener->stopping &&
+           (client = vds_door_admit(listener->door, vds_children_count(listener->children),
+                                    serving_user, listener, &user)) >= 0) {
+        if (listener->options->run_device
+                ? vds_children_serve_frontend(listener->children, client, user, status)
+                : vds_children_serve_client(listener->children, client, user, status))
+            return true;
+        close(client);
+    }
     return false;
 }
 
@@ -101,14 +118,18 @@ static void handle_signals(struct listener *listener)
 /* What poll() is to wait for: for ever, unless something has a deadline. */
 static int poll_timeout(const struct listener *listener)
 {
+    const int door = listener->stopping ? -1 : vds_door_timeout(listener->door);
     if (!listener->stopping && !listener->paused)
-        return -1;
+        return door;
     const uint64_t now = vd_clock_ms();
-    return listener->deadline > now ? (int)(listener->deadline - now) : 0;
+    const int own = listener->deadline > now ? (int)(listener->deadline - now) : 0;
+    return door >= 0 && door < own ? door : own;
 }
 
 static void handle_deadline(struct listener *listener)
 {
+    if (!(listener->stopping || listener->paused) || vd_clock_ms() < listener->deadline)
+        return;
     if (listener->stopping) {
         vds_log(VDS_LOG_WARNING, "workers that do not end are killed");
         vds_children_signal(listener->children, SIGKILL);
@@ -128,7 +149,8 @@ static bool wanted(const struct listener *listener)
 /* Fills listener->sources and returns how many there are, 0: without memory. */
 static unsigned fill_sources(struct listener *listener)
 {
-    const unsigned count = FIXED_SOURCES + vds_children_source_count(listener->children);
+    const unsigned count = FIXED_SOURCES + vds_door_source_count(listener->door) +
+                           vds_children_source_count(listener->children);
     if (count > listener->source_capacity) {
         struct pollfd *sources = realloc(listener->sources, 2 * count * sizeof(*sources));
         if (sources) {
@@ -141,9 +163,11 @@ static unsigned fill_sources(struct listener *listener)
     listener->sources[SIGNALS] = (struct pollfd){.fd = listener->signal_fd, .events = POLLIN};
     listener->sources[SOCKET] =
         (struct pollfd){.fd = listener->paused ? -1 : listener->socket.fd, .events = POLLIN};
-    return FIXED_SOURCES + vds_children_add_sources(listener->children,
-                                                    listener->sources + FIXED_SOURCES,
-                                                    listener->source_capacity - FIXED_SOURCES);
+    unsigned filled = FIXED_SOURCES;
+    filled += vds_door_add_sources(listener->door, listener->sources + filled,
+                                   listener->source_capacity - filled);
+    return filled + vds_children_add_sources(listener->children, listener->sources + filled,
+                                             listener->source_capacity - filled);
 }
 
 static int serve(struct listener *listener)
@@ -165,16 +189,18 @@ static int serve(struct listener *listener)
             vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
             return EXIT_FAILURE;
         }
-        if (ready == 0)
-            handle_deadline(listener);
+        handle_deadline(listener);
         for (unsigned i = FIXED_SOURCES; ready > 0 && i < count; i++)
             if (sources[i].revents &&
+                !vds_door_handle_source(listener->door, sources[i].fd, sources[i].revents) &&
                 vds_children_handle_source(listener->children, sources[i].fd, &status))
                 return status; /* we are the worker */
         if (ready > 0 && sources[SIGNALS].revents)
             handle_signals(listener);
-        if (ready > 0 && sources[SOCKET].revents && !listener->stopping &&
-            accept_client(listener, &status))
+        if (ready > 0 && sources[SOCKET].revents && !listener->stopping)
+            accept_client(listener);
+        vds_door_expire(listener->door);
+        if (serve_waiting(listener, &status))
             return status; /* we are the worker, or the device */
     }
     vds_log(VDS_LOG_INFO, "stopped");
@@ -218,11 +244,11 @@ static int run(struct listener *listener)
     if (!open_signals(listener))
         return EXIT_FAILURE;
     if (options->socket) {
-        if (!vds_listening_socket_open(&listener->socket, options->socket))
+        if (!vds_listening_socket_open(&listener->socket, options->socket, options->socket_mode))
             return EXIT_FAILURE;
         vds_log(VDS_LOG_INFO, "listens at %s", options->socket);
     } else {
-        if (vds_children_serve_frontend(listener->children, options->fd, &status))
+        if (vds_children_serve_frontend(listener->children, options->fd, getuid(), &status))
             return status; /* we are the device */
         close(options->fd);
     }
@@ -247,18 +273,21 @@ int vds_listener_run(const struct vds_listener_options *options)
         .run_device = options->run_device,
         .argv = options->argv,
         .program = program,
+        .handshake_seconds = options->limits.handshake_seconds,
         .log_lines = options->log_lines,
     };
     struct listener listener = {
         .options = options,
         .socket.fd = -1,
         .children = vds_children_create(&children),
+        .door = vds_door_create(&options->limits),
     };
-    if (!listener.children) {
+    if (!listener.children || !listener.door) {
         vds_log(VDS_LOG_ERROR, "no memory for a server");
         return EXIT_FAILURE;
     }
     const int status = run(&listener);
+    vds_door_destroy(listener.door);
     vds_children_destroy(listener.children);
     free(listener.sources);
     return status;

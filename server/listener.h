@@ -6,10 +6,12 @@
 #define VIADUCT_SERVER_LISTENER_H
 
 #include "context.h"
+#include "door.h"
 #include "sandbox.h"
 
 struct vds_listener_options {
     const char *socket; /* path, NULL: none */
+    mode_t socket_mode; /* of its file */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,
      * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/spawn.h). */
@@ -19,6 +21,7 @@ struct vds_listener_options {
     struct vds_sandbox sandbox;
     const char *const *argv; /* as in vds_children_options */
     unsigned log_lines;
+    struct vds_limits limits;
 };
 
 /* Serves until SIGTERM or SIGINT. Returns the exit status of the process. Also returns, with the

@@ -53,7 +53,8 @@ static int remove_stale(const struct sockaddr_un *address)
     return 0;
 }
 
-bool vds_listening_socket_open(struct vds_listening_socket *listening, const char *path)
+bool vds_listening_socket_open(struct vds_listening_socket *listening, const char *path,
+                               mode_t mode)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (path[0] == '\0' || strlen(path) >= sizeof(address.sun_path)) {
@@ -69,6 +70,8 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
         return false;
     }
     int error = 0;
+    if (mode)
+        fchmod(fd, mode); /* nobody else connects before chmod() */
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
         error = errno;
     if (error == EADDRINUSE) {
@@ -85,6 +88,9 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
         return false;
     }
     struct stat file;
+    if (mode && chmod(address.sun_path, mode) < 0)
+        vds_log(VDS_LOG_WARNING, "can not give %s mode %o: %s", path, (unsigned)mode,
+                strerror(errno));
     if (lstat(address.sun_path, &file) < 0 || listen(fd, SOMAXCONN) < 0) {
         vds_log(VDS_LOG_ERROR, "can not listen at %s: %s", address.sun_path, strerror(errno));
         unlink(address.sun_path);

@@ -16,8 +16,9 @@ struct vds_listening_socket {
 };
 
 /* Listens at `path`, which must outlive the socket. Replaces the socket file that a dead server has
- * left there, and nothing else. False with a line in the log. */
-bool vds_listening_socket_open(struct vds_listening_socket *listening, const char *path);
+ * left there, and nothing else. `mode`: of the file; 0: as the umask says. False with a line in the log. */
+bool vds_listening_socket_open(struct vds_listening_socket *listening, const char *path,
+                               mode_t mode);
 /* Removes the file, too, if it is still ours. Nothing happens when it is closed already. */
 void vds_listening_socket_close(struct vds_listening_socket *listening);
 

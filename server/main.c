@@ -44,8 +44,14 @@
 #define SANDBOX_DEFAULT VDS_SANDBOX_ON
 #endif
 
+/* Of --allow-uid. */
+#define USERS_MAX 64
+
+/* A driver on the CPU takes what is called device memory from the machine's. */
+#define DEVICE_MEMORY_MIN (UINT64_C(1) << 30)
+
 /* Of one client in a second, for long. */
-#define LOG_LINES_DEFAULT 100
+#define LOG_LINES_DEFAULT 50
 
 /* Threads that replay what a client has recorded. Few clients record on more. */
 #define LANES_DEFAULT_MAX 7
@@ -75,8 +81,22 @@ static const char help[] =
     "  --sandbox MODE     what holds a client back that breaks out of the driver: on (default: as\n"
     "                     much as the kernel has), strict (all, or no server), log (nothing, but\n"
     "                     say what would be), off\n"
+    "  --allow-uid N      serve only user number N (and those of more such options)\n"
+    "  --socket-mode MODE who may connect, in octal (default: 0600, the server's user)\n"
+    "  --max-clients N    serve no more than N clients at the same time (default: 256)\n"
+    "  --max-clients-per-user N\n"
+    "                     and of one user no more than N (default: 128)\n"
+    "  --max-rate N       nor more than N new ones a second of one user (default: 100)\n"
+    "  --handshake-seconds N\n"
+    "                     hang up on whoever has not set up after N seconds (default: 10)\n"
+    "  --max-shared-memory MIB\n"
+    "                     shared memory of one client (default: half of this machine's memory)\n"
+    "  --max-device-memory MIB\n"
+    "                     device memory of one client, of drivers on the CPU (default: an eighth\n"
+    "                     of this machine's memory, at least 1024)\n"
+    "                     For these limits 0 is none.\n"
     "  --log-lines N      say no more than N lines a second of each client for long, 0: all\n"
-    "                     (default: 100)\n"
+    "                     (default: 50)\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --help             show this\n"
@@ -98,6 +118,14 @@ enum option_id {
     OPTION_ALLOW_ROOT,
     OPTION_USER,
     OPTION_SANDBOX,
+    OPTION_ALLOW_UID,
+    OPTION_SOCKET_MODE,
+    OPTION_MAX_CLIENTS,
+    OPTION_MAX_CLIENTS_PER_USER,
+    OPTION_MAX_RATE,
+    OPTION_HANDSHAKE_SECONDS,
+    OPTION_MAX_SHARED_MEMORY,
+    OPTION_MAX_DEVICE_MEMORY,
     OPTION_LOG_LINES,
     OPTION_READY_FD,
     OPTION_LOG_LEVEL,
@@ -122,6 +150,14 @@ static const struct option long_options[] = {
     {"allow-root", no_argument, NULL, OPTION_ALLOW_ROOT},
     {"user", required_argument, NULL, OPTION_USER},
     {"sandbox", required_argument, NULL, OPTION_SANDBOX},
+    {"allow-uid", required_argument, NULL, OPTION_ALLOW_UID},
+    {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
+    {"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
+    {"max-clients-per-user", required_argument, NULL, OPTION_MAX_CLIENTS_PER_USER},
+    {"max-rate", required_argument, NULL, OPTION_MAX_RATE},
+    {"handshake-seconds", required_argument, NULL, OPTION_HANDSHAKE_SECONDS},
+    {"max-shared-memory", required_argument, NULL, OPTION_MAX_SHARED_MEMORY},
+    {"max-device-memory", required_argument, NULL, OPTION_MAX_DEVICE_MEMORY},
     {"log-lines", required_argument, NULL, OPTION_LOG_LINES},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
@@ -150,6 +186,30 @@ static bool parse_number(const char *text, int *number)
         return false;
     *number = (int)value;
     return true;
+}
+
+static bool parse_count(const char *text, unsigned *count)
+{
+    int number;
+    if (!parse_number(text, &number))
+        return false;
+    *count = (unsigned)number;
+    return true;
+}
+
+static bool parse_mib(const char *text, uint64_t *bytes)
+{
+    int number;
+    if (!parse_number(text, &number))
+        return false;
+    *bytes = (uint64_t)number << 20;
+    return true;
+}
+
+/* Of this machine. */
+static uint64_t memory_size(void)
+{
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 /* "1.3": Vulkan 1.3, whatever its patch. Viaduct needs 1.1 of the host. */
@@ -272,10 +332,21 @@ int main(int argc, char **argv)
         .context = {.gpu = -1, .lanes = default_lanes()},
         .sandbox = {.mode = SANDBOX_DEFAULT},
         .argv = (const char *const *)argv,
+        .socket_mode = 0600,
+        .limits = {.clients = 256,
+                   .clients_of_user = 128,
+                   .rate_of_user = 100,
+                   .handshake_seconds = 10},
         .log_lines = LOG_LINES_DEFAULT,
     };
+    options.context.max_shared_memory = memory_size() / 2;
+    options.context.max_device_memory = memory_size() / 8;
+    if (options.context.max_device_memory < DEVICE_MEMORY_MIN)
+        options.context.max_device_memory = DEVICE_MEMORY_MIN;
+    uid_t users[USERS_MAX];
+    unsigned user_count = 0;
     enum vds_log_level level = VDS_LOG_INFO;
-    bool allow_root = false;
+    bool allow_root = false, handshake_given = false;
     const char *user = NULL;
 
     int option;
@@ -327,13 +398,53 @@ int main(int argc, char **argv)
             if (!parse_sandbox(optarg, &options.sandbox.mode))
                 return usage_error("--sandbox wants strict, on, log or off, not '%s'", optarg);
             break;
-        case OPTION_LOG_LINES: {
-            int lines;
-            if (!parse_number(optarg, &lines))
-                return usage_error("--log-lines wants a number, not '%s'", optarg);
-            options.log_lines = (unsigned)lines;
+        case OPTION_ALLOW_UID: {
+            unsigned uid;
+            if (user_count == USERS_MAX || !parse_count(optarg, &uid))
+                return usage_error("--allow-uid wants up to %d numbers, not '%s'", USERS_MAX,
+                                   optarg);
+            users[user_count++] = uid;
+            options.limits.users = users;
+            options.limits.user_count = user_count;
             break;
         }
+        case OPTION_SOCKET_MODE: {
+            char *end;
+            const unsigned long mode = strtoul(optarg, &end, 8);
+            if (end == optarg || *end || mode > 0777)
+                return usage_error("--socket-mode wants an octal number, not '%s'", optarg);
+            options.socket_mode = (mode_t)mode;
+            break;
+        }
+        case OPTION_MAX_CLIENTS:
+            if (!parse_count(optarg, &options.limits.clients))
+                return usage_error("--max-clients wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_CLIENTS_PER_USER:
+            if (!parse_count(optarg, &options.limits.clients_of_user))
+                return usage_error("--max-clients-per-user wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_RATE:
+            if (!parse_count(optarg, &options.limits.rate_of_user))
+                return usage_error("--max-rate wants a number, not '%s'", optarg);
+            break;
+        case OPTION_HANDSHAKE_SECONDS:
+            handshake_given = true;
+            if (!parse_count(optarg, &options.limits.handshake_seconds))
+                return usage_error("--handshake-seconds wants a number, not '%s'", optarg);
+            break;
+        case OPTION_LOG_LINES:
+            if (!parse_count(optarg, &options.log_lines))
+                return usage_error("--log-lines wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_SHARED_MEMORY:
+            if (!parse_mib(optarg, &options.context.max_shared_memory))
+                return usage_error("--max-shared-memory wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_DEVICE_MEMORY:
+            if (!parse_mib(optarg, &options.context.max_device_memory))
+                return usage_error("--max-device-memory wants a number, not '%s'", optarg);
+            break;
         case OPTION_READY_FD:
             if (!parse_number(optarg, &options.ready_fd))
                 return usage_error("--ready-fd wants a number, not '%s'", optarg);
@@ -352,6 +463,9 @@ int main(int argc, char **argv)
             return usage_error("'%s' is no option, or lacks its argument", argv[optind - 1]);
         }
     }
+    /* A machine may be slow to boot. */
+    if ((options.run_device || options.fd >= 0) && !handshake_given)
+        options.limits.handshake_seconds = 60;
     if (optind < argc)
         return usage_error("unexpected argument '%s'", argv[optind]);
     vds_log_set_level(level);
@@ -360,6 +474,7 @@ int main(int argc, char **argv)
             .role = role,
             .context = options.context,
             .sandbox = &options.sandbox,
+            .handshake_seconds = options.limits.handshake_seconds,
             .run_device = vg_device_run,
         };
         return vds_child_run(&child);

@@ -4,6 +4,9 @@
  * long as the host's memory object lives. Descriptors, which the host's driver makes and takes, stand
  * in records as ids.
  */
+#include "memory.h"
+
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "common/chain.h"
@@ -23,6 +26,35 @@ static struct vds_loan *import_of(const struct vds_execution *x)
 {
     const struct vds_plan *plan = &x->decoder.plan;
     return plan->loan_count ? &plan->loans[0] : NULL;
+}
+
+/* What stays with the object: shared memory, or what it takes of the budget. */
+struct memory {
+    struct vds_shm_region *imported;
+    uint64_t taken;
+};
+
+void vds_memory_release(struct vds_context *context, void *data)
+{
+    struct memory *memory = data;
+    vds_shm_put(context->shm, memory->imported);
+    vds_budget_give_back(&context->device_memory, memory->taken);
+    free(memory);
+}
+
+/* What an allocation takes of the budget. NULL: it is more than is left, or there is no memory. */
+static struct memory *take_budget(const struct vds_execution *x, const VkMemoryAllocateInfo *info)
+{
+    struct memory *memory = calloc(1, sizeof(*memory));
+    /* What is imported was counted when it was made. */
+    if (memory && x->owner->limits.cpu && !import_of(x)) {
+        memory->taken = info->allocationSize;
+        if (!vds_budget_take(&x->context->device_memory, memory->taken)) {
+            free(memory);
+            memory = NULL;
+        }
+    }
+    return memory;
 }
 
 /* The part of shared memory that is imported, if any, must hold what is allocated. */
@@ -86,9 +118,14 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
     int fd = -1;
+    struct memory *memory = NULL;
     const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &fd);
-    if (ok)
-        x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
+    if (ok) {
+        memory = take_budget(x, a->pAllocateInfo);
+        x->result = memory
+                        ? x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory)
+                        : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
     if (fd >= 0) {
         const VkImportMemoryFdInfoKHR *given =
             vd_chain_find(a->pAllocateInfo->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
@@ -103,11 +140,17 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
         birth->size = a->pAllocateInfo->allocationSize;
         birth->kinds = UINT32_C(1) << (a->pAllocateInfo->memoryTypeIndex & 31);
     }
+    if (x->result != VK_SUCCESS) {
+        if (memory)
+            vds_memory_release(x->context, memory);
+        return;
+    }
     struct vds_loan *import = import_of(x);
-    if (x->result == VK_SUCCESS && import) {
-        birth->data = import->region;
+    if (import) {
+        memory->imported = import->region;
         import->region = NULL;
     }
+    birth->data = memory;
 }
 
 void vds_call_vkFreeMemory(struct vds_execution *x, void *body)

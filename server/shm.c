@@ -12,6 +12,7 @@
 #include "common/sealed.h"
 #include "protocol/record.h"
 
+#include "budget.h"
 #include "shm.h"
 
 /* What vd_shm_pointer() can name. */
@@ -22,6 +23,7 @@ struct region {
     struct vds_shm_region base;
     _Atomic uint32_t references;    /* one of them is the table's, until vds_shm_remove */
     struct vds_shm_release release; /* released NULL: nobody wants to know */
+    struct vds_budget *budget;      /* that it counts for, or NULL */
 };
 
 /* Descriptors on their way at the same time. Each is fetched or used at once. */
@@ -42,6 +44,7 @@ struct vds_shm_table {
     uint32_t capacity;
     uint32_t first_free; /* 0: none */
     uint32_t fd_count;
+    struct vds_budget budget;
 };
 
 struct vds_shm_table *vds_shm_table_create(void)
@@ -52,6 +55,11 @@ struct vds_shm_table *vds_shm_table_create(void)
     pthread_mutex_init(&table->lock, NULL);
     table->count = 1;
     return table;
+}
+
+void vds_shm_set_limit(struct vds_shm_table *table, uint64_t bytes)
+{
+    table->budget.limit = bytes;
 }
 
 void vds_shm_table_destroy(struct vds_shm_table *table)
@@ -69,26 +77,34 @@ void vds_shm_table_destroy(struct vds_shm_table *table)
     free(table);
 }
 
-/* NULL with errno set. */
-static struct region *region_map(int fd, uint64_t offset, uint64_t size)
+/* Counts for the budget, whether it is touched or not. NULL with errno set. */
+static struct region *region_map(struct vds_budget *budget, int fd, uint64_t offset, uint64_t size)
 {
-    struct region *region = malloc(sizeof(*region));
-    if (!region)
+    if (!vds_budget_take(budget, size)) {
+        errno = EDQUOT;
         return NULL;
+    }
+    struct region *region = malloc(sizeof(*region));
+    if (!region) {
+        vds_budget_give_back(budget, size);
+        return NULL;
+    }
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (map == MAP_FAILED) {
         const int error = errno;
         free(region);
+        vds_budget_give_back(budget, size);
         errno = error;
         return NULL;
     }
-    *region = (struct region){.base = {.size = size, .map = map}, .references = 1};
+    *region =
+        (struct region){.base = {.size = size, .map = map}, .references = 1, .budget = budget};
     return region;
 }
 
 /* A sealed memfd, mapped: the client can not take away what the server has mapped. NULL with errno
  * set. */
-static struct region *region_create(uint64_t size, int *fd)
+static struct region *region_create(struct vds_budget *budget, uint64_t size, int *fd)
 {
     const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory < 0)
@@ -96,7 +112,7 @@ static struct region *region_create(uint64_t size, int *fd)
     struct region *region = NULL;
     if (ftruncate(memory, (off_t)size) == 0 &&
         fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        region = region_map(memory, 0, size);
+        region = region_map(budget, memory, 0, size);
     if (!region) {
         const int error = errno;
         close(memory);
@@ -111,6 +127,8 @@ static void region_destroy(struct region *region)
 {
     const struct vds_shm_release release = region->release;
     munmap(region->base.map, region->base.size);
+    if (region->budget)
+        vds_budget_give_back(region->budget, region->base.size);
     free(region);
     if (release.released)
         release.released(release.data, release.token);
@@ -210,7 +228,7 @@ uint32_t vds_shm_add(struct vds_shm_table *table, uint64_t size, int *fd)
     }
 
     int memory;
-    struct region *region = region_create(size, &memory);
+    struct region *region = region_create(&table->budget, size, &memory);
     if (!region)
         return 0;
     const uint32_t id = add(table, region);
@@ -232,7 +250,7 @@ uint32_t vds_shm_add_file(struct vds_shm_table *table, int fd, uint64_t offset, 
         errno = EINVAL;
         return 0;
     }
-    struct region *region = region_map(fd, offset, size);
+    struct region *region = region_map(&table->budget, fd, offset, size);
     return region ? add(table, region) : 0;
 }
 

@@ -20,6 +20,9 @@ struct vds_shm_region {
 };
 
 struct vds_shm_table *vds_shm_table_create(void);
+/* No more bytes of the client's at the same time than this; 0: any number, as at first. Memory that was
+ * mapped by others (vds_shm_add_mapped) does not count. */
+void vds_shm_set_limit(struct vds_shm_table *table, uint64_t bytes);
 void vds_shm_table_destroy(struct vds_shm_table *table);
 
 /* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/pass_fds.h"
 #include "common/patience.h"
 #include "protocol/completion.h"
@@ -88,6 +89,8 @@ static void *engine_main(void *data)
 {
     struct worker *worker = data;
     bool ok = true;
+    /* A thread names itself: to name another one takes a file that the sandbox keeps closed. */
+    prctl(PR_SET_NAME, "viaduct-engine");
 
     struct vds_context_options options = worker->options->context;
     options.failed = lane_failed;
@@ -117,7 +120,6 @@ static bool start_engine(struct worker *worker)
         vds_log(VDS_LOG_ERROR, "can not start a thread: %s", strerror(error));
         return false;
     }
-    pthread_setname_np(worker->engine, "viaduct-engine");
     worker->engine_started = true;
     return true;
 }
@@ -258,9 +260,19 @@ static int serve(struct worker *worker)
         [SOURCE_SIGNAL] = {.fd = worker->signal_fd, .events = POLLIN},
         [SOURCE_CLIENT] = {.fd = worker->client_fd, .events = POLLIN},
     };
+    const unsigned seconds = worker->vtest ? worker->options->handshake_seconds : 0;
+    const uint64_t deadline = seconds ? vd_clock_ms() + (uint64_t)seconds * 1000 * VD_PATIENCE : 0;
     for (;;) {
         sources[SOURCE_SOCKET].events = worker->vtest ? vds_vtest_events(worker->vtest) : POLLIN;
-        if (poll(sources, SOURCE_COUNT, -1) < 0) {
+        /* Before it is set up, a client costs a worker and is worth nothing. */
+        const bool waits = deadline && !worker->consumer;
+        const uint64_t now = waits ? vd_clock_ms() : 0;
+        if (waits && now >= deadline) {
+            vds_log(VDS_LOG_WARNING, "connection ended: it was not set up within %u s",
+                    worker->options->handshake_seconds);
+            return EXIT_FAILURE;
+        }
+        if (poll(sources, SOURCE_COUNT, waits ? (int)(deadline - now) : -1) < 0) {
             if (errno == EINTR)
                 continue;
             vds_log(VDS_LOG_ERROR, "poll: %s", strerror(errno));
@@ -355,6 +367,8 @@ int vds_worker_run(int channel, const struct vds_worker_options *options)
     worker.signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
     worker.engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker.shm = vds_shm_table_create();
+    if (worker.shm)
+        vds_shm_set_limit(worker.shm, options->context.max_shared_memory);
     if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
         vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker");
     } else if (!options->early || start_engine(&worker)) {

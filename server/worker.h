@@ -20,6 +20,7 @@ struct vds_worker_options {
     bool early; /* load the driver before there is a client; else only for one that speaks vtest */
     const struct vds_sandbox *sandbox;
     struct vds_child_page *page;
+    unsigned handshake_seconds; /* until a client that speaks vtest must have set up; 0: any time */
 };
 
 /* Waits for a client and serves it until one of them goes. The client's socket

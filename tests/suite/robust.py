@@ -441,6 +441,9 @@ def server_uses_viaduct(context):
 def many_connections(context):
     """A hundred connections that say nothing keep nobody out, and leave nothing"""
     server = context.enter(Server(context, level="warning"))
+    context.check(process.wait_until(
+        lambda: [process.name(pid) for pid in process.children(server.pid)] == ["viaduct-spare"], 20),
+        "no spare worker")
     before = len(os.listdir(f"/proc/{server.pid}/fd"))
     peers = [wire.Peer(server.socket) for _ in range(100)]
     expect_serving(context, server)
