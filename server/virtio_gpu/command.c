@@ -7,6 +7,8 @@
 
 /* The page list of a resource of 4 GiB has 16 MiB. */
 #define REQUEST_MAX (17u << 20)
+/* All others are short. Some are kept until they are answered, and a queue holds many. */
+#define SHORT_MAX (64u << 10)
 
 struct vg_command *vg_command_read(struct vg_queue *queue, const struct vg_memory *memory,
                                    const struct vg_chain *chain)
@@ -15,8 +17,11 @@ struct vg_command *vg_command_read(struct vg_queue *queue, const struct vg_memor
     if (!chain->malformed && chain->out_size >= sizeof(struct virtio_gpu_ctrl_hdr) &&
         chain->out_size <= REQUEST_MAX)
         command = malloc(sizeof(*command) + chain->out_size);
-    if (command && vg_memory_read(memory, chain->segments, chain->out_count, 0,
-                                  command->request.bytes, chain->out_size)) {
+    if (command &&
+        vg_memory_read(memory, chain->segments, chain->out_count, 0, command->request.bytes,
+                       chain->out_size) &&
+        (chain->out_size <= SHORT_MAX ||
+         command->request.header.type == VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING)) {
         command->next = NULL;
         command->queue = queue;
         command->memory = memory;

@@ -10,9 +10,12 @@
 #include "protocol/completion.h"
 #include "server/log.h"
 
+#include "complaint.h"
 #include "context.h"
 
-#define ATTACHED_MAX 65536u
+#define CONTEXTS_MAX 1024u    /* of a guest: processes that have opened the device */
+#define ATTACHED_MAX 65536u   /* resources of a context */
+#define ATTACHED_SUM 1048576u /* of all contexts */
 
 struct vg_contexts {
     struct vg_resources *resources;
@@ -20,6 +23,8 @@ struct vg_contexts {
     struct vg_context *first;
     struct vg_context *dying; /* destroyed by the guest, their workers still there */
     uint32_t parked_count;
+    uint32_t count;
+    uint32_t attached_capacity; /* of all contexts */
 };
 
 struct vg_context *vg_context_find(const struct vg_contexts *contexts, uint32_t id)
@@ -55,6 +60,8 @@ static void tell_lost(struct vg_context *context)
 
 static void free_context(struct vg_context *context)
 {
+    context->contexts->count--;
+    context->contexts->attached_capacity -= context->attached_capacity;
     free(context->attached);
     free(context);
 }
@@ -125,9 +132,14 @@ uint32_t vg_context_create(struct vg_contexts *contexts, struct vg_command *comm
     memcpy(&create, command->request.bytes, sizeof(create));
     if (create.hdr.ctx_id == 0 || vg_context_find(contexts, create.hdr.ctx_id))
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
+    if (contexts->count >= CONTEXTS_MAX) {
+        vg_complain("the guest has %u contexts, and may have no more", contexts->count);
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
     struct vg_context *context = calloc(1, sizeof(*context));
     if (!context)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    contexts->count++;
     context->contexts = contexts;
     context->resources = contexts->resources;
     context->id = create.hdr.ctx_id;
@@ -210,12 +222,15 @@ uint32_t vg_context_attach(struct vg_contexts *contexts, struct vg_command *comm
         return VIRTIO_GPU_RESP_OK_NODATA;
     if (context->attached_count == context->attached_capacity) {
         const uint32_t capacity = context->attached_capacity ? context->attached_capacity * 2 : 16;
-        uint32_t *attached = capacity <= ATTACHED_MAX
-                                 ? realloc(context->attached, capacity * sizeof(*attached))
-                                 : NULL;
+        const uint32_t more = capacity - context->attached_capacity;
+        const bool allowed =
+            capacity <= ATTACHED_MAX && more <= ATTACHED_SUM - contexts->attached_capacity;
+        uint32_t *attached =
+            allowed ? realloc(context->attached, capacity * sizeof(*attached)) : NULL;
         if (!attached)
             return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
         context->attached = attached;
+        contexts->attached_capacity += more;
         context->attached_capacity = capacity;
     }
     context->attached[context->attached_count++] = attach.resource_id;

@@ -21,6 +21,9 @@ int vg_device_run(int socket, int spawn)
         return EXIT_FAILURE;
     }
     vds_log(VDS_LOG_INFO, "connected");
+    vds_log(VDS_LOG_INFO,
+            "DEGRADED: each worker of this guest gets the file of all of its memory, for pages "
+            "are not made a udmabuf of their own yet");
     while (vg_vhost_user_is_open(vhost_user)) {
         if (vg_loop_turn(&loop, vg_gpu_expire(gpu)) < 0 && errno != EINTR) {
             vds_log(VDS_LOG_ERROR, "epoll: %m");

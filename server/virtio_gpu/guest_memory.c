@@ -37,6 +37,14 @@ bool vg_memory_add(struct vg_memory *memory, const struct vg_region *region)
     return true;
 }
 
+uint64_t vg_memory_size(const struct vg_memory *memory)
+{
+    uint64_t size = 0;
+    for (unsigned i = 0; i < memory->count; i++)
+        size += memory->regions[i].size;
+    return size;
+}
+
 const struct vg_region *vg_memory_region(const struct vg_memory *memory, uint64_t address)
 {
     for (unsigned i = 0; i < memory->count; i++) {

@@ -39,6 +39,9 @@ void vg_memory_finish(struct vg_memory *memory);
 /* Maps the region and owns its fd from then on. False with errno set; the fd stays the caller's. */
 bool vg_memory_add(struct vg_memory *memory, const struct vg_region *region);
 
+/* Bytes of all regions. */
+uint64_t vg_memory_size(const struct vg_memory *memory);
+
 /* Where a guest address is mapped, and *size cut down to what is contiguous there (at least 1).
  * NULL: it is no RAM. */
 uint8_t *vg_memory_at(const struct vg_memory *memory, uint64_t address, uint64_t *size);

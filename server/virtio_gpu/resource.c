@@ -9,8 +9,12 @@
 
 #define SIDE_MAX        16384u
 #define PIXEL_BYTES_MAX (UINT64_C(1) << 30) /* of all 2D resources of a guest */
+#define RESOURCES_MAX   65536u              /* of a guest */
 #define BYTES_PER_PIXEL 4u
-#define BUCKETS         1024
+/* Every page of the guest's memory can stand in two lists, and a few more times. */
+#define SEGMENTS_PER_PAGE 2u
+#define SEGMENTS_MORE     4096u
+#define BUCKETS           1024
 
 struct vg_resource {
     struct vg_resource *next; /* in its bucket */
@@ -33,7 +37,9 @@ struct vg_resources {
     const struct vg_memory *memory;
     const struct vg_resource_listener *listener;
     void *data;
-    uint64_t pixel_bytes; /* of all 2D resources */
+    uint64_t pixel_bytes;   /* of all 2D resources */
+    uint64_t segment_count; /* of all lists of pages */
+    uint32_t count;
     struct vg_resource *buckets[BUCKETS];
 };
 
@@ -99,6 +105,7 @@ uint32_t vg_resource_id(const struct vg_resource *resource)
 
 static void drop_backing(struct vg_resource *resource)
 {
+    resource->resources->segment_count -= resource->backing_count;
     free(resource->backing);
     free(resource->backing_start);
     resource->backing = NULL;
@@ -119,6 +126,7 @@ static void destroy(struct vg_resource *resource)
         free(resource->pixels);
     }
     drop_backing(resource);
+    resources->count--;
     free(resource);
 }
 
@@ -126,9 +134,14 @@ static uint32_t add(struct vg_resources *resources, const struct vg_resource *va
 {
     if (values->id == 0 || vg_resource_find(resources, values->id))
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    if (resources->count >= RESOURCES_MAX) {
+        vg_complain("the guest has %u resources, and may have no more", resources->count);
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
     struct vg_resource *resource = malloc(sizeof(*resource));
     if (!resource)
         return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    resources->count++;
     *resource = *values;
     resource->resources = resources;
     vg_commands_init(&resource->freeing);
@@ -265,6 +278,24 @@ void vg_resources_clear(struct vg_resources *resources)
 
 /* ---- Guest pages */
 
+/* False: more than the guest may have. What a list takes is the device's memory, not the guest's. */
+static bool count_segments(struct vg_resources *resources, uint32_t count)
+{
+    const uint64_t pages = vg_memory_size(resources->memory) / 4096;
+    const uint64_t most = pages * SEGMENTS_PER_PAGE + SEGMENTS_MORE;
+    if (resources->segment_count > most || count > most - resources->segment_count)
+        return false;
+    resources->segment_count += count;
+    return true;
+}
+
+/* Memory of which less is needed than was expected. */
+static void *shrunk(void *memory, size_t size)
+{
+    void *moved = realloc(memory, size);
+    return moved ? moved : memory;
+}
+
 uint32_t vg_resource_attach_backing(struct vg_resources *resources, struct vg_command *command)
 {
     struct virtio_gpu_resource_attach_backing attach;
@@ -307,8 +338,15 @@ uint32_t vg_resource_attach_backing(struct vg_resources *resources, struct vg_co
         }
         total += entry.length;
     }
-    resource->backing = segments;
-    resource->backing_start = starts;
+    if (!count_segments(resource->resources, count)) {
+        vg_complain("resource %u: the guest's lists of pages are longer than its memory",
+                    resource->id);
+        free(segments);
+        free(starts);
+        return VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+    }
+    resource->backing = shrunk(segments, count * sizeof(*segments));
+    resource->backing_start = shrunk(starts, count * sizeof(*starts));
     resource->backing_count = count;
     resource->backing_size = total;
     return VIRTIO_GPU_RESP_OK_NODATA;

@@ -61,6 +61,17 @@ enum request {
     (FEATURE(VIRTIO_GPU_F_VIRGL) | FEATURE(VIRTIO_GPU_F_EDID) |                \
      FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) | \
      FEATURE(F_PROTOCOL_FEATURES) | FEATURE(VIRTIO_F_VERSION_1))
+/* QEMU offers the guest more than we do, and tells us what the guest took of all that. These make no
+ * difference to us: what they are about is between QEMU and the guest, or in what we do anyway. */
+#define F_NOTIFY_ON_EMPTY 24
+#define F_LOG_ALL         26
+#define F_ANY_LAYOUT      27
+#define F_ORDER_PLATFORM  36
+#define F_SR_IOV          37
+#define F_RING_RESET      40
+#define HARMLESS_FEATURES                                                      \
+    (FEATURE(F_NOTIFY_ON_EMPTY) | FEATURE(F_LOG_ALL) | FEATURE(F_ANY_LAYOUT) | \
+     FEATURE(F_ORDER_PLATFORM) | FEATURE(F_SR_IOV) | FEATURE(F_RING_RESET))
 #define PROTOCOL_FEATURES \
     (FEATURE(PROTOCOL_F_REPLY_ACK) | FEATURE(PROTOCOL_F_BACKEND_REQ) | FEATURE(PROTOCOL_F_CONFIG))
 
@@ -256,6 +267,34 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
     return ANSWER_NONE;
 }
 
+/* Of features that were not offered, one that changes what lies in the guest's memory would make the
+ * guest wait for ever. */
+static enum answer set_features(struct vg_vhost_user *vhost_user, uint64_t features)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {
+        {VIRTIO_F_RING_PACKED, " (packed virtqueues: packed=on)"},
+        {VIRTIO_F_IOMMU_PLATFORM, " (an IOMMU: iommu_platform=on)"},
+        {VIRTIO_F_IN_ORDER, " (in order: in_order=on)"},
+        {VIRTIO_GPU_F_RESOURCE_BLOB, " (blob resources: blob=on)"},
+    };
+    const uint64_t foreign = features & ~(DEVICE_FEATURES | HARMLESS_FEATURES);
+    if (!foreign) {
+        vhost_user->features = features;
+        return ANSWER_NONE;
+    }
+    const char *name = "";
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !*name; i++)
+        if (foreign & FEATURE(names[i].bit))
+            name = names[i].name;
+    vds_log(VDS_LOG_ERROR,
+            "the guest's device has virtio features that this server does not offer: %#llx%s",
+            (unsigned long long)foreign, name);
+    return ANSWER_FAIL;
+}
+
 static enum answer set_vring_kick(struct vg_vhost_user *vhost_user, struct message *message)
 {
     struct vg_gpu *gpu = vhost_user->gpu;
@@ -329,8 +368,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         message->header.size = sizeof(payload->u64);
         return ANSWER_PAYLOAD;
     case SET_FEATURES:
-        vhost_user->features = payload->u64;
-        return ANSWER_NONE;
+        return set_features(vhost_user, payload->u64);
     case GET_PROTOCOL_FEATURES:
         payload->u64 = PROTOCOL_FEATURES;
         message->header.size = sizeof(payload->u64);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -135,6 +136,50 @@ static void pixels_stay_within_bounds(void **state)
     }
 }
 
+/* The same two pages over and over, which no list of pages of a real guest holds. */
+static void lists_of_pages_end(void **state)
+{
+    struct machine *m = *state;
+    enum {
+        ENTRIES = 8000
+    };
+    static struct {
+        struct virtio_gpu_resource_attach_backing attach;
+        struct virtio_gpu_mem_entry entries[ENTRIES];
+    } request;
+    for (unsigned i = 0; i < ENTRIES; i++)
+        request.entries[i] = (struct virtio_gpu_mem_entry){
+            .addr = RAM_BASE + PAGES_AT + (i % 2) * 8192, .length = 4096};
+    uint32_t made = 0;
+    uint32_t answer = VIRTIO_GPU_RESP_OK_NODATA;
+    while (answer == VIRTIO_GPU_RESP_OK_NODATA && made < 100) {
+        const uint32_t id = made + 1;
+        assert_int_equal(machine_create_buffer(m, id, 4096), VIRTIO_GPU_RESP_OK_NODATA);
+        request.attach = (struct virtio_gpu_resource_attach_backing){
+            .hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
+            .resource_id = id,
+            .nr_entries = ENTRIES};
+        answer = machine_request(m, 0, &request, sizeof(request));
+        made += answer == VIRTIO_GPU_RESP_OK_NODATA;
+    }
+    assert_int_equal(answer, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+    assert_int_equal(made, 1);
+    /* What is given back may be used again. */
+    assert_int_equal(machine_simple(m, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, 0, 1),
+                     VIRTIO_GPU_RESP_OK_NODATA);
+    assert_int_equal(machine_request(m, 0, &request, sizeof(request)), VIRTIO_GPU_RESP_OK_NODATA);
+    machine_assert_alive(m);
+}
+
+static void features_that_were_not_offered_end_the_device(void **state)
+{
+    struct machine *m = *state;
+    const uint64_t packed = UINT64_C(1) << 34 | UINT64_C(1) << 32;
+    machine_send(m, SET_FEATURES, &packed, sizeof(packed), -1);
+    char byte;
+    assert_int_equal(recv(m->socket, &byte, 1, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -143,6 +188,8 @@ int main(void)
         TEST(nonsense_is_survived),
         TEST(malformed_descriptors_come_back),
         TEST(pixels_stay_within_bounds),
+        TEST(lists_of_pages_end),
+        TEST(features_that_were_not_offered_end_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
