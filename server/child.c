@@ -48,6 +48,8 @@ static bool follow_listener(void)
 static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
 {
     const struct vds_context_options *context = &options->context;
+    if (page->has_seal_key)
+        vds_seal_set_key(page->seal_key);
     /* Nothing can be opened later. */
     if (context->trace && !vd_trace_open(context->trace, "worker"))
         vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context->trace, strerror(errno));

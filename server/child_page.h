@@ -6,11 +6,17 @@
 #define VIADUCT_SERVER_CHILD_PAGE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "seal.h"
 
 #define VDS_CLIENT_NAME_SIZE 64
 
 struct vds_child_page {
-    char name[VDS_CLIENT_NAME_SIZE]; /* of the client, for the log */
+    char name[VDS_CLIENT_NAME_SIZE];     /* of the client, for the log */
+    uint8_t seal_key[VDS_SEAL_KEY_SIZE]; /* from the listener, if has_seal_key */
+    bool has_seal_key;
     _Atomic int stopped_call; /* the system call that the sandbox has stopped, + 1; 0: none */
 };
 

@@ -113,6 +113,8 @@ static struct child *add(struct vds_children *children, int *page, int *log)
         fcntl(*page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         child->page =
             mmap(NULL, sizeof(*child->page), PROT_READ | PROT_WRITE, MAP_SHARED, *page, 0);
+    if (child->page != MAP_FAILED)
+        child->page->has_seal_key = vds_seal_get_key(child->page->seal_key);
     if (child->page != MAP_FAILED && vds_client_log_open(&child->log, log))
         return child;
     vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker: %s", strerror(errno));

@@ -8,6 +8,7 @@
 #include "args.h"
 #include "opcodes.h"
 #include "protocol/physical_device.h"
+#include "server/seal.h"
 
 static struct vd_record *header(struct test_record *r)
 {
@@ -364,10 +365,20 @@ void make_binaries(struct test_record *r, const uint64_t *ids, uint32_t count)
     VkPipelineBinaryKeyKHR keys[4] = {0};
     VkPipelineBinaryDataKHR data[4] = {0};
     assert(count <= 4);
+    uint8_t bytes[4][16 + VDS_SEAL_SIZE];
     for (uint32_t i = 0; i < count; i++) {
         keys[i].sType = VK_STRUCTURE_TYPE_PIPELINE_BINARY_KEY_KHR;
         keys[i].keySize = 20 + i;
-        data[i].dataSize = 5 + i;
+        memcpy(bytes[i], "a binary", 5 + i);
+        const struct vds_sealed_data binary = {
+            .kind = VDS_SEALED_PIPELINE_BINARY,
+            .label = keys[i].key,
+            .label_size = sizeof(keys[i].key),
+            .data = bytes[i],
+            .size = 5 + i,
+        };
+        vds_seal(&binary, bytes[i] + binary.size);
+        data[i].dataSize = binary.size + VDS_SEAL_SIZE;
     }
     record_begin(r, VD_OP_vkCreatePipelineBinariesKHR, &args, sizeof(args), true);
     uint32_t at = record_put(r, ARG(r, struct vd_args_vkCreatePipelineBinariesKHR, pCreateInfo),
@@ -379,7 +390,8 @@ void make_binaries(struct test_record *r, const uint64_t *ids, uint32_t count)
     at = record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryKeysAndDataKHR, pPipelineBinaryData),
                     data, count * (uint32_t)sizeof(*data));
     for (uint32_t i = 0; i < count; i++) {
-        record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryDataKHR, pData), "a binary", 5 + i);
+        record_put(r, at + (uint32_t)offsetof(VkPipelineBinaryDataKHR, pData), bytes[i],
+                   (uint32_t)data[i].dataSize);
         at += (uint32_t)sizeof(*data);
     }
     at = record_put_back(r, ARG(r, struct vd_args_vkCreatePipelineBinariesKHR, pBinaries), &handles,

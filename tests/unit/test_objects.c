@@ -2,6 +2,7 @@
  *
  * Objects of all kinds: their life, their ids, what happens where they could not be made.
  */
+#define _GNU_SOURCE 1
 #include "fixture.h"
 
 #include "args.h"
@@ -313,6 +314,16 @@ static void some_of_many_may_be_missing(void **state)
     make_binaries(&r, NULL, 3);
     answered(client, &r, VK_SUCCESS);
     assert_int_equal(binaries_of(client)->pipelineBinaryCount, 3);
+    assert_int_equal(fake_driver.objects, objects);
+
+    /* Nothing that another server has made, or somebody else, reaches the driver. */
+    make_binaries(&r, ids, 3);
+    const uint32_t sum = fake_driver.sum;
+    uint8_t *text = memmem(r.bytes, r.size, "a bin", 5);
+    assert_non_null(text);
+    text[0]++;
+    answered(client, &r, VK_ERROR_INITIALIZATION_FAILED);
+    assert_int_equal(fake_driver.sum, sum);
     assert_int_equal(fake_driver.objects, objects);
 
     make_binaries(&r, ids, 3);
