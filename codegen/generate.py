@@ -233,8 +233,6 @@ class Generator:
         """(name, implementation, level, version, extensions, opcode), sorted by name."""
         out = []
         for c in self.p.commands.values():
-            if any(m.type == "wl_display" for m in c.params):
-                continue
             hand = self.p.by_hand(c.name)
             for name in [c.name] + c.aliases:
                 providers = [x for x in self.r.name_providers.get(name, [])

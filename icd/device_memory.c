@@ -90,11 +90,17 @@ static bool wants_zeroes(const void *chain)
     return info && info->flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
 }
 
+/* No struct of Vulkan has this number; what does not know it passes it over. */
+#define OWN_FILE_TYPE ((VkStructureType)0x7ffffffe)
+
+const VkBaseInStructure vdc_own_file = {.sType = OWN_FILE_TYPE};
+
 /* Where an allocation's memory comes from, or may go to. */
 struct sharing {
     const VkImportMemoryFdInfoKHR *fd;            /* NULL: none */
     const VkImportMemoryHostPointerInfoEXT *host; /* NULL: none */
     VkExternalMemoryHandleTypeFlags types;        /* of descriptors, imported or exported */
+    bool own_file;
 };
 
 static struct sharing sharing_of(const void *chain)
@@ -109,6 +115,7 @@ static struct sharing sharing_of(const void *chain)
         sharing.fd = NULL;
     if (sharing.host && !sharing.host->handleType)
         sharing.host = NULL;
+    sharing.own_file = vd_chain_find(chain, OWN_FILE_TYPE);
     sharing.types = (export ? export->handleTypes : 0) | (sharing.fd ? sharing.fd->handleType : 0);
     return sharing;
 }
@@ -182,7 +189,7 @@ static VkResult create(struct vdc_instance *instance, uint64_t size, const struc
         result = import_file(instance, sharing->fd->fd, 0, size, &memory->part);
     else if (sharing->host)
         result = import_pages(instance, sharing->host->pHostPointer, size, memory);
-    else if (sharing->types)
+    else if (sharing->types || sharing->own_file)
         result = vdc_shm_pool_alloc_file(instance->memory, size, &memory->part);
     else
         result = vdc_shm_pool_alloc(instance->memory, size, &memory->part);

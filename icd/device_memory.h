@@ -8,4 +8,7 @@
  * the VkDeviceMemory. */
 const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkDeviceMemory memory);
 
+/* In the chain of VkMemoryAllocateInfo: where the memory is a file's, the file has nothing else in it. */
+extern const VkBaseInStructure vdc_own_file;
+
 #endif

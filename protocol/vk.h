@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Vulkan with the window systems of Linux that the ICD speaks. What X11's headers say of their types
- * is said here, so that only the files that speak to an X server need them.
+ * is said here, so that only the files that speak to an X server need them. (Wayland's types are
+ * structs that the Vulkan headers declare themselves.)
  */
 #ifndef VIADUCT_PROTOCOL_VK_H
 #define VIADUCT_PROTOCOL_VK_H
@@ -17,8 +18,10 @@ typedef struct _XDisplay Display;
 typedef unsigned long Window;
 typedef unsigned long VisualID;
 
+#define VK_USE_PLATFORM_WAYLAND_KHR
 #define VK_USE_PLATFORM_XCB_KHR
 #define VK_USE_PLATFORM_XLIB_KHR
+#include <vulkan/vulkan_wayland.h>
 #include <vulkan/vulkan_xcb.h>
 #include <vulkan/vulkan_xlib.h>
 

@@ -32,7 +32,7 @@ const struct vdc_entrypoint *vdc_entrypoint_find(const char *name);
 
 /* Commands written by hand. */
 % for c in sorted(p.commands.values(), key=lambda c: c.name):
-% if p.by_hand(c.name) and not any(m.type == "wl_display" for m in c.params):
+% if p.by_hand(c.name):
 VKAPI_ATTR ${c.ret} VKAPI_CALL vdc_${c.name}(${c.args});
 % endif
 % endfor

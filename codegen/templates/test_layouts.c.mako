@@ -6,7 +6,7 @@
 #include "protocol/vk.h"
 
 % for name in r.structs:
-% if name not in p.left_out and not any(m.type in ("RROutput",) for m in r.structs[name].members) and not name.startswith("VkWayland"):
+% if name not in p.left_out and not any(m.type in ("RROutput",) for m in r.structs[name].members):
 <% size, align, fields = layouts.of_struct(name) %>\
 static_assert(sizeof(${name}) == ${size}, "${name}");
 static_assert(_Alignof(${name}) == ${align}, "${name}");

@@ -2,11 +2,14 @@
 #include "libraries.h"
 
 #include "drm_library.h"
+#include "wayland_available.h"
 #include "x11_available.h"
 
 bool vdc_wsi_has_libraries(enum vd_extension_index extension)
 {
     switch ((int)extension) {
+    case VD_EXT_KHR_wayland_surface:
+        return vdc_wayland_available();
     case VD_EXT_KHR_xcb_surface:
         return vdc_x11_available(false);
     case VD_EXT_KHR_xlib_surface:

@@ -46,6 +46,7 @@ struct display_presenter {
     unsigned next;
     struct frame_buffer buffers[2]; /* made when the first image has to be copied */
     bool copies;
+    const struct vdc_pixels *shown; /* where they lie; compared only */
     uint32_t place_count, place_capacity;
     struct place places[];
 };
@@ -146,15 +147,16 @@ static VkResult copy(struct display_presenter *p, const struct vdc_pixels *pixel
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels, bool paced)
 {
+    (void)paced;
     struct display_presenter *p = display_presenter(presenter);
     int error = 0;
     if (!p->copies && !show_in_place(p, pixels, &error)) {
         vdc_log("images for %s are copied", p->mode->display->name);
         p->copies = true;
     }
-    p->base.keeps = !p->copies;
+    p->shown = p->copies ? NULL : pixels;
     if (p->copies) {
         const VkResult result = copy(p, pixels, &error);
         if (result != VK_SUCCESS)
@@ -173,6 +175,11 @@ static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *p
     return VK_SUCCESS;
 }
 
+static bool reads(const struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
+{
+    return ((const struct display_presenter *)presenter)->shown == pixels;
+}
+
 static void destroy(struct vdc_presenter *presenter)
 {
     struct display_presenter *p = display_presenter(presenter);
@@ -188,6 +195,7 @@ static void destroy(struct vdc_presenter *presenter)
 static const struct vdc_presenter_ops display_ops = {
     .takes_pitch = takes_pitch,
     .show = show,
+    .reads = reads,
     .destroy = destroy,
 };
 

@@ -156,8 +156,9 @@ static VkResult put_copied(struct x11_presenter *p, const struct vdc_pixels *pix
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels, bool paced)
 {
+    (void)paced;
     struct x11_presenter *p = x11_presenter(presenter);
     const struct vdc_xcb *xcb = p->window.xcb;
     xcb_connection_t *connection = p->window.connection;
@@ -213,30 +214,6 @@ static const struct vdc_presenter_ops x11_ops = {
     .destroy = destroy,
 };
 
-/* ---- Images that no window can show: without an area, or larger than the protocol can say. Toolkits
- * ask for the former while a window is minimised, and make another swapchain when it comes back. */
-
-static VkResult show_nothing(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
-{
-    (void)presenter;
-    (void)pixels;
-    return VK_ERROR_OUT_OF_DATE_KHR;
-}
-
-static void destroy_nothing(struct vdc_presenter *presenter)
-{
-    (void)presenter;
-}
-
-/* It has no state, so that one is enough for all. */
-static struct vdc_presenter nothing = {
-    .ops =
-        &(const struct vdc_presenter_ops){
-            .show = show_nothing,
-            .destroy = destroy_nothing,
-        },
-};
-
 VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2D extent,
                                   uint32_t image_count, struct vdc_presenter **presenter)
 {
@@ -247,9 +224,10 @@ VkResult vdc_x11_presenter_create(const struct vdc_x11_window *window, VkExtent2
     /* In 4-byte units, the request's own fields included. */
     const uint64_t longest = (uint64_t)xcb->get_maximum_request_length(connection) * 4;
     const uint64_t fields = sizeof(xcb_put_image_request_t) + sizeof(uint32_t);
+    /* Without an area, or larger than the protocol can say. */
     if (!extent.width || !extent.height || extent.width > INT16_MAX || extent.height > INT16_MAX ||
         longest < fields + row_size) {
-        *presenter = &nothing;
+        *presenter = &vdc_presenter_of_nothing;
         return VK_SUCCESS;
     }
 

@@ -28,22 +28,42 @@ static inline uint64_t vdc_row_size(uint32_t width, uint32_t pixel_size)
 }
 
 struct vdc_presenter_ops {
+    /* The window system may read pixels for longer than the presenter lives. So each image gets a file
+     * with nothing else in it, which lives as long as anybody has it. */
+    bool own_files;
     /* Whether an image whose rows are so far apart can be shown. NULL: nobody looks at pixels, and
      * `show` gets none. */
     bool (*takes_pitch)(const struct vdc_presenter *presenter, uint64_t pitch);
-    /* Shows an image and returns once nobody reads its pixels any more. VK_SUCCESS,
-     * VK_SUBOPTIMAL_KHR, or an error, after which `show` is not called again. One thread at a
-     * time. */
-    VkResult (*show)(struct vdc_presenter *presenter, const struct vdc_pixels *pixels);
+    /* Shows an image: VK_SUCCESS, VK_SUBOPTIMAL_KHR, or an error, after which `show` is not called
+     * again. Where that makes a difference: `paced` returns not before the next one may follow. One
+     * thread at a time, also in the next two. */
+    VkResult (*show)(struct vdc_presenter *presenter, const struct vdc_pixels *pixels, bool paced);
+    /* Whether the pixels of an image that has been shown are still read; if not, they are not until
+     * it is shown again. NULL: `show` returns when nobody reads them any more. */
+    bool (*reads)(const struct vdc_presenter *presenter, const struct vdc_pixels *pixels);
+    /* Sleeps until `reads` may have changed, or `wake` has been called. VK_SUCCESS, or an error as
+     * from `show`. NULL: nothing changes but by `show`. */
+    VkResult (*rest)(struct vdc_presenter *presenter);
+    /* Ends `rest`, also the next one. `hurry`: also what `show` waits for, now and from now on; what it
+     * shows need not be seen. Thread-safe. NULL: nothing waits. */
+    void (*wake)(struct vdc_presenter *presenter, bool hurry);
+    /* Unless `own_files`, returns when nobody reads pixels any more. */
     void (*destroy)(struct vdc_presenter *presenter);
 };
 
 struct vdc_presenter {
     const struct vdc_presenter_ops *ops;
-    /* The pixels of the last image are read until `show` returns for the next one, or until the
-     * presenter is destroyed. May change with each `show`. */
-    bool keeps;
 };
+
+/* Of images that no window can show, for example without an area. Toolkits ask for those while a window
+ * is minimised, and make another swapchain when it comes back. Says that they are out of date. */
+extern struct vdc_presenter vdc_presenter_of_nothing;
+
+static inline void vdc_presenter_wake(struct vdc_presenter *presenter, bool hurry)
+{
+    if (presenter->ops->wake)
+        presenter->ops->wake(presenter, hurry);
+}
 
 static inline void vdc_presenter_destroy(struct vdc_presenter *presenter)
 {

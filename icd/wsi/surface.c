@@ -19,6 +19,8 @@ const struct vdc_surface_ops *vdc_surface_ops(VkSurfaceKHR surface)
         return &vdc_surface_headless_ops;
     case VK_ICD_WSI_PLATFORM_DISPLAY:
         return &vdc_surface_display_ops;
+    case VK_ICD_WSI_PLATFORM_WAYLAND:
+        return &vdc_surface_wayland_ops;
     }
     return &vdc_surface_x11_ops; /* xcb and Xlib: there are no others */
 }

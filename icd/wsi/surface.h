@@ -12,7 +12,7 @@
 #include "icd/physical_device.h"
 #include "presenter.h"
 
-#define VDC_SURFACE_FORMATS_MAX 4
+#define VDC_SURFACE_FORMATS_MAX 6
 
 /* What a kind of surface is; VkIcdSurfaceBase.platform says which. */
 struct vdc_surface_ops {
@@ -33,11 +33,11 @@ struct vdc_surface_ops {
                         VkFormat formats[VDC_SURFACE_FORMATS_MAX], uint32_t *count);
     /* Where images are visible. */
     VkResult (*area)(const VkIcdSurfaceBase *surface, VkRect2D *area);
-    /* image_count: how many different images there will be. */
-    VkResult (*presenter)(const VkIcdSurfaceBase *surface, VkFormat format, VkExtent2D extent,
-                          uint32_t image_count, struct vdc_presenter **presenter);
+    /* For minImageCount different images. */
+    VkResult (*presenter)(const VkSwapchainCreateInfoKHR *info, struct vdc_presenter **presenter);
 };
 
+extern const struct vdc_surface_ops vdc_surface_wayland_ops;
 extern const struct vdc_surface_ops vdc_surface_x11_ops;
 extern const struct vdc_surface_ops vdc_surface_headless_ops;
 extern const struct vdc_surface_ops vdc_surface_display_ops;

@@ -82,14 +82,13 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
     return VK_SUCCESS;
 }
 
-static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
-                                 VkExtent2D extent, uint32_t image_count,
+static VkResult create_presenter(const VkSwapchainCreateInfoKHR *info,
                                  struct vdc_presenter **presenter)
 {
-    (void)format;
+    const VkIcdSurfaceDisplay *surface = surface_display(vdc_surface_base(info->surface));
     return vdc_display_presenter_create(
-        (const struct vdc_display_mode *)(uintptr_t)surface_display(surface)->displayMode, extent,
-        image_count, presenter);
+        (const struct vdc_display_mode *)(uintptr_t)surface->displayMode, info->imageExtent,
+        info->minImageCount, presenter);
 }
 
 const struct vdc_surface_ops vdc_surface_display_ops = {

@@ -71,10 +71,11 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
     return VK_SUCCESS;
 }
 
-static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels)
+static VkResult show(struct vdc_presenter *presenter, const struct vdc_pixels *pixels, bool paced)
 {
     (void)presenter;
     (void)pixels;
+    (void)paced;
     return VK_SUCCESS;
 }
 
@@ -92,14 +93,10 @@ static struct vdc_presenter blind = {
         },
 };
 
-static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
-                                 VkExtent2D extent, uint32_t image_count,
+static VkResult create_presenter(const VkSwapchainCreateInfoKHR *info,
                                  struct vdc_presenter **presenter)
 {
-    (void)surface;
-    (void)format;
-    (void)extent;
-    (void)image_count;
+    (void)info;
     *presenter = &blind;
     return VK_SUCCESS;
 }

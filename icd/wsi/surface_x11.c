@@ -254,17 +254,17 @@ static VkResult get_area(const VkIcdSurfaceBase *surface, VkRect2D *area)
     return result;
 }
 
-static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat format,
-                                 VkExtent2D extent, uint32_t image_count,
+static VkResult create_presenter(const VkSwapchainCreateInfoKHR *info,
                                  struct vdc_presenter **presenter)
 {
     struct window window;
-    const VkResult result = look_at(surface, &window);
+    const VkResult result = look_at(vdc_surface_base(info->surface), &window);
     if (result != VK_SUCCESS)
         return result;
     const xcb_setup_t *setup = window.xcb->get_setup(window.connection);
     for (size_t i = 0; i < LAYOUT_COUNT; i++) {
-        if (layouts[i].format == format && visual_takes(setup, &window.visual, &layouts[i])) {
+        if (layouts[i].format == info->imageFormat &&
+            visual_takes(setup, &window.visual, &layouts[i])) {
             return vdc_x11_presenter_create(
                 &(const struct vdc_x11_window){
                     .xcb = window.xcb,
@@ -273,7 +273,7 @@ static VkResult create_presenter(const VkIcdSurfaceBase *surface, VkFormat forma
                     .depth = window.visual.depth,
                     .pixel_size = layouts[i].bits / 8,
                 },
-                extent, image_count, presenter);
+                info->imageExtent, info->minImageCount, presenter);
         }
     }
     return VK_ERROR_INITIALIZATION_FAILED;

@@ -54,6 +54,8 @@ static void retire(struct vdc_swapchain *s)
     s->retired = true;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
+    /* What it still shows, its successor waits for. */
+    vdc_presenter_wake(s->presenter, true);
     vdc_waiter_changed(s->device->base.instance->connection->waiter);
 }
 
@@ -70,6 +72,7 @@ static void finish(struct vdc_swapchain *s)
     pthread_cond_destroy(&s->wanted);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
+    free(s->handed);
     free(s->queued);
     free(s->free);
 }
@@ -80,16 +83,13 @@ static VkResult init(struct vdc_swapchain *s, struct vdc_device *device,
     if (!s->base.id)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     s->device = device;
-    s->kept = VDC_NO_IMAGE;
     s->mode = info->presentMode;
     s->generation = old ? old->generation + 1 : 0;
     locks_init(s);
     s->succession = succession_join(old);
     if (!s->succession)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    VkResult result = vdc_surface_ops(info->surface)
-                          ->presenter(vdc_surface_base(info->surface), info->imageFormat,
-                                      info->imageExtent, info->minImageCount, &s->presenter);
+    VkResult result = vdc_surface_ops(info->surface)->presenter(info, &s->presenter);
     if (result != VK_SUCCESS)
         return result;
     result = vdc_swapchain_images_init(&s->images, device, info, s->presenter);
@@ -99,7 +99,8 @@ static VkResult init(struct vdc_swapchain *s, struct vdc_device *device,
     }
     s->free = calloc(s->images.count, sizeof(*s->free));
     s->queued = calloc(s->images.count, sizeof(*s->queued));
-    if (!s->free || !s->queued)
+    s->handed = calloc(s->images.count, sizeof(*s->handed));
+    if (!s->free || !s->queued || !s->handed)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < s->images.count; i++)
         vdc_swapchain_give_back(s, i);

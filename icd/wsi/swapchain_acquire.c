@@ -47,6 +47,9 @@ static VkResult take(struct vdc_swapchain *s, uint64_t timeout, uint32_t *image)
         expired = pthread_cond_timedwait(&s->changed, &s->lock, &deadline) == ETIMEDOUT;
     }
     *image = take_free(s);
+    /* The thread now has to look for the next one. */
+    if (!s->free_count)
+        pthread_cond_signal(&s->wanted);
     result = s->status;
 unlock:
     pthread_mutex_unlock(&s->lock);

@@ -133,12 +133,14 @@ static int find_shared_type(const struct vdc_physical_device *pd, uint32_t allow
     return type >= 0 ? type : find_type(pd, allowed, shared);
 }
 
+/* `seen`: the window system looks at it. */
 static VkResult allocate(const struct vdc_swapchain_images *images, uint64_t size, int type,
-                         VkDeviceMemory *memory)
+                         bool seen, VkDeviceMemory *memory)
 {
     return vdc_vkAllocateMemory((VkDevice)images->device,
                                 &(const VkMemoryAllocateInfo){
                                     .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                    .pNext = seen && images->own_files ? &vdc_own_file : NULL,
                                     .allocationSize = size,
                                     .memoryTypeIndex = (uint32_t)type,
                                 },
@@ -183,7 +185,7 @@ static VkResult image_init(const struct vdc_swapchain_images *images,
         if (type < 0)
             return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     }
-    result = allocate(images, size, type, &image->memory);
+    result = allocate(images, size, type, direct, &image->memory);
     if (result == VK_SUCCESS)
         result = vdc_call_vkBindImageMemory((VkDevice)device, image->image, image->memory, 0);
     if (direct && result == VK_SUCCESS) {
@@ -218,7 +220,7 @@ static VkResult buffer_init(const struct vdc_swapchain_images *images,
     const int type = find_shared_type(device->physical_device, needs.memoryTypeBits);
     if (type < 0)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    result = allocate(images, needs.size, type, &image->buffer_memory);
+    result = allocate(images, needs.size, type, true, &image->buffer_memory);
     if (result == VK_SUCCESS)
         result =
             vdc_call_vkBindBufferMemory((VkDevice)device, image->buffer, image->buffer_memory, 0);
@@ -273,6 +275,7 @@ VkResult vdc_swapchain_images_init(struct vdc_swapchain_images *images, struct v
 {
     *images = (struct vdc_swapchain_images){
         .device = device,
+        .own_files = presenter->ops->own_files,
         /* No surface offers others. */
         .pixel_size = info->imageFormat == VK_FORMAT_R5G6B5_UNORM_PACK16 ? 2 : 4,
         .family_count = device->physical_device->data->queue_family_count,

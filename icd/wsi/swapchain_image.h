@@ -29,6 +29,7 @@ struct vdc_swapchain_image {
 struct vdc_swapchain_images {
     struct vdc_device *device;
     enum vdc_image_way way;
+    bool own_files;         /* see presenter.h */
     uint32_t pixel_size;    /* bytes */
     VkImageCreateInfo info; /* its pointers are owned */
     VkImageFormatListCreateInfo formats;

@@ -36,14 +36,15 @@ static struct vdc_waiter *waiter_of(const struct vdc_swapchain *s)
 
 /* ---- The thread */
 
-static VkResult show(struct vdc_swapchain *s, uint32_t image)
+static VkResult show(struct vdc_swapchain *s, const struct vdc_presented *presented)
 {
+    const struct vdc_pixels *pixels = &s->images.images[presented->image].pixels;
     struct vdc_succession *succession = s->succession;
     VkResult result = VK_SUCCESS;
     pthread_mutex_lock(&succession->lock);
     if (succession->shown <= s->generation) {
         succession->shown = s->generation;
-        result = s->presenter->ops->show(s->presenter, &s->images.images[image].pixels);
+        result = s->presenter->ops->show(s->presenter, pixels, presented->paced);
     }
     pthread_mutex_unlock(&succession->lock);
     return result;
@@ -68,15 +69,52 @@ static struct vdc_presented newest(struct vdc_swapchain *s, struct vdc_presented
     return presented;
 }
 
-/* Of the image that was last handed to the presenter and the one that it has kept since, gives back
- * what it no longer reads. Under the lock. */
-static void give_back_rested(struct vdc_swapchain *s, uint32_t image)
+/* Of the images that went through the presenter's hands, gives back what it no longer reads. Under the
+ * lock. */
+static void give_back_rested(struct vdc_swapchain *s)
 {
-    if (s->kept != VDC_NO_IMAGE)
-        vdc_swapchain_give_back(s, s->kept);
-    s->kept = s->presenter->keeps ? image : VDC_NO_IMAGE;
-    if (s->kept == VDC_NO_IMAGE)
-        vdc_swapchain_give_back(s, image);
+    const struct vdc_presenter_ops *ops = s->presenter->ops;
+    for (uint32_t i = 0; i < s->images.count; i++) {
+        if (s->handed[i] &&
+            !(ops->reads && ops->reads(s->presenter, &s->images.images[i].pixels))) {
+            s->handed[i] = false;
+            s->handed_count--;
+            vdc_swapchain_give_back(s, i);
+        }
+    }
+    pthread_cond_broadcast(&s->changed);
+    vdc_waiter_changed(waiter_of(s));
+}
+
+/* Under the lock. */
+static void set_status(struct vdc_swapchain *s, VkResult status)
+{
+    if (s->status < 0)
+        return;
+    if (status < 0)
+        vdc_log("the swapchain cannot go on: VkResult %d", status);
+    s->status = status;
+}
+
+/* Returns when something is queued, or nothing will be. Under the lock. */
+static void await_work(struct vdc_swapchain *s)
+{
+    const struct vdc_presenter_ops *ops = s->presenter->ops;
+    while (!s->queued_count && !s->stopped) {
+        /* The next image to be acquired is one that the window system is done with. */
+        s->resting = ops->rest && s->handed_count && !s->free_count && s->status >= 0;
+        if (!s->resting) {
+            pthread_cond_wait(&s->wanted, &s->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&s->lock);
+        const VkResult rested = ops->rest(s->presenter);
+        pthread_mutex_lock(&s->lock);
+        s->resting = false;
+        if (rested < 0)
+            set_status(s, rested);
+        give_back_rested(s);
+    }
 }
 
 static void *present(void *data)
@@ -84,8 +122,7 @@ static void *present(void *data)
     struct vdc_swapchain *s = data;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        while (!s->queued_count && !s->stopped)
-            pthread_cond_wait(&s->wanted, &s->lock);
+        await_work(s);
         /* What was presented is shown even if the swapchain is destroyed at once. */
         if (!s->queued_count)
             break;
@@ -99,20 +136,16 @@ static void *present(void *data)
             status = done;
         if (status >= 0) {
             presented = newest(s, presented);
-            status = show(s, presented.image);
+            status = show(s, &presented);
         }
 
         pthread_mutex_lock(&s->lock);
-        if (s->status >= 0) {
-            if (status < 0)
-                vdc_log("the swapchain cannot go on: VkResult %d", status);
-            s->status = status;
-        }
+        set_status(s, status);
         if (status >= 0 && presented.id)
             s->shown_id = presented.id;
-        give_back_rested(s, presented.image);
-        pthread_cond_broadcast(&s->changed);
-        vdc_waiter_changed(waiter_of(s));
+        s->handed[presented.image] = true;
+        s->handed_count++;
+        give_back_rested(s);
     }
     pthread_mutex_unlock(&s->lock);
     return NULL;
@@ -139,6 +172,7 @@ void vdc_swapchain_stop(struct vdc_swapchain *s)
     s->stopped = true;
     pthread_cond_signal(&s->wanted);
     pthread_mutex_unlock(&s->lock);
+    vdc_presenter_wake(s->presenter, true);
     pthread_join(s->thread, NULL);
 }
 
@@ -153,10 +187,14 @@ static VkResult hand_over(struct vdc_swapchain *s, struct vdc_presented presente
         s->mode = *mode;
     presented.overtakes =
         s->mode == VK_PRESENT_MODE_MAILBOX_KHR || s->mode == VK_PRESENT_MODE_FIFO_LATEST_READY_EXT;
+    presented.paced =
+        s->mode != VK_PRESENT_MODE_MAILBOX_KHR && s->mode != VK_PRESENT_MODE_IMMEDIATE_KHR;
     if (presented.id)
         s->queued_id = presented.id;
     enqueue(s, &presented);
     pthread_cond_signal(&s->wanted);
+    if (s->resting)
+        vdc_presenter_wake(s->presenter, false);
     const VkResult status = s->status;
     pthread_mutex_unlock(&s->lock);
     return status;

@@ -23,12 +23,11 @@ struct vdc_succession {
     uint64_t shown;       /* generation */
 };
 
-#define VDC_NO_IMAGE UINT32_MAX
-
 /* A presented image, ready at this point. */
 struct vdc_presented {
     uint32_t image;
     bool overtakes; /* what is still queued before it, once it is ready */
+    bool paced;     /* is seen before the next one */
     struct vdc_point point;
     uint64_t id; /* the application's, which only grows; 0: none */
 };
@@ -51,7 +50,9 @@ struct vdc_swapchain {
     VkResult status;              /* of the last image; an error stays */
     VkPresentModeKHR mode;        /* of the next image, unless it brings another */
     uint64_t queued_id, shown_id; /* the last of each */
-    uint32_t kept;                /* an image that the presenter still reads; the thread's own */
+    bool resting;                 /* the thread is, or goes, in the presenter's `rest` */
+    bool *handed;                 /* of each image: was shown, and may still be read */
+    uint32_t handed_count;
     /* Rings with room for every image. */
     uint32_t *free;
     uint32_t free_first, free_count;
