@@ -36,6 +36,7 @@ struct options {
     VkExtent2D size;
     VkExtent2D resized; /* 0: is not resized */
     bool unmaps;
+    bool restless; /* every frame has another size */
     const char *shot;
     bool holds; /* the last frame, until a line can be read */
 };
@@ -155,7 +156,7 @@ static void check_surface(const struct program *p)
     expect(platform->can_present(p->window, &p->gpu), "the queue cannot present to its window");
 
     const VkSurfaceCapabilitiesKHR capabilities = get_capabilities(p);
-    const VkExtent2D wanted = platform->has_window || platform->extent
+    const VkExtent2D wanted = (platform->has_window && !platform->follows) || platform->extent
                                   ? p->options.size
                                   : (VkExtent2D){UINT32_MAX, UINT32_MAX};
     expect(capabilities.currentExtent.width == wanted.width &&
@@ -566,6 +567,15 @@ static void check_picture(struct program *p)
     picture_finish(&wanted);
 }
 
+static void resize(struct program *p, VkExtent2D extent)
+{
+    p->options.platform->resize(p->window, extent);
+    p->options.size = extent;
+    /* Elsewhere the swapchain says that it is outdated. */
+    if (p->options.platform->follows)
+        swapchain_replace(p);
+}
+
 static void run_frames(struct program *p)
 {
     const struct options *options = &p->options;
@@ -576,11 +586,13 @@ static void run_frames(struct program *p)
         if (options->unmaps && (number == unmap_at || number == map_at))
             options->platform->set_mapped(p->window, number == map_at);
         if (options->resized.width && number == resize_at)
-            options->platform->resize(p->window, options->resized);
+            resize(p, options->resized);
+        if (options->restless)
+            resize(p, (VkExtent2D){100 + number * 13 % 97, 80 + number * 29 % 89});
         if (show_frame(p, number))
             swapchain_replace(p);
     }
-    const VkExtent2D wanted = options->resized.width ? options->resized : options->size;
+    const VkExtent2D wanted = options->size;
     expect(p->swapchain.extent.width == wanted.width && p->swapchain.extent.height == wanted.height,
            "nothing said that the window changed its size");
 }
@@ -594,10 +606,15 @@ static int parse_size(const char *text, VkExtent2D *extent)
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"frames", required_argument, NULL, 'f'}, {"mode", required_argument, NULL, 'm'},
-        {"size", required_argument, NULL, 's'},   {"resize", required_argument, NULL, 'r'},
-        {"unmap", no_argument, NULL, 'u'},        {"shot", required_argument, NULL, 'o'},
-        {"hold", no_argument, NULL, 'h'},         {0},
+        {"frames", required_argument, NULL, 'f'},
+        {"mode", required_argument, NULL, 'm'},
+        {"size", required_argument, NULL, 's'},
+        {"resize", required_argument, NULL, 'r'},
+        {"unmap", no_argument, NULL, 'u'},
+        {"shot", required_argument, NULL, 'o'},
+        {"hold", no_argument, NULL, 'h'},
+        {"restless", no_argument, NULL, 'R'},
+        {0},
     };
     *options = (struct options){
         .frame_count = 60,
@@ -628,6 +645,9 @@ static bool parse_options(int argc, char **argv, struct options *options)
         case 'u':
             options->unmaps = valid = true;
             break;
+        case 'R':
+            options->restless = valid = true;
+            break;
         case 'o':
             options->shot = optarg;
             valid = true;
@@ -643,7 +663,8 @@ static bool parse_options(int argc, char **argv, struct options *options)
         return false;
     options->platform = platform_find(argv[optind]);
     return options->platform &&
-           (options->platform->has_window || (!options->unmaps && !options->resized.width));
+           (options->platform->has_window ||
+            (!options->unmaps && !options->resized.width && !options->restless));
 }
 
 int main(int argc, char **argv)
@@ -651,9 +672,10 @@ int main(int argc, char **argv)
     struct program program = {0};
     struct program *p = &program;
     if (!parse_options(argc, argv, &p->options)) {
-        fprintf(stderr, "usage: present xcb|xlib|headless|display [--frames N] [--size WxH]\n"
-                        "       [--mode fifo|mailbox|immediate|latest] [--resize WxH] [--unmap]\n"
-                        "       [--shot OUT.png] [--hold]\n");
+        fprintf(stderr,
+                "usage: present xcb|xlib|wayland|headless|display [--frames N] [--size WxH]\n"
+                "       [--mode fifo|mailbox|immediate|latest] [--resize WxH]\n"
+                "       [--restless] [--unmap] [--shot OUT.png] [--hold]\n");
         return 2;
     }
     const struct platform *platform = p->options.platform;

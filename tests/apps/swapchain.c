@@ -803,7 +803,7 @@ int main(int argc, char **argv)
     const bool binds = argc == 3 && strcmp(argv[2], "--bind") == 0;
     p->platform = argc == 2 || binds ? platform_find(argv[1]) : NULL;
     if (!p->platform) {
-        fprintf(stderr, "usage: swapchain xcb|xlib|headless|display [--bind]\n");
+        fprintf(stderr, "usage: swapchain xcb|xlib|wayland|headless|display [--bind]\n");
         return 2;
     }
     if (!instance_has_extension(VK_EXT_SURFACE_MAINTENANCE_1_EXTENSION_NAME)) {

@@ -375,6 +375,8 @@ static const struct platform platforms[] = {
 
 const struct platform *platform_find(const char *name)
 {
+    if (strcmp(platform_wayland.name, name) == 0)
+        return &platform_wayland;
     for (size_t i = 0; i < ARRAY_SIZE(platforms); i++)
         if (strcmp(platforms[i].name, name) == 0)
             return &platforms[i];

@@ -15,6 +15,7 @@ struct platform {
     const char *surface_extension;
     const char *second_extension; /* NULL: needs no more */
     bool has_window; /* else there is nothing to resize, to unmap, or to take a picture of */
+    bool follows;    /* the window has the size of what it shows, which the surface cannot tell */
 
     struct window *(*create)(VkExtent2D extent);
     void (*destroy)(struct window *window);
@@ -28,6 +29,8 @@ struct platform {
     void (*lose)(struct window *window);
     void (*take_picture)(struct window *window, struct picture *picture);
 };
+
+extern const struct platform platform_wayland;
 
 const struct platform *platform_find(const char *name);
 

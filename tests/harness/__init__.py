@@ -15,4 +15,5 @@ from .setting import (
     through,
     through_environment,
 )
+from .wayland import Sway
 from .xserver import Xvfb

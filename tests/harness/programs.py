@@ -6,6 +6,7 @@ import threading
 
 from . import setting
 from .process import SKIPPED
+from .wayland import Sway
 from .xserver import Xvfb
 
 PICTURE = "@PICTURE@"
@@ -44,6 +45,10 @@ class Program:
     def needs_x(self):
         return "xcb" in self.command or "xlib" in self.command
 
+    @property
+    def needs_wayland(self):
+        return "wayland" in self.command
+
     def command_line(self, build, picture=None):
         words = [picture if word == PICTURE else word for word in self.command]
         return [build / "tests" / words[0], *words[1:]]
@@ -55,10 +60,11 @@ class Program:
         # busier the machine, the more of them.
         if self.command[0] == "lifecycle":
             base = {**base, "MALLOC_ARENA_MAX": "1"}
-        if not self.needs_x:
-            return base
-        xserver = context.enter(Xvfb(context))
-        return {**base, "DISPLAY": xserver.display}
+        if self.needs_x:
+            return {**base, "DISPLAY": context.enter(Xvfb(context)).display}
+        if self.needs_wayland:
+            return {**base, **context.enter(Sway(context)).environment}
+        return base
 
 
 READ_BY_LAYER = "the layer of Debian 12 (1.3.239) reads what is ignored"
@@ -120,6 +126,14 @@ PROGRAMS = [
     Program("present-xcb-unmap", "present", "xcb", "--frames", "90", "--unmap", "--shot", PICTURE),
     # Without VK_KHR_present_wait, which lavapipe does not have, one part is left out.
     Program("swapchain-xcb", "swapchain", "xcb", same_output=False, unvalidated=NEWER_THAN_LAYER),
+    Program("present-wayland-fifo", "present", "wayland", "--mode", "fifo", "--size", "300x200",
+            "--shot", PICTURE),
+    Program("present-wayland-mailbox", "present", "wayland", "--mode", "mailbox", "--frames", "200",
+            "--shot", PICTURE),
+    Program("present-wayland-restless", "present", "wayland", "--frames", "500", "--restless",
+            "--shot", PICTURE, seconds=120),
+    Program("swapchain-wayland", "swapchain", "wayland", same_output=False,
+            unvalidated=NEWER_THAN_LAYER),
     Program("present-xlib", "present", "xlib", "--size", "300x200", "--resize", "200x100",
             "--mode", "immediate", "--shot", PICTURE, same_output=False),
 ]

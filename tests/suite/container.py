@@ -29,14 +29,14 @@ def bare(context):
     check_needed(context, library_path())
     compute = build_path() / "tests" / "compute"
     inside = container.linked(compute)
-    context.check(not [path for path in inside if re.search("xcb|X11|drm", path)],
+    context.check(not [path for path in inside if re.search("xcb|X11|wayland|drm", path)],
                   "compute links to what is to be missing")
     server = context.enter(Server(context))
     command = [*container.isolated(context), *container.driver(context), *container.files(compute),
                *container.server_socket(server), "--setenv", "VTEST_SOCKET_NAME", container.SOCKET,
                "--setenv", "VIADUCT_DEBUG", "1"]
     result = context.succeed([*command, compute], clean_environment(), "compute")
-    for missing in ("libxcb.so.1", "libdrm.so.2"):
+    for missing in ("libxcb.so.1", "libwayland-client.so.0", "libdrm.so.2"):
         context.check(re.search(rf"^viaduct: {missing}: .*: there are no ", result.err, re.MULTILINE),
                       f"the log does not say that {missing} is missing")
     context.check(f"connected to {container.SOCKET}" in result.err, "the log names no connection")
