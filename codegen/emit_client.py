@@ -198,23 +198,22 @@ class ClientEmitter:
         w("if (!from)")
         w("    return;")
         steps = {x.m.name: x for x in self.p.struct_steps(name)}
-        plain = []
+        # Counts first: they say how much of an array came.
         for m in s.members:
-            if m.name in ("sType", "pNext"):
+            inner = m.name in steps and steps[m.name].kind == "struct"
+            if m.name in ("sType", "pNext") or m.pointers or inner:
                 continue
+            if m.dims:
+                w(f"memcpy(s->{m.name}, from->{m.name}, sizeof(s->{m.name}));")
+            else:
+                w(f"s->{m.name} = from->{m.name};")
+        for m in s.members:
             step = steps.get(m.name)
             if step and step.kind == "struct":
                 self.call(w, "take", step.elem, f"at + offsetof({name}, {m.name})",
                           f"&s->{m.name}")
             elif step and step.kind in ("out", "inout", "shape"):
                 self.fill_step(w, step, name, "s->", s.members)
-            elif not m.pointers:
-                plain.append(m)
-        for m in plain:
-            if m.dims:
-                w(f"memcpy(s->{m.name}, from->{m.name}, sizeof(s->{m.name}));")
-            else:
-                w(f"s->{m.name} = from->{m.name};")
 
     # -- steps ----------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ BINARIES = "VK_LAYER_VIADUCT_pipeline_binary"
 CAPTURE = "VK_LAYER_VIADUCT_capture"
 TWO_QUEUES = "VK_LAYER_VIADUCT_two_queues"
 VIDEO = "VK_LAYER_VIADUCT_video"
+FAULTS = "VK_LAYER_VIADUCT_device_fault"
 
 
 def environment(layer):
@@ -72,4 +73,12 @@ def captures(context):
     native = run(context, environment(CAPTURE), "native", "captures")
     context.check(len(set(re.findall(r"(\d+) bytes", native.out))) == 5, "sizes are not unequal")
     result, _ = through(context, CAPTURE, "captures")
+    context.check(result.out == native.out, "it prints something else")
+
+
+@test("faults/compare", seconds=120)
+def faults(context):
+    """`faults`: reports of faults that a layer invents, natively and through Viaduct"""
+    native = run(context, environment(FAULTS), "native", "faults")
+    result, _ = through(context, FAULTS, "faults")
     context.check(result.out == native.out, "it prints something else")
