@@ -10,7 +10,7 @@
 #define VIADUCT_SERVER_BOUNDS_H
 
 #include "decode.h"
-#include "limits.h"
+#include "device_limits.h"
 
 /* ---- What is known of an object, by its id. Where it is not known, nothing is refused. */
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "limits.h"
+#include "device_limits.h"
 #include "log.h"
 #include "names.h"
 #include "replay.h"

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device_limits.h"
 #include "dispatch.h"
-#include "limits.h"
 #include "semaphore_list.h"
 
 struct vds_context;

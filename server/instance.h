@@ -42,8 +42,9 @@ void vds_physical_devices_probe(struct vds_context *context, const struct vds_in
 /* Ends all devices, then the instance. NULL is fine. */
 void vds_instance_destroy(struct vds_context *context, struct vds_instance *instance);
 
-/* Finds the physical devices that the client may see (physical_device.c). */
-VkResult vds_physical_devices_init(struct vds_instance *instance, int gpu);
+/* Finds the physical devices that the client may see, of those that --gpu wants (physical_device.c,
+ * gpu_choice.h). */
+VkResult vds_physical_devices_init(struct vds_instance *instance, const char *gpu);
 void vds_physical_devices_finish(struct vds_instance *instance);
 bool vds_physical_device_has(const struct vds_physical_device *pd, const char *extension);
 /* NULL: not one of ours. */

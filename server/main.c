@@ -69,7 +69,8 @@ static const char help[] =
     "  --fd N             be a virtio-gpu for the QEMU behind descriptor N, and end with it\n"
     "  --print-capabilities\n"
     "                     say what kind of vhost-user backend this is, as JSON\n"
-    "  --gpu N            offer only the host's physical device number N\n"
+    "  --gpu GPU          offer only this device of the host: its number, a part of its name, its\n"
+    "                     UUID or its PCI address\n"
     "  --api-version 1.N  offer no later version of Vulkan than this, for programs that stop at\n"
     "                     versions they do not know (at least 1.1)\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
@@ -97,6 +98,7 @@ static const char help[] =
     "                     For these limits 0 is none.\n"
     "  --log-lines N      say no more than N lines a second of each client for long, 0: all\n"
     "                     (default: 50)\n"
+    "  --check-sandbox    say what of the sandbox this machine lacks, and end: with 1 if anything\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
     "  --help             show this\n"
@@ -118,6 +120,7 @@ enum option_id {
     OPTION_ALLOW_ROOT,
     OPTION_USER,
     OPTION_SANDBOX,
+    OPTION_CHECK_SANDBOX,
     OPTION_ALLOW_UID,
     OPTION_SOCKET_MODE,
     OPTION_MAX_CLIENTS,
@@ -150,6 +153,7 @@ static const struct option long_options[] = {
     {"allow-root", no_argument, NULL, OPTION_ALLOW_ROOT},
     {"user", required_argument, NULL, OPTION_USER},
     {"sandbox", required_argument, NULL, OPTION_SANDBOX},
+    {"check-sandbox", no_argument, NULL, OPTION_CHECK_SANDBOX},
     {"allow-uid", required_argument, NULL, OPTION_ALLOW_UID},
     {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
     {"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
@@ -329,7 +333,7 @@ int main(int argc, char **argv)
         .socket = vd_getenv(VTEST_SOCKET_ENV),
         .ready_fd = -1,
         .fd = -1,
-        .context = {.gpu = -1, .lanes = default_lanes()},
+        .context = {.lanes = default_lanes()},
         .sandbox = {.mode = SANDBOX_DEFAULT},
         .argv = (const char *const *)argv,
         .socket_mode = 0600,
@@ -371,8 +375,9 @@ int main(int argc, char **argv)
         case OPTION_IGNORED:
             break;
         case OPTION_GPU:
-            if (!parse_number(optarg, &options.context.gpu))
-                return usage_error("--gpu wants a number, not '%s'", optarg);
+            if (!*optarg)
+                return usage_error("--gpu wants a number, a name, a UUID or a PCI address");
+            options.context.gpu = optarg;
             break;
         case OPTION_API_VERSION:
             if (!parse_version(optarg, &options.context.api_version))
@@ -398,6 +403,10 @@ int main(int argc, char **argv)
             if (!parse_sandbox(optarg, &options.sandbox.mode))
                 return usage_error("--sandbox wants strict, on, log or off, not '%s'", optarg);
             break;
+        case OPTION_CHECK_SANDBOX:
+            return vds_sandbox_probe(&(struct vds_sandbox){.mode = VDS_SANDBOX_STRICT})
+                       ? EXIT_SUCCESS
+                       : EXIT_FAILURE;
         case OPTION_ALLOW_UID: {
             unsigned uid;
             if (user_count == USERS_MAX || !parse_count(optarg, &uid))

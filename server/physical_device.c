@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE 1
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "context_private.h"
 #include "execution.h"
 #include "extensions.h"
+#include "gpu_choice.h"
 #include "instance.h"
 #include "log.h"
 #include "names.h"
@@ -51,7 +53,32 @@ static VkResult describe(const struct vds_instance *instance, struct vds_physica
     return VK_SUCCESS;
 }
 
-VkResult vds_physical_devices_init(struct vds_instance *instance, int gpu)
+/* Whether --gpu means this device; its extensions are known. */
+static bool is_wanted(const struct vds_instance *instance, const struct vds_physical_device *pd,
+                      const char *gpu, uint32_t number)
+{
+    VkPhysicalDevicePCIBusInfoPropertiesEXT pci = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT};
+    const bool on_pci = vds_physical_device_has(pd, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                                       .pNext = on_pci ? &pci : NULL};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+    if (!gpu)
+        return true;
+    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    struct vds_gpu_identity identity = {.number = number,
+                                        .on_pci = on_pci,
+                                        .domain = pci.pciDomain,
+                                        .bus = pci.pciBus,
+                                        .device = pci.pciDevice,
+                                        .function = pci.pciFunction};
+    strcpy(identity.name, properties.properties.deviceName);
+    memcpy(identity.uuid, id.deviceUUID, sizeof(identity.uuid));
+    return vds_gpu_is_wanted(gpu, &identity);
+}
+
+VkResult vds_physical_devices_init(struct vds_instance *instance, const char *gpu)
 {
     const struct vds_instance_dispatch *vk = &instance->dispatch;
     uint32_t count = 0;
@@ -67,18 +94,18 @@ VkResult vds_physical_devices_init(struct vds_instance *instance, int gpu)
         goto free_handles;
     }
     result = vk->vkEnumeratePhysicalDevices(instance->handle, &count, handles);
-    if (gpu >= 0 && (uint32_t)gpu >= count) {
-        vds_log(VDS_LOG_WARNING, "the host has %u Vulkan devices, and none with the number %d",
-                count, gpu);
-    }
     for (uint32_t i = 0; result >= 0 && i < count; i++) {
-        if (gpu >= 0 && (uint32_t)gpu != i)
-            continue;
         struct vds_physical_device *pd =
-            &instance->physical_devices[instance->physical_device_count++];
-        pd->handle = handles[i];
+            &instance->physical_devices[instance->physical_device_count];
+        *pd = (struct vds_physical_device){.handle = handles[i]};
         result = describe(instance, pd);
+        if (result >= 0 && is_wanted(instance, pd, gpu, i))
+            instance->physical_device_count++;
+        else
+            free(pd->extensions);
     }
+    if (result >= 0 && instance->physical_device_count == 0)
+        vds_log(VDS_LOG_WARNING, "the host has %u Vulkan devices, and none is '%s'", count, gpu);
     if (result > 0)
         result = VK_SUCCESS;
 

@@ -41,6 +41,7 @@ static const struct check {
     {"devices", CLIENT, doctor_check_devices},
     {"pages", CLIENT, doctor_check_pages},
     {"host server", HOST, doctor_check_host_server},
+    {"host sandbox", HOST, doctor_check_host_sandbox},
     {"host memory", HOST, doctor_check_host_memory},
     {"host nodes", HOST, doctor_check_host_nodes},
     {"host driver", HOST, doctor_check_host_driver},

@@ -78,6 +78,7 @@ void doctor_check_server(struct doctor *doctor);
 void doctor_check_devices(struct doctor *doctor);
 void doctor_check_pages(struct doctor *doctor);
 void doctor_check_host_server(struct doctor *doctor);
+void doctor_check_host_sandbox(struct doctor *doctor);
 void doctor_check_host_memory(struct doctor *doctor);
 void doctor_check_host_nodes(struct doctor *doctor);
 void doctor_check_host_driver(struct doctor *doctor);

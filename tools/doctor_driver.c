@@ -223,8 +223,8 @@ static void explain_socket(struct doctor *doctor, const struct doctor_finding *f
         doctor_fault(doctor, "%s may not be opened by uid %u%s", path, (unsigned)geteuid(),
                      owner[0] ? owner : ", nor its folder be entered");
         doctor_advise(doctor,
-                      "run the server as this user, or let it in: chmod a+rw %s (and a+x its "
-                      "folder); rootless podman: --userns=keep-id",
+                      "run the server as this user, or let others in: viaduct-server --socket %s "
+                      "--socket-mode 0666; rootless podman: --userns=keep-id",
                       path);
     } else if (!strcmp(word, "stale") && stat(path, &status) == 0 && !S_ISSOCK(status.st_mode)) {
         doctor_fault(doctor, "%s is no socket", path);
@@ -251,6 +251,11 @@ static void explain_socket(struct doctor *doctor, const struct doctor_finding *f
     } else if (!strcmp(word, "senseless")) {
         doctor_fault(doctor, "%s", finding->text);
         doctor_advise(doctor, "%s; the server's log may say more", install);
+    } else if (!strcmp(word, "owner")) {
+        doctor_fault(doctor, "%s", finding->text);
+        doctor_advise(doctor,
+                      "let root or this user start the server; whoever runs it sees what the "
+                      "application draws");
     } else if (!strcmp(word, "long")) {
         doctor_fault(doctor, "VTEST_SOCKET_NAME has %zu bytes, and a socket's path at most 107",
                      strlen(path));

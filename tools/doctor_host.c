@@ -56,6 +56,38 @@ void doctor_check_host_server(struct doctor *doctor)
     doctor_findings_finish(&findings);
 }
 
+static void exec_check(void *data)
+{
+    execl(data, data, "--check-sandbox", (char *)NULL);
+    doctor_tell(NULL, "no-program", "", strerror(errno));
+}
+
+void doctor_check_host_sandbox(struct doctor *doctor)
+{
+    static const char says[] = "DEGRADED: ";
+    char path[PATH_MAX];
+    struct doctor_findings findings;
+    bool whole = true;
+    if (!place_of_server(path)) {
+        doctor_skip(doctor, "not known without a server");
+        return;
+    }
+    doctor_in_child(exec_check, path, PROGRAM_SECONDS, &findings);
+    for (size_t i = 0; i < findings.count; i++) {
+        const char *degraded = strstr(findings.list[i].text, says);
+        if (!degraded)
+            continue;
+        whole = false;
+        doctor_note(doctor, "%s", degraded + strlen(says));
+        doctor_advise(doctor, "see docs/sandbox.md; --sandbox=strict refuses to serve without it");
+    }
+    if (whole && findings.ended)
+        doctor_ok(doctor, "this machine has all that holds a client back");
+    else if (whole)
+        doctor_skip(doctor, "the server does not tell");
+    doctor_findings_finish(&findings);
+}
+
 /* ---- The driver */
 
 static bool has_extension(PFN_vkEnumerateDeviceExtensionProperties list, VkPhysicalDevice device,

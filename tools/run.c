@@ -414,7 +414,9 @@ static void run_usage(FILE *file)
           "server when COMMAND ends, and exits with COMMAND's exit code (128 + n for signal n).\n"
           "\n"
           "  --driver ICD.json  the server uses this Vulkan driver (default: the loader chooses)\n"
-          "  --gpu N            the server shows only its physical device number N\n"
+          "  --gpu GPU          the server shows only this device: a number, a part of a name, a "
+          "UUID\n"
+          "                     or a PCI address\n"
           "  --api-version 1.N  the server offers no later version of Vulkan\n"
           "  --server PATH      the server to start (default: VIADUCT_SERVER, or the one beside\n"
           "                     this program)\n"
@@ -458,11 +460,7 @@ static bool parse_run_options(struct run *run, int argc, char **argv, int *code)
             run->driver = optarg;
             break;
         case GPU:
-            if (!*optarg || optarg[strspn(optarg, "0123456789")]) {
-                complain("--gpu wants a number, not '%s'", optarg);
-                return false;
-            }
-            run->gpu = optarg;
+            run->gpu = optarg; /* the server says what is wrong with it */
             break;
         case API_VERSION:
             run->api_version = optarg; /* the server says what is wrong with it */

@@ -58,7 +58,7 @@ static struct vds_shm_region *share(struct vds_shm_table *shm, uint64_t size)
 
 static void start(struct test_client *client)
 {
-    const struct vds_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {0};
     struct test_record r;
     fake_driver_reset();
     fake_driver.impatient = true;

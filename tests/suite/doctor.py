@@ -460,6 +460,26 @@ def a_path_that_is_too_long(root):
     root.variables["VTEST_SOCKET_NAME"] = "/" + "x" * 200
 
 
+@test("doctor/fault/socket-owner")
+def a_server_of_another_user(context):
+    """viaduct doctor names a server of another user, which the driver does not use"""
+    if os.geteuid() != 0:
+        context.skip("another user's server is made as root only")
+    folder = short_folder(context)
+    os.chmod(folder, 0o777)
+    script = ("import socket, sys, time\n"
+              "found = socket.socket(socket.AF_UNIX); found.bind(sys.argv[1]); found.listen()\n"
+              "print('ready', flush=True); time.sleep(60)")
+    other = context.start([setting.tool("setpriv"), "--reuid=1234", "--clear-groups", "/usr/bin/python3",
+                           "-c", script, f"{folder}/socket"], clean_environment(), "other")
+    context.check(other.wait_for_line("^ready", 10), "nobody listens")
+    result = context.run([build_path() / "tools" / "viaduct", "doctor", "--client"],
+                         setting.through_environment(f"{folder}/socket"), "doctor")
+    context.check(result.status == 1 and re.search(
+        r"^FAULT socket +the server at \S+ belongs to user 1234.* => let root or this user", result.out,
+        re.MULTILINE), result.out)
+
+
 # What variables and limits do.
 
 @fault("transport", "transport", "VIADUCT_TRANSPORT is 'pigeon', and is to be virtgpu or vtest")
@@ -618,6 +638,16 @@ def a_server_program_of_another_version(root):
     host(root)
     root.tools["viaduct-server"] = root.write(
         "server", "#!/bin/sh\necho 'viaduct-server 0.0.9 (protocol 2)'\n", 0o755)
+
+
+@fault("host-sandbox", "host sandbox", "the sandbox lacks Landlock here", server=False, state="note")
+def a_kernel_that_cannot_hold_clients_back(root):
+    host(root)
+    root.tools["viaduct-server"] = root.write("server", """#!/bin/sh
+        [ $1 = --version ] && exec echo 'viaduct-server 0.1.0 (protocol 3)'
+        echo 'viaduct-server: warning: DEGRADED: the sandbox lacks Landlock here: files can be read' >&2
+        exit 1
+        """, 0o755)
 
 
 @fault("host-memory", "host memory", "no shared memory of 64 MiB can be made: File too large", server=False)

@@ -13,8 +13,8 @@ from harness.framework import add
 KERNELS = ["6.1", "6.12"]  # Debian 12's, and that of Debian 13
 
 # What a step of tests/guest/steps may need, several of them in one guest: booting takes longest.
-PROGRAMS = ["vulkaninfo", "hidden", "compute", "descriptors", "memory", "sync", "threads", "two",
-            "pages"]
+PROGRAMS = ["vulkaninfo", "doctor", "hidden", "compute", "descriptors", "memory", "sync", "threads",
+            "two", "pages"]
 ROBUST = ["killed", "worker", "idle"]
 DISPLAY = ["pattern", "kms", "cube", "gears"]
 

@@ -96,11 +96,17 @@ def command_line(pid):
 
 @test("tools/run/gpu")
 def run_gpu(context):
-    """viaduct run --gpu chooses a device, and refuses one that is not there"""
+    """viaduct run --gpu chooses a device by number, name and UUID, and refuses one that is not there"""
+    shown = context.succeed([setting.tool("vulkaninfo"), "--summary"], native_environment(), "native").out
+    uuid = re.search(r"deviceUUID *= *(\S+)", shown).group(1)
+    name = re.search(r"deviceName *= *(\S+)", shown).group(1)
     command = [build_path() / "tests" / "compute"]
-    context.succeed(through(command, "--gpu", "0"), clean_environment())
-    result = context.run(through(command, "--gpu", "99"), clean_environment())
-    context.check(result.status != 0, "--gpu 99 found a device")
+    for gpu in ("0", uuid, uuid.replace("-", ""), name, name.upper()):
+        context.succeed(through(command, "--gpu", gpu), clean_environment())
+    for gpu in ("99", "1" + uuid[1:] if uuid[0] != "1" else "2" + uuid[1:], "no such GPU", "ffff:ff:1f.7"):
+        result = context.run(through(command, "--gpu", gpu), clean_environment())
+        context.check(result.status != 0, f"--gpu '{gpu}' found a device")
+        context.check(f"none is '{gpu}'" in result.err, "the server does not say why")
 
 
 @test("tools/run/usage")
@@ -125,7 +131,7 @@ def server_usage(context):
     version = context.succeed(viaduct_server("--version"), clean_environment())
     context.check(version.out.startswith("viaduct-server "), f"--version says {version.out!r}")
     for arguments in (["--no-such-option"], ["surplus"], ["--log-level", "loud"],
-                      ["--gpu", "first"]):
+                      ["--gpu", ""]):
         result = context.run(viaduct_server(*arguments), clean_environment(), seconds=5)
         context.check(result.status == 2, f"{arguments} gave {result.status}, not 2")
         context.check(result.err and not result.out, f"{arguments}: the complaint is not on stderr")

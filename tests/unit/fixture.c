@@ -58,7 +58,7 @@ static void open_shared(struct test_client *client)
 static int connect_with(void **state, int lanes)
 {
     struct test_client *client = calloc(1, sizeof(*client));
-    const struct vds_context_options options = {.gpu = -1, .lanes = lanes};
+    const struct vds_context_options options = {.lanes = lanes};
     fake_driver_reset();
     vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_INFO : (enum vds_log_level) - 1);
     client->shm = vds_shm_table_create();

@@ -90,7 +90,7 @@ static pid_t start_server(enum vds_log_level level)
         const struct vds_listener_options options = {
             .socket = path,
             .ready_fd = ready[1],
-            .context = {.gpu = -1},
+            .context = {0},
         };
         exit(vds_listener_run(&options));
     }

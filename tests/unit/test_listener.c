@@ -80,7 +80,7 @@ static int set_up(void **state)
             .socket = path,
             .run_device = run_device,
             .ready_fd = ready[1],
-            .context = {.gpu = -1},
+            .context = {0},
         };
         exit(vds_listener_run(&options));
     }

@@ -598,7 +598,7 @@ static void waits_without_end_do_not_hang_the_end(void **state)
     assert_true(time(NULL) - start <= 4);
     /* Both were left to themselves; let them end. */
     vds_context_destroy(client->context);
-    const struct vds_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {0};
     client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
     fake_driver_finish();
     usleep(50000);

@@ -160,7 +160,7 @@ static const struct vdc_transport_ops fake_ops = {
 
 VkResult vdc_transport_connect(struct vdc_transport **transport)
 {
-    const struct vds_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {0};
     fake = calloc(1, sizeof(*fake));
     assert_non_null(fake);
     fake->base.ops = &fake_ops;
@@ -776,7 +776,7 @@ struct hostile {
 
 static void hostile_init(struct hostile *hostile)
 {
-    const struct vds_context_options options = {.gpu = -1};
+    const struct vds_context_options options = {0};
     int fd = -1;
     hostile->shm = vds_shm_table_create();
     hostile->context = vds_context_create(&options, hostile->shm);

@@ -2,8 +2,8 @@
  *
  * What a device says of itself that decoding looks at.
  */
-#ifndef VIADUCT_SERVER_LIMITS_H
-#define VIADUCT_SERVER_LIMITS_H
+#ifndef VIADUCT_SERVER_DEVICE_LIMITS_H
+#define VIADUCT_SERVER_DEVICE_LIMITS_H
 
 #include <stdbool.h>
 #include <stdint.h>
