@@ -520,6 +520,8 @@ class ClientEmitter:
     def _kind(self, plan):
         if plan.sync:
             return "VDC_CALL_SYNC"
+        if plan.asks:
+            return f"{plan.asks} ? VDC_CALL_SYNC : VDC_CALL_LAZY"
         prompt = plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]
         return "VDC_CALL_PROMPT" if prompt else "VDC_CALL_LAZY"
 

@@ -79,7 +79,8 @@ class Generator:
                   ("server_structs.c", self.server_structs_c)]
         server += [(f"replay_{g}.c", lambda g=g: self.server_group(g)) for g in self.groups]
         test = [("test_layouts.c", t("test_layouts.c"))]
-        return {"common": common, "client": client, "server": server, "test": test}
+        layer = [("faults_calls.h", t("faults_calls.h"))]
+        return {"common": common, "client": client, "server": server, "test": test, "layer": layer}
 
     def template(self, name):
         def render():
@@ -154,8 +155,8 @@ class Generator:
 
     def client_group(self, group):
         declarations, definitions = self._client_functions(group)
-        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "call.h"',
-               '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"',
+        out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "asks.h"',
+               '#include "call.h"', '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"',
                '#include "requirements.h"', '#include "stream.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]
@@ -218,6 +219,11 @@ class Generator:
         ended = [(h, self.r.commands[self.ender(h)]) for h in self.known_handles()
                  if h.of_device and not h.pool and self.ender(h)]
         return [(h, c) for h, c in ended if c.level == "VkDevice"]
+
+    @staticmethod
+    def creates(command):
+        """Whether a command makes objects, or allocates them."""
+        return command.name.startswith(("vkCreate", "vkAllocate"))
 
     def host_commands(self, level):
         """Commands that the server may want from the host at 'instance' or 'device' level."""

@@ -61,6 +61,8 @@ class CommandPlan:
     names: list                  # steps of structs that only say something about an object
     forgiven: bool               # the application can go on as if it had not been called
     waited: bool                 # it ends what a call that waits may be using
+    asks: str                    # C of whether this call waits for its result; None: `sync` tells
+    keeps_turn: bool             # it touches what only the thread that executes the ring may touch
     victim: object = None        # the step whose handle or handles the call destroys
     emptied: object = None       # the parameter whose pool loses its children
     group: str = ""
@@ -77,7 +79,8 @@ ANSWERED = ("out", "inout", "shape")
 
 # Which tables of the policy name what. Members are "owner.member" of a struct or command.
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
-                  "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused")
+                  "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused",
+                  "keeps_turn", "asks")
 EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "instance", "device", "passed_on")
 TYPE_TABLES = ("chained", "unions", "remembered")
 MEMBER_TABLES = ("pointers", "ignored", "lenient", "masked")
@@ -467,7 +470,9 @@ class Planner:
                            names_buffers=streamed and any(p.type == "VkCommandBuffer" for p in wire),
                            returns=returns, news=news, names=names,
                            forgiven=bool(names) or name in self.policy["forgiven"],
-                           waited=ended is not None and ended.type in self.waited)
+                           waited=ended is not None and ended.type in self.waited,
+                           asks=self.policy["asks"].get(name, {}).get("when"),
+                           keeps_turn=name in self.policy["keeps_turn"])
         plan.victim = next((s for s in steps if s.m is ended), None)
         pool = objects.pool_member(self.r, c)
         for n in news if pool else []:

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "context_private.h"
-#include "execution.h"
 #include "extensions.h"
 #include "fence.h"
 #include "futex.h"
@@ -18,6 +17,7 @@
 #include "names.h"
 #include "opcodes.h"
 #include "replay.h"
+#include "turn.h"
 #include "wait.h"
 
 #define VALIDATION_LAYER "VK_LAYER_KHRONOS_validation"
@@ -98,13 +98,14 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
     context->options = *options;
     context->shm = shm;
     context->device_memory.limit = options->max_device_memory;
+    pthread_mutex_init(&context->devices_lock, NULL);
     context->get_instance_proc_addr = get;
     vds_object_table_init(&context->objects, release_object, context);
     context->fences = vds_pending_fences_create(shm);
-    context->execution = vds_execution_create(context);
+    context->turn = vds_turn_create(context);
     context->waits = vds_waits_create(context);
     context->lanes = vds_lanes_create(context, (uint32_t)options->lanes);
-    if (!context->fences || !context->execution || !context->waits || !context->lanes) {
+    if (!context->fences || !context->turn || !context->waits || !context->lanes) {
         vds_log(VDS_LOG_ERROR, "out of memory for a context");
         vds_context_destroy(context);
         return NULL;
@@ -132,7 +133,8 @@ void vds_context_destroy(struct vds_context *context)
     vds_waits_destroy(context->waits);
     vds_pending_fences_destroy(context->fences);
     vds_object_table_finish(&context->objects);
-    vds_execution_destroy(context->execution);
+    vds_turn_destroy(context->turn);
+    pthread_mutex_destroy(&context->devices_lock);
     free(context);
 }
 

@@ -14,6 +14,7 @@
 #include "protocol/record.h"
 
 #include "context_options.h"
+#include "executed.h"
 #include "shm.h"
 
 struct vds_context;
@@ -31,11 +32,17 @@ void vds_context_destroy(struct vds_context *context);
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page);
 
 /* Replays whole records in [records, records + size), aligned to 8, private to the caller and
- * modified in place. False: the stream is malformed (a line is in the log) and the connection must
- * end. One thread at a time. */
-bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size);
+ * modified in place. One thread at a time; where it may be left, it is given one record. */
+enum vds_executed vds_context_execute(struct vds_context *context, uint8_t *records, size_t size);
 
-/* Does what was put off, before the thread waits for more to execute. False as above. */
+/* Waits until a record that is being executed takes long and can be left: true, and the caller goes
+ * on with the next one; or until vds_context_stop: false. By one thread at a time. */
+bool vds_context_await(struct vds_context *context);
+void vds_context_stop(struct vds_context *context);
+/* Says behind everybody's back that the stream is malformed: see vds_context_options.failed. */
+void vds_context_fail(struct vds_context *context);
+
+/* Does what was put off, before the thread waits for more to execute. False: malformed. */
 bool vds_context_idle(struct vds_context *context);
 /* While there is nothing to execute: tells the client which batches have finished meanwhile. By the
  * thread that executes, as the next one. */

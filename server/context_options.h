@@ -13,7 +13,7 @@ struct vds_context_options {
     uint64_t max_shared_memory; /* bytes that are there at the same time, 0: any number */
     uint64_t max_device_memory; /* the same, on devices that are CPUs */
     int lanes; /* threads that replay what was recorded, besides the one that executes */
-    /* Called, by any of these threads, when a stream is malformed: the connection must end. NULL:
+    /* Called, by any thread, when a stream is malformed: the connection must end. NULL:
      * vds_context_execute says it early enough. */
     void (*failed)(void *data);
     void *data;

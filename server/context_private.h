@@ -5,6 +5,7 @@
 #ifndef VIADUCT_SERVER_CONTEXT_PRIVATE_H
 #define VIADUCT_SERVER_CONTEXT_PRIVATE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include <vulkan/vulkan_core.h>
@@ -15,12 +16,12 @@
 #include "context_options.h"
 #include "object.h"
 
-struct vds_execution;
 struct vds_instance;
 struct vds_lanes;
 struct vds_pending_fences;
 struct vds_queue;
 struct vds_shm_table;
+struct vds_turn;
 struct vds_waits;
 
 /* What importing was found to do, for each physical device: to try, it takes a device. */
@@ -45,7 +46,9 @@ struct vds_context {
 
     struct vds_object_table objects;
     struct vds_instance *instance; /* NULL before vkCreateInstance */
+    pthread_mutex_t devices_lock; /* the instance's list: whoever adds one may have lost the turn */
     struct vds_instance *warm; /* keeps the driver loaded; NULL: vds_context_warm was not called */
+    struct vds_turn *turn;
     struct vds_waits *waits;
     struct vds_lanes *lanes;
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
@@ -53,8 +56,6 @@ struct vds_context {
     struct vds_queue *watched; /* by the thread that executes (completion.c) */
     uint32_t failures;         /* logged */
     bool stuck;                /* a device was left behind, and so its instance must be */
-
-    struct vds_execution *execution; /* of the ring's records */
 };
 
 /* vds_context_create on a Vulkan that is already there. */

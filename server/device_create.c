@@ -19,6 +19,7 @@
 #include "queue.h"
 #include "replay.h"
 #include "semaphore.h"
+#include "turn.h"
 #include "wait.h"
 
 /* ---- Creation */
@@ -189,8 +190,10 @@ void vds_call_vkCreateDevice(struct vds_execution *x, void *body)
     if (!instance->debug_utils)
         vds_debug_utils_stub(&device->dispatch);
     ask_limits(instance, device->physical_device, &device->limits);
+    pthread_mutex_lock(&x->context->devices_lock);
     device->next = instance->devices;
     instance->devices = device;
+    pthread_mutex_unlock(&x->context->devices_lock);
     x->decoder.plan.births[0].data = device;
     *a->pDevice = device->handle;
 }
@@ -318,23 +321,27 @@ static bool destroy_leftovers(struct vds_context *context, struct vds_device *de
     return all;
 }
 
-static void unlink_device(struct vds_instance *instance, struct vds_device *device)
+static void unlink_device(struct vds_context *context, struct vds_device *device)
 {
-    struct vds_device **link = &instance->devices;
+    pthread_mutex_lock(&context->devices_lock);
+    struct vds_device **link = &context->instance->devices;
     while (*link != device)
         link = &(*link)->next;
     *link = device->next;
+    pthread_mutex_unlock(&context->devices_lock);
 }
 
 void vds_device_destroy(struct vds_context *context, struct vds_device *device)
 {
-    bool ended = vds_waits_drain(context->waits, device);
+    bool ended = vds_turn_drain(context->turn, device);
+    if (!vds_waits_drain(context->waits, device))
+        ended = false;
     for (struct vds_queue *queue = device->queues; queue; queue = queue->next) {
         if (!vds_queue_stop(queue))
             ended = false;
         context->queue_slots[queue->slot] = false;
     }
-    unlink_device(context->instance, device);
+    unlink_device(context, device);
     if (!ended) {
         /* The client's memory stays mapped, for the host's device may still use it. */
         vds_log(VDS_LOG_WARNING, "a device that is still at work is left behind");

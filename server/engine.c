@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine: the thread that takes the ring's records, one after another, through all steps.
+ * The engine: the thread that has the turn takes the ring's records, one after another, through all
+ * steps.
  */
 #include <stdatomic.h>
 
@@ -14,6 +15,7 @@
 #include "names.h"
 #include "opcodes.h"
 #include "replay.h"
+#include "turn.h"
 #include "wait.h"
 
 /* Later ones are not news. */
@@ -65,35 +67,63 @@ static bool execute_here(struct vds_execution *x, uint8_t *record)
     return ok;
 }
 
-/* A record in a private copy, which is modified. False: malformed. */
-static bool execute(struct vds_context *context, uint8_t *bytes)
+static enum vds_executed execute_in_turn(struct vds_context *context, uint8_t *record)
+{
+    struct vds_execution *x = vds_turn_execution(context->turn);
+    const bool ok = execute_here(x, record);
+    const bool left = x->left;
+    if (left)
+        vds_turn_return(context->turn, x);
+    return !ok ? VDS_MALFORMED : left ? VDS_LEFT : VDS_EXECUTED;
+}
+
+/* A record in a private copy, which is modified. */
+static enum vds_executed execute(struct vds_context *context, uint8_t *bytes)
 {
     const struct vd_record record = *(const struct vd_record *)bytes;
     if (record.opcode == VD_OP_NOP)
-        return true;
+        return VDS_EXECUTED;
     const uint64_t traced = vd_trace_begin();
-    const bool ok = is_blocking(record.opcode) ? vds_waits_execute(context->waits, bytes)
-                                               : execute_here(context->execution, bytes);
+    const enum vds_executed executed = is_blocking(record.opcode)
+                                           ? vds_waits_execute(context->waits, bytes)
+                                           : execute_in_turn(context, bytes);
     vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
-    return ok;
+    return executed;
 }
 
-bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
+enum vds_executed vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
 {
     while (size) {
         const struct vd_record *record = (const struct vd_record *)records;
         if (size < sizeof(*record) || record->size < sizeof(*record) ||
             record->size % VD_ALIGN != 0 || record->size > size) {
             vds_log(VDS_LOG_WARNING, "protocol error: a record that is cut short");
-            return false;
+            return VDS_MALFORMED;
         }
         const uint32_t step = record->size;
-        if (!execute(context, records))
-            return false;
+        const enum vds_executed executed = execute(context, records);
+        if (executed != VDS_EXECUTED)
+            return executed;
         records += step;
         size -= step;
     }
-    return true;
+    return VDS_EXECUTED;
+}
+
+bool vds_context_await(struct vds_context *context)
+{
+    return vds_turn_await(context->turn);
+}
+
+void vds_context_stop(struct vds_context *context)
+{
+    vds_turn_stop(context->turn);
+}
+
+void vds_context_fail(struct vds_context *context)
+{
+    if (context->options.failed)
+        context->options.failed(context->options.data);
 }
 
 bool vds_context_idle(struct vds_context *context)

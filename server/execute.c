@@ -14,6 +14,7 @@
 #include "own_records.h"
 #include "replay.h"
 #include "shm.h"
+#include "turn.h"
 
 static uint8_t *arguments(const struct vds_execution *x)
 {
@@ -72,6 +73,7 @@ bool vds_decode(struct vds_execution *x, uint8_t *bytes)
     struct vds_decoder *d = &x->decoder;
     vds_decoder_begin(d, bytes, record->size, record->opcode);
     x->answer = (struct vds_answer){0};
+    x->left = false;
     x->result = 0;
     x->value = 0;
     x->command = command_of(record->opcode);
@@ -152,6 +154,24 @@ void vds_call_driver(struct vds_execution *x)
     x->command->call(x, arguments(x));
 }
 
+/* Where the client waits for the answer, nothing that comes later can depend on the call. */
+static bool can_be_left(const struct vds_execution *x)
+{
+    return x->answer.asked && !(x->command->flags & VDS_COMMAND_KEEPS_TURN);
+}
+
+static void call_in_turn(struct vds_execution *x)
+{
+    struct vds_turn *turn = x->context->turn;
+    if (!can_be_left(x)) {
+        vds_call_driver(x);
+        return;
+    }
+    const uint64_t number = vds_turn_open(turn, x);
+    vds_call_driver(x);
+    x->left = !vds_turn_close(turn, number);
+}
+
 bool vds_call(struct vds_execution *x)
 {
     struct vds_decoder *d = &x->decoder;
@@ -162,7 +182,7 @@ bool vds_call(struct vds_execution *x)
     }
     if (d->plan.notes & VDS_PLAN_SKIP)
         return true;
-    vds_call_driver(x);
+    call_in_turn(x);
     if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST)
         vds_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
     return !d->failed;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Executing records: decode, wait, call, commit, answer. The ring's thread takes one record after
- * another through all of it (engine.c). A call that waits for the GPU (wait.h) is made by another
- * thread, and what stands in a stream (stream.c), which creates, destroys and answers nothing, is
- * decoded and called in one go, on any thread.
+ * Executing records: decode, wait, call, commit, answer. The thread that has the turn (turn.h) takes
+ * one record after another through all of it (engine.c), and loses the turn where a call takes long.
+ * A call that waits for the GPU (wait.h) is made by another thread, and what stands in a stream
+ * (stream.c), which creates, destroys and answers nothing, is decoded and called in one go, on any
+ * thread.
  */
 #ifndef VIADUCT_SERVER_EXECUTE_H
 #define VIADUCT_SERVER_EXECUTE_H

@@ -34,8 +34,12 @@ struct vds_execution {
     size_t out_capacity;
 
     /* By the call. */
+    bool left;      /* another thread has the turn (turn.h), and this one touches nothing of it */
     int32_t result; /* VkResult or VkBool32 */
     uint64_t value;
+
+    struct vds_execution *next; /* turn.c's */
+    bool of_turn;               /* turn.c owns it */
 };
 
 void vds_execution_init(struct vds_execution *x, struct vds_context *context);

@@ -11,6 +11,8 @@
 /* Sleeps while *address == value. May return early: the caller looks again. */
 void vds_futex_wait(_Atomic uint32_t *address, uint32_t value);
 
+/* Wakes those who sleep on a word that no client knows. */
+void vds_futex_wake(_Atomic uint32_t *address);
 /* Wakes the client that may sleep on this word in shared memory. */
 void vds_wake(_Atomic uint32_t *address);
 

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "names.h"
 #include "replay.h"
+#include "turn.h"
 
 static VKAPI_ATTR VkBool32 VKAPI_CALL log_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
                                                   VkDebugUtilsMessageTypeFlagsEXT types,
@@ -151,6 +152,10 @@ void vds_instance_destroy(struct vds_context *context, struct vds_instance *inst
 {
     if (!instance)
         return;
+    if (!vds_turn_drain(context->turn, NULL)) {
+        vds_log(VDS_LOG_WARNING, "an instance that is still at work is left behind");
+        context->stuck = true;
+    }
     while (instance->devices)
         vds_device_destroy(context, instance->devices);
     vds_object_clear(&context->objects);

@@ -21,6 +21,7 @@ static uint32_t key_of(const struct vds_object *object)
 void vds_object_table_init(struct vds_object_table *table,
                            void (*release)(void *user, uint32_t type, void *data), void *user)
 {
+    pthread_mutex_init(&table->lock, NULL);
     for (uint32_t i = 0; i < VDS_OBJECT_PAGES; i++)
         atomic_init(&table->pages[i], NULL);
     table->page_limit = 0;
@@ -36,6 +37,7 @@ void vds_object_table_finish(struct vds_object_table *table)
         free(atomic_load_explicit(&table->pages[i], memory_order_relaxed));
         atomic_store_explicit(&table->pages[i], NULL, memory_order_relaxed);
     }
+    pthread_mutex_destroy(&table->lock);
 }
 
 bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint32_t type)
@@ -46,8 +48,9 @@ bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint3
     return !page_of(table, index) || key_of(object_at(table, index)) == 0;
 }
 
-bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
-                    uint32_t pool, void *data)
+/* Under the lock. */
+static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
+                uint32_t pool, void *data)
 {
     const uint32_t index = vd_id_index(id);
     if (!vds_object_addable(table, id, vd_id_type(id)))
@@ -82,7 +85,16 @@ bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle
     return true;
 }
 
-/* Everything but taking it off its pool's list. */
+bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
+                    uint32_t pool, void *data)
+{
+    pthread_mutex_lock(&table->lock);
+    const bool added = add(table, id, handle, owner, pool, data);
+    pthread_mutex_unlock(&table->lock);
+    return added;
+}
+
+/* Everything but taking it off its pool's list. Under the lock, as what follows. */
 static void drop(struct vds_object_table *table, uint32_t index, bool release)
 {
     struct vds_object *object = object_at(table, index);
@@ -107,10 +119,8 @@ static void drop_children(struct vds_object_table *table, uint32_t index)
     }
 }
 
-void vds_object_remove(struct vds_object_table *table, uint64_t id)
+static void remove_one(struct vds_object_table *table, uint64_t id)
 {
-    if (!vds_object_find(table, id))
-        return;
     const uint32_t index = vd_id_index(id);
     drop_children(table, index);
 
@@ -124,22 +134,34 @@ void vds_object_remove(struct vds_object_table *table, uint64_t id)
     drop(table, index, true);
 }
 
+void vds_object_remove(struct vds_object_table *table, uint64_t id)
+{
+    pthread_mutex_lock(&table->lock);
+    if (vds_object_find(table, id))
+        remove_one(table, id);
+    pthread_mutex_unlock(&table->lock);
+}
+
 void vds_object_remove_children(struct vds_object_table *table, uint64_t id)
 {
+    pthread_mutex_lock(&table->lock);
     if (vds_object_find(table, id))
         drop_children(table, vd_id_index(id));
+    pthread_mutex_unlock(&table->lock);
 }
 
 /* Objects of one device, or with owner 0 all there are. Pools and children share their owner, so
  * that lists need no care. */
 static void drop_all(struct vds_object_table *table, uint32_t owner, bool release)
 {
+    pthread_mutex_lock(&table->lock);
     for (uint32_t i = 0; i < table->page_limit; i++) {
         struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++)
             if (key_of(&page->objects[j]) && (!owner || page->objects[j].owner == owner))
                 drop(table, i << VDS_OBJECT_PAGE_BITS | j, release);
     }
+    pthread_mutex_unlock(&table->lock);
 }
 
 void vds_object_remove_owned(struct vds_object_table *table, uint32_t owner, bool release)
@@ -153,11 +175,12 @@ void vds_object_clear(struct vds_object_table *table)
     drop_all(table, 0, true);
 }
 
-void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner,
+void vds_object_visit_owned(struct vds_object_table *table, uint32_t owner,
                             void (*visit)(void *user, uint32_t type, uint64_t handle,
                                           uint32_t born),
                             void *user)
 {
+    pthread_mutex_lock(&table->lock);
     for (uint32_t i = 0; i < table->page_limit; i++) {
         const struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
         for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
@@ -166,4 +189,5 @@ void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner
                 visit(user, key_of(object) >> 24, object->handle, page->links[j].born);
         }
     }
+    pthread_mutex_unlock(&table->lock);
 }

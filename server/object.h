@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The objects of one client: id -> host handle. An array indexed by the id, so that finding takes
- * no lock and no search. One thread adds and removes; any thread may find.
+ * no lock and no search. Any thread may add, remove and find.
  */
 #ifndef VIADUCT_SERVER_OBJECT_H
 #define VIADUCT_SERVER_OBJECT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ struct vds_object_page {
 };
 
 struct vds_object_table {
+    pthread_mutex_t lock; /* of those who add and remove */
     struct vds_object_page *_Atomic pages[VDS_OBJECT_PAGES];
     uint32_t page_limit; /* no page from here on exists */
     uint32_t births;
@@ -72,8 +74,8 @@ void vds_object_remove_children(struct vds_object_table *table, uint64_t id);
 /* All objects of a device, the device included. Without `release` their data stays as it is. */
 void vds_object_remove_owned(struct vds_object_table *table, uint32_t owner, bool release);
 
-/* Calls `visit` for each object of a device, with its links' `born`. */
-void vds_object_visit_owned(const struct vds_object_table *table, uint32_t owner,
+/* Calls `visit` for each object of a device, with its links' `born`. It must not use the table. */
+void vds_object_visit_owned(struct vds_object_table *table, uint32_t owner,
                             void (*visit)(void *user, uint32_t type, uint64_t handle,
                                           uint32_t born),
                             void *user);

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Hands read the ring, one at a time. The one that is in a call which takes long is overtaken by
+ * another, who goes on with a copy of what is left of the first one's bytes.
+ */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,18 +28,57 @@
 
 #define RING_BYTES ((uint64_t)VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE)
 
-struct vds_ring_consumer {
-    struct vds_shm_table *shm;
-    struct vds_shm_region *region;
-    struct vd_ring *ring;
-    const uint8_t *data;
+/* Calls that are left behind at the same time, beyond which the ring waits for one of them. */
+#define HANDS_MAX 256
+
+/* A thread, and the memory that its records lie in, which a driver may still be looking at when
+ * another hand has gone on. */
+struct hand {
+    struct vds_ring_consumer *consumer;
+    struct hand *next; /* of all but the first one */
+    pthread_t thread;
     uint8_t *span;  /* private copy of what the ring held, VD_RING_DATA_SIZE bytes */
     uint8_t *large; /* the same for a record that an indirect one stands for, kept for the next */
     uint32_t large_capacity;
-    uint64_t head; /* ours; the one in the ring is only ever written */
-    uint64_t tail; /* the ring's when it was last looked at */
-    _Atomic bool stop;
 };
+
+struct vds_ring_consumer {
+    struct vds_shm_table *shm;
+    struct vds_shm_region *region;
+    struct vds_context *context;
+    struct vd_ring *ring;
+    const uint8_t *data;
+    _Atomic bool stop;
+    _Atomic bool failed; /* what a hand found is malformed */
+    struct hand first;   /* the caller of vds_ring_consumer_run */
+    pthread_mutex_t
+        watch; /* of the hand that waits to overtake, and by others who would do so next */
+    _Atomic uint32_t idle; /* hands that hold `watch` or wait for it */
+
+    /* Of the hand that reads. */
+    struct hand *hand;
+    struct hand *others;
+    uint32_t others_count;
+    uint64_t
+        head; /* ours, of the beginning of the span; the one in the ring is only ever written */
+    uint64_t tail; /* the ring's when it was last looked at */
+    uint32_t size; /* of the records in the hand's span */
+    uint32_t at;   /* the next one to be executed */
+    uint32_t hold; /* the next one that holds the head, which is published up to here */
+};
+
+static bool hand_init(struct hand *hand, struct vds_ring_consumer *consumer)
+{
+    *hand = (struct hand){.consumer = consumer};
+    hand->span = aligned_alloc(64, VD_RING_DATA_SIZE);
+    return hand->span;
+}
+
+static void hand_finish(struct hand *hand)
+{
+    free(hand->large);
+    free(hand->span);
+}
 
 struct vds_ring_consumer *vds_ring_consumer_create(struct vds_shm_table *shm, uint32_t ring_shm)
 {
@@ -50,11 +94,12 @@ struct vds_ring_consumer *vds_ring_consumer_create(struct vds_shm_table *shm, ui
                 ring_shm);
         goto free_consumer;
     }
-    consumer->span = aligned_alloc(64, VD_RING_DATA_SIZE);
-    if (!consumer->span) {
+    consumer->hand = &consumer->first;
+    if (!hand_init(&consumer->first, consumer)) {
         vds_log(VDS_LOG_ERROR, "out of memory for a ring");
         goto put_region;
     }
+    pthread_mutex_init(&consumer->watch, NULL);
     consumer->ring = (struct vd_ring *)consumer->region->map;
     consumer->data = consumer->region->map + VD_RING_DATA_OFFSET;
     return consumer;
@@ -70,8 +115,8 @@ void vds_ring_consumer_destroy(struct vds_ring_consumer *consumer)
 {
     if (!consumer)
         return;
-    free(consumer->large);
-    free(consumer->span);
+    hand_finish(&consumer->first);
+    pthread_mutex_destroy(&consumer->watch);
     vds_shm_put(consumer->shm, consumer->region);
     free(consumer);
 }
@@ -125,8 +170,8 @@ static void copy_out(struct vds_ring_consumer *consumer, uint32_t size)
     const uint32_t start = (uint32_t)consumer->head & (VD_RING_DATA_SIZE - 1);
     const uint32_t until_end = VD_RING_DATA_SIZE - start;
     const uint32_t first = size < until_end ? size : until_end;
-    memcpy(consumer->span, consumer->data + start, first);
-    memcpy(consumer->span + first, consumer->data, size - first);
+    memcpy(consumer->hand->span, consumer->data + start, first);
+    memcpy(consumer->hand->span + first, consumer->data, size - first);
 }
 
 /* True for records that speak of other shared memory, which the client may reuse once head has
@@ -139,7 +184,7 @@ static bool holds_head(const struct vd_record *record)
 
 static const struct vd_record *record_at(const struct vds_ring_consumer *consumer, uint32_t offset)
 {
-    return (const struct vd_record *)(consumer->span + offset);
+    return (const struct vd_record *)(consumer->hand->span + offset);
 }
 
 /* How many of the first `copied` bytes of the span are whole records, where `available` bytes are in
@@ -198,15 +243,15 @@ static uint32_t next_hold(const struct vds_ring_consumer *consumer, uint32_t off
 }
 
 /* Memory for one large record; NULL: there is none. What is very large is not kept for long. */
-static uint8_t *reserve_large(struct vds_ring_consumer *consumer, uint32_t size)
+static uint8_t *reserve_large(struct hand *hand, uint32_t size)
 {
-    if (size > consumer->large_capacity || consumer->large_capacity > LARGE_KEPT) {
-        free(consumer->large);
+    if (size > hand->large_capacity || hand->large_capacity > LARGE_KEPT) {
+        free(hand->large);
         const uint32_t capacity = size < LARGE_KEPT ? LARGE_KEPT : size;
-        consumer->large = malloc(capacity);
-        consumer->large_capacity = consumer->large ? capacity : 0;
+        hand->large = malloc(capacity);
+        hand->large_capacity = hand->large ? capacity : 0;
     }
-    return consumer->large;
+    return hand->large;
 }
 
 /* The record that an indirect one stands for, in memory of its own, or NULL. */
@@ -229,7 +274,7 @@ static uint8_t *copy_indirect(struct vds_ring_consumer *consumer, const struct v
                 indirect->shm);
         return NULL;
     }
-    uint8_t *copy = reserve_large(consumer, indirect->size);
+    uint8_t *copy = reserve_large(consumer->hand, indirect->size);
     if (copy)
         memcpy(copy, region->map + indirect->offset, indirect->size);
     else
@@ -248,77 +293,167 @@ static uint8_t *copy_indirect(struct vds_ring_consumer *consumer, const struct v
     return copy;
 }
 
-static bool execute_indirect(struct vds_ring_consumer *consumer, struct vds_context *context,
-                             const struct vd_record *record)
+static enum vds_executed execute_indirect(struct vds_ring_consumer *consumer,
+                                          const struct vd_record *record)
 {
     uint8_t *copy = copy_indirect(consumer, record);
     if (!copy)
-        return false;
-    return vds_context_execute(context, copy, ((struct vd_record *)copy)->size);
+        return VDS_MALFORMED;
+    return vds_context_execute(consumer->context, copy, ((struct vd_record *)copy)->size);
 }
 
-/* Executes the private copy of [head, head + size) and lets the producer have that space, as early
- * as the records allow. */
-static bool execute_span(struct vds_ring_consumer *consumer, struct vds_context *context,
-                         uint32_t size)
+/* Lets the producer have the space up to the next record that holds the head. */
+static void release_space(struct vds_ring_consumer *consumer)
 {
-    const uint64_t base = consumer->head;
-    uint32_t hold = next_hold(consumer, 0, size);
-    publish_head(consumer, base + hold);
+    consumer->hold = next_hold(consumer, consumer->at, consumer->size);
+    publish_head(consumer, consumer->head + consumer->hold);
+}
 
-    for (uint32_t offset = 0; offset < size;) {
-        /* A run of ordinary records goes to the context in one piece. */
-        uint32_t end = offset;
-        while (end < hold && record_at(consumer, end)->opcode != VD_OP_NOP)
-            end += record_at(consumer, end)->size;
-        if (end > offset) {
-            if (!vds_context_execute(context, consumer->span + offset, end - offset))
-                return false;
-            offset = end;
-            continue;
-        }
-        const struct vd_record *record = record_at(consumer, offset);
-        const uint32_t record_size = record->size;
-        if (record->opcode == VD_OP_NOP) {
-            offset += record_size;
-            continue;
-        }
-        const bool ok = record->opcode == VD_OP_INDIRECT
-                            ? execute_indirect(consumer, context, record)
-                            : vds_context_execute(context, consumer->span + offset, record_size);
-        if (!ok)
-            return false;
-        offset += record_size;
-        hold = next_hold(consumer, offset, size);
-        publish_head(consumer, base + hold);
+/* Executes what the span holds. What a hand that is left has done so far is in the consumer: `at` is
+ * behind the record that it is in. */
+static enum vds_executed execute_span(struct vds_ring_consumer *consumer)
+{
+    while (consumer->at < consumer->size) {
+        struct vd_record *record = (struct vd_record *)record_at(consumer, consumer->at);
+        consumer->at += record->size;
+        enum vds_executed executed = VDS_EXECUTED;
+        if (record->opcode == VD_OP_INDIRECT)
+            executed = execute_indirect(consumer, record);
+        else if (record->opcode != VD_OP_NOP)
+            executed = vds_context_execute(consumer->context, (uint8_t *)record, record->size);
+        if (executed != VDS_EXECUTED)
+            return executed;
+        if (consumer->at > consumer->hold)
+            release_space(consumer);
     }
-    consumer->head = base + size;
+    consumer->head += consumer->size;
+    consumer->at = consumer->size = 0;
+    return VDS_EXECUTED;
+}
+
+/* Fills the span. False: what is in the ring are no records. */
+static bool read_span(struct vds_ring_consumer *consumer, uint64_t tail)
+{
+    /* Also catches a tail that went backwards. */
+    if (tail - consumer->head > VD_RING_DATA_SIZE) {
+        vds_log(VDS_LOG_WARNING, "protocol error: the ring's tail %llu does not fit its head %llu",
+                (unsigned long long)tail, (unsigned long long)consumer->head);
+        return false;
+    }
+    consumer->tail = tail;
+    consumer->at = 0;
+    if (!copy_records(consumer, (uint32_t)(tail - consumer->head), &consumer->size))
+        return false;
+    release_space(consumer);
     return true;
+}
+
+/* Until the hand is left, the ring stops (VDS_EXECUTED), or turns out to be malformed. */
+static enum vds_executed read_ring(struct vds_ring_consumer *consumer)
+{
+    struct vds_context *context = consumer->context;
+    for (;;) {
+        const enum vds_executed executed = execute_span(consumer);
+        if (executed != VDS_EXECUTED)
+            return executed;
+        if (atomic_load_explicit(&consumer->ring->tail, memory_order_relaxed) == consumer->head &&
+            !vds_context_idle(context))
+            return VDS_MALFORMED;
+        const uint64_t tail = await_tail(consumer, context);
+        vds_context_leave(context);
+        if (tail == consumer->head)
+            return VDS_EXECUTED;
+        if (!read_span(consumer, tail))
+            return VDS_MALFORMED;
+    }
+}
+
+/* ---- Hands */
+
+static void *hand_main(void *data);
+
+/* There is another one, who can overtake this one, if it can be had. */
+static void want_other(struct vds_ring_consumer *consumer)
+{
+    if (atomic_load(&consumer->idle) || consumer->others_count == HANDS_MAX)
+        return;
+    struct hand *hand = malloc(sizeof(*hand));
+    if (!hand)
+        return;
+    atomic_fetch_add(&consumer->idle, 1);
+    if (!hand_init(hand, consumer) || pthread_create(&hand->thread, NULL, hand_main, hand) != 0) {
+        vds_log(VDS_LOG_WARNING, "no thread to go on while a call takes long");
+        atomic_fetch_sub(&consumer->idle, 1);
+        hand_finish(hand);
+        free(hand);
+        return;
+    }
+    pthread_setname_np(hand->thread, "viaduct-engine");
+    hand->next = consumer->others;
+    consumer->others = hand;
+    consumer->others_count++;
+}
+
+/* Goes on with what the hand that reads has left. */
+static void overtake(struct vds_ring_consumer *consumer, struct hand *hand)
+{
+    memcpy(hand->span + consumer->at, consumer->hand->span + consumer->at,
+           consumer->size - consumer->at);
+    consumer->hand = hand;
+    if (consumer->at > consumer->hold)
+        release_space(consumer);
+}
+
+/* Overtakes, and reads until it is overtaken itself; and so on, until the ring ends. */
+static void serve(struct vds_ring_consumer *consumer, struct hand *hand, bool reads)
+{
+    for (;;) {
+        if (!reads) {
+            pthread_mutex_lock(&consumer->watch);
+            reads = vds_context_await(consumer->context);
+            pthread_mutex_unlock(&consumer->watch);
+            atomic_fetch_sub(&consumer->idle, 1);
+            if (!reads)
+                return;
+            overtake(consumer, hand);
+        }
+        want_other(consumer);
+        switch (read_ring(consumer)) {
+        case VDS_LEFT:
+            break;
+        case VDS_MALFORMED:
+            if (!atomic_exchange(&consumer->failed, true))
+                vds_context_fail(consumer->context);
+            /* fall through */
+        case VDS_EXECUTED:
+            vds_context_stop(consumer->context);
+            return;
+        }
+        reads = false;
+        atomic_fetch_add(&consumer->idle, 1);
+    }
+}
+
+static void *hand_main(void *data)
+{
+    struct hand *hand = data;
+    serve(hand->consumer, hand, false);
+    return NULL;
 }
 
 bool vds_ring_consumer_run(struct vds_ring_consumer *consumer, struct vds_context *context)
 {
-    for (;;) {
-        if (atomic_load_explicit(&consumer->ring->tail, memory_order_relaxed) == consumer->head &&
-            !vds_context_idle(context))
-            return false;
-        const uint64_t tail = await_tail(consumer, context);
-        vds_context_leave(context);
-        if (tail == consumer->head)
-            return true;
-        /* Also catches a tail that went backwards. */
-        if (tail - consumer->head > VD_RING_DATA_SIZE) {
-            vds_log(VDS_LOG_WARNING,
-                    "protocol error: the ring's tail %llu does not fit its head %llu",
-                    (unsigned long long)tail, (unsigned long long)consumer->head);
-            return false;
-        }
-        consumer->tail = tail;
-        uint32_t size;
-        if (!copy_records(consumer, (uint32_t)(tail - consumer->head), &size) ||
-            !execute_span(consumer, context, size))
-            return false;
+    consumer->context = context;
+    serve(consumer, &consumer->first, true);
+    /* The last one that read has ended, and nobody adds to the others. */
+    while (consumer->others) {
+        struct hand *hand = consumer->others;
+        consumer->others = hand->next;
+        pthread_join(hand->thread, NULL);
+        hand_finish(hand);
+        free(hand);
     }
+    return !atomic_load(&consumer->failed);
 }
 
 void vds_ring_consumer_stop(struct vds_ring_consumer *consumer)

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "opcodes.h"
 #include "replay.h"
+#include "turn.h"
 
 /* Calls of a context that wait at the same time. Who wants more is refused, as if memory had run
  * out. */
@@ -283,22 +284,37 @@ static bool call_now(struct vds_execution *x, bool *done)
     return ok;
 }
 
-/* Decodes and calls, leaving a call that has to wait to the thread: *left. False: malformed. */
-static bool begin(struct wait *wait, bool *left)
+/* Another thread may have taken the turn during call_now(). */
+static bool end_turn(struct vds_execution *x)
+{
+    const bool left = x->left;
+    if (left)
+        vds_turn_return(x->context->turn, x);
+    x->left = false;
+    return left;
+}
+
+/* Decodes and calls, leaving a call that has to wait to the thread: *given. False: malformed. *left:
+ * another thread has the turn. */
+static bool begin(struct wait *wait, bool *given, bool *left)
 {
     struct vds_execution *x = &wait->execution;
     bool done;
-    if (!vds_decode(x, wait->record) || !vds_wait(x) || !call_now(x, &done))
+    if (!vds_decode(x, wait->record) || !vds_wait(x))
         return false;
-    if (!done) {
+    const bool ok = call_now(x, &done);
+    if (ok && done)
+        vds_answer_send(x);
+    *left = end_turn(x);
+    if (ok && !done) {
         const VkResult result = hand_over(wait);
-        *left = result == VK_SUCCESS;
-        if (*left)
+        *given = result == VK_SUCCESS;
+        if (*given)
             return true; /* all of this is the thread's now */
         x->result = result;
+        vds_answer_send(x);
     }
-    vds_answer_send(x);
-    return true;
+    return ok;
 }
 
 static bool refuse(struct vds_execution *x, uint8_t *record)
@@ -313,20 +329,21 @@ static bool refuse(struct vds_execution *x, uint8_t *record)
     return ok;
 }
 
-bool vds_waits_execute(struct vds_waits *waits, uint8_t *bytes)
+enum vds_executed vds_waits_execute(struct vds_waits *waits, uint8_t *bytes)
 {
     const uint32_t size = ((const struct vd_record *)bytes)->size;
     struct wait *wait = wait_get(waits);
     if (!wait)
-        return refuse(waits->context->execution, bytes);
-    bool ok = false, left = false;
+        return refuse(vds_turn_execution(waits->context->turn), bytes) ? VDS_EXECUTED
+                                                                       : VDS_MALFORMED;
+    bool ok = false, given = false, left = false;
     if (vds_buffer_reserve(&wait->record, &wait->record_capacity, size + SLACK)) {
         memcpy(wait->record, bytes, size);
-        ok = begin(wait, &left);
-        if (!left)
+        ok = begin(wait, &given, &left);
+        if (!given)
             vds_end(&wait->execution);
     }
-    if (!left)
+    if (!given)
         wait_put(wait);
-    return ok;
+    return !ok ? VDS_MALFORMED : left ? VDS_LEFT : VDS_EXECUTED;
 }

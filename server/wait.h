@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "executed.h"
+
 struct vds_context;
 struct vds_device;
 struct vds_waits;
@@ -18,9 +20,8 @@ struct vds_waits *vds_waits_create(struct vds_context *context);
  * is fine. */
 void vds_waits_destroy(struct vds_waits *waits);
 
-/* Runs a command flagged VDS_COMMAND_BLOCKING, at once if it does not have to wait. False: malformed;
- * a line is in the log. */
-bool vds_waits_execute(struct vds_waits *waits, uint8_t *record);
+/* Runs a command flagged VDS_COMMAND_BLOCKING, at once if it does not have to wait. */
+enum vds_executed vds_waits_execute(struct vds_waits *waits, uint8_t *record);
 
 /* The device is lost: answers all calls. From any thread. */
 void vds_waits_lose(struct vds_waits *waits);

@@ -9,15 +9,16 @@ struct vds_decoder;
 struct vds_execution;
 
 enum vds_command_flags {
-    VDS_COMMAND_ANSWERED = 1 << 0, /* makes no sense without an answer */
-    VDS_COMMAND_BLOCKING = 1 << 1, /* may wait for the GPU: called beside the ring */
-    VDS_COMMAND_DESTROYS = 1 << 2, /* its victim may be a poisoned object */
-    VDS_COMMAND_RESULT = 1 << 3,   /* returns a VkResult */
-    VDS_COMMAND_SETTLES = 1 << 4,  /* what was recorded must be replayed before it */
-    VDS_COMMAND_SOME = 1 << 5,     /* where it fails, it may have created some of its objects */
-    VDS_COMMAND_FORGIVEN = 1 << 6, /* where it fails, the application need not know */
-    VDS_COMMAND_WAITED = 1 << 7,   /* what it ends may be used by a call that waits */
-    VDS_COMMAND_SILENT = 1 << 8,   /* can not be answered */
+    VDS_COMMAND_ANSWERED = 1 << 0,    /* makes no sense without an answer */
+    VDS_COMMAND_BLOCKING = 1 << 1,    /* may wait for the GPU: called beside the ring */
+    VDS_COMMAND_DESTROYS = 1 << 2,    /* its victim may be a poisoned object */
+    VDS_COMMAND_RESULT = 1 << 3,      /* returns a VkResult */
+    VDS_COMMAND_SETTLES = 1 << 4,     /* what was recorded must be replayed before it */
+    VDS_COMMAND_SOME = 1 << 5,        /* where it fails, it may have created some of its objects */
+    VDS_COMMAND_FORGIVEN = 1 << 6,    /* where it fails, the application need not know */
+    VDS_COMMAND_WAITED = 1 << 7,      /* what it ends may be used by a call that waits */
+    VDS_COMMAND_SILENT = 1 << 8,      /* can not be answered */
+    VDS_COMMAND_KEEPS_TURN = 1 << 9,  /* the ring waits until it has returned */
 };
 
 struct vds_command {

@@ -155,6 +155,9 @@ class Model(unittest.TestCase):
                           "vkSetDebugUtilsObjectNameEXT", "vkSetDebugUtilsObjectTagEXT"])
         self.assertEqual({p.c.name for p in plans if p.forgiven} -
                          {p.c.name for p in plans if p.names}, {"vkMergePipelineCaches"})
+        self.assertEqual(sorted(p.c.name for p in plans if p.keeps_turn and not p.blocking and p.sync),
+                         ["vkCreateInstance", "vkDestroyDevice", "vkDestroyInstance",
+                          "vkGetSemaphoreFdKHR", "vkImportSemaphoreFdKHR"])
         self.assertEqual(sorted(p.c.name for p in plans if p.waited),
                          ["vkDestroyQueryPool", "vkDestroySemaphore"])
 
@@ -436,7 +439,7 @@ class Specification(unittest.TestCase):
     wire stands there, too."""
     # Tables of what is on the wire. The others say what either end does for itself.
     COMMANDS = ("not_streamed", "looks_at_recording", "blocking", "forgiven", "beside_recording",
-                "empties_pool", "refused")
+                "empties_pool", "refused", "keeps_turn")
     MEMBERS = ("pointers", "ignored", "lenient", "masked")
     OTHERS = ("same_kernel", "chained", "unions")
 

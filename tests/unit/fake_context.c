@@ -13,6 +13,7 @@ _Atomic bool fake_closed;
 struct vds_context {
     struct vds_shm_table *shm;
     struct vd_completion *completion;
+    _Atomic uint32_t stop;
 };
 
 static uint8_t filler(uint64_t number, size_t i)
@@ -120,7 +121,7 @@ static void complete(struct vds_context *context, const struct vd_record *record
         vds_wake(&page->event);
 }
 
-bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
+enum vds_executed vds_context_execute(struct vds_context *context, uint8_t *records, size_t size)
 {
     while (atomic_load(&fake_closed))
         usleep(500);
@@ -133,15 +134,33 @@ bool vds_context_execute(struct vds_context *context, uint8_t *records, size_t s
                 pause();
         if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD || !check(record)) {
             vds_log(VDS_LOG_WARNING, "protocol error: record %u", record->opcode);
-            return false;
+            return VDS_MALFORMED;
         }
         if (record->opcode == FAKE_ECHO && !answer(context, record))
-            return false;
+            return VDS_MALFORMED;
         if (record->opcode == FAKE_COMPLETE)
             complete(context, record);
         offset += record->size;
     }
-    return true;
+    return VDS_EXECUTED;
+}
+
+bool vds_context_await(struct vds_context *context)
+{
+    while (!atomic_load(&context->stop))
+        vds_futex_wait(&context->stop, 0);
+    return false;
+}
+
+void vds_context_stop(struct vds_context *context)
+{
+    atomic_store(&context->stop, 1);
+    vds_futex_wake(&context->stop);
+}
+
+void vds_context_fail(struct vds_context *context)
+{
+    (void)context;
 }
 
 bool vds_context_idle(struct vds_context *context)
