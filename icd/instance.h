@@ -35,7 +35,14 @@ struct vdc_instance {
     struct vdc_physical_device *physical_devices;
     uint32_t physical_device_count;
     bool enumerated;
+    /* Once the connection is lost: instances that the application does not see, each with a connection
+     * of its own, for devices that it creates then. The newest comes first. Under the lock. */
+    struct vdc_instance *heir;
 };
+
+/* The instance whose connection serves new devices of this one: itself, or an heir, which is made where
+ * there is none that lives. It belongs to the instance. VK_ERROR_DEVICE_LOST: no server answers. */
+VkResult vdc_instance_living(struct vdc_instance *instance, struct vdc_instance **living);
 
 /* The ids of an instance's objects, see object.h. */
 static inline uint64_t vdc_id_new(struct vdc_instance *instance, uint8_t type, uint64_t pool)
