@@ -153,6 +153,8 @@ static VKAPI_ATTR void VKAPI_CALL properties(VkPhysicalDevice pd, VkPhysicalDevi
                 .maxMemoryAllocationCount = UINT32_MAX,
                 .maxBoundDescriptorSets = 8,
                 .maxColorAttachments = 8,
+                .maxVertexInputAttributes = 16,
+                .maxVertexInputBindings = 16,
                 .maxViewports = 16,
                 .minMemoryMapAlignment = 64,
                 .nonCoherentAtomSize = 64,
