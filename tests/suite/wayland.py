@@ -6,6 +6,8 @@ import time
 
 from harness import (Failure, Sway, build_path, clean_environment, setting, test, through)
 
+from .applications import ZINK, crossed
+
 
 def present(*options):
     return through([build_path() / "tests" / "present", "wayland", *options])
@@ -80,3 +82,45 @@ def stops(context):
         time.sleep(0.1)
     context.check(started.wait(60), "the client hangs")
     context.check("shows frame 299" in started.out(), "the last frame was not shown")
+
+
+def seen(context, sway, started):
+    """The colours of the compositor's screen, red, green and blue, once there are many."""
+    deadline = time.monotonic() + min(60, context.remaining())
+    while time.monotonic() < deadline and started.running():
+        path = context.path / "screen.ppm"
+        context.succeed([setting.tool("grim"), "-t", "ppm", path],
+                        clean_environment(**sway.environment), "grim")
+        data = path.read_bytes().split(b"\n255\n", 1)[1]
+        colours = set(zip(data[0::3], data[1::3], data[2::3]))
+        if len(colours) > 50:
+            return colours
+        time.sleep(0.1)
+    raise Failure(f"{started.name} shows nothing: {started.err().strip()[-200:]}")
+
+
+@test("wayland/vkcube", seconds=120)
+def vkcube(context):
+    """vkcube in a window of Wayland: is seen, and ends after its frames"""
+    sway = context.enter(Sway(context))
+    command = through([setting.tool("vkcube-wayland")])
+    environment = clean_environment(VIADUCT_DEBUG="stats", **sway.environment)
+    started = context.start(command, environment, "vkcube")
+    seen(context, sway, started)
+    started.kill()
+    crossed(context, context.succeed([*command, "--c", "60"], environment, "frames"))
+
+
+@test("wayland/zink", seconds=120)
+def zink(context):
+    """OpenGL in a window of Wayland, through EGL and Zink: three gears"""
+    sway = context.enter(Sway(context))
+    environment = clean_environment(VIADUCT_DEBUG="1", **ZINK, **sway.environment)
+    started = context.start(through([setting.tool("es2gears_wayland")]), environment, "es2gears")
+    colours = seen(context, sway, started)
+    for channel, name in enumerate(("red", "green", "blue")):
+        context.check(any(colour[channel] > 60 and
+                          all(colour[other] * 2 < colour[channel]
+                              for other in range(3) if other != channel) for colour in colours),
+                      f"there is no {name} gear")
+    context.check("connected to" in started.err(), "es2gears did not use Viaduct")
