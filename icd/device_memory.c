@@ -90,9 +90,11 @@ static bool wants_zeroes(const void *chain)
     return info && info->flags & VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
 }
 
-/* No struct of Vulkan has this number; what does not know it passes it over. */
+/* No struct of Vulkan has these numbers; what does not know them passes them over. */
 #define OWN_FILE_TYPE ((VkStructureType)0x7ffffffe)
+#define SHOWN_TYPE    ((VkStructureType)0x7ffffffd)
 
+const VkBaseInStructure vdc_shown_memory = {.sType = SHOWN_TYPE};
 const VkBaseInStructure vdc_own_file = {.sType = OWN_FILE_TYPE};
 
 /* Where an allocation's memory comes from, or may go to. */
@@ -100,7 +102,7 @@ struct sharing {
     const VkImportMemoryFdInfoKHR *fd;            /* NULL: none */
     const VkImportMemoryHostPointerInfoEXT *host; /* NULL: none */
     VkExternalMemoryHandleTypeFlags types;        /* of descriptors, imported or exported */
-    bool own_file;
+    bool own_file, shown;
 };
 
 static struct sharing sharing_of(const void *chain)
@@ -116,6 +118,7 @@ static struct sharing sharing_of(const void *chain)
     if (sharing.host && !sharing.host->handleType)
         sharing.host = NULL;
     sharing.own_file = vd_chain_find(chain, OWN_FILE_TYPE);
+    sharing.shown = vd_chain_find(chain, SHOWN_TYPE);
     sharing.types = (export ? export->handleTypes : 0) | (sharing.fd ? sharing.fd->handleType : 0);
     return sharing;
 }
@@ -170,11 +173,13 @@ static VkResult import_pages(struct vdc_instance *instance, void *pages, uint64_
     if (result != VK_SUCCESS)
         return result;
     result = import_file(instance, file, (uintptr_t)pages, size, &memory->part);
-    if (result == VK_SUCCESS)
-        memory->pages = pages;
-    else
+    if (result != VK_SUCCESS) {
         vdc_host_pages_unshare(pages, size);
-    return result;
+        return result;
+    }
+    memory->pages = pages;
+    vdc_shm_pool_close_file(&memory->part);
+    return VK_SUCCESS;
 }
 
 /* Memory of a type that the host imports. */
@@ -191,6 +196,8 @@ static VkResult create(struct vdc_instance *instance, uint64_t size, const struc
         result = import_pages(instance, sharing->host->pHostPointer, size, memory);
     else if (sharing->types || sharing->own_file)
         result = vdc_shm_pool_alloc_file(instance->memory, size, &memory->part);
+    else if (sharing->shown)
+        result = vdc_shm_pool_alloc_shown(instance->memory, size, &memory->part);
     else
         result = vdc_shm_pool_alloc(instance->memory, size, &memory->part);
     if (result == VK_SUCCESS)
@@ -374,14 +381,15 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory2(VkDevice device, const VkMemoryM
     if (info->flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
         const VkMemoryMapPlacedInfoEXT *placed =
             vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_MAP_PLACED_INFO_EXT);
-        if (!placed || memory->part.fd < 0 || memory->pages)
+        if (!placed || memory->pages)
             return VK_ERROR_MEMORY_MAP_FAILED;
         uint64_t size = info->size;
         if (size == VK_WHOLE_SIZE)
             size = memory->size - info->offset;
         size = (size + 4095) & ~UINT64_C(4095);
-        if (mmap(placed->pPlacedAddress, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-                 memory->part.fd, (off_t)(memory->part.offset + info->offset)) == MAP_FAILED)
+        /* Of an old size of 0: the same pages a second time, without a descriptor. */
+        if (mremap((uint8_t *)memory->part.map + info->offset, 0, size,
+                   MREMAP_MAYMOVE | MREMAP_FIXED, placed->pPlacedAddress) == MAP_FAILED)
             return VK_ERROR_MEMORY_MAP_FAILED;
         memory->placed = placed->pPlacedAddress;
         memory->placed_size = size;

@@ -8,7 +8,10 @@
  * the VkDeviceMemory. */
 const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkDeviceMemory memory);
 
-/* In the chain of VkMemoryAllocateInfo: where the memory is a file's, the file has nothing else in it. */
+/* In the chain of VkMemoryAllocateInfo, of the driver's own calls: where the memory is a file's, others are
+ * given it, a window system above all. */
+extern const VkBaseInStructure vdc_shown_memory;
+/* And the file has nothing else in it. */
 extern const VkBaseInStructure vdc_own_file;
 
 #endif

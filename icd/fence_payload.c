@@ -40,7 +40,7 @@ VkResult vdc_fence_payload_create(struct vdc_connection *connection, bool signal
     if (!payload)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result =
-        vdc_link_shm_create(&connection->link, sizeof(*payload->file), &payload->shm);
+        vdc_link_shm_create_file(&connection->link, sizeof(*payload->file), &payload->shm);
     if (result != VK_SUCCESS) {
         free(payload);
         return result;

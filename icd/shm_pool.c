@@ -22,6 +22,7 @@ struct vdc_shm_block {
     struct range *free;
     uint64_t used; /* bytes handed out */
     bool alone;    /* for one part only */
+    bool file;     /* others can be given a descriptor of it */
 };
 
 /* A part that is free once the server has copied what is in it. */
@@ -133,7 +134,8 @@ static void block_add(struct vdc_shm_pool *pool, struct vdc_shm_block *block)
     pool->blocks = block;
 }
 
-static VkResult block_create(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_block **out)
+static VkResult block_create(struct vdc_shm_pool *pool, uint64_t size, bool file,
+                             struct vdc_shm_block **out)
 {
     struct vdc_shm_block *block = calloc(1, sizeof(*block));
     struct range *range = malloc(sizeof(*range));
@@ -141,11 +143,14 @@ static VkResult block_create(struct vdc_shm_pool *pool, uint64_t size, struct vd
     if (!block || !range)
         goto fail;
     size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-    result = vdc_link_shm_create(&pool->connection->link, size, &block->shm);
+    struct vdc_link *link = &pool->connection->link;
+    result = file ? vdc_link_shm_create_file(link, size, &block->shm)
+                  : vdc_link_shm_create(link, size, &block->shm);
     if (result != VK_SUCCESS)
         goto fail;
     *range = (struct range){.size = size};
     block->free = range;
+    block->file = file;
     block_add(pool, block);
     *out = block;
     return VK_SUCCESS;
@@ -189,8 +194,9 @@ VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
     struct vdc_shm_block *block = calloc(1, sizeof(*block));
     if (!block)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    return add_alone(pool, block, vdc_link_shm_create(&pool->connection->link, size, &block->shm),
-                     size, part);
+    return add_alone(pool, block,
+                     vdc_link_shm_create_file(&pool->connection->link, size, &block->shm), size,
+                     part);
 }
 
 VkResult vdc_shm_pool_import(struct vdc_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
@@ -240,7 +246,8 @@ static void reap_locked(struct vdc_shm_pool *pool)
     }
 }
 
-VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part)
+static VkResult alloc(struct vdc_shm_pool *pool, uint64_t size, bool file,
+                      struct vdc_shm_part *part)
 {
     if (size > UINT64_MAX / 2)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
@@ -250,11 +257,11 @@ VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc
     struct vdc_shm_block *block;
     uint64_t offset = 0;
     for (block = pool->blocks; block; block = block->next)
-        if (take(block, size, &offset))
+        if (block->file >= file && take(block, size, &offset))
             break;
     VkResult result = VK_SUCCESS;
     if (!block) {
-        result = block_create(pool, size, &block);
+        result = block_create(pool, size, file, &block);
         if (result == VK_SUCCESS)
             take(block, size, &offset);
     }
@@ -262,6 +269,23 @@ VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc
         *part = part_of(block, offset, size);
     pthread_mutex_unlock(&pool->lock);
     return result;
+}
+
+VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part)
+{
+    return alloc(pool, size, false, part);
+}
+
+VkResult vdc_shm_pool_alloc_shown(struct vdc_shm_pool *pool, uint64_t size,
+                                  struct vdc_shm_part *part)
+{
+    return alloc(pool, size, true, part);
+}
+
+void vdc_shm_pool_close_file(struct vdc_shm_part *part)
+{
+    vdc_link_shm_close_file(&part->block->shm);
+    part->fd = -1;
 }
 
 void vdc_shm_pool_free(struct vdc_shm_pool *pool, struct vdc_shm_part *part)

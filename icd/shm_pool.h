@@ -16,7 +16,7 @@ struct vdc_shm_block;
 struct vdc_shm_part {
     struct vdc_shm_block *block; /* NULL: nothing allocated */
     uint32_t shm;
-    int fd;          /* the block's, not to be closed; -1 where the transport has none */
+    int fd;          /* the block's, not to be closed; -1: only its maker and the server have it */
     uint64_t offset; /* bytes from the start of the shared memory, a multiple of 4096 */
     uint64_t size;   /* a multiple of 4096 */
     void *map;
@@ -27,6 +27,9 @@ struct vdc_shm_pool *vdc_shm_pool_create(struct vdc_connection *connection);
 void vdc_shm_pool_destroy(struct vdc_shm_pool *pool);
 /* Thread-safe. Contents are undefined. */
 VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part);
+/* With a descriptor, where the transport has them: a window system will read it. */
+VkResult vdc_shm_pool_alloc_shown(struct vdc_shm_pool *pool, uint64_t size,
+                                  struct vdc_shm_part *part);
 /* The same for a file that has nothing else in it, and whose contents are zero. */
 VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
                                  struct vdc_shm_part *part);
@@ -35,6 +38,8 @@ VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
  * on the same kernel. */
 VkResult vdc_shm_pool_import(struct vdc_shm_pool *pool, int fd, uint64_t offset, uint64_t size,
                              struct vdc_shm_part *part);
+/* Of a part that was imported: nobody else will be given the file. */
+void vdc_shm_pool_close_file(struct vdc_shm_part *part);
 void vdc_shm_pool_free(struct vdc_shm_pool *pool, struct vdc_shm_part *part);
 /* The same for memory that the server may still read: it is free once vdc_ring_consumed() has
  * reached `position`. */

@@ -60,9 +60,11 @@ struct vdc_transport_ops {
     /* The same for any of several words, of which the first one is in memory of this transport. */
     void (*wait_any)(struct vdc_transport *transport, const struct vdc_futex_word *words,
                      uint32_t count, uint64_t timeout_ns);
-    /* Sleeps until the peer is gone: true. False: stop_fd has become readable. `lost` is the word of
-     * the completion page, which a transport whose peer can go in silence finds set. */
-    bool (*watch)(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd);
+    /* Sleeps until the peer is gone, or `unwatch` was called, before or meanwhile. `lost` is the word
+     * of the completion page, which a transport whose peer can go in silence finds set. */
+    void (*watch)(struct vdc_transport *transport, const _Atomic uint32_t *lost);
+    /* Before the end: nothing that has an answer may be asked any more. */
+    void (*unwatch)(struct vdc_transport *transport);
     /* The two are NULL where shared memory is never the scanout of a display. */
     /* A new descriptor of the DMA buffer that is this shared memory, or -1. */
     int (*shm_export)(struct vdc_transport *transport, uint32_t shm);

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "icd/spare_descriptor.h"
+
 bool vdc_link_forked(const struct vdc_link *link)
 {
     if (link->owned)
@@ -38,9 +40,12 @@ VkResult vdc_link_init(struct vdc_link *link)
     mark_owned(link);
     VkResult result = vdc_transport_connect(&link->transport);
     if (result == VK_SUCCESS) {
+        vdc_spare_descriptor_keep();
         result = link->transport->ops->shm_create(link->transport, sizeof(struct vd_completion),
                                                   &link->completion_shm);
     }
+    if (result == VK_SUCCESS)
+        vdc_link_shm_close_file(&link->completion_shm);
     if (result != VK_SUCCESS) {
         vdc_link_finish(link);
         return result;
@@ -70,11 +75,29 @@ bool vdc_link_same_kernel(const struct vdc_link *link)
 
 /* ---- Shared memory */
 
-VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
+VkResult vdc_link_shm_create_file(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
 {
     if (vdc_link_lost(link))
         return VK_ERROR_DEVICE_LOST;
-    return link->transport->ops->shm_create(link->transport, size, shm);
+    const VkResult result = link->transport->ops->shm_create(link->transport, size, shm);
+    vdc_spare_descriptor_keep(); /* it may have been used for that */
+    return result;
+}
+
+void vdc_link_shm_close_file(struct vdc_shm *shm)
+{
+    if (shm->fd >= 0)
+        close(shm->fd);
+    shm->fd = -1;
+    vdc_spare_descriptor_keep();
+}
+
+VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
+{
+    const VkResult result = vdc_link_shm_create_file(link, size, shm);
+    if (result == VK_SUCCESS)
+        vdc_link_shm_close_file(shm);
+    return result;
 }
 
 void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm)

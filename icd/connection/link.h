@@ -42,8 +42,13 @@ const struct vd_capset *vdc_link_capset(const struct vdc_link *link);
 /* Whether the server runs on the same kernel. */
 bool vdc_link_same_kernel(const struct vdc_link *link);
 
-/* Shared memory (whole allocations of the transport; pools are built on top). */
+/* Shared memory (whole allocations of the transport; pools are built on top). It is mapped, and needs no
+ * descriptor any more: an application has only so many. */
 VkResult vdc_link_shm_create(struct vdc_link *link, uint64_t size, struct vdc_shm *shm);
+/* With the descriptor, for others to map it. */
+VkResult vdc_link_shm_create_file(struct vdc_link *link, uint64_t size, struct vdc_shm *shm);
+/* Closes the descriptor, if there is one. */
+void vdc_link_shm_close_file(struct vdc_shm *shm);
 /* Also in a forked child, which gives back what it has inherited. Id 0: nothing to do. */
 void vdc_link_shm_destroy(struct vdc_link *link, struct vdc_shm *shm);
 /* As vdc_transport_ops.shm_import; only where the server runs on the same kernel. */

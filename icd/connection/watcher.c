@@ -4,9 +4,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "icd/log.h"
 
@@ -17,14 +16,15 @@ struct vdc_watcher {
     void (*lost)(void *data);
     void *data;
     pthread_t thread;
-    int stop_fd; /* eventfd */
+    atomic_bool stopped; /* before the transport is told to return */
 };
 
 static void *watch(void *data)
 {
     struct vdc_watcher *watcher = data;
     struct vdc_transport *transport = watcher->link->transport;
-    if (transport->ops->watch(transport, &watcher->link->completion->lost, watcher->stop_fd)) {
+    transport->ops->watch(transport, &watcher->link->completion->lost);
+    if (!atomic_load(&watcher->stopped)) {
         watcher->lost(watcher->data);
         vdc_log("the server is gone");
     }
@@ -57,20 +57,13 @@ struct vdc_watcher *vdc_watcher_start(struct vdc_link *link, void (*lost)(void *
         .link = link,
         .lost = lost,
         .data = data,
-        .stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
     };
-    if (watcher->stop_fd < 0)
-        goto free_watcher;
-    if (create_thread(watcher))
-        goto close_stop_fd;
+    if (create_thread(watcher)) {
+        free(watcher);
+        return NULL;
+    }
     pthread_setname_np(watcher->thread, "viaduct-watch");
     return watcher;
-
-close_stop_fd:
-    close(watcher->stop_fd);
-free_watcher:
-    free(watcher);
-    return NULL;
 }
 
 void vdc_watcher_stop(struct vdc_watcher *watcher)
@@ -78,9 +71,10 @@ void vdc_watcher_stop(struct vdc_watcher *watcher)
     if (!watcher)
         return;
     if (!vdc_link_forked(watcher->link)) { /* a child does not have the thread */
-        eventfd_write(watcher->stop_fd, 1);
+        struct vdc_transport *transport = watcher->link->transport;
+        atomic_store(&watcher->stopped, true);
+        transport->ops->unwatch(transport);
         pthread_join(watcher->thread, NULL);
     }
-    close(watcher->stop_fd);
     free(watcher);
 }

@@ -324,24 +324,23 @@ static void wait(struct vdc_transport *transport, _Atomic uint32_t *address, uin
 }
 
 /* The device signals the fence of a VD_VIRTIO_GPU_WATCH when the worker is gone. */
-static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static void watch(struct vdc_transport *transport, const _Atomic uint32_t *lost)
 {
     const struct vd_virtio_gpu_watch record = {
         .record = {.size = sizeof(record), .opcode = VD_VIRTIO_GPU_WATCH}};
     struct virtgpu *virtgpu = downcast(transport);
     struct pollfd sources[] = {
         {.fd = virtgpu->alive[0], .events = POLLRDHUP},
-        {.fd = stop_fd, .events = POLLIN},
         {.fd = -1, .events = POLLIN},
     };
     uint64_t arm_at = 0;
-    while (!atomic_load(lost) && sources[0].revents == 0 && sources[1].revents == 0) {
+    while (!atomic_load(lost) && sources[0].revents == 0) {
         int timeout = -1;
-        if (sources[2].fd < 0) {
+        if (sources[1].fd < 0) {
             const uint64_t now = vd_clock_ns();
             if (now < arm_at) {
                 timeout = (int)((arm_at - now) / 1000000 + 1);
-            } else if (execute(virtgpu, &record, sizeof(record), &sources[2].fd)) {
+            } else if (execute(virtgpu, &record, sizeof(record), &sources[1].fd)) {
                 arm_at = now + WATCH_MS * UINT64_C(1000000);
                 /* From here on a loss signals the fence: one that came before is seen now. */
                 if (atomic_load(lost))
@@ -350,17 +349,21 @@ static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost,
                 declare_dead(virtgpu);
             }
         }
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 2; i++)
             sources[i].revents = 0;
-        poll(sources, 3, timeout);
-        if (sources[2].revents) {
-            close(sources[2].fd);
-            sources[2].fd = -1;
+        poll(sources, 2, timeout);
+        if (sources[1].revents) {
+            close(sources[1].fd);
+            sources[1].fd = -1;
         }
     }
-    if (sources[2].fd >= 0)
-        close(sources[2].fd);
-    return sources[1].revents == 0;
+    if (sources[1].fd >= 0)
+        close(sources[1].fd);
+}
+
+static void unwatch(struct vdc_transport *transport)
+{
+    shutdown(downcast(transport)->alive[1], SHUT_RDWR);
 }
 
 static int shm_export(struct vdc_transport *transport, uint32_t shm)
@@ -407,6 +410,7 @@ static const struct vdc_transport_ops ops = {
     .wake = wake,
     .wait = wait,
     .watch = watch,
+    .unwatch = unwatch,
     .shm_export = shm_export,
     .shm_set_layout = shm_set_layout,
 };

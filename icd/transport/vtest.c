@@ -22,6 +22,7 @@
 #include "common/sealed.h"
 
 #include "icd/log.h"
+#include "icd/spare_descriptor.h"
 #include "icd/transport.h"
 
 #include "vtest_handshake.h"
@@ -76,6 +77,7 @@ static VkResult request_blob(struct vtest *vtest, uint64_t size, uint32_t *id, i
         return give_up(vtest);
     if (*id == 0)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    vdc_spare_descriptor_use();
     return vdc_vtest_receive_fd(&vtest->wire, fd) ? give_up(vtest) : VK_SUCCESS;
 }
 
@@ -132,7 +134,8 @@ static VkResult shm_create(struct vdc_transport *transport, uint64_t size, struc
 static void shm_destroy(struct vdc_transport *transport, struct vdc_shm *shm)
 {
     munmap(shm->map, shm->size);
-    close(shm->fd);
+    if (shm->fd >= 0)
+        close(shm->fd);
     release_blob(downcast(transport), shm->id);
     *shm = (struct vdc_shm){.fd = -1};
 }
@@ -286,17 +289,19 @@ static void wait_any(struct vdc_transport *transport, const struct vdc_futex_wor
 }
 
 /* The worker's end closes with it, however it ends. */
-static bool watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static void watch(struct vdc_transport *transport, const _Atomic uint32_t *lost)
 {
     (void)lost;
-    struct pollfd sources[] = {
-        /* Not POLLIN: answers are none of our business. */
-        {.fd = downcast(transport)->wire.fd, .events = POLLRDHUP},
-        {.fd = stop_fd, .events = POLLIN},
-    };
-    while (poll(sources, 2, -1) < 0) {
+    /* Not POLLIN: answers are none of our business. */
+    struct pollfd source = {.fd = downcast(transport)->wire.fd, .events = POLLRDHUP};
+    while (poll(&source, 1, -1) < 0) {
     }
-    return sources[1].revents == 0;
+}
+
+/* Nothing is read any more when a connection ends; what is given back is still written. */
+static void unwatch(struct vdc_transport *transport)
+{
+    shutdown(downcast(transport)->wire.fd, SHUT_RD);
 }
 
 static const struct vdc_transport_ops ops = {
@@ -313,6 +318,7 @@ static const struct vdc_transport_ops ops = {
     .wait = wait,
     .wait_any = wait_any,
     .watch = watch,
+    .unwatch = unwatch,
 };
 
 VkResult vdc_vtest_connect(struct vdc_transport **transport)

@@ -140,7 +140,9 @@ static VkResult allocate(const struct vdc_swapchain_images *images, uint64_t siz
     return vdc_vkAllocateMemory((VkDevice)images->device,
                                 &(const VkMemoryAllocateInfo){
                                     .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                                    .pNext = seen && images->own_files ? &vdc_own_file : NULL,
+                                    .pNext = !seen               ? NULL
+                                             : images->own_files ? &vdc_own_file
+                                                                 : &vdc_shown_memory,
                                     .allocationSize = size,
                                     .memoryTypeIndex = (uint32_t)type,
                                 },

@@ -90,6 +90,7 @@ PROGRAMS = [
     Program("memory-map2", "memory", "--map2", unvalidated=NEWER_THAN_LAYER),
     Program("types", "types"),
     Program("descriptors", "descriptors"),
+    Program("scarce", "scarce", seconds=120),
     Program("lifetimes", "lifetimes"),
     Program("ignored", "ignored"),
     Program("ignored-libraries", "ignored", "--libraries", unvalidated=NEWER_THAN_LAYER),

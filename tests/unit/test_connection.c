@@ -275,7 +275,7 @@ static void shared_memory_is_given_and_refused(void **state)
     struct vdc_connection *connection = connect_client();
     struct vdc_shm shm;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(vdc_link_shm_create(&connection->link, 10000, &shm), VK_SUCCESS);
+        assert_int_equal(vdc_link_shm_create_file(&connection->link, 10000, &shm), VK_SUCCESS);
         assert_int_not_equal(shm.id, 0);
         assert_int_equal(shm.size, 12288);
         memset(shm.map, 1, shm.size);

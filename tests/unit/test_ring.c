@@ -67,7 +67,8 @@ static VkResult fake_shm_create(struct vdc_transport *transport, uint64_t size, 
 
 static void fake_shm_destroy(struct vdc_transport *transport, struct vdc_shm *shm)
 {
-    close(shm->fd);
+    if (shm->fd >= 0)
+        close(shm->fd);
     assert_true(vds_shm_remove(((struct fake *)transport)->shm, shm->id));
 }
 
@@ -112,15 +113,19 @@ static void fake_wait(struct vdc_transport *transport, _Atomic uint32_t *address
         usleep(1000); /* an early return */
 }
 
-static bool fake_watch(struct vdc_transport *transport, const _Atomic uint32_t *lost, int stop_fd)
+static void fake_watch(struct vdc_transport *transport, const _Atomic uint32_t *lost)
 {
     (void)lost;
-    struct pollfd sources[] = {
-        {.fd = ((struct fake *)transport)->sockets[0], .events = POLLRDHUP},
-        {.fd = stop_fd, .events = POLLIN},
+    struct pollfd source = {
+        .fd = ((struct fake *)transport)->sockets[0],
+        .events = POLLRDHUP,
     };
-    poll(sources, 2, -1);
-    return sources[1].revents == 0;
+    poll(&source, 1, -1);
+}
+
+static void fake_unwatch(struct vdc_transport *transport)
+{
+    shutdown(((struct fake *)transport)->sockets[0], SHUT_RD);
 }
 
 static void stop_engine(struct fake *self)
@@ -156,6 +161,7 @@ static const struct vdc_transport_ops fake_ops = {
     .wake = fake_wake,
     .wait = fake_wait,
     .watch = fake_watch,
+    .unwatch = fake_unwatch,
 };
 
 VkResult vdc_transport_connect(struct vdc_transport **transport)
