@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -180,15 +182,62 @@ static int open_userfaultfd(void)
     return fd;
 }
 
+/* The value behind `key` in a file of /proc, -1: none. `base` as for strtoull(). */
+static long long number_in(const char *path, const char *key, int base)
+{
+    FILE *text = fopen(path, "re");
+    char line[256];
+    long long number = -1;
+    while (text && number < 0 && fgets(line, sizeof(line), text))
+        if (!strncmp(line, key, strlen(key)))
+            number = (long long)strtoull(line + strlen(key), NULL, base);
+    if (text)
+        fclose(text);
+    return number;
+}
+
+/* Whether this process is in the first user namespace, in whose eyes its capabilities count. */
+static bool counts_for_kernel(void)
+{
+    unsigned inside = 1, outside = 1, count = 0;
+    FILE *map = fopen("/proc/self/uid_map", "re");
+    const bool read = map && fscanf(map, "%u %u %u", &inside, &outside, &count) == 3;
+    if (map)
+        fclose(map);
+    return read && !inside && !outside && count == UINT32_MAX;
+}
+
+/* Why this process has no userfaultfd that will do, NULL: it has one. Told from what can be read alone:
+ * a program whose filter of system calls does not know userfaultfd() would be killed by it, and most
+ * of those that enumerate devices never import a page. */
+static const char *why_no_userfaultfd(void)
+{
+    struct utsname kernel;
+    unsigned major_number, minor_number;
+    if (uname(&kernel) || sscanf(kernel.release, "%u.%u", &major_number, &minor_number) != 2 ||
+        major_number * 1000 + minor_number < 5019)
+        return "the kernel is older than 5.19";
+    if (number_in("/proc/self/status", "Seccomp:", 10) != 0)
+        return "system calls are filtered";
+    const long long unprivileged = number_in("/proc/sys/vm/unprivileged_userfaultfd", "", 10);
+    if (unprivileged < 0)
+        return "the kernel has none";
+    const unsigned long long capabilities =
+        (unsigned long long)number_in("/proc/self/status", "CapEff:", 16);
+    if (unprivileged == 1 || !access("/dev/userfaultfd", R_OK | W_OK) ||
+        (capabilities >> CAP_SYS_PTRACE & 1 && counts_for_kernel()))
+        return NULL;
+    return "this process may not have one";
+}
+
 bool vdc_host_pages_available(void)
 {
     struct rlimit limit;
-    const int fd = open_userfaultfd();
-    if (fd < 0) {
-        vdc_log("no userfaultfd: %s", strerror(errno));
+    const char *why = why_no_userfaultfd();
+    if (why) {
+        vdc_log("no userfaultfd: %s", why);
         return false;
     }
-    close(fd);
     return !getrlimit(RLIMIT_FSIZE, &limit) && limit.rlim_cur >= (rlim_t)FILE_SIZE;
 }
 

@@ -15,7 +15,7 @@
 
 #include <vulkan/vulkan_core.h>
 
-/* Whether the kernel lets this process do that. Linux 5.19 has what it takes, and wants a privilege
+/* Whether the kernel will let this process do that, told without trying. Linux 5.19 has what it takes, and wants a privilege
  * for it, or the sysctl vm.unprivileged_userfaultfd, or access to /dev/userfaultfd. */
 bool vdc_host_pages_available(void);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs a command that is not permitted to have a userfaultfd, as in most containers."""
+"""Runs a command that is not permitted to have a userfaultfd, as in most containers. With --kill it is
+killed if it tries, as in most sandboxes."""
 
 import ctypes
 import os
@@ -11,11 +12,13 @@ import sys
 NUMBERS = {"x86_64": (323, 16), "aarch64": (282, 29)}  # userfaultfd, ioctl
 USERFAULTFD_IOC_NEW = 0xAA00
 BPF_LD_W_ABS, BPF_JEQ_K, BPF_RET_K = 0x20, 0x15, 0x06
-SECCOMP_RET_ALLOW, SECCOMP_RET_EPERM = 0x7FFF0000, 0x00050001
+SECCOMP_RET_ALLOW, SECCOMP_RET_EPERM, SECCOMP_RET_KILL = 0x7FFF0000, 0x00050001, 0x80000000
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 
 
 def main():
+    kill = sys.argv[1] == "--kill"
+    command = sys.argv[2 if kill else 1:]
     userfaultfd, ioctl = NUMBERS[platform.machine()]
     filters = b"".join(struct.pack("HBBI", *line) for line in [
         (BPF_LD_W_ABS, 0, 0, 0),  # the number of the call
@@ -23,7 +26,7 @@ def main():
         (BPF_JEQ_K, 0, 3, ioctl),
         (BPF_LD_W_ABS, 0, 0, 24),  # its second argument
         (BPF_JEQ_K, 0, 1, USERFAULTFD_IOC_NEW),
-        (BPF_RET_K, 0, 0, SECCOMP_RET_EPERM),
+        (BPF_RET_K, 0, 0, SECCOMP_RET_KILL if kill else SECCOMP_RET_EPERM),
         (BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
     ])
     text = ctypes.create_string_buffer(filters)
@@ -34,7 +37,7 @@ def main():
                       (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0)):
         if libc.prctl(*arguments):
             raise OSError(ctypes.get_errno(), "prctl")
-    os.execvp(sys.argv[1], sys.argv[1:])
+    os.execvp(command[0], command)
 
 
 main()

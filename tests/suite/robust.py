@@ -59,6 +59,11 @@ def no_userfaultfd(context):
     lines = viaduct_lines(result.err)
     context.check(any("userfaultfd" in line for line in lines), f"it does not say why: {lines}")
     context.succeed([*filtered, program("memory")], environment, "memory")
+    # Nobody asks for one where it would be the end: not at enumeration, nor later.
+    for words in (["compute"], ["memory"], ["present", "headless"], ["lifecycle", "--instances"]):
+        context.succeed([*filtered, "--kill", program(words[0]), *words[1:]], environment, words[0])
+    result = context.run([*filtered, "--kill", program("pointers")], environment, "killed")
+    context.check(result.status == process.SKIPPED, f"pointers: {result.describe()}")
 
 
 # Without a server.
