@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "process_lock.h"
+
 #define EVENT_MAX 256
 
 /* Files of one process number beside each other. */
@@ -17,7 +19,7 @@
 
 bool vd_trace_on;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+VD_PROCESS_LOCK(lock)
 static int file = -1;
 static pid_t owner; /* a forked child writes nothing */
 static int shown;   /* the process's number where the file is read */

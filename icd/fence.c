@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/process_lock.h"
+
 #include "chain.h"
 #include "device.h"
 #include "entrypoints.h"
@@ -23,7 +25,7 @@ struct vdc_fence {
 
 /* Around the members of all fences, for a few instructions: a fence may be waited for while another
  * thread submits it. `shared` and what follows change only where nobody else may use the fence. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+VD_PROCESS_LOCK(lock)
 
 static struct vdc_fence *fence_of(VkFence handle)
 {

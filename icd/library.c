@@ -3,7 +3,11 @@
 
 #include <dlfcn.h>
 
+#include "common/process_lock.h"
+
 #include "log.h"
+
+VD_PROCESS_LOCK(lock) /* one library is loaded at a time */
 
 static bool load(struct vdc_library *library)
 {
@@ -25,11 +29,11 @@ static bool load(struct vdc_library *library)
 
 bool vdc_library_load(struct vdc_library *library)
 {
-    pthread_mutex_lock(&library->lock);
+    pthread_mutex_lock(&lock);
     if (!library->tried)
         library->loaded = load(library);
     library->tried = true;
     const bool loaded = library->loaded;
-    pthread_mutex_unlock(&library->lock);
+    pthread_mutex_unlock(&lock);
     return loaded;
 }

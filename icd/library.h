@@ -23,7 +23,6 @@
 #define VIADUCT_ICD_LIBRARY_H
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -33,7 +32,6 @@ struct vdc_library {
     const char *const *names;
     void **functions; /* one for each name */
     size_t count;
-    pthread_mutex_t lock;
     bool tried, loaded;
 };
 
@@ -61,7 +59,6 @@ bool vdc_library_load(struct vdc_library *library);
             .names = names,                                                        \
             .functions = (void **)&functions,                                      \
             .count = sizeof(names) / sizeof(names[0]),                             \
-            .lock = PTHREAD_MUTEX_INITIALIZER,                                     \
         };                                                                         \
         return vdc_library_load(&description) ? &functions : NULL;                 \
     }

@@ -9,6 +9,8 @@
 
 #include "icd/log.h"
 
+#include "stand_in.h"
+
 #define STACK_SIZE (64u << 10)
 
 struct vdc_watcher {
@@ -58,7 +60,9 @@ struct vdc_watcher *vdc_watcher_start(struct vdc_link *link, void (*lost)(void *
         .lost = lost,
         .data = data,
     };
+    vdc_stand_in_begin();
     if (create_thread(watcher)) {
+        vdc_stand_in_end();
         free(watcher);
         return NULL;
     }
@@ -75,6 +79,7 @@ void vdc_watcher_stop(struct vdc_watcher *watcher)
         atomic_store(&watcher->stopped, true);
         transport->ops->unwatch(transport);
         pthread_join(watcher->thread, NULL);
+        vdc_stand_in_end();
     }
     free(watcher);
 }

@@ -5,10 +5,17 @@
  *   lifecycle [--count N]   N times an instance and a device with a little work, without growth
  *   lifecycle --instances   two instances with two devices at once, work in turn
  *   lifecycle --fork        a child process is forked between vkCreateInstance and vkCreateDevice
+ *   lifecycle --fork-busy   children are forked while threads ask for fences, and have lives of their own
+ *   lifecycle --leader MODE the process's first thread ends, and leaves Vulkan behind. MODE is what becomes of
+ *                           SIGTERM: `default`, `handled`, `awaited` by another thread; or `none`: the instance is
+ *                           destroyed, and the process ends by itself. Says "ready" first.
  */
 #include "common.h"
 
 #include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,13 +205,99 @@ static int run_fork(void)
     return 0;
 }
 
+static atomic_bool enough;
+
+static void *ask(void *data)
+{
+    const struct gpu *gpu = data;
+    const VkFence fence = fence_create(gpu, 0);
+    while (!enough)
+        must_be(VK_NOT_READY, vkGetFenceStatus(gpu->device, fence));
+    vkDestroyFence(gpu->device, fence, NULL);
+    return NULL;
+}
+
+static int run_fork_busy(void)
+{
+    enum {
+        CHILDREN = 30
+    };
+    struct gpu gpu;
+    pthread_t threads[4];
+    gpu_init(&gpu, &options);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        expect(!pthread_create(&threads[i], NULL, ask, &gpu), "no thread");
+    fflush(stdout);
+    for (uint32_t i = 0; i < CHILDREN; i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(60); /* who waits for a thread of the parent waits for ever */
+            one_life(i);
+            _exit(0);
+        }
+        expect(child > 0, "fork");
+        join_child(child, "was forked while others ask");
+    }
+    enough = true;
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        pthread_join(threads[i], NULL);
+    gpu_finish(&gpu);
+    printf("lifecycle: %d children of a busy process\n", CHILDREN);
+    return 0;
+}
+
+static struct gpu left_behind;
+
+static void *outlive(void *mode)
+{
+    sleep_ms(200); /* the first thread ends meanwhile */
+    if (!strcmp(mode, "none")) {
+        gpu_finish(&left_behind);
+    } else if (!strcmp(mode, "awaited")) {
+        sigset_t set;
+        int number;
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        printf("ready\n");
+        fflush(stdout);
+        expect(!sigwait(&set, &number) && number == SIGTERM, "sigwait");
+        _exit(4);
+    }
+    printf("ready\n");
+    fflush(stdout);
+    return NULL;
+}
+
+static void handle(int number)
+{
+    (void)number;
+    _exit(3);
+}
+
+static int run_leader(char *mode)
+{
+    pthread_t thread;
+    if (!strcmp(mode, "handled"))
+        signal(SIGTERM, handle);
+    gpu_init(&left_behind, &options);
+    do_work(&left_behind, 1);
+    /* After the driver has made its threads: they must not take it. */
+    if (!strcmp(mode, "awaited")) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &set, NULL);
+    }
+    expect(!pthread_create(&thread, NULL, outlive, mode), "no thread");
+    pthread_exit(NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"count", required_argument, NULL, 'c'},
-        {"instances", no_argument, NULL, 'i'},
-        {"fork", no_argument, NULL, 'f'},
-        {0},
+        {"count", required_argument, NULL, 'c'},  {"instances", no_argument, NULL, 'i'},
+        {"fork", no_argument, NULL, 'f'},         {"fork-busy", no_argument, NULL, 'b'},
+        {"leader", required_argument, NULL, 'l'}, {0},
     };
     uint32_t count = 100;
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -217,6 +310,10 @@ int main(int argc, char **argv)
             return run_instances();
         case 'f':
             return run_fork();
+        case 'b':
+            return run_fork_busy();
+        case 'l':
+            return run_leader(optarg);
         default:
             return 2;
         }

@@ -66,6 +66,32 @@ def no_userfaultfd(context):
     context.check(result.status == process.SKIPPED, f"pointers: {result.describe()}")
 
 
+@test("robust/fork-busy", seconds=120)
+def fork_busy(context):
+    """A child that was forked while other threads are in the driver has a life of its own"""
+    server = context.enter(Server(context))
+    context.succeed([program("lifecycle"), "--fork-busy"], server.client_environment(), "fences")
+    context.succeed([program("lifecycle"), "--fork-busy"],
+                    server.client_environment(VIADUCT_TRACE=context.path / "trace"), "trace")
+
+
+@test("robust/first-thread-ends", seconds=60)
+def first_thread_ends(context):
+    """Once only the driver's threads are left, SIGTERM does what the application has said"""
+    server = context.enter(Server(context))
+    for mode, wanted in (("default", -signal.SIGTERM), ("handled", 3), ("awaited", 4), ("none", 0)):
+        client = context.start([program("lifecycle"), "--leader", mode],
+                               server.client_environment(), mode)
+        context.check(client.wait_for_line("^ready", 20), f"{mode}: it does not get ready")
+        if mode != "none":
+            time.sleep(0.3)  # its threads end, but for one that waits
+            context.check(client.running(), f"{mode}: it ended by itself")
+            client.send(signal.SIGTERM)
+        context.check(client.wait(10), f"{mode}: it stays")
+        status = client.result().status
+        context.check(status == wanted, f"{mode}: it ended with {status} instead of {wanted}")
+
+
 # Without a server.
 
 def expect_no_device(context, environment, most_seconds, wanted):
