@@ -80,13 +80,13 @@ static void instance_destroy(struct vdc_instance *instance)
             vdc_call_vkDestroyInstance((VkInstance)heir, NULL);
         instance_destroy(heir);
     }
+    vdc_profile_destroy(instance->profile);
     vdc_displays_destroy(instance->displays);
     vdc_physical_devices_finish(instance);
     vdc_shm_pool_destroy(instance->memory);
     vdc_peer_finish(&instance->peer);
     vdc_connection_destroy(instance->connection);
     vdc_scratch_finish(instance);
-    vdc_profile_destroy(instance->profile);
     vdc_ids_destroy(instance->ids);
     pthread_mutex_destroy(&instance->lock);
     free(instance->extensions);
@@ -130,8 +130,10 @@ static VkResult instance_open(struct vdc_instance *instance, const VkApplication
     };
     VkInstance handle = (VkInstance)instance;
     result = vdc_call_vkCreateInstance(instance, &info, NULL, &handle);
-    if (result == VK_SUCCESS)
+    if (result == VK_SUCCESS) {
+        vdc_profile_begin(instance->profile, instance->connection);
         return VK_SUCCESS;
+    }
     vdc_log_reason("no-vulkan", "",
                    "the server has no Vulkan to offer: vkCreateInstance failed there with %d",
                    result);
@@ -216,14 +218,5 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyInstance(VkInstance handle,
         return;
     if (!vdc_connection_lost(instance->connection))
         vdc_call_vkDestroyInstance(handle, pAllocator);
-    if (vdc_debug_flags() & VDC_DEBUG_STATS) {
-        struct vdc_connection_stats stats;
-        vdc_connection_stats(instance->connection, &stats);
-        vdc_print("stats: calls=%llu round_trips=%llu bytes=%llu waits=%llu wait_us=%llu",
-                  (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
-                  (unsigned long long)stats.bytes, (unsigned long long)stats.waits,
-                  (unsigned long long)(stats.wait_ns / 1000));
-        vdc_profile_print(instance->profile);
-    }
     instance_destroy(instance);
 }

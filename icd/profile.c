@@ -6,10 +6,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/environment.h"
+#include "common/process_lock.h"
 #include "common/trace.h"
 
+#include "connection/connection.h"
 #include "log.h"
 #include "names.h"
 #include "opcodes.h"
@@ -19,8 +22,15 @@ struct command {
 };
 
 struct vdc_profile {
+    struct vdc_profile *next;
+    const struct vdc_connection *connection; /* NULL: it has not begun */
+    pid_t process;                           /* a forked child has nothing to say about it */
     struct command commands[VD_OP_COUNT];
 };
+
+/* Around the list of those that have begun and are not destroyed. */
+VD_PROCESS_LOCK(lock)
+static struct vdc_profile *profiles;
 
 static void open_trace(void)
 {
@@ -34,11 +44,6 @@ struct vdc_profile *vdc_profile_create(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, open_trace);
     return vdc_debug_flags() & VDC_DEBUG_STATS ? calloc(1, sizeof(struct vdc_profile)) : NULL;
-}
-
-void vdc_profile_destroy(struct vdc_profile *profile)
-{
-    free(profile);
 }
 
 static void add(_Atomic uint64_t *sum, uint64_t amount)
@@ -75,9 +80,17 @@ static int by_cost(const void *left, const void *right)
     return a->opcode < b->opcode ? -1 : 1;
 }
 
-void vdc_profile_print(struct vdc_profile *profile)
+static void print(struct vdc_profile *profile)
 {
-    struct row *rows = profile ? calloc(VD_OP_COUNT, sizeof(*rows)) : NULL;
+    if (profile->process != getpid())
+        return;
+    struct vdc_connection_stats stats;
+    vdc_connection_stats(profile->connection, &stats);
+    vdc_print("stats: calls=%llu round_trips=%llu bytes=%llu waits=%llu wait_us=%llu",
+              (unsigned long long)stats.calls, (unsigned long long)stats.round_trips,
+              (unsigned long long)stats.bytes, (unsigned long long)stats.waits,
+              (unsigned long long)(stats.wait_ns / 1000));
+    struct row *rows = calloc(VD_OP_COUNT, sizeof(*rows));
     size_t count = 0;
     for (uint32_t i = 0; rows && i < VD_OP_COUNT; i++) {
         const struct command *command = &profile->commands[i];
@@ -94,4 +107,42 @@ void vdc_profile_print(struct vdc_profile *profile)
                   (unsigned long long)rows[i].round_trips, (unsigned long long)rows[i].bytes,
                   (unsigned long long)(rows[i].waited_ns / 1000));
     free(rows);
+}
+
+void vdc_profile_begin(struct vdc_profile *profile, const struct vdc_connection *connection)
+{
+    if (!profile)
+        return;
+    profile->connection = connection;
+    profile->process = getpid();
+    pthread_mutex_lock(&lock);
+    profile->next = profiles;
+    profiles = profile;
+    pthread_mutex_unlock(&lock);
+}
+
+void vdc_profile_destroy(struct vdc_profile *profile)
+{
+    if (!profile)
+        return;
+    pthread_mutex_lock(&lock);
+    struct vdc_profile **at = &profiles;
+    while (*at && *at != profile)
+        at = &(*at)->next;
+    if (*at) {
+        *at = profile->next;
+        print(profile);
+    }
+    pthread_mutex_unlock(&lock);
+    free(profile);
+}
+
+/* Many an application ends without destroying its instance. */
+__attribute__((destructor)) static void print_what_is_left(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct vdc_profile *profile = profiles; profile; profile = profile->next)
+        print(profile);
+    profiles = NULL;
+    pthread_mutex_unlock(&lock);
 }

@@ -9,6 +9,7 @@
  *   lifecycle --leader MODE the process's first thread ends, and leaves Vulkan behind. MODE is what becomes of
  *                           SIGTERM: `default`, `handled`, `awaited` by another thread; or `none`: the instance is
  *                           destroyed, and the process ends by itself. Says "ready" first.
+ *   lifecycle --leave N     N instances that are not destroyed; `fork` and `destroy`: see run_leave
  */
 #include "common.h"
 
@@ -246,6 +247,31 @@ static int run_fork_busy(void)
     return 0;
 }
 
+/* Ends without destroying: `fork`: one, as a child does; `destroy`: one, which is destroyed after all;
+ * else so many. */
+static int run_leave(const char *mode)
+{
+    static struct gpu gpus[8];
+    const bool destroys = !strcmp(mode, "destroy"), forks = !strcmp(mode, "fork");
+    const uint32_t count = destroys || forks ? 1 : (uint32_t)atoi(mode);
+    expect(count && count <= ARRAY_SIZE(gpus), "--leave %s", mode);
+    for (uint32_t i = 0; i < count; i++) {
+        gpu_init(&gpus[i], &options);
+        do_work(&gpus[i], i);
+    }
+    if (destroys)
+        gpu_finish(&gpus[0]);
+    fflush(stdout);
+    if (forks) {
+        const pid_t child = fork();
+        if (child == 0)
+            exit(0);
+        expect(child > 0, "fork");
+        join_child(child, "leaves what is not its own");
+    }
+    return 0;
+}
+
 static struct gpu left_behind;
 
 static void *outlive(void *mode)
@@ -295,9 +321,13 @@ static int run_leader(char *mode)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"count", required_argument, NULL, 'c'},  {"instances", no_argument, NULL, 'i'},
-        {"fork", no_argument, NULL, 'f'},         {"fork-busy", no_argument, NULL, 'b'},
-        {"leader", required_argument, NULL, 'l'}, {0},
+        {"count", required_argument, NULL, 'c'},
+        {"instances", no_argument, NULL, 'i'},
+        {"fork", no_argument, NULL, 'f'},
+        {"fork-busy", no_argument, NULL, 'b'},
+        {"leader", required_argument, NULL, 'l'},
+        {"leave", required_argument, NULL, 'L'},
+        {0},
     };
     uint32_t count = 100;
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -314,6 +344,8 @@ int main(int argc, char **argv)
             return run_fork_busy();
         case 'l':
             return run_leader(optarg);
+        case 'L':
+            return run_leave(optarg);
         default:
             return 2;
         }

@@ -187,6 +187,20 @@ def count_names(context, under):
                   f"{calls[1]} names cross, for {told[1]} objects of the host")
 
 
+@test("tools/icd/stats-at-exit")
+def icd_stats_at_exit(context):
+    """The numbers come, too, where the application ends without destroying its instance: once for each
+    instance that is left, and not for those of a forked child"""
+    server = context.enter(Server(context))
+    environment = server.client_environment(VIADUCT_DEBUG="stats")
+    for mode, wanted in (("1", 1), ("3", 3), ("fork", 1), ("destroy", 1)):
+        result = context.succeed([build_path() / "tests" / "lifecycle", "--leave", mode],
+                                 environment, mode)
+        lines = re.findall(r"^viaduct: stats: calls=\d+", result.err, re.MULTILINE)
+        context.check(len(lines) == wanted, f"{mode}: {len(lines)} times numbers, not {wanted}")
+        context.check("vkCreateInstance: calls=1" in result.err, f"{mode}: no commands")
+
+
 @test("tools/icd/stats")
 def icd_stats(context):
     """VIADUCT_DEBUG=stats counts what crossed, and nothing else prints"""
