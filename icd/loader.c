@@ -18,14 +18,15 @@ EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInst
 EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetPhysicalDeviceProcAddr(VkInstance instance,
                                                                                 const char *pName);
 
-/* Version 5: the ICD handles any apiVersion; physical-device commands that the loader does not know
+/* Version 7: these functions come through vk_icdGetInstanceProcAddr, too, for applications that bring the
+ * driver along (VK_LUNARG_direct_driver_loading); 6 is for other systems; 5: the ICD handles any apiVersion; physical-device commands that the loader does not know
  * come through vk_icdGetPhysicalDeviceProcAddr (4); surfaces are ours to create (3). */
 VKAPI_ATTR VkResult VKAPI_CALL vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *pSupportedVersion)
 {
     if (*pSupportedVersion < 3)
         return VK_ERROR_INCOMPATIBLE_DRIVER;
-    if (*pSupportedVersion > 5)
-        *pSupportedVersion = 5;
+    if (*pSupportedVersion > 7)
+        *pSupportedVersion = 7;
     return VK_SUCCESS;
 }
 
@@ -46,13 +47,31 @@ static bool all_of_device(const int *extensions)
     return false;
 }
 
+/* What the loader's interface has beside Vulkan's commands. */
+static PFN_vkVoidFunction find_of_interface(const char *name)
+{
+    static const struct {
+        const char *name;
+        PFN_vkVoidFunction function;
+    } functions[] = {
+        {"vk_icdNegotiateLoaderICDInterfaceVersion",
+         (PFN_vkVoidFunction)vk_icdNegotiateLoaderICDInterfaceVersion},
+        {"vk_icdGetInstanceProcAddr", (PFN_vkVoidFunction)vk_icdGetInstanceProcAddr},
+        {"vk_icdGetPhysicalDeviceProcAddr", (PFN_vkVoidFunction)vk_icdGetPhysicalDeviceProcAddr},
+    };
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        if (!strcmp(name, functions[i].name))
+            return functions[i].function;
+    return NULL;
+}
+
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vk_icdGetInstanceProcAddr(VkInstance handle,
                                                                    const char *pName)
 {
     const struct vdc_entrypoint *entry = vdc_entrypoint_find(pName);
     const struct vdc_instance *instance = (const struct vdc_instance *)handle;
     if (!entry)
-        return NULL;
+        return instance ? NULL : find_of_interface(pName);
     if (!instance)
         return entry->level == VDC_LEVEL_GLOBAL || !strcmp(pName, "vkGetInstanceProcAddr")
                    ? entry->function

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A Vulkan driver's library without a loader: driver LIBRARY.so [ROUNDS]
+ * A Vulkan driver's library without a loader: driver LIBRARY.so [ROUNDS]; or handed to one that knows
+ * VK_LUNARG_direct_driver_loading: driver LIBRARY.so --direct
  *
  * Checks the interface that drivers have for loaders, that its device works, and that the library
  * can be unloaded.
@@ -51,11 +52,65 @@ static void check_negotiation(void *library)
             library, "vk_icdNegotiateLoaderICDInterfaceVersion");
     uint32_t version = 1000;
     must(negotiate(&version));
-    expect(version >= 5 && version < 1000, "it offers interface version %u for 1000", version);
+    expect(version >= 7 && version < 1000, "it offers interface version %u for 1000", version);
     const uint32_t newest = version;
-    version = 5;
-    must(negotiate(&version));
-    expect(version == 5, "it offers version %u for 5, and can do %u", version, newest);
+    for (uint32_t older = 5; older <= 7; older++) { /* before, lavapipe has 3 for 4 */
+        version = older;
+        must(negotiate(&version));
+        expect(version == older, "it offers version %u for %u, and can do %u", version, older,
+               newest);
+    }
+    /* Where all that the loader is given is this one. */
+    const PFN_vkGetInstanceProcAddr get =
+        (PFN_vkGetInstanceProcAddr)symbol(library, "vk_icdGetInstanceProcAddr");
+    expect(get(NULL, "vk_icdNegotiateLoaderICDInterfaceVersion") == (PFN_vkVoidFunction)negotiate,
+           "vk_icdGetInstanceProcAddr does not know vk_icdNegotiateLoaderICDInterfaceVersion");
+    expect(get(NULL, "vk_icdGetPhysicalDeviceProcAddr"),
+           "vk_icdGetInstanceProcAddr does not know vk_icdGetPhysicalDeviceProcAddr");
+    expect(!get(NULL, "vk_icdNoSuchFunction"), "vk_icdNoSuchFunction exists");
+}
+
+/* The driver is handed to a loader, which looks for no other. */
+static void load_directly(void *library)
+{
+    void *loader = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
+    expect(loader, "%s", dlerror());
+    const PFN_vkGetInstanceProcAddr get =
+        (PFN_vkGetInstanceProcAddr)symbol(loader, "vkGetInstanceProcAddr");
+    const VkDirectDriverLoadingInfoLUNARG driver = {
+        .sType = VK_STRUCTURE_TYPE_DIRECT_DRIVER_LOADING_INFO_LUNARG,
+        .pfnGetInstanceProcAddr =
+            (PFN_vkGetInstanceProcAddrLUNARG)symbol(library, "vk_icdGetInstanceProcAddr"),
+    };
+    const VkDirectDriverLoadingListLUNARG list = {
+        .sType = VK_STRUCTURE_TYPE_DIRECT_DRIVER_LOADING_LIST_LUNARG,
+        .mode = VK_DIRECT_DRIVER_LOADING_MODE_EXCLUSIVE_LUNARG,
+        .driverCount = 1,
+        .pDrivers = &driver,
+    };
+    for (int i = 0; i < 3; i++) {
+        VkInstance instance;
+        must(((PFN_vkCreateInstance)get(NULL, "vkCreateInstance"))(
+            &(VkInstanceCreateInfo){
+                .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                .pNext = &list,
+                .enabledExtensionCount = 1,
+                .ppEnabledExtensionNames =
+                    (const char *const[]){VK_LUNARG_DIRECT_DRIVER_LOADING_EXTENSION_NAME},
+            },
+            NULL, &instance));
+        VkPhysicalDevice physical;
+        uint32_t count = 1;
+        must_be(VK_SUCCESS,
+                ((PFN_vkEnumeratePhysicalDevices)get(instance, "vkEnumeratePhysicalDevices"))(
+                    instance, &count, &physical));
+        expect(count == 1, "%u devices", count);
+        VkPhysicalDeviceProperties properties;
+        ((PFN_vkGetPhysicalDeviceProperties)get(instance, "vkGetPhysicalDeviceProperties"))(
+            physical, &properties);
+        printf("driver: handed to the loader, it has %s\n", properties.deviceName);
+        ((PFN_vkDestroyInstance)get(instance, "vkDestroyInstance"))(instance, NULL);
+    }
 }
 
 /* A function of the device, under its own name. */
@@ -225,8 +280,14 @@ static void one_round(void *library)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: driver LIBRARY.so [ROUNDS]\n");
+        fprintf(stderr, "usage: driver LIBRARY.so [ROUNDS | --direct]\n");
         return 2;
+    }
+    if (argc > 2 && !strcmp(argv[2], "--direct")) {
+        void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+        expect(library, "%s", dlerror());
+        load_directly(library);
+        return 0;
     }
     const int rounds = argc > 2 ? atoi(argv[2]) : 5;
     for (int i = 0; i < rounds; i++) {

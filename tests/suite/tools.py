@@ -164,6 +164,18 @@ def icd_library(context):
                     "native")
 
 
+@test("tools/icd/direct")
+def icd_direct(context):
+    """An application hands the ICD to the loader itself (VK_LUNARG_direct_driver_loading)"""
+    server = context.enter(Server(context))
+    library = build_path() / "icd" / "libvulkan_viaduct.so"
+    result = context.succeed([*setting.newest_loader(), build_path() / "tests" / "driver", library,
+                              "--direct"],
+                             clean_environment(VTEST_SOCKET_NAME=server.socket,
+                                               VK_DRIVER_FILES="/nonexistent"))
+    context.check(result.out.count("Viaduct") == 3, f"it has other devices: {result.out!r}")
+
+
 @test("tools/icd/names")
 def icd_names(context):
     """Names cross where the host's device has the object; the rest are the client's, with any loader"""
