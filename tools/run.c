@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * `viaduct run` is a supervisor of two children:
+ * `viaduct run` is a supervisor of three children:
  *
  *     viaduct ─┬─ viaduct-server   own process group, dies with us (PR_SET_PDEATHSIG)
- *              └─ COMMAND          our process group, so that it keeps the terminal
+ *              ├─ viaduct-group    our process group: gets the signals that are sent to all of it, and
+ *              │                   tells us; it dies with us, too
+ *              └─ COMMAND          our process group, so that it keeps the terminal, and those that it
+ *                                  shares a pipeline with
+ *
+ * A signal for us alone is passed on to the command. One for the group it has already.
  *
  * It is single-threaded, blocks the signals it cares about and reads them from a signalfd, so
  * nothing ever runs inside a signal handler. Whatever ends it, short of SIGKILL, goes through one
@@ -36,6 +41,7 @@
 
 #define READY_TIMEOUT_MS 60000
 #define STOP_TIMEOUT_MS  (5000 * VD_PATIENCE)
+#define GROUP_TIMEOUT_MS 50
 #define SOCKET_PATH_MAX  sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* Makes path absolute if what candidate names can be accessed that way. */
@@ -88,6 +94,8 @@ struct run {
 
     pid_t self;
     pid_t server_pid; /* 0: none, or gone and reaped */
+    pid_t group_pid;
+    int group; /* where that process writes the numbers of the signals that it gets */
     pid_t command_pid;
     int command_status; /* as of waitpid, valid once command_pid is 0 again */
 
@@ -169,6 +177,36 @@ static void remove_directory(struct run *run)
 }
 
 /* In the child: becomes the server. */
+/* What is meant for the command: its Vulkan loader's layers and settings, what is preloaded, and the
+ * switches of our own driver. Only the driver is the server's, for the command has another one; and
+ * whatever that driver itself, Mesa for example, asks the environment for. */
+static bool is_for_command(const char *variable)
+{
+    static const char *const kept[] = {
+        "VK_DRIVER_FILES=", "VK_ICD_FILENAMES=", "VK_ADD_DRIVER_FILES="};
+    static const char *const prefixes[] = {
+        "VK_",      "LD_PRELOAD=", "LD_AUDIT=", "LD_DEBUG", "LD_PROFILE",
+        "VIADUCT_", "VTEST_",      "MANGOHUD",  "ENABLE_"};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        if (strncmp(variable, kept[i], strlen(kept[i])) == 0)
+            return false;
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
+static void clean_environment(void)
+{
+    char **to = environ;
+    for (char **from = environ; *from; from++)
+        if (!is_for_command(*from))
+            *to++ = *from;
+    *to = NULL;
+    /* Implicit layers have switches with names of their own. Loaders since 1.3.234 know this one. */
+    setenv("VK_LOADER_LAYERS_DISABLE", "~implicit~", 1);
+}
+
 _Noreturn static void exec_server(struct run *run, int ready)
 {
     /* If we are killed, the server stops by itself. If we were killed before this line, there is
@@ -189,9 +227,7 @@ _Noreturn static void exec_server(struct run *run, int ready)
     /* The command's output may be read by another program: the server says nothing there. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
 
-    /* Layers that the environment asks for are meant for the command. */
-    unsetenv("VK_INSTANCE_LAYERS");
-    unsetenv("VK_LOADER_LAYERS_ENABLE");
+    clean_environment();
     if (run->driver) {
         setenv("VK_DRIVER_FILES", run->driver_path, 1);
         setenv("VK_ICD_FILENAMES", run->driver_path, 1); /* loaders before 1.3.207 */
@@ -234,6 +270,8 @@ _Noreturn static void exec_command(struct run *run)
 {
     sigprocmask(SIG_SETMASK, &run->original_mask, NULL);
     setenv("VTEST_SOCKET_NAME", run->socket, 1);
+    /* Inside of a guest there is a virtio-gpu, too. */
+    setenv("VIADUCT_TRANSPORT", "vtest", 1);
     setenv("VK_DRIVER_FILES", run->manifest_path, 1);
     setenv("VK_ICD_FILENAMES", run->manifest_path, 1);
     execvp(run->command[0], run->command);
@@ -347,9 +385,75 @@ static int start_server(struct run *run)
     return code;
 }
 
+/* In the child: tells which signals are sent to the process group. */
+_Noreturn static void watch_group(const struct run *run, int pipe)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "viaduct-group");
+    if (getppid() != run->self)
+        _exit(EXIT_INTERNAL);
+    /* Nobody who waits for the end of a stream shall wait for this process. */
+    const int null = open("/dev/null", O_RDWR);
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+        dup2(null, fd);
+    for (;;) {
+        struct pollfd source = {.fd = run->signals, .events = POLLIN};
+        struct signalfd_siginfo info;
+        poll(&source, 1, -1);
+        while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
+            const uint8_t number = (uint8_t)info.ssi_signo;
+            if (write(pipe, &number, 1) != 1)
+                _exit(0);
+        }
+    }
+}
+
+static bool start_group(struct run *run)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return false;
+    run->group_pid = fork();
+    if (run->group_pid == 0)
+        watch_group(run, ends[1]);
+    close(ends[1]);
+    run->group = ends[0];
+    return run->group_pid > 0;
+}
+
+static void stop_group(struct run *run)
+{
+    if (run->group_pid > 0) {
+        kill(run->group_pid, SIGKILL);
+        waitpid(run->group_pid, NULL, 0);
+    }
+    close(run->group);
+}
+
+/* Whether a signal that we got was for the whole group: then the command has it, too. The kernel gives
+ * it to one process after the other. */
+static bool was_for_group(const struct run *run, int signal)
+{
+    const uint64_t deadline = vd_clock_ms() + GROUP_TIMEOUT_MS;
+    for (;;) {
+        uint8_t number;
+        while (read(run->group, &number, 1) == 1)
+            if (number == signal)
+                return true;
+        const int64_t left = (int64_t)(deadline - vd_clock_ms());
+        struct pollfd source = {.fd = run->group, .events = POLLIN};
+        if (left <= 0 || (poll(&source, 1, (int)left) > 0 && !(source.revents & POLLIN)))
+            return false;
+    }
+}
+
 /* Runs the command to its end. Returns the code to exit with. */
 static int run_command(struct run *run)
 {
+    if (!start_group(run)) {
+        complain("fork: %s", strerror(errno));
+        return EXIT_INTERNAL;
+    }
     run->command_pid = fork();
     if (run->command_pid < 0) {
         run->command_pid = 0;
@@ -365,7 +469,7 @@ static int run_command(struct run *run)
         int signal, status;
         bool from_terminal;
         while ((signal = next_signal(run, &from_terminal)) != 0)
-            if (signal != SIGCHLD && !from_terminal)
+            if (signal != SIGCHLD && !from_terminal && !was_for_group(run, signal))
                 kill(run->command_pid, signal);
         if (reap_server(run, &status)) {
             char reason[64];
@@ -373,6 +477,7 @@ static int run_command(struct run *run)
             complain("the server ended while the command still runs (%s)", reason);
         }
     }
+    stop_group(run);
     return exit_code_of(run->command_status);
 }
 

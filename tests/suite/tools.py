@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import tempfile
+import time
 
 from harness import (Server, build_path, clean_environment, lavapipe, manifest,
                      native_environment, process, setting, test, through)
@@ -52,6 +53,57 @@ def run_api_version(context):
         context.check("--api-version" in result.err, "it does not say what is wrong")
 
 
+@test("tools/run/environment", seconds=60)
+def run_environment(context):
+    """The server does not get what is meant for the command, and the command gets all of it"""
+    seen = context.path / "server-environment"
+    fake = context.path / "server"
+    real = build_path() / "server" / "viaduct-server"
+    fake.write_text(f"#!/bin/sh\nenv >{seen}\nexec {real} \"$@\"\n", encoding="utf-8")
+    fake.chmod(0o755)
+    mine = {"VK_INSTANCE_LAYERS": "VK_LAYER_none", "VK_LOADER_DEBUG": "all", "VK_LAYER_PATH": "/layers",
+            "VK_ADD_LAYER_PATH": "/more", "VK_LOADER_LAYERS_ENABLE": "*none*", "VIADUCT_DEBUG": "stats",
+            "VIADUCT_WSI": "copy", "LD_PRELOAD": "", "LD_AUDIT": "", "ENABLE_VKBASALT": "1",
+            "MANGOHUD": "1", "VIADUCT_TRANSPORT": "virtgpu"}
+    shared = {"LP_NUM_THREADS": "1", "VK_ICD_FILENAMES": str(lavapipe()), "HOME": "/elsewhere"}
+    result = context.succeed(through(["/usr/bin/env"], "--server", fake),
+                             clean_environment(**mine, **shared))
+    command = dict(line.split("=", 1) for line in result.out.splitlines() if "=" in line)
+    server = dict(line.split("=", 1) for line in seen.read_text(encoding="utf-8").splitlines()
+                  if "=" in line)
+    for name, value in mine.items():
+        context.check(name not in server, f"the server has {name}")
+        if name != "VIADUCT_TRANSPORT":
+            context.check(command.get(name) == value, f"the command has {name}={command.get(name)}")
+    for name in ("LP_NUM_THREADS", "HOME"):
+        context.check(server.get(name) == shared[name] == command.get(name), f"{name} is lost")
+    context.check(server.get("VK_DRIVER_FILES") == str(lavapipe()), "the server has another driver")
+    context.check(command.get("VIADUCT_TRANSPORT") == "vtest",
+                  "inside of a guest the command would not find its server")
+
+
+@test("tools/run/signals", seconds=60)
+def run_signals(context):
+    """A signal reaches the command once, whether it is for viaduct run, or for its process group"""
+    script = "trap 'echo got' TERM HUP; echo ready; while :; do sleep 0.05; done"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        for what, send in (("viaduct", os.kill), ("its group", os.killpg)):
+            started = context.start(through(["/bin/bash", "-c", script]), clean_environment(),
+                                    f"{number.name}-{what.replace(' ', '-')}")
+            context.check(started.wait_for_line("^ready", 20), "the command does not get ready")
+            for count in range(1, 4):
+                send(started.pid, number)
+                context.check(process.wait_until(lambda: started.out().count("got") >= count, 10),
+                              f"{number.name} for {what} number {count} does not arrive")
+                time.sleep(0.3)
+                context.check(started.out().count("got") == count,
+                              f"{number.name} for {what} arrives {started.out().count('got')} times, "
+                              f"not {count}")
+            started.send(signal.SIGKILL)
+            os.killpg(started.pid, signal.SIGKILL)
+            started.wait(10)
+
+
 @test("tools/run/leaves-nothing")
 def run_leaves_nothing(context):
     """viaduct run leaves no process, socket or folder, even when it is terminated"""
@@ -65,7 +117,8 @@ def run_leaves_nothing(context):
                                 environment)
         context.check(started.wait_for_line("^ready", 20), "the client does not get ready")
         family = process.children(started.pid)
-        context.check(len(family) == 2, f"{len(family)} children instead of server and command")
+        context.check(len(family) == 3,
+                      f"{len(family)} children instead of server, command and what watches the group")
         started.send(number)
         context.check(started.wait(10), f"viaduct run does not end on {number.name}")
         if number == signal.SIGTERM:
