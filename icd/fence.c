@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/process_lock.h"
 
@@ -186,6 +187,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkResetFences(VkDevice device, uint32_t fence
     return VK_SUCCESS;
 }
 
+#define FEW_FENCES 16
+
 struct wait {
     const struct vdc_waiter *waiter;
     const VkFence *fences;
@@ -223,8 +226,17 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitForFences(VkDevice device, uint32_t fen
                                                    uint64_t timeout)
 {
     struct vdc_waiter *waiter = vdc_instance_of(device)->connection->waiter;
-    const struct wait wait = {waiter, pFences, fenceCount, waitAll || fenceCount == 1};
-    return vdc_wait_words(waiter, is_over, shared_words, &wait, timeout);
+    /* Read once: the application's list may be gone before the wait is over. */
+    VkFence few[FEW_FENCES];
+    VkFence *fences = fenceCount <= FEW_FENCES ? few : malloc(fenceCount * sizeof(*fences));
+    if (!fences)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    memcpy(fences, pFences, fenceCount * sizeof(*fences));
+    const struct wait wait = {waiter, fences, fenceCount, waitAll || fenceCount == 1};
+    const VkResult result = vdc_wait_words(waiter, is_over, shared_words, &wait, timeout);
+    if (fences != few)
+        free(fences);
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetFenceStatus(VkDevice device, VkFence fence)

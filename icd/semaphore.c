@@ -161,34 +161,56 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetSemaphoreCounterValue(VkDevice device, V
     return vdc_device_status((struct vdc_device *)device);
 }
 
+#define FEW_SEMAPHORES 16
+
+struct awaited {
+    struct vdc_semaphore *semaphore;
+    uint64_t value;
+};
+
 struct wait {
-    struct vdc_instance *instance;
-    const VkSemaphoreWaitInfo *info;
+    const struct vdc_waiter *waiter;
+    const struct awaited *awaited;
+    uint32_t count;
+    bool all;
 };
 
 static bool is_over(const void *data)
 {
     const struct wait *wait = data;
-    const VkSemaphoreWaitInfo *info = wait->info;
-    const struct vdc_waiter *waiter = wait->instance->connection->waiter;
-    const bool all = !(info->flags & VK_SEMAPHORE_WAIT_ANY_BIT);
-    for (uint32_t i = 0; i < info->semaphoreCount; i++) {
-        struct vdc_semaphore *semaphore = semaphore_of(wait->instance, info->pSemaphores[i]);
-        if ((value_of(semaphore, waiter) >= info->pValues[i]) != all)
-            return !all;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct awaited *awaited = &wait->awaited[i];
+        if ((value_of(awaited->semaphore, wait->waiter) >= awaited->value) != wait->all)
+            return !wait->all;
     }
-    return all;
+    return wait->all;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkWaitSemaphores(VkDevice device,
                                                     const VkSemaphoreWaitInfo *pWaitInfo,
                                                     uint64_t timeout)
 {
-    const struct wait wait = {vdc_instance_of(device), pWaitInfo};
-    for (uint32_t i = 0; i < pWaitInfo->semaphoreCount; i++)
-        if (!semaphore_of(wait.instance, pWaitInfo->pSemaphores[i]))
-            return vdc_call_vkWaitSemaphores(device, pWaitInfo, timeout);
-    return vdc_wait_until(wait.instance->connection->waiter, is_over, &wait, timeout);
+    struct vdc_instance *instance = vdc_instance_of(device);
+    const uint32_t count = pWaitInfo->semaphoreCount;
+    /* Read once: the application's lists may be gone before the wait is over. */
+    struct awaited few[FEW_SEMAPHORES];
+    struct awaited *awaited = count <= FEW_SEMAPHORES ? few : malloc(count * sizeof(*awaited));
+    if (!awaited)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    bool known = true;
+    for (uint32_t i = 0; i < count && known; i++) {
+        awaited[i] = (struct awaited){semaphore_of(instance, pWaitInfo->pSemaphores[i]),
+                                      pWaitInfo->pValues[i]};
+        known = awaited[i].semaphore;
+    }
+    struct vdc_waiter *waiter = instance->connection->waiter;
+    const struct wait wait = {waiter, awaited, count,
+                              !(pWaitInfo->flags & VK_SEMAPHORE_WAIT_ANY_BIT)};
+    const VkResult result = known ? vdc_wait_until(waiter, is_over, &wait, timeout)
+                                  : vdc_call_vkWaitSemaphores(device, pWaitInfo, timeout);
+    if (awaited != few)
+        free(awaited);
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkImportSemaphoreFdKHR(

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "colour_frag.h"
 #include "frame_vert.h"
@@ -427,6 +428,82 @@ static void test_wait_before_signal(void)
     free_commands(later);
     vkDestroyFence(gpu.device, fence, NULL);
     vkDestroySemaphore(gpu.device, semaphore, NULL);
+}
+
+/* What a thread waits for stands in memory that is gone before the wait is over: it is read once. */
+struct list_waiter {
+    pthread_t thread;
+    void *lists;
+    bool fences, all;
+    uint32_t count;
+    VkResult result;
+};
+
+enum {
+    LIST_BYTES = 4096,
+    LIST_MAX = 40
+};
+
+static void *wait_for_list(void *data)
+{
+    struct list_waiter *waiter = data;
+    const uint64_t *values = (const uint64_t *)waiter->lists + LIST_MAX;
+    waiter->result =
+        waiter->fences
+            ? vkWaitForFences(gpu.device, waiter->count, waiter->lists, waiter->all, LONG_NS)
+            : vkWaitSemaphores(gpu.device,
+                               &(VkSemaphoreWaitInfo){
+                                   .sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO,
+                                   .flags = waiter->all ? 0 : VK_SEMAPHORE_WAIT_ANY_BIT,
+                                   .semaphoreCount = waiter->count,
+                                   .pSemaphores = waiter->lists,
+                                   .pValues = values,
+                               },
+                               LONG_NS);
+    return NULL;
+}
+
+static void test_wait_lists(void)
+{
+    static const struct list_waiter kinds[] = {
+        {.fences = true, .all = true, .count = 3},
+        {.fences = true, .all = false, .count = 2},
+        {.fences = true, .all = true, .count = LIST_MAX},
+        {.fences = false, .all = true, .count = 3},
+        {.fences = false, .all = false, .count = 2},
+        {.fences = false, .all = true, .count = LIST_MAX},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        struct list_waiter waiter = kinds[i];
+        const VkSemaphore start = create_timeline(0);
+        VkFence fences[LIST_MAX];
+        waiter.lists =
+            mmap(NULL, LIST_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        expect(waiter.lists != MAP_FAILED, "no page");
+        uint64_t *values = (uint64_t *)waiter.lists + LIST_MAX;
+        for (uint32_t j = 0; j < waiter.count; j++) {
+            if (waiter.fences) {
+                fences[j] = create_fence(0);
+                submit_timeline(1, &(struct timeline_batch){.wait = start, .wait_value = 1},
+                                fences[j]);
+                ((VkFence *)waiter.lists)[j] = fences[j];
+            } else {
+                ((VkSemaphore *)waiter.lists)[j] = start;
+                values[j] = 1;
+            }
+        }
+        expect(!pthread_create(&waiter.thread, NULL, wait_for_list, &waiter), "pthread_create");
+        sleep_ms(100);
+        memset(waiter.lists, 0xee, LIST_BYTES);
+        munmap(waiter.lists, LIST_BYTES);
+        timeline_signal(start, 1);
+        pthread_join(waiter.thread, NULL);
+        must(waiter.result);
+        must(vkQueueWaitIdle(gpu.queue));
+        for (uint32_t j = 0; waiter.fences && j < waiter.count; j++)
+            vkDestroyFence(gpu.device, fences[j], NULL);
+        vkDestroySemaphore(gpu.device, start, NULL);
+    }
 }
 
 static void test_binary_chain(void)
@@ -854,6 +931,7 @@ static const struct test {
     {"timeline semaphores signalled by the GPU", test_timeline_gpu},
     {"two batches with a host signal between", test_timeline_batches},
     {"waits before their signals, from threads", test_wait_before_signal},
+    {"lists of what is waited for", test_wait_lists},
     {"chains of binary semaphores", test_binary_chain},
     {"vkQueueSubmit2", test_submit2},
     {"events", test_events},
