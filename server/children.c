@@ -187,12 +187,14 @@ static int become(struct vds_children *children, enum vds_role role, int log,
     const struct vds_children_options *options = children->options;
     /* SIGKILL: when the listener is killed, its workers are to go at once, too. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* A terminal's SIGINT goes to every process; the listener passes on SIGTERM. */
+    /* A terminal's SIGINT and SIGHUP go to every process; the listener passes on SIGTERM. */
     signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     if (role == VDS_ROLE_DEVICE)
         sigaddset(&set, SIGTERM);
     sigprocmask(SIG_UNBLOCK, &set, NULL);

@@ -226,6 +226,10 @@ static bool open_signals(struct listener *listener)
     sigaddset(&handled, SIGCHLD);
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
+    /* The terminal is gone, unless nohup has said that this does not matter. */
+    struct sigaction hangup;
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&handled, SIGHUP);
     sigprocmask(SIG_BLOCK, &handled, NULL);
     signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap for us */
     signal(SIGPIPE, SIG_IGN);

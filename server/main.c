@@ -104,7 +104,7 @@ static const char help[] =
     "  --help             show this\n"
     "  --version          show the version\n"
     "\n"
-    "Stops on SIGTERM and SIGINT.\n";
+    "Stops on SIGTERM, SIGINT and SIGHUP.\n";
 
 enum option_id {
     OPTION_SOCKET = 1,

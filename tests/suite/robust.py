@@ -265,8 +265,10 @@ def kill_one_of_two(context):
 
 @test("robust/stop", seconds=90)
 def stop(context):
-    """SIGTERM and SIGINT: the server ends with 0, takes its socket away, and its client is told"""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    """SIGTERM, SIGINT, SIGHUP: the server ends with 0, takes its socket away, and its client is told"""
+    nohup = context.enter(Server(context, under=["/usr/bin/nohup"]))
+    nohup.process.send(signal.SIGHUP)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         server = context.enter(Server(context))
         client = context.start([program("lostdevice"), "submit"], server.client_environment())
         context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
@@ -282,6 +284,7 @@ def stop(context):
         context.check(client.wait(15), "the client hangs")
         context.check(client.result().status == 0,
                       f"the client ended with {client.result().describe()}")
+    context.check(nohup.process.running(), "nohup does not keep it from ending on SIGHUP")
 
 
 # Clients that die.
