@@ -54,7 +54,7 @@ static void check_negotiation(void *library)
     must(negotiate(&version));
     expect(version >= 7 && version < 1000, "it offers interface version %u for 1000", version);
     const uint32_t newest = version;
-    for (uint32_t older = 5; older <= 7; older++) { /* before, lavapipe has 3 for 4 */
+    for (uint32_t older = 5; older <= 7; older += 2) { /* lavapipe has 3 for 4, and 5 for 6 */
         version = older;
         must(negotiate(&version));
         expect(version == older, "it offers version %u for %u, and can do %u", version, older,
