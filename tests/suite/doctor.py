@@ -445,7 +445,7 @@ def a_server_that_is_virglrenderers(root):
     answer(root, "virgl", respond)
 
 
-@fault("socket-senseless", "socket", "does not answer as a Viaduct server .*hung up")
+@fault("socket-senseless", "socket", "does not answer as a Viaduct server .*(hung up|Broken pipe)")
 def a_server_that_hangs_up(root):
     answer(root, "hangs-up", lambda connection: None)
 
