@@ -35,7 +35,8 @@ YOUNGER_STRUCTS = {
 # Between server and driver.
 FALSE_ALARMS_BELOW = [
     # What the application enables that is younger than the layer.
-    (r"memory-map2|swapchain-xcb", r"Device Extension VK_\w+ is not supported by this layer"),
+    (r"memory-map2|swapchain-(?:xcb|wayland)",
+     r"Device Extension VK_\w+ is not supported by this layer"),
     # The server uses the version that the driver has.
     (ANY, r"validation: Layer VK_LAYER_KHRONOS_validation uses API version 1\.3 which is older"),
     *((ANY, rf"VUID-VkPhysicalDeviceProperties2-pNext-pNext .*unknown VkStructureType \({number}\)")
