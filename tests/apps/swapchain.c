@@ -556,7 +556,7 @@ static void test_scaling(const struct program *p)
     }
 }
 
-/* Toolkits ask for these while a window is minimised, or before they know its size. No picture of
+/* Toolkits ask for these while a window is minimised, or before they know its size. No image of
  * them is seen, and nothing else suffers. */
 static void test_extents(const struct program *p)
 {
