@@ -9,6 +9,12 @@ from suite.builds import BUILD_SECONDS, built
 from suite.compare import compare
 
 
+# Extensions that the older registry lacks, and a newer driver offers whatever the server knows.
+ANSWERED_BY_DRIVER = {
+    "VK_KHR_present_mode_fifo_latest_ready": "swapchains are the client's, and no server sees one",
+}
+
+
 def build(context, age):
     return setting.build_path() if age == "newer" else built(context, "older")
 
@@ -57,6 +63,7 @@ def what_is_seen(context):
     context.check(old_version <= new_version, "the older pair has a newer version")
     for pair in (("newer", "older"), ("older", "newer")):
         both, version = seen(context, *pair)
-        if both != old:
-            raise Failure(f"{' and '.join(pair)}: {sorted(both ^ old)[:6]} differ")
+        expected = old | (set(ANSWERED_BY_DRIVER) if pair[0] == "newer" else set())
+        if both != expected:
+            raise Failure(f"{' and '.join(pair)}: {sorted(both ^ expected)[:6]} differ")
         context.check(version == old_version, f"{' and '.join(pair)}: version {version}")
