@@ -67,6 +67,8 @@ class ServerEmitter:
         for m, count in self.p.fixed_arrays(name):
             w(f"if (s->{count} > {m.dims[0]})")
             w(f'    return vds_dec_fail(d, "{name}.{count}");')
+        if self._chain_is_checked(name):
+            self.check(w, f"vds_dec_chain_{name}(d, s)")
         self._checked(w, checks, s.members, "s->", name)
         if not steps and not s.stype and not checks:
             w("(void)s;")
@@ -76,6 +78,11 @@ class ServerEmitter:
         w("}")
         w()
         return w.text()
+
+    def _chain_is_checked(self, name):
+        """Whether checks of this struct look into its chain, which holds offsets until it is decoded: the
+        struct's own function then does that."""
+        return any("s->pNext" in check.holds for check in self.bounds.of_struct(name))
 
     @staticmethod
     def _of(prefix, expression):
@@ -141,7 +148,7 @@ class ServerEmitter:
         if not self.needs(name):
             return
         self.check(w, f"vds_dec_{name}(d, ({name} *){s})")
-        if self.r.structs[name].has_chain:
+        if self.r.structs[name].has_chain and not self._chain_is_checked(name):
             self.check(w, f"vds_dec_chain_{name}(d, ({name} *){s})")
 
     def step(self, w, step, owner, prefix, members):

@@ -3,6 +3,8 @@
  * Binaries of the driver, on their way out and back: sealed (seal.h) behind their last byte, so that
  * what applications look at, a header, stands where the specification puts it.
  */
+#include <stdlib.h>
+
 #include "args.h"
 #include "device.h"
 #include "execution.h"
@@ -168,27 +170,65 @@ void vds_call_vkGetPipelineBinaryDataKHR(struct vds_execution *x, void *body)
     *a->pPipelineBinaryDataSize = bytes;
 }
 
+/* From data: what this server has not made does not reach the driver, and becomes no binary; the others
+ * do, as after a driver that finds one damaged. */
+static VkResult create_from_data(struct vds_execution *x,
+                                 const struct vd_args_vkCreatePipelineBinariesKHR *a, bool *ours)
+{
+    VkPipelineBinaryKeysAndDataKHR given = *a->pCreateInfo->pKeysAndDataInfo;
+    VkPipelineBinaryKeyKHR *keys = (void *)given.pPipelineBinaryKeys;
+    VkPipelineBinaryDataKHR *data = (void *)given.pPipelineBinaryData;
+    VkPipelineBinaryKHR *made = a->pBinaries->pPipelineBinaries;
+    const uint32_t total = given.binaryCount, room = a->pBinaries->pipelineBinaryCount;
+    const uint32_t count = room < total ? room : total;
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct vds_sealed_data binary = {
+            .kind = VDS_SEALED_PIPELINE_BINARY,
+            .label = keys[i].key,
+            .label_size = sizeof(keys[i].key),
+            .data = data[i].pData,
+            .size = data[i].dataSize,
+        };
+        ours[i] = is_ours(&binary, "a pipeline binary");
+        if (!ours[i])
+            continue;
+        keys[good] = keys[i];
+        data[good] = data[i];
+        data[good++].dataSize -= VDS_SEAL_SIZE;
+    }
+    VkPipelineBinaryCreateInfoKHR info = *a->pCreateInfo;
+    info.pKeysAndDataInfo = &given;
+    given.binaryCount = good;
+    a->pBinaries->pipelineBinaryCount = good;
+    VkResult result =
+        good ? x->device->vkCreatePipelineBinariesKHR(a->device, &info, NULL, a->pBinaries)
+             : VK_SUCCESS;
+    for (uint32_t i = count, from = good; i-- > 0;)
+        made[i] = ours[i] ? made[--from] : VK_NULL_HANDLE;
+    a->pBinaries->pipelineBinaryCount = count;
+    if (result == VK_SUCCESS && good < count)
+        result = VK_ERROR_INITIALIZATION_FAILED;
+    return result == VK_SUCCESS && count < total ? VK_INCOMPLETE : result;
+}
+
 void vds_call_vkCreatePipelineBinariesKHR(struct vds_execution *x, void *body)
 {
     const struct vd_args_vkCreatePipelineBinariesKHR *a = body;
     const VkPipelineBinaryKeysAndDataKHR *given = a->pCreateInfo->pKeysAndDataInfo;
     if (!has(x, x->device->vkCreatePipelineBinariesKHR))
         return;
-    VkPipelineBinaryDataKHR *data = given ? (void *)given->pPipelineBinaryData : NULL;
-    for (uint32_t i = 0; data && i < given->binaryCount; i++) {
-        const struct vds_sealed_data binary = {
-            .kind = VDS_SEALED_PIPELINE_BINARY,
-            .label = given->pPipelineBinaryKeys[i].key,
-            .label_size = sizeof(given->pPipelineBinaryKeys[i].key),
-            .data = data[i].pData,
-            .size = data[i].dataSize,
-        };
-        if (!is_ours(&binary, "a pipeline binary")) {
-            x->result = VK_ERROR_INITIALIZATION_FAILED;
-            return;
-        }
-        data[i].dataSize -= VDS_SEAL_SIZE;
+    if (!given) {
+        x->result =
+            x->device->vkCreatePipelineBinariesKHR(a->device, a->pCreateInfo, NULL, a->pBinaries);
+        return;
     }
-    x->result =
-        x->device->vkCreatePipelineBinariesKHR(a->device, a->pCreateInfo, NULL, a->pBinaries);
+    if (!a->pBinaries->pPipelineBinaries) {
+        a->pBinaries->pipelineBinaryCount = given->binaryCount;
+        x->result = VK_SUCCESS;
+        return;
+    }
+    bool *ours = calloc(given->binaryCount ? given->binaryCount : 1, sizeof(*ours));
+    x->result = ours ? create_from_data(x, a, ours) : VK_ERROR_OUT_OF_HOST_MEMORY;
+    free(ours);
 }

@@ -65,7 +65,8 @@ void vds_call_vkDestroySemaphore(struct vds_execution *x, void *body)
     if (!vds_semaphore_list_add(&device->retired, a->semaphore)) {
         /* Waiting for a queue is a batch of its own, or as good as one. */
         device->dispatch.vkDeviceWaitIdle(device->handle);
-        vds_semaphores_finish(device);
+        destroy(device, &device->leaving);
+        destroy(device, &device->retired);
         device->dispatch.vkDestroySemaphore(device->handle, a->semaphore, NULL);
     }
 }

@@ -334,7 +334,8 @@ static struct kept keep(VkPipelineBinaryKHR binary)
     expect(kept.key.keySize == asked.keySize && memcmp(kept.key.key, asked.key, asked.keySize) == 0,
            "the key depends on the room");
     kept.data = (VkPipelineBinaryDataKHR){needed, bytes};
-    printf("%zu bytes, checksum %016jx\n", needed, (uintmax_t)fnv1a(bytes, needed));
+    /* Viaduct's server adds a seal, so that sizes and bytes are not the driver's. */
+    printf("data of a size that is kept\n");
     return kept;
 }
 

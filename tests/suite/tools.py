@@ -213,7 +213,7 @@ def icd_library(context):
     context.succeed([build_path() / "tests" / "driver", library, "20"],
                     server.client_environment())
     native = json.loads(lavapipe().read_text(encoding="utf-8"))["ICD"]["library_path"]
-    context.succeed([build_path() / "tests" / "driver", native, "2"], native_environment(),
+    context.succeed([build_path() / "tests" / "driver", native, "2", "5"], native_environment(),
                     "native")
 
 
