@@ -69,8 +69,14 @@ static void ask_limits(const struct vds_instance *instance, const struct vds_phy
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_RAY_TRACING_PIPELINE_PROPERTIES_KHR};
     VkPhysicalDeviceDescriptorBufferPropertiesEXT descriptors = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT};
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType =
                                                   VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    if (vds_physical_device_has(pd, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME)) {
+        driver.pNext = properties.pNext;
+        properties.pNext = &driver;
+    }
     if (vds_physical_device_has(pd, VK_KHR_RAY_TRACING_PIPELINE_EXTENSION_NAME)) {
         rays.pNext = properties.pNext;
         properties.pNext = &rays;
@@ -91,6 +97,7 @@ static void ask_limits(const struct vds_instance *instance, const struct vds_phy
     *limits = (struct vds_limits){
         .core = properties.properties.limits,
         .cpu = properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
+        .plain_files = driver.driverID == VK_DRIVER_ID_GOOGLE_SWIFTSHADER,
         .group_handle = rays.shaderGroupHandleSize,
         .group_capture = rays.shaderGroupHandleCaptureReplaySize,
         .descriptors = descriptors,

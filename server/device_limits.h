@@ -14,6 +14,8 @@ struct vds_limits {
     VkPhysicalDeviceLimits core;
     /* The driver runs on the CPU: what it addresses is this process's memory. */
     bool cpu;
+    /* Such a driver that takes the pages of a file and nothing that stands in them. */
+    bool plain_files;
     /* Bytes of a shader group's handles, 0 where there are none. */
     uint32_t group_handle, group_capture;
     VkPhysicalDeviceDescriptorBufferPropertiesEXT descriptors; /* zero where there are none */

@@ -5,6 +5,8 @@
  * in records as ids.
  */
 #include "memory.h"
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -82,6 +84,15 @@ static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *in
     return true;
 }
 
+/* Whether it is a memfd of so many bytes. Whoever shares it can still make it shorter, which ends a
+ * worker that has it, and nothing else. */
+static bool is_memory(int fd, uint64_t size)
+{
+    struct stat status;
+    return fcntl(fd, F_GET_SEALS) >= 0 && fstat(fd, &status) == 0 && status.st_size >= 0 &&
+           (uint64_t)status.st_size >= size;
+}
+
 /* Puts a duplicate of the descriptor that is imported, if any, in the place of its id: *fd is ours, or
  * -1. */
 static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
@@ -97,7 +108,8 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
         *fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
         if (*fd < 0)
             return vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
-        if (x->owner->limits.cpu) {
+        if (x->owner->limits.cpu &&
+            !(x->owner->limits.plain_files && is_memory(*fd, info->allocationSize))) {
             /* Such a driver believes what stands in the file, and its addresses are this process's.
              * The client's memory is shared memory there, which needs no descriptor. */
             vds_log(VDS_LOG_WARNING,
