@@ -27,3 +27,9 @@ void vdc_spare_descriptor_use(void)
     if (fd >= 0)
         close(fd);
 }
+
+/* The loader unloads a driver that has no instance. */
+__attribute__((destructor)) static void give_back(void)
+{
+    vdc_spare_descriptor_use();
+}
