@@ -387,10 +387,22 @@ def lifecycle(context):
     def descriptors():
         return len(os.listdir(f"/proc/{server.pid}/fd"))
 
+    def settle():
+        """Until the last client is gone and the next spare worker is there: as many descriptors for 1 s."""
+        seen = []
+
+        def steady():
+            seen.append(descriptors())
+            return len(seen) > 50 and len(set(seen[-50:])) == 1
+
+        context.check(process.wait_until(lambda: not server.workers(), 5), "workers are left")
+        context.check(process.wait_until(steady, 15), f"descriptors come and go: {seen[-50:]}")
+
     context.succeed([program("lifecycle"), "--count", "50"], server.client_environment(), "warm-up")
+    settle()
     before, before_descriptors = process.resident_kib(server.pid), descriptors()
     context.succeed([program("lifecycle"), "--count", "1000"], server.client_environment())
-    context.check(process.wait_until(lambda: not server.workers(), 5), "workers are left")
+    settle()
     grown = process.resident_kib(server.pid) - before
     context.note(f"the server grew by {grown} KiB")
     context.check(grown < 512, f"the server grew by {grown} KiB")
