@@ -222,6 +222,17 @@ static int become(struct vds_children *children, enum vds_role role, int log,
     return vds_child_run(&self);
 }
 
+/* The listener's list, in a child: its descriptors are closed, and their numbers may be the child's. */
+static void forget(struct vds_children *children)
+{
+    while (children->first) {
+        struct child *child = children->first;
+        children->first = child->next;
+        free(child);
+    }
+    children->spare = NULL;
+}
+
 /* Makes the process: true in it, as in children.h. `fds` and `log` are given away. The child without a
  * pid could not be made, and is gone. */
 static bool start(struct vds_children *children, struct child **child, enum vds_role role, int log,
@@ -232,8 +243,7 @@ static bool start(struct vds_children *children, struct child **child, enum vds_
         *status = become(children, role, log, fds);
         if (children->options->argv)
             _exit(*status); /* only what exec() needs is there */
-        /* The descriptors of the listener's list are closed, and their numbers may be ours. */
-        children->first = NULL;
+        forget(children);
         return true;
     }
     close(log);

@@ -47,6 +47,12 @@ static void publish(struct vd_reply *reply)
         vds_wake(state);
 }
 
+/* Another thread may have written the last answer here, before the client gave the slot again. */
+static void take_over(struct vd_reply *reply)
+{
+    atomic_load_explicit((_Atomic uint32_t *)&reply->state, memory_order_acquire);
+}
+
 void vds_answer_send(struct vds_execution *x)
 {
     struct vds_decoder *d = &x->decoder;
@@ -55,6 +61,7 @@ void vds_answer_send(struct vds_execution *x)
     const struct vd_reply_request *request = &x->answer.request;
     struct vd_reply *reply = (struct vd_reply *)(x->answer.region->map + request->offset);
     uint8_t *to = (uint8_t *)(reply + 1);
+    take_over(reply);
     if (request->out_size)
         memcpy(to, d->out, request->out_size);
     if (request->echo) {
@@ -72,6 +79,7 @@ void vds_answer_send_lost(struct vds_context *context, struct vds_answer *answer
     if (!answer->region)
         return;
     struct vd_reply *reply = (struct vd_reply *)(answer->region->map + answer->request.offset);
+    take_over(reply);
     reply->result = VK_ERROR_DEVICE_LOST;
     reply->value = 0;
     publish(reply);
