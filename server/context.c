@@ -122,10 +122,10 @@ void vds_context_warm(struct vds_context *context)
         vds_physical_devices_probe(context, context->warm);
 }
 
-void vds_context_destroy(struct vds_context *context)
+bool vds_context_destroy(struct vds_context *context)
 {
     if (!context)
-        return;
+        return true;
     vds_lanes_stop(context->lanes);
     vds_instance_destroy(context, context->instance);
     vds_instance_destroy(context, context->warm);
@@ -135,7 +135,9 @@ void vds_context_destroy(struct vds_context *context)
     vds_object_table_finish(&context->objects);
     vds_turn_destroy(context->turn);
     pthread_mutex_destroy(&context->devices_lock);
+    const bool whole = !context->stuck;
     free(context);
+    return whole;
 }
 
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)

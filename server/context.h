@@ -25,8 +25,9 @@ struct vds_context *vds_context_create(const struct vds_context_options *options
 /* Does in advance what takes time in the first vkCreateInstance: loads the driver, which stays. Best
  * effort; at most once, before the first record. */
 void vds_context_warm(struct vds_context *context);
-/* Waits for the driver where it must, frees what the client left behind. */
-void vds_context_destroy(struct vds_context *context);
+/* Waits for the driver where it must, frees what the client left behind. False: the driver is still at
+ * work with something that stays; what the process does at exit() could meet that. */
+bool vds_context_destroy(struct vds_context *context);
 
 /* After VD_OP_SETUP: where completions are written. The page stays mapped until destroy. */
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page);

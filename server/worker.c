@@ -211,7 +211,8 @@ static void arm_deadline(void)
     alarm(TEARDOWN_SECONDS);
 }
 
-static void tear_down(struct worker *worker)
+/* False as vds_context_destroy. */
+static bool tear_down(struct worker *worker)
 {
     arm_deadline();
     mark_lost(worker);
@@ -226,8 +227,7 @@ static void tear_down(struct worker *worker)
         vds_ring_consumer_stop(worker->consumer);
     if (worker->engine_started)
         pthread_join(worker->engine, NULL);
-    if (worker->context)
-        vds_context_destroy(worker->context);
+    const bool whole = !worker->context || vds_context_destroy(worker->context);
     vds_ring_consumer_destroy(worker->consumer);
     vds_shm_put(worker->shm, worker->completion);
     vds_vtest_destroy(worker->vtest);
@@ -239,6 +239,7 @@ static void tear_down(struct worker *worker)
         close(worker->client_fd);
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
+    return whole;
 }
 
 /* ---- The first thread */
@@ -378,6 +379,7 @@ int vds_worker_run(int channel, const struct vds_worker_options *options)
                  greet_client(&worker))
             status = serve(&worker);
     }
-    tear_down(&worker);
+    if (!tear_down(&worker))
+        _exit(status);
     return status;
 }

@@ -57,9 +57,10 @@ void vds_context_warm(struct vds_context *context)
     (void)context;
 }
 
-void vds_context_destroy(struct vds_context *context)
+bool vds_context_destroy(struct vds_context *context)
 {
     free(context);
+    return true;
 }
 
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
