@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
@@ -257,6 +258,9 @@ static bool fill_for_worker(void)
             ok &= logs || refuse(nvidia_refused[i], EACCES);
     }
     if (!logs) {
+        /* The C library asks whether standard output is a terminal, before its first line. */
+        if (!(hardware & VDS_HARDWARE_NVIDIA))
+            ok &= add(SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &SCMP_A1(SCMP_CMP_EQ, TCGETS));
         if (!hardware)
             ok &= add(SCMP_ACT_ERRNO(EACCES), "openat", 1,
                       &SCMP_A2(SCMP_CMP_MASKED_EQ, O_WRONLY, O_WRONLY)) &&

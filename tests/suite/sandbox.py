@@ -94,6 +94,13 @@ for _name, (_call, _works) in TRIES.items():
         f"A driver that was taken over: {_name} works without the sandbox, and not in it", seconds=90)
 
 
+@test("sandbox/print")
+def prints(context):
+    """A driver that prints a line on its standard output goes on"""
+    said, stopped = attempt(context, "print", "on")
+    context.check(said == "out", f"it was held back: {said or stopped}")
+
+
 @test("sandbox/worker")
 def worker_state(context):
     """What the kernel knows of a worker with a client"""
