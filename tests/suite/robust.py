@@ -269,7 +269,8 @@ def stop(context):
     nohup = context.enter(Server(context, under=["/usr/bin/nohup"]))
     nohup.process.send(signal.SIGHUP)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        server = context.enter(Server(context))
+        # The tests themselves may run under nohup.
+        server = context.enter(Server(context, under=["/usr/bin/env", "--default-signal=HUP"]))
         client = context.start([program("lostdevice"), "submit"], server.client_environment())
         context.check(client.wait_for_line("^ready", 20), "the client does not get ready")
         workers = server.workers()
