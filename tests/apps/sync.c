@@ -931,7 +931,6 @@ static const struct test {
     {"timeline semaphores signalled by the GPU", test_timeline_gpu},
     {"two batches with a host signal between", test_timeline_batches},
     {"waits before their signals, from threads", test_wait_before_signal},
-    {"lists of what is waited for", test_wait_lists},
     {"chains of binary semaphores", test_binary_chain},
     {"vkQueueSubmit2", test_submit2},
     {"events", test_events},
@@ -940,8 +939,10 @@ static const struct test {
     {"work nobody waits for", test_work_left_at_the_end},
 };
 
-int main(void)
+int main(int argc, char **argv)
 {
+    /* Drivers and layers that read lists again while they wait do not survive that one. */
+    const bool only_lists = argc > 1 && strcmp(argv[1], "--lists") == 0;
     gpu_init(&gpu,
              &(struct gpu_options){
                  .name = "sync",
@@ -961,13 +962,17 @@ int main(void)
              });
     buffer_init_host(&gpu, &words, WORD_COUNT * sizeof(uint32_t), VK_BUFFER_USAGE_TRANSFER_DST_BIT);
     printf("sync:\n");
-    for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(tests) && !only_lists; i++) {
         section(tests[i].name);
         tests[i].run();
+    }
+    if (only_lists) {
+        section("lists of what is waited for");
+        test_wait_lists();
     }
     must(vkDeviceWaitIdle(gpu.device));
     buffer_finish(&gpu, &words);
     gpu_finish(&gpu);
-    printf("sync: %zu tests passed\n", ARRAY_SIZE(tests));
+    printf("sync: %zu tests passed\n", only_lists ? 1 : ARRAY_SIZE(tests));
     return 0;
 }

@@ -68,6 +68,7 @@ class Program:
 
 
 READ_BY_LAYER = "the layer of Debian 12 (1.3.239) reads what is ignored"
+READ_AGAIN = "the layer reads lists again while it waits, and the program unmaps them"
 NEWER_THAN_LAYER = "the layer of Debian 12 (1.3.239) does not know what it uses"
 WAITS_IN_LAYER = "the layer waits at once for the work that a fence with an opaque descriptor is for"
 MISTAKE = "the mistake is the point"
@@ -86,6 +87,7 @@ PROGRAMS = [
     Program("shapes-descriptors", "shapes", "descriptors"),
     Program("shapes-launch", "shapes", "launch"),
     Program("sync", "sync"),
+    Program("sync-lists", "sync", "--lists", unvalidated=READ_AGAIN),
     Program("memory", "memory", seconds=120),
     Program("memory-map2", "memory", "--map2", unvalidated=NEWER_THAN_LAYER),
     Program("types", "types"),

@@ -88,7 +88,9 @@ def run_signals(context):
     script = "trap 'echo got' TERM HUP; echo ready; while :; do sleep 0.05; done"
     for number in (signal.SIGTERM, signal.SIGHUP):
         for what, send in (("viaduct", os.kill), ("its group", os.killpg)):
-            started = context.start(through(["/bin/bash", "-c", script]), clean_environment(),
+            # The tests themselves may run under nohup.
+            command = ["/usr/bin/env", "--default-signal=HUP", *through(["/bin/bash", "-c", script])]
+            started = context.start(command, clean_environment(),
                                     f"{number.name}-{what.replace(' ', '-')}")
             context.check(started.wait_for_line("^ready", 20), "the command does not get ready")
             for count in range(1, 4):
