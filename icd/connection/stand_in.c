@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stand_in.h"
 
+#include <dlfcn.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -25,12 +26,21 @@ static void *stand_in(void *data)
     return NULL;
 }
 
+/* The library stays loaded, even without an instance: nobody waits for the stand-in's end, which may be
+ * in a handler of the application's, and its code must be there until then. */
+static bool stay_loaded(void)
+{
+    Dl_info self;
+    return dladdr(&once, &self) &&
+           dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) != NULL;
+}
+
 /* In the first thread, when it ends without ending the process. */
 static void first_thread_ends(void *process)
 {
     pthread_t thread;
     /* A forked child has none of the threads. */
-    if ((pid_t)(intptr_t)process != getpid() || atomic_load(&lives) == 0)
+    if ((pid_t)(intptr_t)process != getpid() || atomic_load(&lives) == 0 || !stay_loaded())
         return;
     /* With this thread's mask. */
     if (pthread_create(&thread, NULL, stand_in, NULL) == 0) {
