@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Documents against what they are about: man pages and programs, TRAPS.md and the tests."""
 
+import fnmatch
 import re
 
 from harness import build_path, clean_environment, framework, root_path, test
@@ -104,3 +105,22 @@ def traps(context):
     wrong += [f"{name}: {part}" for name, parts in named for part in parts.split(", ")
               if part and part not in functions]
     context.check(not wrong, f"there is no {', '.join(sorted(set(wrong)))}")
+
+
+@test("docs/security")
+def security(context):
+    """SECURITY.md names tests that there are, and all of the sandbox's"""
+    text = (root_path() / "SECURITY.md").read_text(encoding="utf-8")
+    known = {test.name for test in framework.registered()}
+    named = set()
+    for row in re.findall(r"^\|.*\| (.*) \|$", text, re.MULTILINE):
+        suite = None
+        for name in re.findall(r"`([\w/*-]+)`", row):
+            # Those behind the first of a suite are called by their last part.
+            suite = name.split("/")[0] if "/" in name else suite
+            named.add(name if "/" in name else f"{suite}/{name}")
+    context.check(len(named) > 40, f"only {len(named)} tests are found there")
+    wrong = [name for name in named if not fnmatch.filter(known, name)]
+    context.check(not wrong, f"there is no {', '.join(sorted(wrong))}")
+    silent = [name for name in known if name.startswith("sandbox/") and name not in named]
+    context.check(not silent, f"nothing is said of {', '.join(sorted(silent))}")
