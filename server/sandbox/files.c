@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -115,6 +116,9 @@ static const char *const nvidia_files[] = {
     "/sys/bus",    "/sys/devices",        "/sys/module/nvidia",
 };
 
+#define LD_SO_CONF_DEPTH 4 /* files that include each other */
+#define LD_SO_CONF_SPACE " \t\r,:="
+
 static void allow(int ruleset, const char *path, uint64_t access)
 {
     struct stat status;
@@ -200,12 +204,52 @@ static void allow_below(int ruleset, const char *folder, const char *name)
         allow(ruleset, path, READ_FILE | READ_FOLDER);
 }
 
+static void allow_included(int ruleset, const char *pattern, int depth);
+
+/* The folders that a file of ld.so.conf(5) names: a GPU's libraries may have one of their own, such as
+ * /usr/local/nvidia/lib64 in containers. */
+static void allow_configured(int ruleset, const char *file, int depth)
+{
+    char line[PATH_MAX];
+    FILE *lines = depth < LD_SO_CONF_DEPTH ? fopen(file, "re") : NULL;
+    if (!lines)
+        return;
+    while (fgets(line, sizeof(line), lines)) {
+        line[strcspn(line, "#\n")] = '\0';
+        char *save = NULL, *word = strtok_r(line, LD_SO_CONF_SPACE, &save);
+        if (word && strcmp(word, "include") == 0) {
+            while ((word = strtok_r(NULL, LD_SO_CONF_SPACE, &save)))
+                allow_included(ruleset, word, depth);
+            continue;
+        }
+        for (; word; word = strtok_r(NULL, LD_SO_CONF_SPACE, &save))
+            if (word[0] == '/')
+                allow(ruleset, word, READ_FILE | READ_FOLDER);
+    }
+    fclose(lines);
+}
+
+/* A pattern, which is relative to /etc unless it is absolute. */
+static void allow_included(int ruleset, const char *pattern, int depth)
+{
+    char path[PATH_MAX];
+    glob_t found;
+    if (snprintf(path, sizeof(path), "%s%s", pattern[0] == '/' ? "" : "/etc/", pattern) >=
+            (int)sizeof(path) ||
+        glob(path, GLOB_NOSORT, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        allow_configured(ruleset, found.gl_pathv[i], depth + 1);
+    globfree(&found);
+}
+
 static void allow_drivers(int ruleset, uint64_t device)
 {
     const uint64_t readable = READ_FILE | READ_FOLDER;
     const unsigned hardware = vds_sandbox_hardware();
     for (size_t i = 0; i < sizeof(system_files) / sizeof(system_files[0]); i++)
         allow(ruleset, system_files[i], readable);
+    allow_configured(ruleset, "/etc/ld.so.conf", 0);
     /* Lists of files or folders that a driver or layer may be in. */
     allow_list(ruleset, vd_getenv("VK_DRIVER_FILES"));
     allow_list(ruleset, vd_getenv("VK_ICD_FILENAMES"));

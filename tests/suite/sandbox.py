@@ -45,10 +45,11 @@ TRIES = {
 }
 
 
-def attempt(context, name, mode):
-    """Has the driver of a worker try it. Returns what it says, or None, and the server."""
+def attempt(context, name, mode, secret=None, under=()):
+    """Has the driver of a worker try it, on a file if it tries that. Returns what it says, or None, and
+    the system call that ended it, or None."""
     victim = context.start(["sleep", "600"], native_environment(), f"victim-{mode}")
-    secret = context.path / f"secret-{mode}"
+    secret = secret or context.path / f"secret-{mode}"
     secret.write_text("secret", encoding="utf-8")
     abstract = f"viaduct-test-{victim.pid}"
     listener = context.enter(socket.socket(socket.AF_UNIX))
@@ -57,7 +58,7 @@ def attempt(context, name, mode):
     environment = native_environment(
         VK_INSTANCE_LAYERS=LAYER, VK_LAYER_PATH=build_path() / "tests/layer", VIADUCT_TRY=name,
         VIADUCT_TRY_PID=victim.pid, VIADUCT_TRY_FILE=secret, VIADUCT_TRY_ABSTRACT=abstract)
-    server = context.enter(Server(context, f"--sandbox={mode}", environment=environment))
+    server = context.enter(Server(context, f"--sandbox={mode}", environment=environment, under=under))
     lacking = re.search(r"DEGRADED.*", server.log())
     if lacking:
         context.skip(f"the sandbox is not whole here: {lacking.group()}")
@@ -92,6 +93,25 @@ def trial(name, call, works):
 for _name, (_call, _works) in TRIES.items():
     add(trial(_name, _call, _works), f"sandbox/{_name}",
         f"A driver that was taken over: {_name} works without the sandbox, and not in it", seconds=90)
+
+
+@test("sandbox/libraries")
+def libraries(context):
+    """A driver's library may be in any folder that the linker is configured to look in"""
+    if os.geteuid() != 0:
+        context.skip("only root can try another /etc/ld.so.conf")
+    folder = context.path / "libraries"
+    folder.mkdir()
+    (context.path / "gpu.conf").write_text(f"# a GPU's\n{folder} # and more\n", encoding="utf-8")
+    configuration = context.path / "ld.so.conf"
+    configuration.write_text(f"include {context.path}/*.conf\n", encoding="utf-8")
+    under = ["unshare", "--mount", "sh", "-c",
+             'mount --bind "$0" /etc/ld.so.conf && exec "$@"', configuration]
+    said, stopped = attempt(context, "read", "on", folder / "library", under)
+    context.check(said == "out", f"it can not be read: {said or stopped}")
+    said, stopped = attempt(context, "read", "on", context.path / "other", under)
+    context.check(said is not None and said.startswith(REFUSED),
+                  f"what is beside it can be read: {said or stopped}")
 
 
 @test("sandbox/print")
