@@ -14,6 +14,7 @@
 #include "server/log.h"
 
 #include "layers.h"
+#include "watch.h"
 
 #ifdef HAVE_SECCOMP
 
@@ -25,8 +26,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-
-#define CALLS_MAX 1024 /* no architecture has so many */
 
 /* ---- The lists */
 
@@ -138,6 +137,7 @@ static const char *const drivers[] = {
     "sched_get_priority_max",
     "sched_get_priority_min",
     "getpriority",
+    "capget",
     "timerfd_create",
     "timerfd_settime",
     "mincore",
@@ -166,6 +166,13 @@ static const struct {
     {"inotify_init1", EMFILE},
     {"mkdir", EACCES},
     {"mkdirat", EACCES},
+    {"rmdir", EACCES},
+    {"mknod", EACCES},
+    {"mknodat", EACCES},
+    {"link", EACCES},
+    {"linkat", EACCES},
+    {"symlink", EACCES},
+    {"symlinkat", EACCES},
     {"unlink", EACCES},
     {"unlinkat", EACCES},
     {"rename", EACCES},
@@ -182,7 +189,7 @@ static const char *const nvidia_refused[] = {"socket", "connect"};
 /* ---- The filter */
 
 static scmp_filter_ctx filter;
-static bool logs;
+static bool logs; /* a thread is told what is not on the list, and lets it happen */
 
 static bool add(uint32_t action, const char *name, unsigned count, const struct scmp_arg_cmp *args)
 {
@@ -226,7 +233,8 @@ static bool allow_ioctls_of(unsigned type)
 
 /* Nothing that is written can be executed at the same time: drivers that generate code map it twice, or
  * change its protection. Mesa's oldest generator does neither; where it gets no memory, Mesa uses a
- * slower way for what few things it was for. */
+ * slower way for what few things it was for. NVIDIA's driver patches its own code, and goes on with
+ * nothing else. */
 static bool allow_mapping(const char *name, bool executable)
 {
     bool ok = allow_if(name, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -241,12 +249,15 @@ static bool allow_mapping(const char *name, bool executable)
 static bool fill_for_worker(void)
 {
     const unsigned hardware = vds_sandbox_hardware();
-    bool ok = ALLOW_ALL(drivers) && allow_mapping("mmap", true) && allow_mapping("mprotect", true);
+    bool ok =
+        ALLOW_ALL(drivers) && allow_mapping("mmap", true) &&
+        (hardware & VDS_HARDWARE_NVIDIA ? allow("mprotect") : allow_mapping("mprotect", true));
     /* Threads, not processes. */
     ok &= allow_if("clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
     /* Files to read; what has hardware opens its devices as well, and nothing else by Landlock. */
-    ok &= hardware ? allow("openat")
-                   : allow_if("openat", SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, 0));
+    if (!logs)
+        ok &= hardware ? allow("openat")
+                       : allow_if("openat", SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, 0));
     ok &= allow_if("prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
           allow_if("prctl", SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME));
     ok &= allow_if("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0)) && allow("getrlimit");
@@ -279,17 +290,14 @@ static bool fill_for_device(void)
     return ALLOW_ALL(devices) && allow_mapping("mmap", false) && allow_mapping("mprotect", false);
 }
 
-static void *log_calls(void *data);
-
 bool vds_calls_probe(void)
 {
     return prctl(PR_GET_SECCOMP) >= 0 && seccomp_api_get() >= 2;
 }
 
-bool vds_calls_prepare(enum vds_sandbox_kind kind, bool log)
+static bool fill(enum vds_sandbox_kind kind, uint32_t otherwise)
 {
-    logs = log;
-    filter = seccomp_init(log ? SCMP_ACT_NOTIFY : SCMP_ACT_TRAP);
+    filter = seccomp_init(otherwise);
     if (!filter)
         return false;
     bool ok = ALLOW_ALL(common) && allow_if("tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
@@ -301,9 +309,12 @@ bool vds_calls_prepare(enum vds_sandbox_kind kind, bool log)
         ok &= fill_for_device();
         break;
     }
-    if (log)
-        ok &= allow("ioctl") && allow("clone3") && allow("seccomp");
     return ok && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
+}
+
+bool vds_calls_prepare(enum vds_sandbox_kind kind)
+{
+    return fill(kind, SCMP_ACT_TRAP);
 }
 
 /* ---- What is not on the list */
@@ -319,55 +330,42 @@ static void stop(int signal, siginfo_t *info, void *context)
     _exit(128 + SIGSYS);
 }
 
-/* A thread that says each call once, and lets it be made. */
-static void *log_calls(void *data)
-{
-    const int notifications = (int)(intptr_t)data;
-    bool said[CALLS_MAX] = {false};
-    struct seccomp_notif *request;
-    struct seccomp_notif_resp *response;
-    if (seccomp_notify_alloc(&request, &response) < 0)
-        return NULL;
-    for (;;) {
-        memset(request, 0, sizeof(*request));
-        if (seccomp_notify_receive(notifications, request) < 0)
-            continue;
-        const int call = request->data.nr;
-        if (call >= 0 && call < CALLS_MAX && !said[call]) {
-            const char *name = vds_calls_name(call);
-            said[call] = true;
-            vds_log(VDS_LOG_WARNING,
-                    "sandbox: would stop system call %s (%d), arguments 0x%llx 0x%llx "
-                    "0x%llx",
-                    name ? name : "without a name", call, (unsigned long long)request->data.args[0],
-                    (unsigned long long)request->data.args[1],
-                    (unsigned long long)request->data.args[2]);
-        }
-        memset(response, 0, sizeof(*response));
-        response->id = request->id;
-        response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-        seccomp_notify_respond(notifications, response);
-    }
-}
-
 bool vds_calls_restrict(_Atomic int *stopped)
 {
+    if (logs) {
+        vds_calls_watch_all();
+        return true;
+    }
     struct sigaction action = {.sa_sigaction = stop, .sa_flags = SA_SIGINFO};
     stopped_call = stopped;
-    if (!logs)
-        sigaction(SIGSYS, &action, NULL);
+    sigaction(SIGSYS, &action, NULL);
     const int error = seccomp_load(filter);
     errno = -error;
     if (error < 0)
         return false;
-    if (logs) {
-        pthread_t thread;
-        const int notifications = seccomp_notify_fd(filter);
-        return notifications >= 0 &&
-               pthread_create(&thread, NULL, log_calls, (void *)(intptr_t)notifications) == 0;
-    }
     seccomp_release(filter);
     return true;
+}
+
+bool vds_calls_watch(enum vds_sandbox_kind kind, int files)
+{
+    logs = true;
+    /* What the watching thread does must not wait for itself. */
+    bool ok = fill(kind, SCMP_ACT_NOTIFY) && allow("ioctl") && allow("clone3") &&
+              allow("seccomp") && allow("openat2") && allow("process_vm_readv") &&
+              allow("landlock_restrict_self");
+    const int error = ok ? seccomp_load(filter) : -EINVAL;
+    errno = -error;
+    return error == 0 && vds_calls_start_watching(seccomp_notify_fd(filter), files);
+}
+
+int vds_calls_refused(int number)
+{
+    const char *name = vds_calls_name(number);
+    for (size_t i = 0; name && i < sizeof(refused) / sizeof(refused[0]); i++)
+        if (strcmp(refused[i].name, name) == 0)
+            return refused[i].error;
+    return 0;
 }
 
 const char *vds_calls_name(int number)
@@ -388,9 +386,16 @@ bool vds_calls_probe(void)
     return false;
 }
 
-bool vds_calls_prepare(enum vds_sandbox_kind kind, bool log)
+bool vds_calls_prepare(enum vds_sandbox_kind kind)
 {
-    (void)kind, (void)log;
+    (void)kind;
+    errno = ENOSYS;
+    return false;
+}
+
+bool vds_calls_watch(enum vds_sandbox_kind kind, int files)
+{
+    (void)kind, (void)files;
     errno = ENOSYS;
     return false;
 }

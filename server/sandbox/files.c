@@ -112,8 +112,27 @@ static const char *const render_node_files[] = {
 };
 
 static const char *const nvidia_files[] = {
-    "/etc/nvidia", "/proc/driver/nvidia", "/proc/devices",      "/usr/share/nvidia",
-    "/sys/bus",    "/sys/devices",        "/sys/module/nvidia",
+    "/etc/nvidia",
+    "/usr/share/nvidia",
+    "/proc/driver/nvidia",
+    "/proc/devices",
+    "/proc/filesystems",
+    "/sys/bus",
+    "/sys/devices",
+    "/sys/module/nvidia",
+    /* Its Vulkan is reached through its EGL where there is no X server. */
+    "/etc/egl",
+    "/etc/glvnd",
+    "/usr/share/egl",
+    "/usr/share/glvnd",
+};
+
+/* Of the process itself. NVIDIA's driver makes no instance where it can not read its own maps, and takes
+ * its profile of the application from the names. */
+static const char *const nvidia_own_files[] = {
+    "/proc/self/cmdline",
+    "/proc/self/comm",
+    "/proc/self/maps",
 };
 
 #define LD_SO_CONF_DEPTH 4 /* files that include each other */
@@ -132,6 +151,15 @@ static void allow(int ruleset, const char *path, uint64_t access)
     if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
         vds_log(VDS_LOG_WARNING, "the sandbox can not allow %s: %m", path);
     close(rule.fd);
+}
+
+/* A file of /proc/self. A rule holds for an inode, and /proc makes a new one for a name that it has
+ * forgotten: the descriptor, which stays open, keeps it. */
+static void allow_own(int ruleset, const char *path)
+{
+    const int kept = open(path, O_PATH | O_CLOEXEC);
+    allow(ruleset, path, READ_FILE);
+    (void)kept;
 }
 
 /* Devices of `folder` whose names begin so, to use. */
@@ -268,6 +296,8 @@ static void allow_drivers(int ruleset, uint64_t device)
     if (hardware & VDS_HARDWARE_NVIDIA) {
         for (size_t i = 0; i < sizeof(nvidia_files) / sizeof(nvidia_files[0]); i++)
             allow(ruleset, nvidia_files[i], readable);
+        for (size_t i = 0; i < sizeof(nvidia_own_files) / sizeof(nvidia_own_files[0]); i++)
+            allow_own(ruleset, nvidia_own_files[i]);
         allow_devices(ruleset, "/dev", "nvidia", device | READ_FOLDER);
     }
 }
@@ -325,11 +355,11 @@ unsigned vds_sandbox_hardware(void)
     return (unsigned)known;
 }
 
-bool vds_files_restrict(enum vds_sandbox_kind kind)
+int vds_files_prepare(enum vds_sandbox_kind kind)
 {
     const int known = version();
     if (known < 1)
-        return false;
+        return -1;
     struct ruleset handled = {.files = VERSION_1};
     uint64_t device = READ_FILE | WRITE_FILE;
     if (known >= 2)
@@ -347,7 +377,7 @@ bool vds_files_restrict(enum vds_sandbox_kind kind)
     const size_t size = known >= 6 ? sizeof(handled) : known >= 4 ? 16 : 8;
     const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
     if (ruleset < 0)
-        return false;
+        return -1;
     switch (kind) {
     case VDS_SANDBOX_WORKER:
         allow_drivers(ruleset, device);
@@ -355,7 +385,16 @@ bool vds_files_restrict(enum vds_sandbox_kind kind)
     case VDS_SANDBOX_DEVICE:
         break;
     }
+    return ruleset;
+}
+
+bool vds_files_restrict(int ruleset)
+{
+    if (ruleset < 0)
+        return false;
     const bool restricted = syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    const int error = errno;
     close(ruleset);
+    errno = error;
     return restricted;
 }

@@ -27,15 +27,21 @@ pid_t vds_namespaces_fork(int namespaces, bool anew);
 
 /* Whether the kernel has Landlock. */
 bool vds_files_probe(void);
-/* From now on the thread and those that it starts open nothing but what the drivers need. False with
- * errno set, ENOSYS and EOPNOTSUPP: there is no Landlock. */
-bool vds_files_restrict(enum vds_sandbox_kind kind);
+/* A list of the files that drivers need, for vds_files_restrict(). -1 with errno set, ENOSYS and
+ * EOPNOTSUPP: there is no Landlock. */
+int vds_files_prepare(enum vds_sandbox_kind kind);
+/* From now on this thread and those that it starts open nothing but what is on the list, which it takes
+ * over. False as above, also if the list is -1. */
+bool vds_files_restrict(int list);
 
 /* Whether the kernel has seccomp, and this program was built with libseccomp. */
 bool vds_calls_probe(void);
-/* Makes ready what vds_calls_restrict() loads; `log`: stops nothing, but says what would be. False: it
- * can not, errno says why. */
-bool vds_calls_prepare(enum vds_sandbox_kind kind, bool log);
+/* Makes ready what vds_calls_restrict() loads. False: it can not, errno says why. */
+bool vds_calls_prepare(enum vds_sandbox_kind kind);
+/* Instead of restricting anything: from now on a thread says which files are not on the list, which it
+ * takes over and which may be -1, and from vds_calls_restrict() on which system calls would be stopped.
+ * False as above. */
+bool vds_calls_watch(enum vds_sandbox_kind kind, int files);
 /* All threads make no other system calls from now on. False as above. */
 bool vds_calls_restrict(_Atomic int *stopped);
 /* As vds_sandbox_call_name(). */

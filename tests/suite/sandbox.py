@@ -95,6 +95,23 @@ for _name, (_call, _works) in TRIES.items():
         f"A driver that was taken over: {_name} works without the sandbox, and not in it", seconds=90)
 
 
+@test("sandbox/seen")
+def seen(context):
+    """`log` holds nothing back, and names files and system calls that the sandbox would not let through"""
+    secret = context.path / "secret"
+    for name, line in (("read", f"refuse to open {secret}"),
+                       ("create", f"refuse to open {secret}.new for writing"),
+                       ("ptrace", "stop system call ptrace")):
+        said, _ = attempt(context, name, "log", secret)
+        context.check(said is not None and not said.startswith(REFUSED), f"{name} was held back: {said}")
+        lines = "".join(path.read_text(encoding="utf-8")
+                        for path in context.path.glob("*-server.err"))
+        context.check(f"sandbox: would {line}" in lines, f"{name} is not named")
+    # Threads are named in vain: their names are for debuggers.
+    opened = set(re.findall(r"would refuse to open (?!/proc/self/task/\d+/comm)(\S+)", lines))
+    context.check(opened == {str(secret), f"{secret}.new"}, f"the driver itself opens {opened}")
+
+
 @test("sandbox/libraries")
 def libraries(context):
     """A driver's library may be in any folder that the linker is configured to look in"""
