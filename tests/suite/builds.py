@@ -5,6 +5,7 @@ import filecmp
 import json
 import pathlib
 import re
+import shutil
 import tempfile
 import threading
 import xml.etree.ElementTree as ElementTree
@@ -57,16 +58,20 @@ _locks = {name: threading.Lock() for name in BUILDS}
 
 
 def built(context, name):
-    """The path of one of BUILDS, set up and built. Costs little when that was done before."""
+    """The path of one of BUILDS, set up and built. Costs little when that was done before, with the same
+    options: a folder that was set up with others begins anew, for meson keeps what is no longer said."""
     compiler, options, targets = BUILDS[name]
     path = setting.root_path() / "build" / name
     environment = clean_environment(CC=compiler)
     with _locks[name]:
         if name == "older":
             older_registry()
-        if not (path / "build.ninja").exists():
+        asked, wanted = path / "asked-for", "".join(f"{word}\n" for word in (compiler, *options))
+        if not asked.exists() or asked.read_text(encoding="utf-8") != wanted:
+            shutil.rmtree(path, ignore_errors=True)
             succeed(context, [setting.tool("meson"), "setup", path, setting.root_path(), *options],
                     environment, "set up")
+            asked.write_text(wanted, encoding="utf-8")
         succeed(context, [setting.tool("ninja"), "-C", path, f"-j{JOBS}", *targets],
                 environment, "built")
     return path
