@@ -495,6 +495,8 @@ int main(int argc, char **argv)
         return usage_error("does not serve as root: whoever breaks out of a driver would be root. "
                            "Start it as another user, or with --user NAME; --allow-root overrules");
     }
+    if ((options.fd >= 0 || options.run_device) && !vg_device_available())
+        return usage_error("this server was built without the GPU of virtual machines (-Dguest)");
     if (options.fd >= 0) {
         if (options.run_device)
             return usage_error("--fd and a path of a vhost-user socket exclude each other");

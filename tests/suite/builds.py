@@ -10,7 +10,7 @@ import tempfile
 import threading
 import xml.etree.ElementTree as ElementTree
 
-from harness import Failure, clean_environment, setting, test, through
+from harness import Failure, clean_environment, setting, test, through, through_environment
 from harness.programs import PROGRAMS
 
 CFLAGS = {"-Wall", "-Wextra", "-Werror"}
@@ -35,7 +35,7 @@ BUILDS = {
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
     "minimal": ("gcc", ["--buildtype=debug", "--werror", "-Dx11=disabled", "-Dwayland=disabled",
                         "-Dprograms=disabled", "-Dtests=disabled", "-Dbench=disabled",
-                        "-Dmimalloc=disabled"], []),
+                        "-Dmimalloc=disabled", "-Dguest=false"], []),
     "fuzz": ("clang", ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=address,undefined",
                        "-Db_lundef=false"],
              [f"tests/unit/{name}" for name in FUZZ_TARGETS]),
@@ -129,7 +129,7 @@ def clang(context):
 
 @test("build/minimal", seconds=BUILD_SECONDS, late=True)
 def minimal(context):
-    """Builds without anything optional, and works: an instance then has no windows"""
+    """Builds without anything optional, and works: an instance then has no windows, a server no guests"""
     path = built(context, "minimal")
     context.succeed(through([setting.build_path() / "tests" / "compute"], build=path),
                     clean_environment())
@@ -139,6 +139,13 @@ def minimal(context):
         for name in ("VK_KHR_xcb_surface", "VK_KHR_wayland_surface"):
             context.check((name in shown) == offered,
                           f"{name} is {'missing' if offered else 'offered'}")
+    refused = context.run([path / "server" / "viaduct-server", "--allow-root", "--vhost-user", "gpu"],
+                          clean_environment(), "server")
+    context.check(refused.status == 2 and "without the GPU of virtual machines" in refused.err,
+                  f"--vhost-user: {refused.describe()}")
+    shown = context.run([setting.tool("vulkaninfo"), "--summary"], through_environment(
+        "/nowhere", path, VIADUCT_DEBUG="1", VIADUCT_TRANSPORT="virtgpu"), "driver")
+    context.check("built without virtio-gpu" in shown.err, "the driver does not say why")
 
 
 def generate(context, directory, seed):
