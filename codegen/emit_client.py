@@ -445,6 +445,8 @@ class ClientEmitter:
             w(f"if (!vd_objects[{type_}].crosses || !vd_objects[{type_}].of_device)")
             w("    return VK_SUCCESS;")
         me = "self" if c.level is None else c.params[0].name
+        if c.level == "VkPhysicalDevice":
+            w(f"{me} = (VkPhysicalDevice)vdc_physical_device_living((struct vdc_physical_device *){me});")
         w("struct vdc_call call;")
         w(f"VkResult result = vdc_call_begin(&call, {me}, VD_OP_{c.name}, "
           f"{self._args_size(plan)}, {self._kind(plan)});")
@@ -537,6 +539,21 @@ class ClientEmitter:
                 w(f"memset({s.m.name}, 0, sizeof(*{s.m.name}));")
             elif s.kind == "inout" and s.count is None:
                 w(f"*{s.m.name} = 0;")
+            elif s.kind == "shape" and s.count is None:
+                w(f"vdc_zero_chain({s.m.name});")
+
+    def zeroed(self):
+        """The structs of outputs that become zero where nobody answers: not those in which the
+        application says where something goes."""
+        found = {}
+        for name in self.p.wire_commands:
+            plan = self.p.command_plan(name)
+            for s in plan.returns if plan.c.ret == "void" else []:
+                if s.kind == "shape" and s.count is None:
+                    found.update((x.name, x) for x in [self.r.structs[s.elem],
+                                                       *self.p.chain_of(s.elem)]
+                                 if not any(m.pointers and m.name != "pNext" for m in x.members))
+        return [found[n] for n in sorted(found)]
 
     def _encode_args(self, w, plan, args):
         if not plan.wire:

@@ -4,7 +4,7 @@
 
   generate.py --registry DIR --out DIR     writes all files (the same bytes for the same input)
   generate.py --registry DIR --list PART   names the files of a part: common, client, server, test,
-                                           templates
+                                           layer, program, templates
   generate.py --registry DIR --assign      gives numbers to new commands and handle types
 """
 
@@ -15,6 +15,7 @@ import sys
 
 from mako.lookup import TemplateLookup
 
+import answers
 import queries
 from depends import c_expression
 from emit import args_members
@@ -71,6 +72,7 @@ class Generator:
         client = [("calls.h", t("calls.h")), ("client_structs.h", self.client_structs_h),
                   ("client_structs.c", self.client_structs_c),
                   ("entrypoints.h", t("entrypoints.h")), ("entrypoints.c", t("entrypoints.c")),
+                  ("results_of_structs.c", t("results_of_structs.c")),
                   ("queries.c", lambda: queries.file(self.r, self.p.queries.values()))]
         client += [(f"call_{g}.c", lambda g=g: self.client_group(g)) for g in self.groups]
         server = [("dispatch.h", t("dispatch.h")), ("dispatch.c", t("dispatch.c")),
@@ -80,7 +82,10 @@ class Generator:
         server += [(f"replay_{g}.c", lambda g=g: self.server_group(g)) for g in self.groups]
         test = [("test_layouts.c", t("test_layouts.c"))]
         layer = [("faults_calls.h", t("faults_calls.h"))]
-        return {"common": common, "client": client, "server": server, "test": test, "layer": layer}
+        program = [("answers_calls.h",
+                    lambda: answers.file(self.r, self.with_results(), self.results))]
+        return {"common": common, "client": client, "server": server, "test": test, "layer": layer,
+                "program": program}
 
     def template(self, name):
         def render():
@@ -157,7 +162,7 @@ class Generator:
         declarations, definitions = self._client_functions(group)
         out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "asks.h"',
                '#include "call.h"', '#include "calls.h"', '#include "client_structs.h"', '#include "opcodes.h"',
-               '#include "requirements.h"', '#include "stream.h"', ""]
+               '#include "physical_device.h"', '#include "requirements.h"', '#include "results.h"', '#include "stream.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]
         out += [self.client.command(p) for p in self.plans if p.group == group]
@@ -235,11 +240,32 @@ class Generator:
                 and not any(m.type in foreign for m in c.params)
                 and (c.level in ("VkInstance", "VkPhysicalDevice")) == (level == "instance")]
 
+    def implementation(self, command):
+        return ("vdc_" if self.p.by_hand(command.name) else "vdc_call_") + command.name
+
+    def with_results(self):
+        """Commands that return a VkResult and have an entry point, sorted by name."""
+        return sorted((c for c in self.p.commands.values() if c.ret == "VkResult"),
+                      key=lambda c: c.name)
+
+    def results(self, command):
+        """What vk.xml lists for a command and the registry knows, in its order."""
+        known = self.r.enums["VkResult"]
+        return [x for x in command.success + command.errors if x in known]
+
+    def results_c(self, command):
+        """The same as C, but for what any command may return, and ended by what to say where none of
+        it fits: see icd/results.h."""
+        listed = [x for x in self.results(command)
+                  if not x.startswith(("VK_SUCCESS", "VK_ERROR_UNKNOWN", "VK_ERROR_VALIDATION_FAILED"))]
+        fills = any(m.pointers and not m.const for m in command.params)
+        fails = any(x.startswith("VK_ERROR_") for x in listed)
+        return ", ".join([*listed, "VK_ERROR_UNKNOWN" if fills or fails else "VK_SUCCESS"])
+
     def entry_points(self):
         """(name, implementation, level, version, extensions, opcode), sorted by name."""
         out = []
         for c in self.p.commands.values():
-            hand = self.p.by_hand(c.name)
             for name in [c.name] + c.aliases:
                 providers = [x for x in self.r.name_providers.get(name, [])
                              if x not in self.p.withheld]
@@ -247,8 +273,10 @@ class Generator:
                     continue
                 version, extensions = self.providers_c(providers)
                 level = {None: 0, "VkInstance": 1, "VkPhysicalDevice": 2}.get(c.level, 3)
-                out.append((name, ("vdc_" if hand else "vdc_call_") + c.name, level, version,
-                            extensions,
+                function = self.implementation(c)
+                if c.ret == "VkResult":
+                    function = "answer_" + c.name
+                out.append((name, function, level, version, extensions,
                             "0" if c.name in self.p.client else f"VD_OP_{c.name}"))
         return sorted(out)
 

@@ -95,6 +95,7 @@ class Command:
     ret: str
     params: list
     success: list
+    errors: list
     aliases: list = field(default_factory=list)
     providers: list = field(default_factory=list)
 
@@ -281,7 +282,8 @@ class Registry:
             self.commands[name] = Command(
                 name=name, ret=c.find("proto/type").text,
                 params=[self._member(p) for p in c.findall("param") if self._is_vulkan(p)],
-                success=(c.get("successcodes") or "").split(","))
+                success=(c.get("successcodes") or "").split(","),
+                errors=[x for x in (c.get("errorcodes") or "").split(",") if x])
         for alias in self.command_alias:
             target = alias
             while target in self.command_alias:

@@ -40,38 +40,17 @@ static VkResult choose_extensions(struct vdc_device *device, const VkDeviceCreat
     return VK_SUCCESS;
 }
 
-/* The physical device that a new device is made of: this one, or where its connection is lost the same
- * one of another connection. */
-static VkResult find_living(struct vdc_physical_device **pd)
-{
-    const struct vdc_physical_device *old = *pd;
-    struct vdc_instance *living;
-    const VkResult result = vdc_instance_living(old->base.instance, &living);
-    if (result != VK_SUCCESS || living == old->base.instance)
-        return result;
-    const VkPhysicalDeviceProperties *wanted = &old->properties;
-    for (uint32_t i = 0; i < living->physical_device_count; i++) {
-        const VkPhysicalDeviceProperties *found = &living->physical_devices[i].properties;
-        if (found->vendorID == wanted->vendorID && found->deviceID == wanted->deviceID &&
-            strcmp(found->deviceName, wanted->deviceName) == 0) {
-            *pd = &living->physical_devices[i];
-            return VK_SUCCESS;
-        }
-    }
-    return VK_ERROR_DEVICE_LOST; /* the new server has it no more */
-}
-
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
                                                   const VkDeviceCreateInfo *pCreateInfo,
                                                   const VkAllocationCallbacks *pAllocator,
                                                   VkDevice *pDevice)
 {
-    struct vdc_physical_device *pd = (struct vdc_physical_device *)handle;
-    *pDevice = VK_NULL_HANDLE;
-    VkResult result = find_living(&pd);
-    if (result != VK_SUCCESS)
-        return result;
+    struct vdc_physical_device *pd =
+        vdc_physical_device_living((struct vdc_physical_device *)handle);
     struct vdc_instance *instance = pd->base.instance;
+    *pDevice = VK_NULL_HANDLE;
+    if (vdc_connection_lost(instance->connection)) /* nobody serves, or has this device */
+        return VK_ERROR_DEVICE_LOST;
     uint32_t queue_count = 0;
     for (uint32_t i = 0; i < pCreateInfo->queueCreateInfoCount; i++)
         queue_count += pCreateInfo->pQueueCreateInfos[i].queueCount;
@@ -91,7 +70,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
     device->extensions = calloc(VD_EXT_COUNT, sizeof(*device->extensions));
     device->queues = calloc(queue_count ? queue_count : 1, sizeof(*device->queues));
     const char **names = calloc(pCreateInfo->enabledExtensionCount + 1, sizeof(*names));
-    result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
     bool created = false;
     if (!id || !device->extensions || !device->queues || !names)
         goto fail;

@@ -21,7 +21,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkGetPhysicalDeviceFormatProperties2(
     if (vdc_memo_get(entry, properties, sizeof(*properties)))
         return;
     vdc_call_vkGetPhysicalDeviceFormatProperties2(handle, format, pProperties);
-    if (!vdc_connection_lost(vdc_instance_of(handle)->connection))
+    if (!vdc_physical_device_is_lost((struct vdc_physical_device *)handle))
         vdc_memo_put(memo, entry, properties, sizeof(*properties));
 }
 

@@ -25,7 +25,8 @@ static bool may_be_mapped(const struct vdc_physical_device *pd, const VkImageCre
 static bool importable(struct vdc_device *device, const VkImageCreateInfo *info)
 {
     struct vdc_physical_device *pd = device->physical_device;
-    if (!may_be_mapped(pd, info) || !pd->data->import_alignment)
+    if (!may_be_mapped(pd, info) || !pd->data->import_alignment ||
+        vdc_device_status(device) != VK_SUCCESS)
         return false;
     VkExternalImageFormatProperties external = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,

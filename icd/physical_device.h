@@ -31,6 +31,12 @@ struct vdc_physical_device {
     struct vdc_memo importable_images;      /* whether they are */
 };
 
+/* The one to ask: this one, or where its connection is lost the same one of another connection, which is
+ * made now. Where there is none, this one, whose connection is lost. */
+struct vdc_physical_device *vdc_physical_device_living(struct vdc_physical_device *pd);
+/* Whether there is none. */
+bool vdc_physical_device_is_lost(struct vdc_physical_device *pd);
+
 /* A struct of the data fetched at start, by its sType, without sType and pNext; NULL if unknown. */
 const void *vdc_physical_device_property(const struct vdc_physical_device *pd, VkStructureType type,
                                          uint32_t *size);

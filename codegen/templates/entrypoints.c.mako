@@ -6,7 +6,23 @@
 #include "calls.h"
 #include "extensions.h"
 #include "opcodes.h"
+#include "results.h"
 
+/* ---- What each command may return, and nothing else */
+<% lists = {} %>\
+% for c in g.with_results():
+<% listed = g.results_c(c) %>\
+% if listed not in lists:
+<% lists[listed] = "listed_" + str(len(lists)) %>\
+static const VkResult ${lists[listed]}[] = {${listed}};
+% endif
+static VKAPI_ATTR VkResult VKAPI_CALL answer_${c.name}(${c.args})
+{
+    const VkResult result = ${g.implementation(c)}(${", ".join(m.name for m in c.params)});
+    return result == VK_SUCCESS ? result : vdc_listed_result(result, ${lists[listed]});
+}
+
+% endfor
 % for name, function, level, version, extensions, opcode in g.entry_points():
 % if extensions:
 static const int of_${name}[] = {${"".join("VD_EXT_" + x[3:] + ", " for x in extensions)}-1};

@@ -61,6 +61,17 @@ class Model(unittest.TestCase):
                     continue
                 self.assertIn(name, self.p.wire_commands, version)
 
+    def test_what_commands_may_return(self):
+        def of(name):
+            return self.g.results_c(self.r.commands[name]).split(", ")
+        self.assertEqual(of("vkQueueWaitIdle"), ["VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY",
+                                                 "VK_ERROR_DEVICE_LOST", "VK_ERROR_UNKNOWN"])
+        self.assertEqual(of("vkFreeDescriptorSets"), ["VK_SUCCESS"])
+        self.assertEqual(of("vkGetVideoSessionMemoryRequirementsKHR"), ["VK_INCOMPLETE", "VK_ERROR_UNKNOWN"])
+        self.assertIn("VK_NOT_READY", of("vkGetFenceStatus"))
+        for c in self.g.with_results():
+            self.assertTrue(self.g.results(c), c.name)
+
     def test_every_device_extension_has_its_commands_or_a_reason(self):
         for x in self.r.extensions.values():
             if x.kind != "device" or x.provisional or x.name in self.p.withheld:

@@ -182,6 +182,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetPhysicalDeviceSurfaceFormats2KHR(
                                     vdc_surface_base(pSurfaceInfo->surface), formats, &have);
     if (result != VK_SUCCESS)
         return result;
+    if (have == 0 && vdc_physical_device_is_lost((struct vdc_physical_device *)physicalDevice))
+        return VK_ERROR_DEVICE_LOST; /* nobody has said what can be drawn */
     result = fit(have, pSurfaceFormats, pSurfaceFormatCount);
     for (uint32_t i = 0; pSurfaceFormats && i < *pSurfaceFormatCount; i++) {
         pSurfaceFormats[i].surfaceFormat = (VkSurfaceFormatKHR){

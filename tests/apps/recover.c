@@ -50,6 +50,14 @@ static void check_work(const struct gpu *gpu)
     buffer_finish(gpu, &buffer);
 }
 
+/* The old physical device still knows what nobody has asked it before. */
+static void check_formats(const struct gpu *old)
+{
+    VkFormatProperties properties;
+    vkGetPhysicalDeviceFormatProperties(old->physical, VK_FORMAT_R32G32_SFLOAT, &properties);
+    expect(properties.optimalTilingFeatures, "a format that can nothing any more");
+}
+
 static void wait_for_server(int before)
 {
     while (atomic_load(&served) == before)
@@ -119,6 +127,7 @@ int main(int argc, char **argv)
         device.instance = old.instance;
         gpu_init_device(&device, &options);
         check_work(&device);
+        check_formats(&old);
     }
     if (both || strcmp(mode, "instance") == 0) {
         gpu_init(&instance, &options);
