@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Images that are copied from and to memory of the application.
+ */
+#include "shapes.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Memory that ends where a page begins that nobody may touch. */
+struct guarded {
+    uint8_t *start;
+    size_t mapped;
+    uint8_t *bytes;
+};
+
+static void guarded_init(struct guarded *g, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    g->mapped = (size + page - 1) / page * page + page;
+    g->start = mmap(NULL, g->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    expect(g->start != MAP_FAILED, "no memory");
+    expect(mprotect(g->start + g->mapped - page, page, PROT_NONE) == 0, "mprotect failed");
+    g->bytes = g->start + g->mapped - page - size;
+}
+
+static void guarded_finish(struct guarded *g)
+{
+    munmap(g->start, g->mapped);
+}
+
+struct copied {
+    VkImage image;
+    VkDeviceMemory memory;
+};
+
+enum {
+    LAYERS = 2
+};
+
+static void copied_init(struct copied *copied, VkFormat format, VkExtent3D size)
+{
+    LOAD(vkTransitionImageLayoutEXT);
+    must(vkCreateImage(gpu.device,
+                       &(VkImageCreateInfo){
+                           .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+                           .imageType = VK_IMAGE_TYPE_2D,
+                           .format = format,
+                           .extent = size,
+                           .mipLevels = 1,
+                           .arrayLayers = LAYERS,
+                           .samples = VK_SAMPLE_COUNT_1_BIT,
+                           .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT,
+                       },
+                       NULL, &copied->image));
+    VkMemoryRequirements requirements;
+    vkGetImageMemoryRequirements(gpu.device, copied->image, &requirements);
+    copied->memory = allocate(&gpu, &requirements, 0, 0);
+    must(vkBindImageMemory(gpu.device, copied->image, copied->memory, 0));
+    must(vkTransitionImageLayoutEXT_(
+        gpu.device, 1,
+        &(VkHostImageLayoutTransitionInfoEXT){
+            .sType = VK_STRUCTURE_TYPE_HOST_IMAGE_LAYOUT_TRANSITION_INFO_EXT,
+            .image = copied->image,
+            .oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
+            .newLayout = VK_IMAGE_LAYOUT_GENERAL,
+            .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, LAYERS},
+        }));
+}
+
+static void copied_finish(struct copied *copied)
+{
+    vkDestroyImage(gpu.device, copied->image, NULL);
+    vkFreeMemory(gpu.device, copied->memory, NULL);
+}
+
+static void copy_in(VkImage image, VkHostImageCopyFlagsEXT flags, const void *from,
+                    uint32_t row_length, uint32_t image_height, VkExtent3D size)
+{
+    LOAD(vkCopyMemoryToImageEXT);
+    must(vkCopyMemoryToImageEXT_(
+        gpu.device, &(VkCopyMemoryToImageInfoEXT){
+                        .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
+                        .flags = flags,
+                        .dstImage = image,
+                        .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
+                        .regionCount = 1,
+                        .pRegions =
+                            &(VkMemoryToImageCopyEXT){
+                                .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
+                                .pHostPointer = from,
+                                .memoryRowLength = row_length,
+                                .memoryImageHeight = image_height,
+                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
+                                .imageExtent = size,
+                            },
+                    }));
+}
+
+static void copy_out(VkImage image, VkHostImageCopyFlagsEXT flags, void *to, uint32_t row_length,
+                     uint32_t image_height, VkExtent3D size)
+{
+    LOAD(vkCopyImageToMemoryEXT);
+    must(vkCopyImageToMemoryEXT_(
+        gpu.device, &(VkCopyImageToMemoryInfoEXT){
+                        .sType = VK_STRUCTURE_TYPE_COPY_IMAGE_TO_MEMORY_INFO_EXT,
+                        .flags = flags,
+                        .srcImage = image,
+                        .srcImageLayout = VK_IMAGE_LAYOUT_GENERAL,
+                        .regionCount = 1,
+                        .pRegions =
+                            &(VkImageToMemoryCopyEXT){
+                                .sType = VK_STRUCTURE_TYPE_IMAGE_TO_MEMORY_COPY_EXT,
+                                .pHostPointer = to,
+                                .memoryRowLength = row_length,
+                                .memoryImageHeight = image_height,
+                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
+                                .imageExtent = size,
+                            },
+                    }));
+}
+
+static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, uint32_t row_length,
+                         uint32_t image_height)
+{
+    const VkExtent3D size = {44, 20, 1};
+    struct copied copied;
+    copied_init(&copied, format, size);
+
+    /* Up to the last block of the last row of the last layer, and no byte more. */
+    const uint32_t columns = size.width / block, rows = size.height / block;
+    const size_t row = (size_t)(row_length ? row_length / block : columns) * block_size;
+    const size_t layer = row * (image_height ? image_height / block : rows);
+    const size_t bytes = (LAYERS - 1) * layer + (rows - 1) * row + (size_t)columns * block_size;
+    struct guarded from, to;
+    guarded_init(&from, bytes);
+    guarded_init(&to, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        from.bytes[i] = (uint8_t)mix32((uint32_t)i);
+    memset(to.bytes, 0xa5, bytes);
+    copy_in(copied.image, 0, from.bytes, row_length, image_height, size);
+    copy_out(copied.image, 0, to.bytes, row_length, image_height, size);
+    for (size_t i = 0; i < bytes; i++) {
+        const bool inside =
+            i % layer < rows * row && i % layer % row < (size_t)columns * block_size;
+        const uint8_t want = inside ? from.bytes[i] : 0xa5;
+        expect(to.bytes[i] == want, "format %d, row length %u: byte %zu is %#x instead of %#x%s",
+               format, row_length, i, to.bytes[i], want, inside ? "" : ", between the rows");
+    }
+    guarded_finish(&to);
+    guarded_finish(&from);
+    copied_finish(&copied);
+}
+
+/* As the driver lays images out, from one into another like it. */
+static void copy_raw(void)
+{
+    LOAD(vkGetImageSubresourceLayout2EXT);
+    const VkExtent3D size = {37, 19, 1};
+    struct copied copied[2];
+    for (int i = 0; i < 2; i++)
+        copied_init(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, size);
+    VkSubresourceHostMemcpySizeEXT raw = {
+        .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_HOST_MEMCPY_SIZE_EXT,
+    };
+    vkGetImageSubresourceLayout2EXT_(gpu.device, copied[0].image,
+                                     &(VkImageSubresource2EXT){
+                                         .sType = VK_STRUCTURE_TYPE_IMAGE_SUBRESOURCE_2_EXT,
+                                         .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0},
+                                     },
+                                     &(VkSubresourceLayout2EXT){
+                                         .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_LAYOUT_2_EXT,
+                                         .pNext = &raw,
+                                     });
+    const size_t bytes = (size_t)size.width * size.height * 4 * LAYERS;
+    struct guarded from, between, to;
+    guarded_init(&from, bytes);
+    guarded_init(&between, raw.size * LAYERS);
+    guarded_init(&to, bytes);
+    for (size_t i = 0; i < bytes; i++)
+        from.bytes[i] = (uint8_t)mix32((uint32_t)i);
+    copy_in(copied[0].image, 0, from.bytes, 0, 0, size);
+    copy_out(copied[0].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
+    copy_in(copied[1].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
+    copy_out(copied[1].image, 0, to.bytes, 0, 0, size);
+    expect(memcmp(from.bytes, to.bytes, bytes) == 0, "a raw copy arrives different");
+    guarded_finish(&to);
+    guarded_finish(&between);
+    guarded_finish(&from);
+    for (int i = 0; i < 2; i++)
+        copied_finish(&copied[i]);
+}
+
+void shapes_host_copy(void)
+{
+    copy_through(VK_FORMAT_R8_UNORM, 1, 1, 0, 0);
+    copy_through(VK_FORMAT_R8G8B8A8_UNORM, 1, 4, 51, 0);
+    copy_through(VK_FORMAT_R16G16B16A16_UINT, 1, 8, 0, 23);
+    copy_through(VK_FORMAT_R32G32B32A32_UINT, 1, 16, 51, 23);
+    /* Enough to be worth sharing. */
+    copy_through(VK_FORMAT_R32G32B32A32_UINT, 1, 16, 0, 0);
+    copy_through(VK_FORMAT_BC1_RGBA_UNORM_BLOCK, 4, 8, 0, 0);
+    copy_through(VK_FORMAT_BC7_UNORM_BLOCK, 4, 16, 52, 24);
+    copy_raw();
+}
