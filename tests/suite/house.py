@@ -105,6 +105,28 @@ def one_way_to_the_environment(context):
                           f"{path.relative_to(root_path())} asks the environment itself")
 
 
+# Lines of a file that needs no reason to be that long.
+LINES = 500
+SOURCES = {".c", ".h", ".py", ".mako", ".toml", ".txt", ".md", ".in", ".build", ""}
+
+
+@test("house/length")
+def length(context):
+    """A file is short, or docs/README.md says why not; and it says so of no short one"""
+    text = (root_path() / "docs" / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`([\w./-]+)`", text.partition("\n## Long files\n")[2]))
+    context.check(listed, "docs/README.md has no list of long files")
+    long = set()
+    for folder in (*FOLDERS, "codegen", "tests", "tools"):
+        for path in sorted((root_path() / folder).rglob("*")):
+            if path.is_file() and path.suffix in SOURCES and "__pycache__" not in path.parts:
+                if len(path.read_text(encoding="utf-8").splitlines()) > LINES:
+                    long.add(str(path.relative_to(root_path())))
+    for name in sorted(long ^ listed):
+        context.check(False, f"{name} has more than {LINES} lines, and no reason in docs/README.md"
+                      if name in long else f"docs/README.md says why {name} is long, and it is not")
+
+
 # The prefixes of names, for whoever reads a line to see on which side it is.
 PREFIXES = {"icd": "vdc", "server": "vds", "server/virtio_gpu": "vg", "protocol": "vd", "common": "vd"}
 
