@@ -352,6 +352,14 @@ def stale_buffer(client):
     return client.requirements(client.buffer)
 
 
+def buffer_elsewhere(client):
+    """A buffer of one device in a command for another one."""
+    other = client.new("VkDevice")
+    client.create(client.create_device(other))
+    record = client.requirements(client.buffer)
+    return changed(record, record.argument("device"), other)
+
+
 def reply_changed(client, **changes):
     """Bytes of a valid record, but for where its reply is to go."""
     data = bytearray(client.requirements(client.buffer).finished(client.shm))
@@ -439,6 +447,9 @@ COMMANDS = {
         r"protocol error: vkGetBufferMemoryRequirements: vkGetBufferMemoryRequirements\.buffer: no such object"),
     "a handle of another type": (
         sent("open_buffer", lambda c: c.requirements(c.queue)),
+        r"protocol error: vkGetBufferMemoryRequirements: vkGetBufferMemoryRequirements\.buffer: no such object"),
+    "a handle of another device's": (
+        sent("open_buffer", buffer_elsewhere),
         r"protocol error: vkGetBufferMemoryRequirements: vkGetBufferMemoryRequirements\.buffer: no such object"),
     "a device that is none": (
         sent("open_buffer", lambda c: changed(c.requirements(getattr(c, "buffer", 0)),
@@ -575,12 +586,16 @@ def random_case(seed, opened):
 RANDOM = {f"random records {seed} {opened or ''}": random_case(seed, opened)
           for seed in range(20) for opened in (None, "open_device")}
 
-for label, cases, client, purpose in (
-        ("socket", SOCKET, wire.Peer, "Garbage, truncated and oversized messages"),
-        ("ring", RING, wire.Peer, "Garbage in the control ring"),
-        ("indirect", INDIRECT, Client, "Records that stand for records elsewhere, and for none"),
-        ("commands", COMMANDS, Client, "Commands with sizes, pointers, structs and handles that lie"),
-        ("random", RANDOM, Client, "Records with correct framing and senseless content")):
+# Label: cases, the client that plays them, purpose. tests/mutations.py breaks the server for some of them.
+GROUPS = {
+    "socket": (SOCKET, wire.Peer, "Garbage, truncated and oversized messages"),
+    "ring": (RING, wire.Peer, "Garbage in the control ring"),
+    "indirect": (INDIRECT, Client, "Records that stand for records elsewhere, and for none"),
+    "commands": (COMMANDS, Client, "Commands with sizes, pointers, structs and handles that lie"),
+    "random": (RANDOM, Client, "Records with correct framing and senseless content"),
+}
+
+for label, (cases, client, purpose) in GROUPS.items():
     def refuse(context, cases=cases, client=client):
         server = context.enter(Server(context))
         run_cases(context, server, cases, client)
