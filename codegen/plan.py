@@ -451,6 +451,20 @@ class Planner:
                       for t in self.r.handles[p.type].below}
         return bool(alone & self.recorded) or "uint64_t" in alone
 
+    def _asks(self, c):
+        """C of whether a call waits for its result although the command in general does not. What has
+        flags may be refused for what they ask for, where such a refusal is listed."""
+        said = self.policy["asks"].get(c.name)
+        if said:
+            return said["when"]
+        if any(x.startswith("VK_ERROR_INVALID_OPAQUE_CAPTURE") for x in c.errors):
+            for p in c.params:
+                flags = [m.name for m in self.r.structs[p.type].members
+                         if m.name in ("flags", "createFlags")] if p.type in self.r.structs else []
+                if p.const and not p.lens and flags:
+                    return f"{p.name}->{flags[0]} != 0"
+        return None
+
     def command_plan(self, name):
         c = self.wire_commands[name]
         ended = objects.ended_by(self.r, c)
@@ -471,7 +485,7 @@ class Planner:
                            returns=returns, news=news, names=names,
                            forgiven=bool(names) or name in self.policy["forgiven"],
                            waited=ended is not None and ended.type in self.waited,
-                           asks=self.policy["asks"].get(name, {}).get("when"),
+                           asks=None if streamed else self._asks(c),
                            keeps_turn=name in self.policy["keeps_turn"])
         plan.victim = next((s for s in steps if s.m is ended), None)
         pool = objects.pool_member(self.r, c)

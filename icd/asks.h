@@ -7,8 +7,24 @@
 #define VIADUCT_ICD_ASKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <vulkan/vulkan_core.h>
+
+/* Creations that a driver may refuse for what they ask for: what is large, beyond the device's limits, or
+ * of a kind that few applications use. Whatever else fails, fails because the host's memory has run out:
+ * its objects are poisoned (protocol/README.md). */
+bool vdc_asks_buffer(const VkBufferCreateInfo *info);
+bool vdc_asks_image(VkDevice device, const VkImageCreateInfo *info);
+bool vdc_asks_semaphore(const VkSemaphoreCreateInfo *info);
+bool vdc_asks_framebuffer(VkDevice device, const VkFramebufferCreateInfo *info);
+bool vdc_asks_render_pass(const VkRenderPassCreateInfo *info);
+bool vdc_asks_set_layout(const VkDescriptorSetLayoutCreateInfo *info);
+bool vdc_asks_descriptor_pool(const VkDescriptorPoolCreateInfo *info);
+/* Of what the application hands over, and of what it wants at once. */
+bool vdc_asks_bytes(size_t size);
+bool vdc_asks_count(uint32_t count);
 
 /* A copy so large that the thread which executes the ring must not be kept with it: see server/turn.h. */
 bool vdc_asks_copy(const VkCopyMemoryToImageInfo *info);

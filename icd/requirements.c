@@ -57,8 +57,8 @@ void vdc_requirements_get(VkDevice device, const struct vdc_requirements_query *
         known =
             (struct requirements){answer.memoryRequirements, dedicated.prefersDedicatedAllocation,
                                   dedicated.requiresDedicatedAllocation};
-        /* A lost device knows nothing. */
-        if (vdc_device_status((struct vdc_device *)device) == VK_SUCCESS)
+        /* Nobody knows what something needs whose creation failed, or on a lost device. */
+        if (known.memory.size && vdc_device_status((struct vdc_device *)device) == VK_SUCCESS)
             vdc_memo_put(query->memo, query->entry, &known, sizeof(known));
     }
     out->memoryRequirements = known.memory;

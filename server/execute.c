@@ -139,6 +139,12 @@ bool vds_wait(struct vds_execution *x)
 
 /* ---- Call */
 
+/* Whether the client hears of it: it waits, or what it makes of a poisoned object is just as poisoned. */
+static bool is_told(const struct vds_execution *x)
+{
+    return x->owner && (x->answer.asked || x->decoder.plan.birth_count);
+}
+
 bool vds_lose_if_poisoned(struct vds_execution *x)
 {
     const bool poisoned = x->decoder.plan.notes & VDS_PLAN_POISONED;
@@ -175,6 +181,10 @@ static void call_in_turn(struct vds_execution *x)
 bool vds_call(struct vds_execution *x)
 {
     struct vds_decoder *d = &x->decoder;
+    if (d->plan.notes & VDS_PLAN_POISONED && is_told(x)) {
+        x->result = x->command->flags & VDS_COMMAND_RESULT ? VK_ERROR_OUT_OF_DEVICE_MEMORY : 0;
+        return true;
+    }
     if (vds_lose_if_poisoned(x)) {
         if (x->command->flags & VDS_COMMAND_RESULT)
             x->result = VK_ERROR_DEVICE_LOST;

@@ -32,7 +32,7 @@ struct vds_loan {
 };
 
 enum vds_plan_notes {
-    VDS_PLAN_POISONED = 1 << 0, /* an object is used whose creation failed: the device is lost */
+    VDS_PLAN_POISONED = 1 << 0, /* an object is used whose creation failed */
     VDS_PLAN_SKIP = 1 << 1,     /* there is nothing to call for: VK_SUCCESS */
     VDS_PLAN_WAITS = 1 << 2,    /* some of `recordings` may have to end first */
 };

@@ -102,6 +102,7 @@ PROGRAMS = [
     Program("halves", "halves"),
     Program("misuse-layout", "misuse", "layout", unvalidated=MISTAKE, unvalidated_below=MISTAKE),
     Program("queries", "queries"),
+    Program("refusals", "refusals", unvalidated=MISTAKE, unvalidated_below=MISTAKE),
     Program("rays", "rays"),
     Program("queries-newer", "queries", "--newer", unvalidated=NEWER_THAN_LAYER,
             unvalidated_below="below the layer the device shows Vulkan 1.3"),

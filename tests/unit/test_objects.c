@@ -366,7 +366,7 @@ static void some_of_many_may_fail(void **state)
     assert_false(client_is_lost(client));
 }
 
-static void poisoned_objects_lose_the_device(void **state)
+static void poisoned_objects_are_told_of_or_lose_the_device(void **state)
 {
     struct test_client *client = *state;
     struct test_record r;
@@ -384,14 +384,36 @@ static void poisoned_objects_lose_the_device(void **state)
     assert_false(client_is_lost(client));
     refused(client, &r);
 
-    const uint32_t event = atomic_load(&client->completion->event);
+    /* A client that waits for an answer hears of it. */
     make_requirements(&r, DEVICE, other);
-    accepted(client, &r);
-    assert_int_equal(client_reply(client)->state, VD_REPLY_DONE);
-    assert_true(client_is_lost(client));
-    assert_int_not_equal(atomic_load(&client->completion->event), event);
+    answered(client, &r, 0);
     for (int i = 16; i < 40; i++)
         assert_int_equal(client_reply_bytes(client)[i], 0);
+    const uint64_t pool = ID(VkDescriptorPool, 112), sets[1] = {ID(VkDescriptorSet, 113)};
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_pool(&r, pool);
+    accepted(client, &r);
+    make_layout(&r, LAYOUT);
+    accepted(client, &r);
+    make_sets(&r, pool, LAYOUT, sets, 1);
+    answered(client, &r, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    assert_int_equal(client_host_handle(client, sets[0]), 0);
+    /* One that does not may make something of it, which is as poisoned. */
+    const uint64_t commands = ID(VkCommandPool, 114), recorded = ID(VkCommandBuffer, 115);
+    fake_driver.next_result = VK_ERROR_OUT_OF_HOST_MEMORY;
+    make_command_pool(&r, commands);
+    accepted(client, &r);
+    make_command_buffer(&r, commands, recorded);
+    accepted(client, &r);
+    assert_int_equal(client_host_handle(client, recorded), 0);
+    assert_false(client_is_lost(client));
+
+    const uint32_t event = atomic_load(&client->completion->event);
+    const uint64_t none = 0;
+    make_free_sets(&r, pool, &none, 1);
+    accepted(client, &r);
+    assert_true(client_is_lost(client));
+    assert_int_not_equal(atomic_load(&client->completion->event), event);
     /* Nothing is submitted any more. */
     make_submit(&r, 1);
     const uint32_t submits = fake_driver.submits;
@@ -501,7 +523,7 @@ int main(void)
         TEST(creations_are_told, open_device),
         TEST(some_of_many_may_be_missing, open_device),
         TEST(some_of_many_may_fail, open_device),
-        TEST(poisoned_objects_lose_the_device, open_device),
+        TEST(poisoned_objects_are_told_of_or_lose_the_device, open_device),
         TEST(failures_that_nobody_hears_of_lose_the_device, open_device),
         TEST(names_are_passed_on, open_device),
         TEST(unknown_objects_may_be_named_on_the_way, open_device),
