@@ -11,6 +11,7 @@ A line of a list is
 """
 
 import bisect
+import gzip
 import hashlib
 import random
 import re
@@ -61,11 +62,23 @@ def expression(pattern):
     return re.compile(".*".join(map(re.escape, pattern.split("*"))) + r"\Z")
 
 
-def all_cases(deqp, environment, cache):
-    """Every case of this dEQP-VK, sorted. Asking takes a while, so the answer is kept."""
+def kept_cases(deqp, cache):
+    """Where every case of this dEQP-VK is kept once it has been asked, and a pattern of where those of
+    an earlier build of it are."""
+    def digest(what):
+        return hashlib.sha256(what.encode()).hexdigest()[:16]
+
     stat = deqp.stat()
-    key = hashlib.sha256(f"{deqp}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()[:16]
-    path = cache / f"all-cases-{key}.txt"
+    of_path = digest(str(deqp))
+    return (cache / f"{of_path}-{digest(f'{stat.st_size}:{stat.st_mtime_ns}')}.txt.gz",
+            f"{of_path}-*.txt.gz")
+
+
+def all_cases(deqp, environment, cache):
+    """Every case of this dEQP-VK, sorted. Asking takes a while, so the answer is kept: there are
+    millions, and one list serves all runs."""
+    cache.mkdir(parents=True, exist_ok=True)
+    path, earlier = kept_cases(deqp, cache)
     if not path.exists():
         print("asks dEQP-VK for its cases, once", flush=True)
         # A dEQP-VK may hold several packages, each of which would overwrite the last one's file.
@@ -83,9 +96,14 @@ def all_cases(deqp, environment, cache):
                             + result.stderr.strip()[-500:])
         cases = sorted(line[6:] for line in fresh.read_text(encoding="utf-8").splitlines()
                        if line.startswith("TEST: "))
-        fresh.write_text("\n".join(cases) + "\n", encoding="utf-8")
+        for old in cache.glob(earlier):
+            old.unlink()
+        with gzip.open(fresh, "wt", compresslevel=3, encoding="utf-8") as file:
+            file.write("\n".join(cases) + "\n")
         fresh.rename(path)
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+        return cases
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return file.read().split("\n")[:-1]
 
 
 def matching(cases, pattern):

@@ -98,6 +98,7 @@ class Side:
         self._count = 0
         self._last_words = ""
         self.accidents = []  # processes that were killed by a signal while no case was running
+        self.on_accident = None  # called with the side's name and an accident
         directory.mkdir(parents=True, exist_ok=True)
 
     def stop(self):
@@ -107,6 +108,11 @@ class Side:
             processes = list(self._processes)
         for process in processes:
             _kill(process)
+
+    def add_accident(self, accident):
+        self.accidents.append(accident)
+        if self.on_accident:
+            self.on_accident(self.name, accident)
 
     def run(self, cases, log=False):
         """Yields (case, outcome, seconds) for every case, whatever happens.
@@ -174,6 +180,7 @@ class Side:
         reader = Reader()
         start = time.monotonic()
         timed_out = False
+        last = None  # the case that ended last
         try:
             while True:
                 left = start + self.timeout - time.monotonic()
@@ -189,6 +196,7 @@ class Side:
                     break
                 before = reader.case
                 for case, outcome in reader.feed(data):
+                    last = case
                     yield case, outcome, time.monotonic() - start
                 if reader.case != before:
                     start = time.monotonic()
@@ -202,6 +210,7 @@ class Side:
             with self._lock:
                 self._processes.discard(process)
         for case, outcome in reader.finish():
+            last = case
             yield case, outcome, time.monotonic() - start
         if self._stopped:
             return
@@ -211,7 +220,8 @@ class Side:
         elif reader.case:
             yield reader.case, Outcome("Crash", _describe(process.returncode)), seconds
         elif process.returncode < 0:
-            self.accidents.append(f"{name}: {_describe(process.returncode)} between cases")
+            self.add_accident(f"{name}: {_describe(process.returncode)} "
+                              + (f"after {last}" if last else f"before {cases[0]}"))
         elif reader.complete:
             # Those that have had their result are not asked for again by our caller.
             for case in cases:

@@ -60,7 +60,10 @@ class Difference:
             return "flaky natively"
         if self.expected:
             return "expected"
-        if any(outcome.status == self.native[0].status for outcome in self.viaduct):
+        native = self.native[0].status
+        if native not in GOOD and all(x.status in (native, *GOOD) for x in self.viaduct):
+            return "better"
+        if any(outcome.status == native for outcome in self.viaduct):
             return "now and then"
         return "difference"
 
@@ -97,6 +100,22 @@ def judge(differences, expectations):
                 difference.expected = expectation
                 expectation.used += 1
                 break
+
+
+def no_longer_seen(expectations, results, known):
+    """Patterns of expectations that can go: every case that they are about has been run on both sides,
+    says natively what they say, and does not differ. `known` is every case of this dEQP-VK, or None."""
+    both = results["native"].keys() & results["viaduct"].keys() if len(results) == 2 else set()
+    for expectation in expectations:
+        if "*" not in expectation.pattern:
+            about = [expectation.pattern]
+        elif known is None:
+            continue
+        else:
+            about = caselist.matching(known, expectation.pattern)
+        if about and not expectation.used and both.issuperset(about) and all(
+                results["native"][case].status == expectation.native for case in about):
+            yield expectation.pattern
 
 
 def _counts(outcomes):
