@@ -15,8 +15,7 @@ static enum vdc_backing backing_of(const struct vdc_device *device, const VkBuff
 {
     const VkExternalMemoryBufferCreateInfo *external =
         vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO);
-    if ((info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT) ||
-        !device->physical_device->data->import_alignment)
+    if (info->flags & VK_BUFFER_CREATE_SPARSE_BINDING_BIT)
         return VDC_BACKING_HOST;
     return vdc_physical_device_backing(device->physical_device,
                                        external ? external->handleTypes : 0);
@@ -30,6 +29,11 @@ static enum vdc_backing backing_known(const struct vdc_memo_entry *known)
     return known == &of_host     ? VDC_BACKING_HOST
            : known == &of_client ? VDC_BACKING_CLIENT
                                  : VDC_BACKING_ANY;
+}
+
+static bool is_remembered(enum vdc_backing backing)
+{
+    return backing == VDC_BACKING_ANY || backing == VDC_BACKING_OWN;
 }
 
 /* Buffers that were created alike, as far as this can be told: those without a chain. */
@@ -54,8 +58,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateBuffer(VkDevice handle,
     const enum vdc_backing backing = backing_of(device, pCreateInfo);
     VkBufferCreateInfo info = *pCreateInfo;
     struct vdc_announcement announcement;
-    if (!vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-                      &info.pNext))
+    if (!vdc_announce(device, &announcement, backing,
+                      VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO, &info.pNext))
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result = vdc_call_vkCreateBuffer(handle, &info, pAllocator, pBuffer);
     free(announcement.copy);
@@ -86,7 +90,7 @@ vdc_vkGetBufferMemoryRequirements2(VkDevice device, const VkBufferMemoryRequirem
     const struct vdc_requirements_query query = {
         .backing = backing,
         .memo = &((struct vdc_device *)device)->buffers,
-        .entry = backing == VDC_BACKING_ANY && !info->pNext ? known : NULL,
+        .entry = is_remembered(backing) && !info->pNext ? known : NULL,
         .ask = ask_of_buffer,
         .info = info,
     };
@@ -102,14 +106,13 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkGetDeviceBufferMemoryRequirements(
     VkBufferCreateInfo buffer = *info->pCreateInfo;
     struct vdc_announcement announcement;
     VkDeviceBufferMemoryRequirements ours = *info;
-    if (vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-                     &buffer.pNext))
+    if (vdc_announce(device, &announcement, backing,
+                     VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO, &buffer.pNext))
         ours.pCreateInfo = &buffer;
     const struct vdc_requirements_query query = {
         .backing = backing,
         .memo = &device->buffers,
-        .entry =
-            backing == VDC_BACKING_ANY && !info->pNext ? memo_of(device, info->pCreateInfo) : NULL,
+        .entry = is_remembered(backing) && !info->pNext ? memo_of(device, info->pCreateInfo) : NULL,
         .ask = ask_of_description,
         .info = &ours,
     };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Host-visible memory is shared memory of the client, which the host's driver imports; mapping it
- * costs nothing and nothing is ever copied. Pages that the application imports become such shared
- * memory. Memory that is not host-visible lives on the host, and so does memory that is shared by
+ * Host-visible memory is shared memory of the client, which the host's driver imports; or it is the
+ * driver's own, of which the client maps a descriptor (vd_physical_device_data.own_types). Either way
+ * nothing is ever copied. Where memory is imported, pages of the application become such shared memory.
+ * Memory that is not host-visible lives on the host, and so does memory that is shared by
  * descriptor: the host's driver makes and takes them. Where the host is a CPU, opaque descriptors are
  * those of the client's files.
  */
@@ -28,8 +29,9 @@
 #endif
 
 struct vdc_device_memory {
-    struct vdc_shm_part part;
+    struct vdc_shm_part part; /* of the driver's own memory: only where it is mapped, once it is */
     uint64_t size;
+    VkExternalMemoryHandleTypeFlags own; /* the driver's own, the type of its descriptors */
     bool coherent;
     void *pages;  /* the application's, which are the part, too; NULL: none */
     void *placed; /* where vkMapMemory2 was asked to map, NULL: at part.map */
@@ -44,7 +46,7 @@ static struct vdc_device_memory *memory_of(VkDevice device, VkDeviceMemory memor
 const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkDeviceMemory memory)
 {
     const struct vdc_device_memory *m = memory_of((VkDevice)device, memory);
-    return m && m->part.block ? &m->part : NULL;
+    return m && m->part.map ? &m->part : NULL;
 }
 
 /* A dedicated allocation has exactly its resource's size, but whole pages are what can be imported.
@@ -148,6 +150,8 @@ static void release(struct vdc_instance *instance, struct vdc_device_memory *mem
 {
     if (memory->pages)
         vdc_host_pages_unshare(memory->pages, memory->part.size);
+    if (memory->own && memory->part.map)
+        munmap(memory->part.map, memory->part.size);
     vdc_shm_pool_free(instance->memory, &memory->part);
     free(memory);
 }
@@ -182,9 +186,9 @@ static VkResult import_pages(struct vdc_instance *instance, void *pages, uint64_
     return VK_SUCCESS;
 }
 
-/* Memory of a type that the host imports. */
-static VkResult create(struct vdc_instance *instance, uint64_t size, const struct sharing *sharing,
-                       struct vdc_device_memory **out)
+/* Memory of a type that the host imports, at multiples of `align`. */
+static VkResult create(struct vdc_instance *instance, uint64_t size, uint64_t align,
+                       const struct sharing *sharing, struct vdc_device_memory **out)
 {
     struct vdc_device_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
@@ -196,10 +200,9 @@ static VkResult create(struct vdc_instance *instance, uint64_t size, const struc
         result = import_pages(instance, sharing->host->pHostPointer, size, memory);
     else if (sharing->types || sharing->own_file)
         result = vdc_shm_pool_alloc_file(instance->memory, size, &memory->part);
-    else if (sharing->shown)
-        result = vdc_shm_pool_alloc_shown(instance->memory, size, &memory->part);
     else
-        result = vdc_shm_pool_alloc(instance->memory, size, &memory->part);
+        result = vdc_shm_pool_alloc_aligned(instance->memory, size, align, sharing->shown,
+                                            &memory->part);
     if (result == VK_SUCCESS)
         *out = memory;
     else
@@ -217,6 +220,108 @@ static const char *mismatch(const struct vdc_physical_device *pd, bool imported,
         vdc_physical_device_backing(pd, sharing->types) != VDC_BACKING_CLIENT)
         return "is the client's, which has no such descriptor";
     return NULL;
+}
+
+/* ---- The driver's own memory */
+
+/* Maps it where the descriptor has it; `place` may be NULL. */
+static void *map_own(const struct vdc_physical_device *pd,
+                     VkExternalMemoryHandleTypeFlags handle_type, int fd, uint64_t offset,
+                     uint64_t size, void *place)
+{
+    /* Where memory begins was found out for one type of descriptors. */
+    const uint64_t start = handle_type == pd->data->own_handle_type ? pd->data->own_start : 0;
+    void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
+                     (off_t)(start + offset));
+    if (map != MAP_FAILED)
+        return map;
+    vdc_log("memory of the driver's can not be mapped: %s", strerror(errno));
+    return NULL;
+}
+
+/* A descriptor, the caller's to close. */
+static VkResult fetch_fd(VkDevice device, const VkMemoryGetFdInfoKHR *info, int *fd)
+{
+    int id = 0;
+    const VkResult result = vdc_call_vkGetMemoryFdKHR(device, info, &id);
+    return result == VK_SUCCESS
+               ? vdc_link_fd_take(&vdc_instance_of(device)->connection->link, (uint32_t)id, fd)
+               : result;
+}
+
+static void *fetch_and_map(VkDevice device, VkDeviceMemory handle,
+                           VkExternalMemoryHandleTypeFlags type, uint64_t offset, uint64_t size,
+                           void *place)
+{
+    int fd;
+    if (fetch_fd(device,
+                 &(const VkMemoryGetFdInfoKHR){
+                     .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+                     .memory = handle,
+                     .handleType = (VkExternalMemoryHandleTypeFlagBits)type,
+                 },
+                 &fd) != VK_SUCCESS)
+        return NULL;
+    void *map =
+        map_own(((struct vdc_device *)device)->physical_device, type, fd, offset, size, place);
+    close(fd);
+    return map;
+}
+
+/* It stays mapped until it is freed: to map it again costs nothing. False: it can not be mapped. */
+static bool map_once(VkDevice device, VkDeviceMemory handle, struct vdc_device_memory *memory)
+{
+    if (memory->part.map || !memory->own)
+        return memory->part.map;
+    memory->part = (struct vdc_shm_part){
+        .fd = -1,
+        .size = memory->size,
+        .map = fetch_and_map(device, handle, memory->own, 0, memory->size, NULL),
+    };
+    return memory->part.map;
+}
+
+/* Memory of a type of which the client maps descriptors; `info` names the host's type. */
+static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
+                             const struct sharing *sharing, VkDeviceMemory *handle,
+                             struct vdc_device_memory **out)
+{
+    const struct vdc_physical_device *pd = ((struct vdc_device *)device)->physical_device;
+    const VkExternalMemoryHandleTypeFlags wanted = pd->data->own_handle_type;
+    struct vdc_device_memory *memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
+    memory->size = info->allocationSize;
+    /* The application's own choice stands. Dma-bufs can be mapped as well. */
+    memory->own = !sharing->types || sharing->types & wanted
+                      ? wanted
+                      : sharing->types & VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    const VkExportMemoryAllocateInfo export = {
+        .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+        .pNext = info->pNext,
+        .handleTypes = wanted,
+    };
+    if (!sharing->types)
+        info->pNext = &export;
+    /* What is imported has a descriptor already, and need not give one. */
+    if (sharing->fd)
+        memory->part = (struct vdc_shm_part){
+            .fd = -1,
+            .size = memory->size,
+            .map = map_own(pd, sharing->fd->handleType, sharing->fd->fd, 0, memory->size, NULL),
+        };
+    VkResult result = sharing->fd ? import_fd(device, info, sharing->fd, handle)
+                                  : vdc_call_vkAllocateMemory(device, info, NULL, handle);
+    if (result == VK_SUCCESS && (sharing->shown || sharing->own_file) &&
+        !map_once(device, *handle, memory)) {
+        vdc_call_vkFreeMemory(device, *handle, NULL);
+        result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    }
+    if (result == VK_SUCCESS)
+        *out = memory;
+    else
+        release(vdc_instance_of(device), memory);
+    return result;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
@@ -243,9 +348,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
     VkResult result;
     struct vdc_device_memory *memory = NULL;
     if (type.imported) {
-        const uint64_t align = pd->data->import_alignment - UINT64_C(1);
-        info.allocationSize = (info.allocationSize + align) & ~align;
-        result = create(instance, info.allocationSize, &sharing, &memory);
+        const uint64_t align = pd->data->import_alignment;
+        info.allocationSize = (info.allocationSize + align - 1) & -align;
+        result = create(instance, info.allocationSize, align, &sharing, &memory);
         if (result != VK_SUCCESS)
             return result;
         memory->size = pAllocateInfo->allocationSize;
@@ -268,6 +373,10 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
         };
         info.pNext = &import;
         result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
+    } else if (type.own) {
+        result = allocate_own(handle, &info, &sharing, pMemory, &memory);
+        if (result == VK_SUCCESS)
+            memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     } else if (sharing.fd) {
         result = import_fd(handle, &info, sharing.fd, pMemory);
     } else {
@@ -329,15 +438,11 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetMemoryFdKHR(VkDevice device,
                                                     int *pFd)
 {
     const struct vdc_device_memory *memory = memory_of(device, pGetFdInfo->memory);
-    if (memory) {
+    if (memory && !memory->own) {
         *pFd = fcntl(memory->part.fd, F_DUPFD_CLOEXEC, 0);
         return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
-    int id = 0;
-    const VkResult result = vdc_call_vkGetMemoryFdKHR(device, pGetFdInfo, &id);
-    return result == VK_SUCCESS
-               ? vdc_link_fd_take(&vdc_instance_of(device)->connection->link, (uint32_t)id, pFd)
-               : result;
+    return fetch_fd(device, pGetFdInfo, pFd);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL
@@ -376,7 +481,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory2(VkDevice device, const VkMemoryM
 {
     struct vdc_device_memory *memory = memory_of(device, info->memory);
     *ppData = NULL;
-    if (!memory || !memory->part.map)
+    if (!memory || !map_once(device, info->memory, memory))
         return VK_ERROR_MEMORY_MAP_FAILED;
     if (info->flags & VK_MEMORY_MAP_PLACED_BIT_EXT) {
         const VkMemoryMapPlacedInfoEXT *placed =
@@ -387,9 +492,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory2(VkDevice device, const VkMemoryM
         if (size == VK_WHOLE_SIZE)
             size = memory->size - info->offset;
         size = (size + 4095) & ~UINT64_C(4095);
-        /* Of an old size of 0: the same pages a second time, without a descriptor. */
-        if (mremap((uint8_t *)memory->part.map + info->offset, 0, size,
-                   MREMAP_MAYMOVE | MREMAP_FIXED, placed->pPlacedAddress) == MAP_FAILED)
+        /* Of an old size of 0: the same pages a second time, without a descriptor. Those of a device
+         * can not be had so. */
+        if (memory->own
+                ? !fetch_and_map(device, info->memory, memory->own, info->offset, size,
+                                 placed->pPlacedAddress)
+                : mremap((uint8_t *)memory->part.map + info->offset, 0, size,
+                         MREMAP_MAYMOVE | MREMAP_FIXED, placed->pPlacedAddress) == MAP_FAILED)
             return VK_ERROR_MEMORY_MAP_FAILED;
         memory->placed = placed->pPlacedAddress;
         memory->placed_size = size;
@@ -415,12 +524,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkUnmapMemory2(VkDevice device, const VkMemor
     return VK_SUCCESS;
 }
 
-/* Whether the host's driver must be told at all. */
+/* Whether the host's driver must be told at all: not of what the host itself keeps coherent, nor of what
+ * nobody has mapped. */
 static bool any_incoherent(VkDevice device, uint32_t count, const VkMappedMemoryRange *ranges)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct vdc_device_memory *memory = memory_of(device, ranges[i].memory);
-        if (memory && !memory->coherent)
+        if (memory && !memory->coherent && memory->part.map)
             return true;
     }
     return false;

@@ -21,12 +21,13 @@ static bool may_be_mapped(const struct vdc_physical_device *pd, const VkImageCre
             !(info->flags & VK_IMAGE_CREATE_SPARSE_BINDING_BIT));
 }
 
-/* Whether the host can back such an image with memory of the client. */
-static bool importable(struct vdc_device *device, const VkImageCreateInfo *info)
+/* Whether the host can back such an image with memory of the client, or with some that has a
+ * descriptor. */
+static bool shareable(struct vdc_device *device, const VkImageCreateInfo *info)
 {
     struct vdc_physical_device *pd = device->physical_device;
-    if (!may_be_mapped(pd, info) || !pd->data->import_alignment ||
-        vdc_device_status(device) != VK_SUCCESS)
+    const bool own = pd->data->own_types;
+    if (!may_be_mapped(pd, info) || vdc_device_status(device) != VK_SUCCESS)
         return false;
     VkExternalImageFormatProperties external = {
         .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
@@ -37,7 +38,8 @@ static bool importable(struct vdc_device *device, const VkImageCreateInfo *info)
     };
     const VkPhysicalDeviceExternalImageFormatInfo handle = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .handleType = own ? pd->data->own_handle_type
+                          : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
     };
     const VkPhysicalDeviceImageFormatInfo2 question = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
@@ -55,16 +57,17 @@ static bool importable(struct vdc_device *device, const VkImageCreateInfo *info)
         question.usage,
         question.flags,
     };
-    struct vdc_memo_entry *memo = vdc_memo_find(&pd->importable_images, key, sizeof(key));
+    struct vdc_memo_entry *memo = vdc_memo_find(&pd->shareable_images, key, sizeof(key));
     bool answer;
     if (vdc_memo_get(memo, &answer, sizeof(answer)))
         return answer;
     answer = vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
                                                                 &properties) == VK_SUCCESS &&
              (external.externalMemoryProperties.externalMemoryFeatures &
-              VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+              (own ? VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT
+                   : VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT));
     if (vdc_device_status(device) == VK_SUCCESS)
-        vdc_memo_put(&pd->importable_images, memo, &answer, sizeof(answer));
+        vdc_memo_put(&pd->shareable_images, memo, &answer, sizeof(answer));
     return answer;
 }
 
@@ -76,8 +79,8 @@ static enum vdc_backing backing_of(struct vdc_device *device, const VkImageCreat
     const enum vdc_backing backing = vdc_physical_device_backing(device->physical_device, types);
     /* The application has asked already. */
     const bool known = types == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
-    return backing == VDC_BACKING_HOST || known || importable(device, info) ? backing
-                                                                            : VDC_BACKING_HOST;
+    return backing == VDC_BACKING_HOST || known || shareable(device, info) ? backing
+                                                                           : VDC_BACKING_HOST;
 }
 
 /* Images that were created alike, as far as this can be told: those without a chain. */
@@ -113,7 +116,7 @@ static VkResult create(struct vdc_device *device, const VkImageCreateInfo *asked
     VkImageCreateInfo info = *asked;
     struct vdc_announcement announcement;
     const VkResult result =
-        vdc_announce(&announcement, image->backing,
+        vdc_announce(device, &announcement, image->backing,
                      VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO, &info.pNext)
             ? vdc_call_vkCreateImage((VkDevice)device, &info, NULL, handle)
             : VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -208,8 +211,8 @@ vdc_vkGetDeviceImageMemoryRequirements(VkDevice handle, const VkDeviceImageMemor
     VkImageCreateInfo image = *info->pCreateInfo;
     struct vdc_announcement announcement;
     VkDeviceImageMemoryRequirements ours = *info;
-    if (vdc_announce(&announcement, backing, VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-                     &image.pNext))
+    if (vdc_announce(device, &announcement, backing,
+                     VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO, &image.pNext))
         ours.pCreateInfo = &image;
     /* planeAspect matters for images of several planes that are disjoint. */
     const bool disjoint = info->pCreateInfo->flags & VK_IMAGE_CREATE_DISJOINT_BIT;

@@ -39,6 +39,10 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
         const uint32_t heap = host->memoryTypes[i].heapIndex;
         const bool visible = flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT;
         const bool imported = visible && pd->data->importable & (1u << i);
+        if (visible && pd->data->own_types & (1u << i)) {
+            show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .own = true});
+            continue;
+        }
         /* Memory of the host's alone; that of the host's side nobody here could reach. */
         if (!visible || flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT)
             show_type(pd, flags & ~mapped, heap,
@@ -54,6 +58,10 @@ enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *p
     /* Servers that know shared fences know files that a client brings. */
     const bool of_client = pd->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU &&
                            pd->extensions[VD_EXT_KHR_external_fence_fd];
+    if (pd->data->own_types)
+        return types ? VDC_BACKING_HOST : VDC_BACKING_OWN;
+    if (!pd->data->import_alignment)
+        return VDC_BACKING_HOST;
     switch ((int)types) {
     case 0:
     case VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT:

@@ -15,11 +15,12 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd);
 enum vdc_backing {
     VDC_BACKING_ANY,
     VDC_BACKING_HOST,
+    VDC_BACKING_OWN, /* the host's, too, some of it with descriptors: see vd_physical_device_data */
     VDC_BACKING_CLIENT,
 };
 
 /* Whose memory may be bound to a resource that names these external handle types, if the host can
- * import memory for it. A CPU has one memory: what is shared by opaque descriptor is the client's
+ * import memory for it, or make a descriptor of it. A CPU has one memory: what is shared by opaque descriptor is the client's
  * there, and can be mapped, as the specification demands for buffers and linear images. */
 enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *pd,
                                              VkExternalMemoryHandleTypeFlags types);

@@ -13,7 +13,8 @@
 struct vdc_memory_type {
     uint32_t host_index; /* of the host's type */
     bool imported;       /* host-visible: the client's memory, imported by the host */
-    bool spare;          /* an imported type without host access, for what cannot be bound to that:
+    bool own;   /* host-visible: the host's memory, of which the client maps a descriptor */
+    bool spare; /* an imported type without host access, for what cannot be bound to that:
                             sparse resources, SwiftShader's optimal images, what is exported */
 };
 
@@ -28,7 +29,7 @@ struct vdc_physical_device {
     VkPhysicalDeviceMemoryProperties memory; /* what the application sees */
     struct vdc_memory_type memory_types[VK_MAX_MEMORY_TYPES];
     struct vdc_memo formats, image_formats; /* VkFormatProperties, VkImageFormatProperties */
-    struct vdc_memo importable_images;      /* whether they are */
+    struct vdc_memo shareable_images;       /* whether they are */
 };
 
 /* The one to ask: this one, or where its connection is lost the same one of another connection, which is

@@ -88,6 +88,8 @@ static const char *check_device(const struct vd_physical_device_data *data, cons
         return "properties";
     if (!check_memory(&data->memory))
         return "memory types";
+    if (data->own_start > ALIGNMENT_MAX || data->own_start % 4096 != 0)
+        return "the start of memory in files";
     if (alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0)
         return "the alignment of imports";
     if (!ends(data->core_properties.deviceName, sizeof(data->core_properties.deviceName)))

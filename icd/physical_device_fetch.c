@@ -78,7 +78,9 @@ static void choose_extensions(struct vdc_physical_device *pd)
             vdc_peer_knows_extension(peer, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
-    if (pd->extensions[VD_EXT_EXT_external_memory_host] && !vdc_host_pages_available())
+    /* Pages of the application are imported, and so they can be only where all that is mapped is. */
+    if (pd->extensions[VD_EXT_EXT_external_memory_host] &&
+        (pd->data->own_types || !vdc_host_pages_available()))
         pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
@@ -137,7 +139,7 @@ static VkResult device_init(struct vdc_physical_device *pd, struct vdc_instance 
     pd->extensions = calloc(VD_EXT_COUNT, sizeof(*pd->extensions));
     vdc_memo_init(&pd->formats);
     vdc_memo_init(&pd->image_formats);
-    vdc_memo_init(&pd->importable_images);
+    vdc_memo_init(&pd->shareable_images);
     if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     pd->properties = pd->data->core_properties;
@@ -151,6 +153,24 @@ static VkResult device_init(struct vdc_physical_device *pd, struct vdc_instance 
     choose_extensions(pd);
     vdc_memory_types_choose(pd);
     return VK_SUCCESS;
+}
+
+/* Why devices are missing that the host has: texts behind the last device, each with its end. */
+static void log_refusals(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end) {
+        const uint8_t *next = memchr(at, 0, (size_t)(end - at));
+        if (!next)
+            return;
+        char text[512];
+        snprintf(text, sizeof(text), "%s", (const char *)at);
+        for (char *c = text; *c; c++)
+            if (*c >= 0 && *c < ' ')
+                *c = '?';
+        if (text[0]) /* else padding */
+            vdc_log("the server says: %s", text);
+        at = next + 1;
+    }
 }
 
 VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
@@ -194,6 +214,9 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
         result = device_init(&devices[i], instance, ids[i], at);
         at += ((const struct vd_physical_device_data *)at)->size;
     }
+    const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
+    if (count == head->count && result == VK_SUCCESS)
+        log_refusals(at, blob + head->size);
     pthread_mutex_lock(&instance->lock);
     instance->physical_devices = devices;
     instance->physical_device_count = count;
@@ -211,7 +234,7 @@ void vdc_physical_devices_finish(struct vdc_instance *instance)
         free(devices[i].extensions);
         vdc_memo_finish(&devices[i].formats);
         vdc_memo_finish(&devices[i].image_formats);
-        vdc_memo_finish(&devices[i].importable_images);
+        vdc_memo_finish(&devices[i].shareable_images);
         free(devices[i].blob);
     }
     free(devices);

@@ -69,8 +69,8 @@ void vdc_requirements_get(VkDevice device, const struct vdc_requirements_query *
     }
 }
 
-bool vdc_announce(struct vdc_announcement *announcement, enum vdc_backing backing,
-                  VkStructureType type, const void **chain)
+bool vdc_announce(const struct vdc_device *device, struct vdc_announcement *announcement,
+                  enum vdc_backing backing, VkStructureType type, const void **chain)
 {
     /* The two structs differ in name only. */
     static_assert(sizeof(VkExternalMemoryImageCreateInfo) ==
@@ -79,10 +79,13 @@ bool vdc_announce(struct vdc_announcement *announcement, enum vdc_backing backin
     announcement->copy = NULL;
     if (backing == VDC_BACKING_HOST)
         return true;
+    const struct vdc_physical_device *pd = device->physical_device;
     announcement->external = (VkExternalMemoryImageCreateInfo){
         .sType = type,
         .pNext = *chain,
-        .handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .handleTypes = backing == VDC_BACKING_OWN
+                           ? pd->data->own_handle_type
+                           : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
     };
     if (!vd_chain_find(*chain, type)) {
         *chain = &announcement->external;

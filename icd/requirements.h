@@ -34,10 +34,10 @@ struct vdc_announcement {
 };
 
 /* The specification wants a resource to name the handle types of memory that may be bound to it. Where
- * that is the client's, the VkExternalMemoryBufferCreateInfo or VkExternalMemoryImageCreateInfo
+ * that is the client's, or has descriptors, the VkExternalMemoryBufferCreateInfo or VkExternalMemoryImageCreateInfo
  * (`type`) in *chain names its handle type and no other; an application's chain is copied. False: no
  * memory, and nothing has changed. */
-bool vdc_announce(struct vdc_announcement *announcement, enum vdc_backing backing,
-                  VkStructureType type, const void **chain);
+bool vdc_announce(const struct vdc_device *device, struct vdc_announcement *announcement,
+                  enum vdc_backing backing, VkStructureType type, const void **chain);
 
 #endif

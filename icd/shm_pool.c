@@ -79,20 +79,36 @@ void vdc_shm_pool_destroy(struct vdc_shm_pool *pool)
 }
 
 /* First fit. */
-static bool take(struct vdc_shm_block *block, uint64_t size, uint64_t *offset)
+static bool take(struct vdc_shm_block *block, uint64_t size, uint64_t align, uint64_t *offset)
 {
     for (struct range **at = &block->free; *at; at = &(*at)->next) {
         struct range *range = *at;
-        if (range->size < size)
+        const uint64_t skipped = -range->offset & (align - 1);
+        if (range->size < size || range->size - size < skipped)
             continue;
-        *offset = range->offset;
-        range->offset += size;
-        range->size -= size;
-        if (!range->size) {
+        const uint64_t behind = range->size - size - skipped;
+        if (skipped && behind) {
+            struct range *rest = malloc(sizeof(*rest));
+            if (!rest)
+                return false;
+            *rest = (struct range){
+                .next = range->next,
+                .offset = range->offset + skipped + size,
+                .size = behind,
+            };
+            range->next = rest;
+        }
+        *offset = range->offset + skipped;
+        block->used += size;
+        if (skipped) {
+            range->size = skipped;
+        } else if (behind) {
+            range->offset += size;
+            range->size = behind;
+        } else {
             *at = range->next;
             free(range);
         }
-        block->used += size;
         return true;
     }
     return false;
@@ -246,24 +262,26 @@ static void reap_locked(struct vdc_shm_pool *pool)
     }
 }
 
-static VkResult alloc(struct vdc_shm_pool *pool, uint64_t size, bool file,
-                      struct vdc_shm_part *part)
+VkResult vdc_shm_pool_alloc_aligned(struct vdc_shm_pool *pool, uint64_t size, uint64_t align,
+                                    bool shown, struct vdc_shm_part *part)
 {
     if (size > UINT64_MAX / 2)
         return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    if (align < PART_ALIGN)
+        align = PART_ALIGN;
     size = (size + PART_ALIGN - 1) & -(uint64_t)PART_ALIGN;
     pthread_mutex_lock(&pool->lock);
     reap_locked(pool);
     struct vdc_shm_block *block;
     uint64_t offset = 0;
     for (block = pool->blocks; block; block = block->next)
-        if (block->file >= file && take(block, size, &offset))
+        if (block->file >= shown && take(block, size, align, &offset))
             break;
     VkResult result = VK_SUCCESS;
     if (!block) {
-        result = block_create(pool, size, file, &block);
+        result = block_create(pool, size, shown, &block);
         if (result == VK_SUCCESS)
-            take(block, size, &offset);
+            take(block, size, align, &offset);
     }
     if (result == VK_SUCCESS)
         *part = part_of(block, offset, size);
@@ -273,13 +291,7 @@ static VkResult alloc(struct vdc_shm_pool *pool, uint64_t size, bool file,
 
 VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part)
 {
-    return alloc(pool, size, false, part);
-}
-
-VkResult vdc_shm_pool_alloc_shown(struct vdc_shm_pool *pool, uint64_t size,
-                                  struct vdc_shm_part *part)
-{
-    return alloc(pool, size, true, part);
+    return vdc_shm_pool_alloc_aligned(pool, size, PART_ALIGN, false, part);
 }
 
 void vdc_shm_pool_close_file(struct vdc_shm_part *part)

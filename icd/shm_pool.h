@@ -6,6 +6,7 @@
 #ifndef VIADUCT_ICD_SHM_POOL_H
 #define VIADUCT_ICD_SHM_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "connection/connection.h"
@@ -27,9 +28,10 @@ struct vdc_shm_pool *vdc_shm_pool_create(struct vdc_connection *connection);
 void vdc_shm_pool_destroy(struct vdc_shm_pool *pool);
 /* Thread-safe. Contents are undefined. */
 VkResult vdc_shm_pool_alloc(struct vdc_shm_pool *pool, uint64_t size, struct vdc_shm_part *part);
-/* With a descriptor, where the transport has them: a window system will read it. */
-VkResult vdc_shm_pool_alloc_shown(struct vdc_shm_pool *pool, uint64_t size,
-                                  struct vdc_shm_part *part);
+/* The same for device memory: at a multiple of `align`, a power of two. `shown`: with a descriptor, where
+ * the transport has them, for a window system will read it. */
+VkResult vdc_shm_pool_alloc_aligned(struct vdc_shm_pool *pool, uint64_t size, uint64_t align,
+                                    bool shown, struct vdc_shm_part *part);
 /* The same for a file that has nothing else in it, and whose contents are zero. */
 VkResult vdc_shm_pool_alloc_file(struct vdc_shm_pool *pool, uint64_t size,
                                  struct vdc_shm_part *part);

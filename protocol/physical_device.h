@@ -18,7 +18,9 @@ struct vd_get_physical_devices {
 };
 static_assert(sizeof(struct vd_get_physical_devices) == 8, "wire format");
 
-/* The answer's first bytes. Where `size` exceeds the capacity, only these were written. */
+/* The answer's first bytes. Where `size` exceeds the capacity, only these were written. Behind the last
+ * device, if all are there, follow texts, each ending with a 0 byte, and padding: why the host has devices
+ * that are not offered. They are for people. */
 struct vd_physical_devices {
     uint32_t count;
     uint32_t size; /* bytes of the whole answer */
@@ -29,17 +31,17 @@ static_assert(sizeof(struct vd_physical_devices) == 8, "wire format");
  * are multiples of 8. */
 struct vd_physical_device_data {
     uint32_t size;
-    uint32_t reserved;
-    uint32_t importable;       /* host memory types that accept host pointers, as memoryTypeBits */
+    uint32_t own_types;  /* host memory types that are shared by descriptor, as memoryTypeBits */
+    uint32_t importable; /* host memory types that accept host pointers, the same */
     uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: none can be imported */
     uint32_t extension_count, extensions;        /* VkExtensionProperties */
     uint32_t queue_family_count, queue_families; /* VkQueueFamilyProperties */
     uint32_t features, features_size;            /* struct vd_chain_entry, one after another */
     uint32_t properties, properties_size;        /* the same */
     VkPhysicalDeviceMemoryProperties memory;
-    uint32_t padding;
+    uint32_t own_handle_type; /* VkExternalMemoryHandleTypeFlagBits of these descriptors */
     VkPhysicalDeviceFeatures core_features;
-    uint32_t padding2;
+    uint32_t own_start; /* where such memory begins in what the descriptor is of */
     VkPhysicalDeviceProperties core_properties;
 };
 static_assert(sizeof(struct vd_physical_device_data) % 8 == 0, "wire format");

@@ -48,6 +48,8 @@ static bool follow_listener(void)
 static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
 {
     const struct vds_context_options *context = &options->context;
+    struct vds_context_options known = *context;
+    known.ways = &page->ways;
     if (page->has_seal_key)
         vds_seal_set_key(page->seal_key);
     /* Nothing can be opened later. */
@@ -56,7 +58,7 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
     if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
         return EXIT_FAILURE;
     const struct vds_worker_options worker = {
-        .context = *context,
+        .context = known,
         .early = options->role == VDS_ROLE_EARLY_WORKER,
         .sandbox = options->sandbox,
         .page = page,

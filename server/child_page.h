@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The page that a child of the listener shares with it. The listener believes nothing that stands there.
+ * The page that a child of the listener shares with it. The listener believes nothing that stands there
+ * once the child has a client.
  */
 #ifndef VIADUCT_SERVER_CHILD_PAGE_H
 #define VIADUCT_SERVER_CHILD_PAGE_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory_ways.h"
 #include "seal.h"
 
 #define VDS_CLIENT_NAME_SIZE 64
@@ -17,7 +19,8 @@ struct vds_child_page {
     char name[VDS_CLIENT_NAME_SIZE];     /* of the client, for the log */
     uint8_t seal_key[VDS_SEAL_KEY_SIZE]; /* from the listener, if has_seal_key */
     bool has_seal_key;
-    _Atomic int stopped_call; /* the system call that the sandbox has stopped, + 1; 0: none */
+    struct vds_memory_ways ways; /* what earlier workers have found out, and this one does */
+    _Atomic int stopped_call;    /* the system call that the sandbox has stopped, + 1; 0: none */
 };
 
 #endif

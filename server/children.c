@@ -43,9 +43,10 @@ struct child {
 struct vds_children {
     const struct vds_children_options *options;
     struct child *first;
-    struct child *spare;   /* one of them, ready for the next client; may be NULL */
-    bool wants_spare;      /* start one when there is time */
-    unsigned client_count; /* since the start */
+    struct child *spare;         /* one of them, ready for the next client; may be NULL */
+    bool wants_spare;            /* start one when there is time */
+    unsigned client_count;       /* since the start */
+    struct vds_memory_ways ways; /* what workers have found out */
     bool stopping;
 };
 
@@ -113,6 +114,8 @@ static struct child *add(struct vds_children *children, int *page, int *log)
         fcntl(*page, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         child->page =
             mmap(NULL, sizeof(*child->page), PROT_READ | PROT_WRITE, MAP_SHARED, *page, 0);
+    if (child->page != MAP_FAILED)
+        vds_memory_ways_copy(&child->page->ways, &children->ways);
     if (child->page != MAP_FAILED)
         child->page->has_seal_key = vds_seal_get_key(child->page->seal_key);
     if (child->page != MAP_FAILED && vds_client_log_open(&child->log, log))
@@ -316,6 +319,9 @@ static bool serve(struct vds_children *children, int client, uid_t user, pid_t d
         struct child *worker = children->spare;
         children->spare = NULL;
         const struct vds_worker_client arrival = {.number = number, .guest = device != 0};
+        /* Now, for no client has had anything to say yet to what stands there. */
+        if (worker)
+            vds_memory_ways_copy(&children->ways, &worker->page->ways);
         const int process = open_process(client);
         const bool given =
             worker && vds_worker_give_client(worker->channel, client, process, &arrival);

@@ -96,6 +96,8 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
         return NULL;
     }
     context->options = *options;
+    if (!context->options.ways)
+        context->options.ways = &context->own_ways;
     context->shm = shm;
     context->device_memory.limit = options->max_device_memory;
     pthread_mutex_init(&context->devices_lock, NULL);
@@ -145,6 +147,11 @@ void vds_context_set_completion(struct vds_context *context, struct vd_completio
     context->completion = page;
     if (atomic_load(&context->lost))
         atomic_store(&page->lost, 1);
+}
+
+void vds_context_set_guest(struct vds_context *context)
+{
+    context->is_guest = true;
 }
 
 static void mark_lost(struct vds_context *context, const char *why, va_list args)

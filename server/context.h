@@ -32,6 +32,9 @@ bool vds_context_destroy(struct vds_context *context);
 /* After VD_OP_SETUP: where completions are written. The page stays mapped until destroy. */
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page);
 
+/* The client is in a virtual machine. Before the first record. */
+void vds_context_set_guest(struct vds_context *context);
+
 /* Replays whole records in [records, records + size), aligned to 8, private to the caller and
  * modified in place. One thread at a time; where it may be left, it is given one record. */
 enum vds_executed vds_context_execute(struct vds_context *context, uint8_t *records, size_t size);

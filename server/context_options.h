@@ -5,13 +5,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory_ways.h"
+
 struct vds_context_options {
     bool validate;        /* put the Khronos validation layer between us and the driver */
     const char *gpu;      /* show only those devices of the host, see gpu_choice.h; NULL: all */
     uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
-    const char *trace;    /* where vd_trace_open shall write, NULL: nowhere */
-    uint64_t max_shared_memory; /* bytes that are there at the same time, 0: any number */
-    uint64_t max_device_memory; /* the same, on devices that are CPUs */
+    enum vds_memory_choice memory;
+    struct vds_memory_ways *ways; /* what is known already, and learned; NULL: not remembered */
+    const char *trace;            /* where vd_trace_open shall write, NULL: nowhere */
+    uint64_t max_shared_memory;   /* bytes that are there at the same time, 0: any number */
+    uint64_t max_device_memory;   /* the same, on devices that are CPUs */
     int lanes; /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any thread, when a stream is malformed: the connection must end. NULL:
      * vds_context_execute says it early enough. */

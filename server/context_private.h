@@ -24,16 +24,6 @@ struct vds_shm_table;
 struct vds_turn;
 struct vds_waits;
 
-/* What importing was found to do, for each physical device: to try, it takes a device. */
-#define VDS_HOST_MEMORY_CACHE 8
-struct vds_host_memory_cache {
-    uint32_t count;
-    struct {
-        uint8_t device_uuid[VK_UUID_SIZE];
-        uint32_t importable;
-    } entries[VDS_HOST_MEMORY_CACHE];
-};
-
 struct vds_context {
     struct vds_context_options options;
     struct vds_shm_table *shm;
@@ -42,7 +32,8 @@ struct vds_context {
     _Atomic bool lost;                /* nothing is submitted any more */
 
     PFN_vkGetInstanceProcAddr get_instance_proc_addr;
-    struct vds_host_memory_cache imports;
+    bool is_guest;                   /* the client is in a virtual machine: no descriptors cross */
+    struct vds_memory_ways own_ways; /* where options.ways is NULL */
 
     struct vds_object_table objects;
     struct vds_instance *instance; /* NULL before vkCreateInstance */

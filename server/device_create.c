@@ -113,13 +113,24 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
 {
     const struct vds_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
-    const char **extensions = calloc((size_t)info.enabledExtensionCount + 4, sizeof(*extensions));
+    const char **extensions = calloc((size_t)info.enabledExtensionCount + 6, sizeof(*extensions));
     if (!extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < info.enabledExtensionCount; i++)
         extensions[i] = info.ppEnabledExtensionNames[i];
     info.ppEnabledExtensionNames = extensions;
-    add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+    switch (pd->way.kind) {
+    case VDS_MEMORY_IMPORT:
+        add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
+        break;
+    case VDS_MEMORY_OWN:
+        add_extension(&info, extensions, pd, VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME);
+        if (pd->way.handle_type == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT)
+            add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME);
+        break;
+    case VDS_MEMORY_NO_WAY:
+        break;
+    }
     if (instance->surface) {
         /* Swapchains are the client's, but VK_IMAGE_LAYOUT_PRESENT_SRC_KHR crosses. */
         add_extension(&info, extensions, pd, VK_KHR_SWAPCHAIN_EXTENSION_NAME);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "dispatch.h"
+#include "memory_ways.h"
 
 struct vds_context;
 struct vds_device;
@@ -20,6 +21,9 @@ struct vds_physical_device {
     VkExtensionProperties *extensions;
     uint32_t extension_count;
     uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: cannot import */
+    /* Once the client has asked what there is: */
+    struct vds_memory_way way;
+    uint32_t incoherent; /* memory types that are host-visible and not host-coherent */
 };
 
 struct vds_instance {
@@ -30,6 +34,9 @@ struct vds_instance {
     VkDebugUtilsMessengerEXT messenger;
     struct vds_physical_device *physical_devices;
     uint32_t physical_device_count;
+    bool has_chosen; /* of these, those that can be served */
+    char *refusals;  /* texts, one behind the other: why others can not */
+    uint32_t refusals_size;
     struct vds_device *devices;     /* a list */
     struct vds_instance *next_left; /* in the list of those that could not be destroyed */
 };
@@ -38,7 +45,7 @@ struct vds_instance {
 struct vds_instance *vds_instance_create(struct vds_context *context,
                                          const VkInstanceCreateInfo *asked, VkResult *result);
 /* Finds out what takes a while to find out (physical_device.c). */
-void vds_physical_devices_probe(struct vds_context *context, const struct vds_instance *instance);
+void vds_physical_devices_probe(struct vds_context *context, struct vds_instance *instance);
 /* Ends all devices, then the instance. NULL is fine. */
 void vds_instance_destroy(struct vds_context *context, struct vds_instance *instance);
 

@@ -5,10 +5,10 @@
  * in records as ids.
  */
 #include "memory.h"
-#include <fcntl.h>
-#include <sys/stat.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/chain.h"
@@ -20,6 +20,7 @@
 #include "fd.h"
 #include "instance.h"
 #include "log.h"
+#include "names.h"
 #include "replay.h"
 #include "shm.h"
 
@@ -68,8 +69,9 @@ static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *in
             import = (const VkImportMemoryHostPointerInfoEXT *)link;
     if (!import)
         return true;
-    const uint32_t alignment = x->owner->physical_device->import_alignment;
-    if (alignment == 0)
+    const struct vds_memory_way *way = &x->owner->physical_device->way;
+    const uint32_t alignment = way->alignment;
+    if (way->kind != VDS_MEMORY_IMPORT)
         return vds_dec_fail(&x->decoder, "imports memory where the host can not");
     if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT)
         return vds_dec_fail(&x->decoder, "imports memory that is no host allocation");
@@ -126,6 +128,24 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
     return true;
 }
 
+/* Only memory that is mapped may be flushed. So what is not coherent is mapped here until it is freed:
+ * nobody looks at it, for the client has a mapping of its own. */
+static VkResult map_incoherent(const struct vds_execution *x, const VkMemoryAllocateInfo *info,
+                               VkDeviceMemory memory)
+{
+    void *map;
+    const uint32_t types = x->owner->physical_device->incoherent;
+    if (info->memoryTypeIndex >= 32 || !(types & UINT32_C(1) << info->memoryTypeIndex))
+        return VK_SUCCESS;
+    const VkResult result =
+        x->device->vkMapMemory(x->owner->handle, memory, 0, VK_WHOLE_SIZE, 0, &map);
+    if (result == VK_SUCCESS)
+        return VK_SUCCESS;
+    vds_log(VDS_LOG_WARNING, "vkMapMemory: %s", vd_result_name(result));
+    x->device->vkFreeMemory(x->owner->handle, memory, NULL);
+    return VK_ERROR_OUT_OF_HOST_MEMORY;
+}
+
 void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
@@ -137,6 +157,8 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
         x->result = memory
                         ? x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory)
                         : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        if (x->result == VK_SUCCESS)
+            x->result = map_incoherent(x, a->pAllocateInfo, *a->pMemory);
     }
     if (fd >= 0) {
         const VkImportMemoryFdInfoKHR *given =

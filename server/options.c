@@ -65,6 +65,9 @@ static const char help[] =
     "  --api-version 1.N  offer no later version of Vulkan than this, for programs that stop at\n"
     "                     versions they do not know (at least 1.1)\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
+    "  --memory WAY       how clients get at mappable memory: auto (default: what works best with\n"
+    "                     the driver), own (the driver's, by descriptor) or import (the client's\n"
+    "                     shared memory, which the driver imports)\n"
     "  --lanes N          replay on N more threads what a client records on several (default: one\n"
     "                     for each core beyond two, at most 7)\n"
     "  --trace PREFIX     write what each worker does to PREFIX-worker-PID.json, for Perfetto\n"
@@ -106,6 +109,7 @@ enum option_id {
     OPTION_GPU,
     OPTION_API_VERSION,
     OPTION_VALIDATE,
+    OPTION_MEMORY,
     OPTION_LANES,
     OPTION_TRACE,
     OPTION_ALLOW_ROOT,
@@ -139,6 +143,7 @@ static const struct option long_options[] = {
     {"gpu", required_argument, NULL, OPTION_GPU},
     {"api-version", required_argument, NULL, OPTION_API_VERSION},
     {"validate", no_argument, NULL, OPTION_VALIDATE},
+    {"memory", required_argument, NULL, OPTION_MEMORY},
     {"lanes", required_argument, NULL, OPTION_LANES},
     {"trace", required_argument, NULL, OPTION_TRACE},
     {"allow-root", no_argument, NULL, OPTION_ALLOW_ROOT},
@@ -228,6 +233,22 @@ static bool parse_level(const char *text, enum vds_log_level *level)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i]) == 0) {
             *level = (enum vds_log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_memory(const char *text, enum vds_memory_choice *choice)
+{
+    static const char *const names[] = {
+        [VDS_MEMORY_AUTO] = "auto",
+        [VDS_MEMORY_ONLY_OWN] = "own",
+        [VDS_MEMORY_ONLY_IMPORT] = "import",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *choice = (enum vds_memory_choice)i;
             return true;
         }
     }
@@ -328,6 +349,10 @@ int vds_options_read(struct vds_options *options, int argc, char **argv)
             break;
         case OPTION_VALIDATE:
             listener->context.validate = true;
+            break;
+        case OPTION_MEMORY:
+            if (!parse_memory(optarg, &listener->context.memory))
+                return vds_usage_error("--memory wants auto, own or import, not '%s'", optarg);
             break;
         case OPTION_LANES:
             if (!parse_number(optarg, &listener->context.lanes) ||

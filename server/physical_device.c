@@ -3,10 +3,9 @@
  * VD_OP_GET_PHYSICAL_DEVICES: everything about the host's physical devices, once.
  */
 #define _GNU_SOURCE 1
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "chains.h"
 #include "context_private.h"
@@ -15,6 +14,7 @@
 #include "gpu_choice.h"
 #include "instance.h"
 #include "log.h"
+#include "memory_way.h"
 #include "names.h"
 #include "opcodes.h"
 #include "protocol/physical_device.h"
@@ -118,6 +118,7 @@ void vds_physical_devices_finish(struct vds_instance *instance)
 {
     for (uint32_t i = 0; i < instance->physical_device_count; i++)
         free(instance->physical_devices[i].extensions);
+    free(instance->refusals);
     free(instance->physical_devices);
     instance->physical_devices = NULL;
     instance->physical_device_count = 0;
@@ -140,129 +141,85 @@ struct vds_physical_device *vds_physical_device_find(struct vds_instance *instan
     return NULL;
 }
 
-/* ---- Which memory types accept the client's memory: found by trying */
+/* ---- Which of them a client can use */
 
-static VkDevice create_probe(const struct vds_instance_dispatch *vk, VkPhysicalDevice pd)
+static void find_way(struct vds_context *context, const struct vds_instance *instance,
+                     struct vds_physical_device *pd)
 {
-    static const char *const extension = VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME;
-    static const float priority = 1.0f;
-    const VkDeviceQueueCreateInfo queue = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-        .queueCount = 1,
-        .pQueuePriorities = &priority,
-    };
-    const VkDeviceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .queueCreateInfoCount = 1,
-        .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = 1,
-        .ppEnabledExtensionNames = &extension,
-    };
-    VkDevice device;
-    return vk->vkCreateDevice(pd, &info, NULL, &device) == VK_SUCCESS ? device : VK_NULL_HANDLE;
-}
-
-/* Shared memory like the client's. */
-static void *map_probe(size_t size)
-{
-    const int fd = memfd_create("viaduct-probe", MFD_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    void *map = MAP_FAILED;
-    if (ftruncate(fd, (off_t)size) == 0)
-        map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    return map == MAP_FAILED ? NULL : map;
-}
-
-/* What the driver promises, less what it then does not keep. */
-static uint32_t try_imports(VkDevice device, const struct vds_device_dispatch *vk, void *memory,
-                            size_t size)
-{
-    static const VkExternalMemoryHandleTypeFlagBits handle_type =
-        VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
-    VkMemoryHostPointerPropertiesEXT properties = {
-        .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT};
-    if (!vk->vkGetMemoryHostPointerPropertiesEXT ||
-        vk->vkGetMemoryHostPointerPropertiesEXT(device, handle_type, memory, &properties) !=
-            VK_SUCCESS)
-        return 0;
-    uint32_t types = 0;
-    for (uint32_t i = 0; i < VK_MAX_MEMORY_TYPES; i++) {
-        if (!(properties.memoryTypeBits & UINT32_C(1) << i))
-            continue;
-        const VkImportMemoryHostPointerInfoEXT import = {
-            .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
-            .handleType = handle_type,
-            .pHostPointer = memory,
-        };
-        const VkMemoryAllocateInfo info = {
-            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-            .pNext = &import,
-            .allocationSize = size,
-            .memoryTypeIndex = i,
-        };
-        VkDeviceMemory imported;
-        if (vk->vkAllocateMemory(device, &info, NULL, &imported) == VK_SUCCESS) {
-            vk->vkFreeMemory(device, imported, NULL);
-            types |= UINT32_C(1) << i;
-        }
+    enum vds_memory_choice choice = context->options.memory;
+    if (context->is_guest && choice == VDS_MEMORY_ONLY_OWN) {
+        pd->way = (struct vds_memory_way){.why = "own: not for virtual machines"};
+        return;
     }
-    return types;
+    if (context->is_guest)
+        choice = VDS_MEMORY_ONLY_IMPORT;
+    vds_memory_way_find(context->get_instance_proc_addr, instance, pd, choice,
+                        context->options.ways, &pd->way);
 }
 
-static uint32_t probe_imports(const struct vds_context *context,
-                              const struct vds_instance *instance,
-                              const struct vds_physical_device *pd)
-{
-    const struct vds_instance_dispatch *vk = &instance->dispatch;
-    const PFN_vkGetDeviceProcAddr get = (PFN_vkGetDeviceProcAddr)context->get_instance_proc_addr(
-        instance->handle, "vkGetDeviceProcAddr");
-    struct vds_device_dispatch *dispatch = calloc(1, sizeof(*dispatch));
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t size = pd->import_alignment > page ? pd->import_alignment : page;
-    void *memory = map_probe(size);
-    const VkDevice device = memory && dispatch ? create_probe(vk, pd->handle) : VK_NULL_HANDLE;
-    uint32_t types = 0;
-    if (device) {
-        vds_device_dispatch_load(dispatch, device, get);
-        types = try_imports(device, dispatch, memory, size);
-        dispatch->vkDestroyDevice(device, NULL);
-    }
-    if (memory)
-        munmap(memory, size);
-    free(dispatch);
-    return types;
-}
-
-static uint32_t importable(struct vds_context *context, const struct vds_instance *instance,
-                           const struct vds_physical_device *pd)
-{
-    if (!pd->import_alignment)
-        return 0;
-    VkPhysicalDeviceIDProperties ids = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
-    VkPhysicalDeviceProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-        .pNext = &ids,
-    };
-    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
-
-    struct vds_host_memory_cache *cache = &context->imports;
-    for (uint32_t i = 0; i < cache->count; i++)
-        if (memcmp(cache->entries[i].device_uuid, ids.deviceUUID, VK_UUID_SIZE) == 0)
-            return cache->entries[i].importable;
-    const uint32_t types = probe_imports(context, instance, pd);
-    if (cache->count < VDS_HOST_MEMORY_CACHE) {
-        memcpy(cache->entries[cache->count].device_uuid, ids.deviceUUID, VK_UUID_SIZE);
-        cache->entries[cache->count++].importable = types;
-    }
-    return types;
-}
-
-void vds_physical_devices_probe(struct vds_context *context, const struct vds_instance *instance)
+void vds_physical_devices_probe(struct vds_context *context, struct vds_instance *instance)
 {
     for (uint32_t i = 0; i < instance->physical_device_count; i++)
-        importable(context, instance, &instance->physical_devices[i]);
+        find_way(context, instance, &instance->physical_devices[i]);
+}
+
+/* Tells the log, and keeps the text for the client. */
+static void refuse(struct vds_instance *instance, const struct vds_physical_device *pd)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType =
+                                                  VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    if (vds_physical_device_has(pd, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME))
+        properties.pNext = &driver;
+    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    char text[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE + VK_MAX_DRIVER_NAME_SIZE + 256];
+    snprintf(text, sizeof(text), "%s (driver %s) is not offered: no way to share its memory (%s)",
+             properties.properties.deviceName, driver.driverName[0] ? driver.driverName : "unknown",
+             pd->way.why);
+    vds_log(VDS_LOG_WARNING, "%s", text);
+    const uint32_t size = (uint32_t)strlen(text) + 1;
+    char *all = realloc(instance->refusals, instance->refusals_size + size);
+    if (!all)
+        return;
+    memcpy(all + instance->refusals_size, text, size);
+    instance->refusals = all;
+    instance->refusals_size += size;
+}
+
+static uint32_t find_incoherent(const struct vds_instance *instance,
+                                const struct vds_physical_device *pd)
+{
+    const VkMemoryPropertyFlags both =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    VkPhysicalDeviceMemoryProperties memory;
+    instance->dispatch.vkGetPhysicalDeviceMemoryProperties(pd->handle, &memory);
+    uint32_t types = 0;
+    for (uint32_t i = 0; i < memory.memoryTypeCount; i++)
+        if ((memory.memoryTypes[i].propertyFlags & both) == VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
+            types |= UINT32_C(1) << i;
+    return types;
+}
+
+/* Before the client knows any of them. */
+static void choose(struct vds_context *context, struct vds_instance *instance)
+{
+    if (instance->has_chosen)
+        return;
+    instance->has_chosen = true;
+    vds_physical_devices_probe(context, instance);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
+        struct vds_physical_device *pd = &instance->physical_devices[i];
+        if (pd->way.kind != VDS_MEMORY_NO_WAY) {
+            pd->incoherent = find_incoherent(instance, pd);
+            instance->physical_devices[kept++] = *pd;
+            continue;
+        }
+        refuse(instance, pd);
+        free(pd->extensions);
+    }
+    instance->physical_device_count = kept;
 }
 
 /* ---- The answer */
@@ -413,8 +370,11 @@ static void append_device(struct vds_context *context, struct blob *blob,
 {
     const struct vds_instance_dispatch *vk = &context->instance->dispatch;
     struct vd_physical_device_data data = {
-        .importable = importable(context, context->instance, pd),
-        .import_alignment = pd->import_alignment,
+        .own_types = pd->way.kind == VDS_MEMORY_OWN ? pd->way.types : 0,
+        .own_handle_type = pd->way.handle_type,
+        .own_start = pd->way.start,
+        .importable = pd->way.kind == VDS_MEMORY_IMPORT ? pd->way.types : 0,
+        .import_alignment = pd->way.kind == VDS_MEMORY_IMPORT ? pd->way.alignment : 0,
     };
     const size_t start = append(blob, sizeof(data));
     vk->vkGetPhysicalDeviceMemoryProperties(pd->handle, &data.memory);
@@ -471,11 +431,12 @@ bool vds_decode_get_physical_devices(struct vds_decoder *d, void *body)
 void vds_call_get_physical_devices(struct vds_execution *x, void *body)
 {
     const struct vd_get_physical_devices *args = body;
-    const struct vds_instance *instance = x->context->instance;
+    struct vds_instance *instance = x->context->instance;
     if (!instance) {
         vds_dec_fail(&x->decoder, "before vkCreateInstance");
         return;
     }
+    choose(x->context, instance);
     const uint32_t named = args->id_count < instance->physical_device_count
                                ? args->id_count
                                : instance->physical_device_count;
@@ -485,6 +446,8 @@ void vds_call_get_physical_devices(struct vds_execution *x, void *body)
     append(&blob, sizeof(struct vd_physical_devices));
     for (uint32_t i = 0; i < named; i++)
         append_device(x->context, &blob, &instance->physical_devices[i]);
+    if (named == instance->physical_device_count)
+        append_bytes(&blob, instance->refusals, instance->refusals_size);
     if (blob.failed) {
         vds_dec_fail(&x->decoder, "no memory for the properties of the devices");
     } else {

@@ -13,6 +13,7 @@
 #include "protocol/record.h"
 
 #include "budget.h"
+#include "map_aligned.h"
 #include "shm.h"
 
 /* What vd_shm_pointer() can name. */
@@ -89,8 +90,8 @@ static struct region *region_map(struct vds_budget *budget, int fd, uint64_t off
         vds_budget_give_back(budget, size);
         return NULL;
     }
-    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    if (map == MAP_FAILED) {
+    void *map = vds_map_aligned(fd, offset, size);
+    if (!map) {
         const int error = errno;
         free(region);
         vds_budget_give_back(budget, size);

@@ -101,6 +101,8 @@ static void *engine_main(void *data)
             vds_context_warm(worker->context);
         struct vds_ring_consumer *consumer = await_setup(worker);
         if (consumer) {
+            if (worker->link)
+                vds_context_set_guest(worker->context);
             vds_context_set_completion(worker->context,
                                        (struct vd_completion *)worker->completion->map);
             ok = vds_ring_consumer_run(consumer, worker->context);

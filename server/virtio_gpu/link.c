@@ -12,6 +12,7 @@
 #include "common/pass_fds.h"
 #include "server/futex.h"
 #include "server/log.h"
+#include "server/map_aligned.h"
 
 struct vg_link {
     int fd;
@@ -55,8 +56,8 @@ static void released(void *data, uint64_t token)
 static uint8_t *map_extents(const struct vg_extent *extents, uint32_t count, uint64_t size,
                             const int *files, unsigned file_count)
 {
-    uint8_t *map = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED)
+    uint8_t *map = vds_reserve_aligned(size);
+    if (!map)
         return NULL;
     uint64_t at = 0;
     int error = EINVAL;

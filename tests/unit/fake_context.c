@@ -52,6 +52,11 @@ struct vds_context *vds_context_create(const struct vds_context_options *options
     return context;
 }
 
+void vds_context_set_guest(struct vds_context *context)
+{
+    (void)context;
+}
+
 void vds_context_warm(struct vds_context *context)
 {
     (void)context;

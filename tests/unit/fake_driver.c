@@ -177,6 +177,8 @@ static void get_memory(VkPhysicalDevice pd, VkPhysicalDeviceMemoryProperties *me
     (void)pd;
     memset(memory, 0, sizeof(*memory));
     memory->memoryTypeCount = 1;
+    memory->memoryTypes[0].propertyFlags =
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     memory->memoryHeapCount = 1;
 }
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "memory_way.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/chain.h"
+
+#include "instance.h"
+#include "log.h"
+#include "memory_probe.h"
+
+/* ---- The order in which ways are tried */
+
+/* The driver's own memory is what its developers test, and keeps every memory type. But descriptors of
+ * NVIDIA's memory can not be mapped; Intel's driver lays images out in a worse way for them; and a CPU
+ * has one memory, whoever's it is. */
+static bool prefers_import(VkPhysicalDeviceType type, VkDriverId driver)
+{
+    return type == VK_PHYSICAL_DEVICE_TYPE_CPU || driver == VK_DRIVER_ID_NVIDIA_PROPRIETARY ||
+           driver == VK_DRIVER_ID_INTEL_OPEN_SOURCE_MESA;
+}
+
+static bool try_way(struct vds_memory_probe *probe, enum vds_memory_way_kind kind,
+                    struct vds_memory_way *way)
+{
+    const char *why = "";
+    struct vds_memory_way found = {.kind = kind};
+    if (kind == VDS_MEMORY_OWN ? vds_memory_probe_own(probe, &found, &why)
+                               : vds_memory_probe_import(probe, &found, &why)) {
+        *way = found;
+        return true;
+    }
+    const size_t used = strlen(way->why);
+    snprintf(way->why + used, sizeof(way->why) - used, "%s%s: %s", used ? "; " : "",
+             kind == VDS_MEMORY_OWN ? "own" : "import", why);
+    return false;
+}
+
+static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
+                     const struct vds_physical_device *pd, enum vds_memory_choice choice,
+                     bool import_first, struct vds_memory_way *way)
+{
+    const char *why = "";
+    struct vds_memory_probe *probe = vds_memory_probe_create(get, instance, pd, &why);
+    *way = (struct vds_memory_way){.kind = VDS_MEMORY_NO_WAY};
+    if (!probe) {
+        snprintf(way->why, sizeof(way->why), "%s", why);
+        return;
+    }
+    const enum vds_memory_way_kind order[2][2] = {
+        {VDS_MEMORY_OWN, VDS_MEMORY_IMPORT},
+        {VDS_MEMORY_IMPORT, VDS_MEMORY_OWN},
+    };
+    for (int i = 0; i < 2 && way->kind == VDS_MEMORY_NO_WAY; i++) {
+        const enum vds_memory_way_kind kind = order[import_first][i];
+        if (choice == VDS_MEMORY_AUTO ||
+            (choice == VDS_MEMORY_ONLY_OWN) == (kind == VDS_MEMORY_OWN))
+            try_way(probe, kind, way);
+    }
+    vds_memory_probe_destroy(probe);
+}
+
+void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
+                         const struct vds_physical_device *pd, enum vds_memory_choice choice,
+                         struct vds_memory_ways *known, struct vds_memory_way *way)
+{
+    VkPhysicalDeviceDriverProperties driver = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceIDProperties ids = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+        .pNext = &ids,
+    };
+    if (vds_physical_device_has(pd, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME))
+        ids.pNext = &driver;
+    instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
+    struct vds_known_way entry = {.driver_version = properties.properties.driverVersion,
+                                  .choice = choice};
+    memcpy(entry.driver, ids.driverUUID, sizeof(entry.driver));
+    memcpy(entry.device, ids.deviceUUID, sizeof(entry.device));
+    const struct vds_memory_way *remembered = vds_memory_ways_find(known, &entry);
+    if (remembered) {
+        *way = *remembered;
+        return;
+    }
+    try_ways(get, instance, pd, choice,
+             prefers_import(properties.properties.deviceType, driver.driverID), way);
+    vds_log(VDS_LOG_DEBUG, "memory of %s: %s%s%s", properties.properties.deviceName,
+            way->kind == VDS_MEMORY_OWN      ? "own"
+            : way->kind == VDS_MEMORY_IMPORT ? "import"
+                                             : "no way",
+            way->why[0] ? ": " : "", way->why);
+    entry.way = *way;
+    vds_memory_ways_add(known, &entry);
+}

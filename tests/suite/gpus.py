@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""GPUs' memory, which a layer imitates on lavapipe: natively and behind the server.
+
+What the layer imitates are memory types, and what drivers refuse; not one of these drivers is run.
+"""
+
+import re
+
+from harness import Server, add, build_path, native_environment, test
+from harness.process import SKIPPED
+
+LAYER = "VK_LAYER_VIADUCT_gpu"
+
+FEW = ("compute", "memory", "types", "external")
+MOST = (*FEW, "sync", "threads", "descriptors", "queries", "lifetimes", "steady")
+
+# The device that the layer shows, the way that the server takes, and what runs there. Not `external` where
+# GPUs import: what is shared by descriptor can be mapped natively, but not here.
+GPUS = [
+    ("nvk", "own", MOST),
+    ("panvk", "own", FEW),
+    ("radv", "own", FEW),
+    ("radv-any", "own", ("compute", "types")),
+    ("nvidia", "import", tuple(name for name in MOST if name != "external")),
+    ("nvidia-rebar", "import", ("compute", "memory")),
+    ("anv-integrated", "import", ("compute", "memory", "types")),
+    ("anv-discrete", "import", ("compute", "memory", "sync")),
+    ("aligned-16k", "import", ("compute", "memory", "threads")),
+    ("aligned-64k", "import", ("compute", "memory", "descriptors")),
+    ("incoherent", "own", MOST),
+]
+
+# Ways that would not be taken by themselves.
+FORCED = [
+    ("radv-any", "import", ("compute", "memory")),
+    ("anv-discrete", "own", ("compute", "memory", "types")),
+    ("incoherent", "import", ("compute", "memory", "steady")),
+]
+
+# What prints something else: how often it met something, or its device's name.
+PRINTS_MORE = {"compute"}
+
+# A GPU's driver imports into few types, and for linear images alone; what is left is not host-visible.
+CHANGES_TYPES = {"import"}
+
+
+def environment(gpu):
+    return native_environment(VK_INSTANCE_LAYERS=LAYER, VK_LAYER_PATH=build_path() / "tests/layer",
+                              VIADUCT_TEST_GPU=gpu)
+
+
+def compare(context, gpu, way, programs, *options):
+    server = context.enter(Server(context, *options, environment=environment(gpu), level="debug"))
+    for program in programs:
+        command = [build_path() / "tests" / program]
+        native = context.run(command, environment(gpu), f"native-{program}")
+        result = context.run(command, server.client_environment(), f"through-{program}")
+        context.check(native.status in (0, SKIPPED),
+                      f"{program} natively: {native.describe()}: {native.last_line()}")
+        context.check(result.status == native.status,
+                      f"{program}: {result.describe()}: {result.last_line()}")
+        same = program not in PRINTS_MORE and not (program == "types" and way in CHANGES_TYPES)
+        context.check(not same or result.out == native.out, f"{program} prints something else")
+    log = server.log()
+    found = set(re.findall(r"memory of .*: (own|import|no way)$", log, re.MULTILINE))
+    context.check(found == {way}, f"the way is {found or 'not said'}, not {way}")
+    context.check(LAYER not in log, "the layer has a complaint")
+
+
+for gpu, way, programs in GPUS:
+    add(lambda context, row=(gpu, way, programs): compare(context, *row),
+        f"gpus/{gpu}", f"{len(programs)} programs with the memory of {gpu}: the way is {way}", seconds=180)
+
+for gpu, way, programs in FORCED:
+    add(lambda context, row=(gpu, way, programs): compare(context, *row, "--memory", row[1]),
+        f"gpus/{gpu}-{way}", f"{len(programs)} programs with the memory of {gpu}: --memory {way}",
+        seconds=180)
+
+
+@test("gpus/no-way", seconds=60)
+def no_way(context):
+    """A driver whose memory nobody can share: no device, and server and client say why, once"""
+    server = context.enter(Server(context, environment=environment("no-way")))
+    result = context.run([build_path() / "tests/compute"],
+                         server.client_environment(VIADUCT_DEBUG=1), "compute")
+    context.check(result.status == 1 and "vkEnumeratePhysicalDevices" in result.err,
+                  f"there is a device: {result.describe()}: {result.last_line()}")
+    for what, text in (("the server", server.log()), ("the client", result.err)):
+        lines = [line for line in text.splitlines() if "is not offered" in line]
+        context.check(len(lines) == 1, f"{what} says so {len(lines)} times")
+        context.check(re.search(r"llvmpipe.*\(driver V3DV Mesa\) is not offered: no way to share its memory "
+                                r"\(own: no VK_KHR_external_memory_fd; "
+                                r"import: no VK_EXT_external_memory_host\)", lines[0]),
+                      f"{what} does not say why: {lines[0]}")
+
+
+@test("gpus/refusals", seconds=60)
+def refusals(context):
+    """Ways that a driver has, but that do not work: why, in the log"""
+    for gpu, way, why in (
+            ("radv", "import", "import: it refuses shared memory"),
+            ("nvidia", "own", "own: its descriptors can not be mapped"),
+    ):
+        server = context.enter(Server(context, "--memory", way, environment=environment(gpu)))
+        result = context.run([build_path() / "tests/compute"], server.client_environment(), gpu)
+        context.check(result.status == 1, f"{gpu}: there is a device: {result.describe()}")
+        context.check(why in server.log(), f"{gpu}: the log does not say '{why}'")
