@@ -20,6 +20,7 @@ import queries
 from depends import c_expression
 from emit import args_members
 from emit_client import ClientEmitter
+from emit_fuzz import FuzzEmitter
 from emit_server import ServerEmitter
 from model import Registry, header_version
 from plan import FOREIGN_TYPES, Planner, read_policy
@@ -84,8 +85,11 @@ class Generator:
         layer = [("faults_calls.h", t("faults_calls.h"))]
         program = [("answers_calls.h",
                     lambda: answers.file(self.r, self.with_results(), self.results))]
+        fuzz = [("fuzz_application.c", lambda: FuzzEmitter(self.p).application(self.plans)),
+                ("fuzz_driver.c", lambda: FuzzEmitter(self.p).driver(
+                    self.plans, self.host_commands("instance") + self.host_commands("device")))]
         return {"common": common, "client": client, "server": server, "test": test, "layer": layer,
-                "program": program}
+                "program": program, "fuzz": fuzz}
 
     def template(self, name):
         def render():
@@ -281,6 +285,12 @@ class Generator:
         return sorted(out)
 
 
+def write_if_different(path, text):
+    """What stays as it was need not be compiled again."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--registry", required=True, help="folder that holds vk.xml")
@@ -311,7 +321,7 @@ def main():
         if options.part and part != options.part:
             continue
         for name, text in files:
-            (out / name).write_text(text(), encoding="utf-8")
+            write_if_different(out / name, text())
     return 0
 
 

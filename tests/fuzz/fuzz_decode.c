@@ -4,12 +4,10 @@
  * input, changes it here and there, and has it executed on a driver that is not one. A first byte
  * of 255 instead makes the rest of the input one span, as the ring would hand it over.
  */
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "opcodes.h"
 #include "protocol/record.h"
@@ -17,10 +15,9 @@
 #include "server/context_private.h"
 #include "server/execute.h"
 #include "server/log.h"
-#include "server/shm.h"
 
 #include "../unit/fake_driver.h"
-#include "../unit/records.h"
+#include "session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,115 +28,6 @@ enum step {
     STEP_UPDATES, /* of descriptors */
     STEP_COUNT,
 };
-
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static uint64_t take(struct input *input, size_t size)
-{
-    uint64_t value = 0;
-    if (size > input->left)
-        size = input->left;
-    memcpy(&value, input->at, size);
-    input->at += size;
-    input->left -= size;
-    return value;
-}
-
-static struct vds_shm_region *share(struct vds_shm_table *shm, uint64_t size)
-{
-    int fd;
-    const uint32_t id = vds_shm_add(shm, size, &fd);
-    close(fd);
-    return vds_shm_get(shm, id, 0, 0);
-}
-
-static void start(struct test_client *client)
-{
-    const struct vds_context_options options = {0};
-    struct test_record r;
-    fake_driver_reset();
-    fake_driver.impatient = true;
-    client->shm = vds_shm_table_create();
-    client->replies = share(client->shm, SHARED_SIZE);
-    client->page = share(client->shm, sizeof(struct vd_completion));
-    client->completion = (struct vd_completion *)client->page->map;
-    client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
-    vds_context_set_completion(client->context, client->completion);
-
-    const uint32_t shm = client->replies->id;
-    make_instance(&r);
-    bool ok = client_send(client, &r, shm);
-    make_get_physical_devices(&r, 32768);
-    ok = ok && client_send(client, &r, shm);
-    make_device(&r, DEVICE, NULL, 0);
-    ok = ok && client_send(client, &r, shm);
-    make_queue(&r, 0, QUEUE);
-    ok = ok && client_send(client, &r, shm);
-    make_buffer(&r, DEVICE, BUFFER, false);
-    ok = ok && client_send(client, &r, shm);
-    make_pool(&r, POOL);
-    ok = ok && client_send(client, &r, shm);
-    make_layout(&r, LAYOUT);
-    ok = ok && client_send(client, &r, shm);
-    make_semaphore(&r, SEMAPHORE);
-    ok = ok && client_send(client, &r, shm);
-    make_command_pool(&r, COMMAND_POOL);
-    ok = ok && client_send(client, &r, shm);
-    make_command_buffer(&r, COMMAND_POOL, COMMAND_BUFFER);
-    ok = ok && client_send(client, &r, shm);
-    if (!ok)
-        abort();
-}
-
-static void finish(struct test_client *client)
-{
-    fake_driver_finish();
-    vds_context_destroy(client->context);
-    vds_shm_put(client->shm, client->replies);
-    vds_shm_put(client->shm, client->page);
-    vds_shm_table_destroy(client->shm);
-}
-
-/* Values that a careless decoder would trip over. */
-static void change(struct test_record *r, struct input *input)
-{
-    const uint64_t values[] = {
-        0,
-        1,
-        8,
-        0xffffffff,
-        0x80000000,
-        UINT64_MAX,
-        VD_POINTER_OUT,
-        1ull << 40,
-        BUFFER,
-        DEVICE,
-        COMMAND_BUFFER,
-        PHYSICAL_DEVICE,
-        POOL,
-        SEMAPHORE,
-        ID(VkBuffer, 50),
-    };
-    const size_t count = sizeof(values) / sizeof(values[0]);
-    uint32_t edits = (uint32_t)take(input, 1) % 8;
-    while (edits-- && r->size >= 24) {
-        const uint32_t at = 8 + (uint32_t)take(input, 2) % (r->size - 15);
-        const uint8_t kind = (uint8_t)take(input, 1);
-        uint64_t value = record_get64(r, at);
-        if (kind < count)
-            value = values[kind];
-        else if (kind < 64)
-            value = take(input, 8);
-        else if (kind < 128)
-            value += take(input, 1) - UINT64_C(128);
-        else
-            value ^= UINT64_C(1) << (kind & 63);
-        record_set64(r, at, value);
-    }
-}
 
 static void make_command(struct test_record *r, struct input *input)
 {
@@ -154,25 +42,16 @@ static void make_command(struct test_record *r, struct input *input)
 
 static void make_stream(struct test_record *r, struct input *input, struct test_client *client)
 {
-    struct {
-        struct vd_stream stream;
-        struct vd_stream_chunk chunk;
-    } args = {
-        .stream = {.command_buffer = COMMAND_BUFFER, .chunk_count = 1},
-        .chunk = {.shm = client->replies->id, .offset = CHUNKS},
-    };
     struct test_record part;
-    uint8_t *to = client->replies->map + CHUNKS;
-    uint32_t parts = (uint32_t)take(input, 1) % 4;
-    args.stream.flags = (uint32_t)take(input, 1) & (VD_STREAM_ALONE | VD_STREAM_OPEN);
-    make_begin(&part);
+    uint32_t size = stream_start(client), parts = (uint32_t)take(input, 1) % 4;
+    const uint32_t flags = (uint32_t)take(input, 1) & (VD_STREAM_ALONE | VD_STREAM_OPEN);
     do {
-        memcpy(to + args.chunk.size, part.bytes, part.size);
-        args.chunk.size += part.size;
         make_command(&part, input);
-        change(&part, input);
+        change(part.bytes, part.size, input);
+        memcpy(client->replies->map + CHUNKS + size, part.bytes, part.size);
+        size += part.size;
     } while (parts--);
-    record_begin(r, VD_OP_STREAM, &args, sizeof(args), false);
+    stream_record(r, client, size, flags);
 }
 
 static void make_updates(struct test_record *r, struct input *input)
@@ -207,8 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static int samples;
     struct test_client client = {0};
     struct test_record r;
-    vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_DEBUG : (enum vds_log_level) - 1);
-    start(&client);
+    vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_DEBUG : VDS_LOG_ERROR);
+    session_open(&client, fake_get_instance_proc_addr);
     while (!samples || make_sample(&r, samples, client.replies->id))
         samples++;
     if (size && data[0] == 255) {
@@ -238,12 +117,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case STEP_COUNT:
             break;
         }
-        change(&r, &input);
+        change(r.bytes, r.size, &input);
         const uint16_t opcode = ((const struct vd_record *)r.bytes)->opcode;
         const bool expected = opcode == VD_OP_NOP || decodes(&client, &r);
         if (client_send(&client, &r, client.replies->id) && !expected)
             abort();
     }
-    finish(&client);
+    session_close(&client);
     return 0;
 }

@@ -20,7 +20,8 @@ JOBS = 2
 CORE = [f"tests/unit/test_{name}" for name in
         ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams", "video")]
 
-FUZZ_TARGETS = ("fuzz_answers", "fuzz_decode", "fuzz_virtio_gpu", "fuzz_vtest")
+FUZZ_TARGETS = ("fuzz_answers", "fuzz_calls", "fuzz_decode", "fuzz_ring", "fuzz_vhost_user",
+                "fuzz_virtio_gpu", "fuzz_vtest")
 
 # Name: compiler, options of meson, targets (none: all of them). What is only run under sanitizers
 # is optimised little, for the sake of build time.

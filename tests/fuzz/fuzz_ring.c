@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fuzz target: the control ring and chunks, while a second thread changes what lies in them. The consumer
+ * works on the fake driver; this thread puts valid records into the ring, and flips bits in the ring, its
+ * counters, in chunks and in what indirect records lead to, at whatever point the consumer is.
+ *
+ * The two threads race on purpose, so that the same input may not do the same twice: keep what it was
+ * by running it often (-runs=1000).
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "opcodes.h"
+#include "protocol/ring.h"
+#include "server/context.h"
+#include "server/futex.h"
+#include "server/log.h"
+#include "server/ring.h"
+#include "server/shm.h"
+
+#include "../unit/fake_driver.h"
+#include "session.h"
+
+#define INDIRECT   (IMPORT + 65536u)
+#define STEPS_MAX  64
+#define FLIPS_MOST 64u
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum step {
+    STEP_SAMPLE,   /* a valid record */
+    STEP_STREAM,   /* one that names a chunk */
+    STEP_INDIRECT, /* one that lies elsewhere */
+    STEP_FLIP,     /* bits of the ring's newest bytes, while they are read */
+    STEP_FLIP_SHARED,
+    STEP_TAIL, /* a counter is changed */
+    STEP_COUNT,
+};
+
+struct fuzz {
+    struct test_client client;
+    struct vds_shm_region *region;
+    struct vd_ring *ring;
+    uint8_t *data;
+    struct vds_ring_consumer *consumer;
+    uint64_t tail;
+    int samples;
+};
+
+static void *consume(void *data)
+{
+    struct fuzz *f = data;
+    vds_ring_consumer_run(f->consumer, f->client.context);
+    return NULL;
+}
+
+static void put(struct fuzz *f, const void *bytes, uint32_t size)
+{
+    const uint32_t at = (uint32_t)f->tail & (VD_RING_DATA_SIZE - 1);
+    if (size > VD_RING_DATA_SIZE - at)
+        return; /* so many there are not in an input */
+    memcpy(f->data + at, bytes, size);
+    f->tail += size;
+    atomic_store(&f->ring->tail, f->tail);
+    if (atomic_exchange(&f->ring->consumer_sleeps, 0))
+        vds_wake(&f->ring->consumer_sleeps);
+}
+
+/* Relaxed, for the compiler's sake; the other side reads as it likes. */
+static void flip(uint8_t *where, uint8_t bits)
+{
+    __atomic_fetch_xor(where, bits, __ATOMIC_RELAXED);
+}
+
+static void flip_some(uint8_t *from, uint32_t size, struct input *input)
+{
+    uint32_t flips = (uint32_t)take(input, 1) % FLIPS_MOST;
+    const uint32_t first = (uint32_t)take(input, 2), stride = 1 + (uint32_t)take(input, 1);
+    const uint8_t bits = (uint8_t)take(input, 1);
+    for (uint32_t i = 0; size && i < flips; i++)
+        flip(from + (first + i * stride) % size, bits);
+}
+
+static void put_stream(struct fuzz *f, struct input *input)
+{
+    struct test_record r, part;
+    uint32_t size = stream_start(&f->client);
+    for (uint32_t parts = (uint32_t)take(input, 1) % 16; parts; parts--) {
+        const VkMemoryBarrier barrier = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER};
+        struct {
+            uint32_t stages[3];
+            uint32_t count;
+            uint64_t pointer, rest[4];
+        } args = {.count = 1};
+        record_begin(&part, VD_OP_vkCmdPipelineBarrier, &args, sizeof(args), false);
+        record_put(&part, part.body + 16, &barrier, sizeof(barrier));
+        memcpy(f->client.replies->map + CHUNKS + size, part.bytes, part.size);
+        size += part.size;
+    }
+    stream_record(&r, &f->client, size, (uint32_t)take(input, 1) & VD_STREAM_ALONE);
+    put(f, r.bytes, r.size);
+}
+
+static void put_indirect(struct fuzz *f, struct input *input)
+{
+    struct test_record r, inner;
+    if (!make_sample(&inner, (int)take(input, 1) % f->samples, f->client.replies->id))
+        return;
+    memcpy(f->client.replies->map + INDIRECT, inner.bytes, inner.size);
+    const struct vd_indirect args = {
+        .shm = f->client.replies->id, .size = inner.size, .offset = INDIRECT};
+    record_begin(&r, VD_OP_INDIRECT, &args, sizeof(args), false);
+    put(f, r.bytes, r.size);
+}
+
+static void do_step(struct fuzz *f, enum step step, struct input *input)
+{
+    struct test_record r;
+    const uint32_t behind = (uint32_t)f->tail & (VD_RING_DATA_SIZE - 1);
+    const uint32_t recent = behind < 1024 ? behind : 1024;
+    switch (step) {
+    case STEP_SAMPLE:
+        if (make_sample(&r, (int)take(input, 1) % f->samples, f->client.replies->id))
+            put(f, r.bytes, r.size);
+        break;
+    case STEP_STREAM:
+        put_stream(f, input);
+        break;
+    case STEP_INDIRECT:
+        put_indirect(f, input);
+        break;
+    case STEP_FLIP:
+        flip_some(f->data + behind - recent, recent, input);
+        break;
+    case STEP_FLIP_SHARED:
+        flip_some(f->client.replies->map + (take(input, 1) & 1 ? CHUNKS : INDIRECT), 1024, input);
+        break;
+    case STEP_TAIL:
+        /* Rarely: nothing comes behind a counter that makes no sense. */
+        if (take(input, 1) > 200)
+            flip_some((uint8_t *)f->ring, sizeof(*f->ring), input);
+        break;
+    case STEP_COUNT:
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct fuzz fuzz;
+    struct input input = {data, size};
+    pthread_t thread;
+    int fd;
+    fuzz = (struct fuzz){.samples = fuzz.samples};
+    vds_log_set_level(VDS_LOG_ERROR);
+    session_open(&fuzz.client, fake_get_instance_proc_addr);
+    struct test_record r;
+    while (!fuzz.samples || make_sample(&r, fuzz.samples, fuzz.client.replies->id))
+        fuzz.samples++;
+    const uint32_t id = vds_shm_add(fuzz.client.shm, VD_RING_DATA_OFFSET + VD_RING_DATA_SIZE, &fd);
+    close(fd);
+    fuzz.region = vds_shm_get(fuzz.client.shm, id, 0, 0);
+    fuzz.ring = (struct vd_ring *)fuzz.region->map;
+    fuzz.data = fuzz.region->map + VD_RING_DATA_OFFSET;
+    fuzz.consumer = vds_ring_consumer_create(fuzz.client.shm, id);
+    if (!fuzz.consumer || pthread_create(&thread, NULL, consume, &fuzz) != 0)
+        abort();
+    for (int steps = 0; input.left && steps < STEPS_MAX; steps++)
+        do_step(&fuzz, (enum step)(take(&input, 1) % STEP_COUNT), &input);
+    fake_driver_give_up();
+    vds_ring_consumer_stop(fuzz.consumer);
+    pthread_join(thread, NULL);
+    vds_ring_consumer_destroy(fuzz.consumer);
+    vds_shm_put(fuzz.client.shm, fuzz.region);
+    session_close(&fuzz.client);
+    return 0;
+}
