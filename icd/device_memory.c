@@ -332,6 +332,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
     struct vdc_device *device = (struct vdc_device *)handle;
     const struct vdc_physical_device *pd = device->physical_device;
     struct vdc_instance *instance = device->base.instance;
+    /* A lost device knows no memory types for anything, and programs that find none ask for type -1. */
+    if (pAllocateInfo->memoryTypeIndex >= pd->memory.memoryTypeCount)
+        return VK_ERROR_OUT_OF_DEVICE_MEMORY;
     const VkMemoryType *shown = &pd->memory.memoryTypes[pAllocateInfo->memoryTypeIndex];
     const struct vdc_memory_type type = pd->memory_types[pAllocateInfo->memoryTypeIndex];
     if (pAllocateInfo->allocationSize > pd->memory.memoryHeaps[shown->heapIndex].size)

@@ -1,7 +1,7 @@
 /* Generated from vk.xml: every command that the server may want from the host's driver, on its way
- * through tests/layer/faults.c, which defines before() and refusal(). */
+ * through tests/layer/faults.c, which defines before(), refusal() and loss(). */
 <%
-special = {"vkCreateInstance", "vkCreateDevice", "vkGetInstanceProcAddr", "vkGetDeviceProcAddr"}
+special = {"vkCreateInstance", "vkCreateDevice", "vkDestroyDevice", "vkGetInstanceProcAddr", "vkGetDeviceProcAddr"}
 commands = [(c, "instance") for c in g.host_commands("instance") if c.name not in special] + \
            [(c, "device") for c in g.host_commands("device") if c.name not in special]
 %>\
@@ -10,10 +10,14 @@ static PFN_${c.name} below_${c.name};
 static VKAPI_ATTR ${c.ret} VKAPI_CALL through_${c.name}(${c.args})
 {
     before("${c.name}");
-% if c.ret == "VkResult" and g.creates(c):
+% if "VK_ERROR_OUT_OF_HOST_MEMORY" in c.errors:
     const VkResult refused = refusal("${c.name}");
     if (refused != VK_SUCCESS)
         return refused;
+% endif
+% if "VK_ERROR_DEVICE_LOST" in c.errors:
+    if (loss("${c.name}"))
+        return VK_ERROR_DEVICE_LOST;
 % endif
     return below_${c.name}(${", ".join(p.name for p in c.params)});
 }

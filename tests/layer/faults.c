@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A driver with faults, which faults.h tells: commands that take long, creations that are refused for
- * lack of memory.
+ * A driver with faults, which faults.h tells: commands that take long, that are refused for lack of
+ * memory, or that lose the device.
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -20,6 +21,7 @@ struct passing {
 
 static struct faults *faults;
 static PFN_vkCreateDevice create_device_below;
+static PFN_vkDestroyDevice destroy_device_below;
 
 static void before(const char *command)
 {
@@ -31,20 +33,63 @@ static void before(const char *command)
     nanosleep(&time, NULL);
 }
 
+static bool is_spared;
+
 /* Looks random, and is the same for the same seed. */
-static VkResult refusal(const char *command)
+static uint32_t chance(void)
 {
-    if (!faults || !atomic_load(&faults->one_in) ||
-        (faults->refuse[0] && strcmp(faults->refuse, command) != 0))
-        return VK_SUCCESS;
-    uint32_t x = atomic_fetch_add(&faults->creations, 1) * 2654435769u + atomic_load(&faults->seed);
+    uint32_t x = atomic_fetch_add(&faults->calls, 1) * 2654435769u + atomic_load(&faults->seed);
     x = (x ^ x >> 16) * 0x7feb352du;
     x = (x ^ x >> 15) * 0x846ca68bu;
-    x ^= x >> 16;
+    return x ^ x >> 16;
+}
+
+static VkResult refusal(const char *command)
+{
+    if (!faults || is_spared || !atomic_load(&faults->one_in) ||
+        (faults->refuse[0] && strcmp(faults->refuse, command) != 0))
+        return VK_SUCCESS;
+    const uint32_t x = chance();
     if (x % atomic_load(&faults->one_in) != 0)
         return VK_SUCCESS;
     atomic_fetch_add(&faults->refused, 1);
     return x & 0x10000 ? VK_ERROR_OUT_OF_HOST_MEMORY : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+}
+
+/* What is lost does nothing any more: its objects may be destroyed. */
+#define DEVICES_MAX 16
+static VkDevice devices[DEVICES_MAX];
+
+static void replace_device(VkDevice old, VkDevice new)
+{
+    for (size_t i = 0; i < DEVICES_MAX; i++) {
+        if (devices[i] == old) {
+            devices[i] = new;
+            return;
+        }
+    }
+}
+
+static void end_work(void)
+{
+    for (size_t i = 0; i < DEVICES_MAX; i++)
+        if (devices[i])
+            NEXT(devices[i], vkDeviceWaitIdle)(devices[i]);
+}
+
+/* Whether the device is lost. Then it stays so, as devices do. */
+static bool loss(const char *command)
+{
+    static _Atomic bool lost;
+    (void)command;
+    if (!faults || is_spared || !atomic_load(&faults->lose_one_in))
+        return false;
+    if (!atomic_load(&lost) && chance() % atomic_load(&faults->lose_one_in) == 0 &&
+        !atomic_exchange(&lost, true)) {
+        end_work();
+        atomic_fetch_add(&faults->lost, 1);
+    }
+    return atomic_load(&lost);
 }
 
 #include "faults_calls.h"
@@ -68,6 +113,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo
                                                       VkInstance *instance)
 {
     map_faults();
+    is_spared = faults && atomic_fetch_add(&faults->instances, 1) < atomic_load(&faults->spared);
     const PFN_vkGetInstanceProcAddr next = step_instance(info);
     const VkResult result =
         ((PFN_vkCreateInstance)next(NULL, "vkCreateInstance"))(info, alloc, instance);
@@ -83,7 +129,18 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 {
     step_device(info);
     before("vkCreateDevice");
-    return create_device_below(physical, info, alloc, device);
+    const VkResult result = create_device_below(physical, info, alloc, device);
+    if (result == VK_SUCCESS)
+        replace_device(VK_NULL_HANDLE, *device);
+    return result;
+}
+
+static VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device,
+                                                 const VkAllocationCallbacks *alloc)
+{
+    before("vkDestroyDevice");
+    replace_device(device, VK_NULL_HANDLE);
+    destroy_device_below(device, alloc);
 }
 
 static const struct function functions[] = {
@@ -98,6 +155,10 @@ static PFN_vkVoidFunction pass(const char *name, PFN_vkVoidFunction below)
 {
     if (strncmp(name, "vkEnumerate", strlen("vkEnumerate")) == 0)
         return below;
+    if (below && strcmp(name, "vkDestroyDevice") == 0) {
+        destroy_device_below = (PFN_vkDestroyDevice)below;
+        return (PFN_vkVoidFunction)destroy_device;
+    }
     for (size_t i = 0; below && i < sizeof(passing) / sizeof(passing[0]); i++) {
         if (strcmp(passing[i].name, name) == 0) {
             *passing[i].below = below;

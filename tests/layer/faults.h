@@ -9,14 +9,19 @@
 #include <stdint.h>
 
 struct faults {
-    char slow[64];              /* this command sleeps first; empty: none does */
-    _Atomic uint32_t slow_ms;   /* for so long; 0: none does */
-    _Atomic uint32_t slept;     /* counts the calls that have begun to sleep */
-    _Atomic uint32_t one_in;    /* of so many creations one is refused; 0: none is */
-    _Atomic uint32_t seed;      /* which ones */
-    _Atomic uint32_t creations; /* counted */
-    _Atomic uint32_t refused;   /* counted */
-    char refuse[64];            /* only this command is refused; empty: any */
+    char slow[64];            /* this command sleeps first; empty: none does */
+    _Atomic uint32_t slow_ms; /* for so long; 0: none does */
+    _Atomic uint32_t slept;   /* counts the calls that have begun to sleep */
+    _Atomic uint32_t one_in;  /* of so many calls that may lack memory one does; 0: none does */
+    _Atomic uint32_t seed;    /* which ones */
+    _Atomic uint32_t calls;   /* counted */
+    _Atomic uint32_t refused; /* counted */
+    char refuse[64];          /* only this command is refused; empty: any */
+    _Atomic uint32_t
+        lose_one_in;            /* of so many calls that may lose a device one does; 0: none does */
+    _Atomic uint32_t lost;      /* processes that have lost theirs */
+    _Atomic uint32_t instances; /* counted */
+    _Atomic uint32_t spared;    /* so many of the first ones see neither */
 };
 
 #endif

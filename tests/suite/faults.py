@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A driver with faults, which a layer brings: commands that take long, creations that are refused."""
+"""A driver with faults, which a layer brings: commands that take long, that lack memory, that lose the device."""
 
+import os
+import random
 import re
+import signal
+import struct
+import time
 
-from harness import Server, build_path, native_environment, setting, test
+from harness import Server, build_path, native_environment, png, process, setting, test
 
 from .layers import run
 
@@ -21,8 +26,22 @@ class Faults:
 
     def server(self, context):
         """A server on that driver, which may write to the file, and the environment of its clients."""
-        server = context.enter(Server(context, "--sandbox", "off", environment=self.environment))
+        server = self.start(context)
         return {**server.client_environment(), "VIADUCT_FAULTS": self.file}
+
+    def start(self, context):
+        return context.enter(Server(context, "--sandbox", "off", environment=self.environment))
+
+    # Offsets in struct faults.
+    ONE_IN, SEED, REFUSED, LOSE_ONE_IN, LOST, INSTANCES, SPARED = 72, 76, 84, 152, 156, 160, 164
+
+    def set(self, offset, value):
+        with open(self.file, "r+b") as file:
+            file.seek(offset)
+            file.write(struct.pack("=I", value))
+
+    def get(self, offset):
+        return struct.unpack_from("=I", self.file.read_bytes(), offset)[0]
 
 
 @test("refusals/poisoned")
@@ -65,3 +84,60 @@ def beside(context):
 def beside_swiftshader(context):
     """The same on SwiftShader"""
     check_beside(context, setting.swiftshader())
+
+
+# ---- Calls that fail at random
+
+VICTIMS = (["compute"], ["memory"], ["sync"], ["threads", "--rounds", "20"], ["descriptors"], ["pipelines"],
+           ["queries"], ["present", "headless", "--frames", "20"], ["lifecycle", "--instances"])
+ROUNDS = 24
+
+
+def program(words):
+    return [build_path() / "tests" / words[0], *words[1:]]
+
+
+@test("robust/driver-fails", seconds=240)
+def driver_fails(context):
+    """A driver that lacks memory, or loses the device, at random calls: nobody crashes or hangs, others are exact"""
+    seed = int(os.environ.get("VIADUCT_SEED", time.time()))
+    chance = random.Random(seed)
+    context.note(f"VIADUCT_SEED={seed}")
+    faults = Faults(context)
+    frames, shots = "400", {}
+    for name in ("native", "through"):
+        shots[name] = context.path / f"{name}.png"
+    show = ["present", "headless", "--frames", frames, "--shot"]
+    context.succeed(program([*show, shots["native"]]), native_environment(), "native")
+
+    faults.set(Faults.SPARED, 1000)
+    server = faults.start(context)
+    others = [context.start(program(words), server.client_environment(), f"spared-{words[0]}")
+              for words in (["threads", "--until-term"], [*show, shots["through"]])]
+    context.check(process.wait_until(lambda: faults.get(Faults.INSTANCES) >= 2 and len(server.workers()) == 2,
+                                     20), "they do not start")
+    time.sleep(1)  # each has one by now
+    faults.set(Faults.SPARED, 0)
+    for number in range(ROUNDS):
+        words = VICTIMS[number % len(VICTIMS)]
+        kind, often = chance.choice([(Faults.ONE_IN, 12), (Faults.ONE_IN, 60), (Faults.LOSE_ONE_IN, 10),
+                                     (Faults.LOSE_ONE_IN, 100)])
+        faults.set(Faults.ONE_IN, 0)
+        faults.set(Faults.LOSE_ONE_IN, 0)
+        faults.set(Faults.SEED, chance.getrandbits(32))
+        faults.set(kind, often)
+        # It ends, in whatever way programs take errors.
+        result = context.run(program(words), server.client_environment(), f"{number}-{words[0]}", seconds=30)
+        context.check(result.status >= 0, f"{words[0]}: {result.describe()}")
+    refused, lost = faults.get(Faults.REFUSED), faults.get(Faults.LOST)
+    context.note(f"{refused} refusals, {lost} losses")
+    context.check(refused > 5 and lost > 2, f"only {refused} refusals and {lost} losses")
+    crash = re.search(r".*ended by signal.*", server.log())
+    context.check(not crash, f"a worker crashed: {crash and crash.group(0)}")
+    context.check(others[1].wait(60) and others[1].result().status == 0, "the other client's frames end early")
+    pictures = [list(png.read(path).pixels()) for path in shots.values()]
+    context.check(pictures[0] == pictures[1], "the other client's picture is another one")
+    context.check(others[0].running(), "the other client has ended")
+    others[0].send(signal.SIGTERM)
+    context.check(others[0].wait(20) and others[0].result().status == 0,
+                  f"the other client: {others[0].result().describe()}")
