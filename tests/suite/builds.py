@@ -16,9 +16,10 @@ from harness.programs import PROGRAMS
 CFLAGS = {"-Wall", "-Wextra", "-Werror"}
 JOBS = 2
 
-# Unit tests of the server's core; what belongs to lanes, queues and waits has threads.
-CORE = [f"tests/unit/test_{name}" for name in
-        ("decode", "descriptors", "fences", "lanes", "memory", "objects", "queues", "streams", "video")]
+# Unit tests in which the client, the ring or the server's core has threads.
+THREADED = [f"tests/unit/test_{name}" for name in
+            ("connection", "decode", "descriptors", "fences", "lanes", "listener", "memory", "objects",
+             "queues", "ring", "streams", "video")]
 
 FUZZ_TARGETS = ("fuzz_answers", "fuzz_calls", "fuzz_decode", "fuzz_ring", "fuzz_vhost_user",
                 "fuzz_virtio_gpu", "fuzz_vtest")
@@ -32,7 +33,7 @@ BUILDS = {
     "tsan": ("gcc", ["--buildtype=debug", "-Doptimization=1", "-Db_sanitize=thread",
                      "-Db_lundef=false"],
              ["icd/libvulkan_viaduct.so", "server/viaduct-server", "tools/viaduct",
-              *CORE,
+              *THREADED,
               *sorted({f"tests/{program.command[0]}" for program in PROGRAMS})]),
     "minimal": ("gcc", ["--buildtype=debug", "--werror", "-Dx11=disabled", "-Dwayland=disabled",
                         "-Dprograms=disabled", "-Dtests=disabled", "-Dbench=disabled",

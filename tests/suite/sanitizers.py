@@ -13,7 +13,7 @@ from harness.programs import PROGRAMS, Program, skipped
 
 # The tests below are those of these suites, which have to be registered before.
 from . import nonsense, robust
-from .builds import BUILD_SECONDS, CORE, FUZZ_TARGETS, built
+from .builds import BUILD_SECONDS, FUZZ_TARGETS, THREADED, built
 from .unit import introspect
 
 # `scripts/fuzz` takes longer.
@@ -183,11 +183,11 @@ for name, file in programs_of_unit_tests():
         seconds=BUILD_SECONDS, late=True)
 
 
-@test("tsan/core", seconds=BUILD_SECONDS, late=True)
-def core(context):
-    """The server's core with ThreadSanitizer, for what is replayed on several threads"""
+@test("tsan/unit", seconds=BUILD_SECONDS, late=True)
+def threaded(context):
+    """Unit tests of what has threads, with ThreadSanitizer: connection, ring, the server's core"""
     path = built(context, "tsan")
-    for name in CORE:
+    for name in THREADED:
         run_unit(context, path, name, b"__tsan_init")
 
 

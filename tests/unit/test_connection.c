@@ -661,9 +661,9 @@ static pid_t start_client(pid_t *grandchild)
 static void a_client_is_killed(void **state)
 {
     (void)state;
-    struct vdc_connection *other = connect_client();
-    assert_int_equal(count_workers(NULL), 1);
     const pid_t client = start_client(NULL);
+    assert_int_equal(count_workers(NULL), 1);
+    struct vdc_connection *other = connect_client();
     assert_int_equal(count_workers(NULL), 2);
     kill(client, SIGKILL);
     wait_for(client);
@@ -724,6 +724,14 @@ static void a_slow_client_holds_up_nobody(void **state)
     close(fd);
 }
 
+/* ThreadSanitizer ends a child that starts a thread, where its parent had several; told not to, it takes
+ * the new thread for an old one. */
+#ifdef __SANITIZE_THREAD__
+#define FORKS_START_THREADS false
+#else
+#define FORKS_START_THREADS true
+#endif
+
 static void a_fork_has_no_connection(void **state)
 {
     (void)state;
@@ -740,9 +748,11 @@ static void a_fork_has_no_connection(void **state)
             vdc_connection_lost(connection) && echo(connection, 2, 64) == VK_ERROR_DEVICE_LOST;
         vdc_link_shm_destroy(&connection->link, &shm);
         vdc_connection_destroy(connection);
-        right =
-            right && vdc_connection_create(&own) == VK_SUCCESS && echo(own, 1, 64) == VK_SUCCESS;
-        vdc_connection_destroy(own);
+        if (FORKS_START_THREADS) {
+            right = right && vdc_connection_create(&own) == VK_SUCCESS &&
+                    echo(own, 1, 64) == VK_SUCCESS;
+            vdc_connection_destroy(own);
+        }
         _exit(right ? 0 : 1);
     }
     assert_int_equal(wait_for(child), 0);
