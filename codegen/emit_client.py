@@ -520,6 +520,8 @@ class ClientEmitter:
                 w(f"    vdc_requirements_of_host(device, &{p.name}[i].{member});")
 
     def _kind(self, plan):
+        if plan.after_loss:
+            return "VDC_CALL_ANYWAY"
         if plan.sync:
             return "VDC_CALL_SYNC"
         if plan.asks:

@@ -63,6 +63,7 @@ class CommandPlan:
     waited: bool                 # it ends what a call that waits may be using
     asks: str                    # C of whether this call waits for its result; None: `sync` tells
     keeps_turn: bool             # it touches what only the thread that executes the ring may touch
+    after_loss: bool             # it asks why the device was lost
     victim: object = None        # the step whose handle or handles the call destroys
     emptied: object = None       # the parameter whose pool loses its children
     group: str = ""
@@ -80,7 +81,7 @@ ANSWERED = ("out", "inout", "shape")
 # Which tables of the policy name what. Members are "owner.member" of a struct or command.
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
                   "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused",
-                  "keeps_turn", "asks")
+                  "keeps_turn", "after_loss", "asks")
 EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "instance", "device", "passed_on")
 TYPE_TABLES = ("chained", "unions", "remembered")
 MEMBER_TABLES = ("pointers", "ignored", "lenient", "masked")
@@ -486,7 +487,8 @@ class Planner:
                            forgiven=bool(names) or name in self.policy["forgiven"],
                            waited=ended is not None and ended.type in self.waited,
                            asks=None if streamed else self._asks(c),
-                           keeps_turn=name in self.policy["keeps_turn"])
+                           keeps_turn=name in self.policy["keeps_turn"],
+                           after_loss=name in self.policy["after_loss"])
         plan.victim = next((s for s in steps if s.m is ended), None)
         pool = objects.pool_member(self.r, c)
         for n in news if pool else []:

@@ -150,12 +150,13 @@ VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size
     const struct vdc_dispatchable *object = self;
     struct vdc_instance *instance = object->instance;
     struct vdc_encoder *e = &call->encoder;
-    if (vdc_connection_lost(instance->connection))
+    const struct vdc_link *link = &instance->connection->link;
+    if (kind == VDC_CALL_ANYWAY ? vdc_link_gone(link) : vdc_link_lost(link))
         return VK_ERROR_DEVICE_LOST;
     call->traced = vd_trace_begin();
     call->opcode = opcode;
     call->kind = kind;
-    call->sync = kind == VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC);
+    call->sync = kind >= VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC);
     call->sent = false;
     call->answered = false;
     call->scratch = NULL;
@@ -201,9 +202,12 @@ static VkResult send(struct vdc_call *call)
     };
     memcpy(e->base, &record, sizeof(record));
     /* What is written in the ring stays as it is until vdc_call_end. */
-    const VkResult result =
-        call->scratch ? vdc_ring_send(e->instance->connection->ring, e->base, &call->position)
-                      : VK_SUCCESS;
+    struct vdc_ring *ring = e->instance->connection->ring;
+    VkResult result = VK_SUCCESS;
+    if (call->scratch && call->kind == VDC_CALL_ANYWAY)
+        result = vdc_ring_send_anyway(ring, e->base, &call->position);
+    else if (call->scratch)
+        result = vdc_ring_send(ring, e->base, &call->position);
     call->sent = result == VK_SUCCESS;
     if (e->instance->profile)
         vdc_profile_call(e->instance->profile, call->opcode, e->size);
@@ -246,8 +250,10 @@ VkResult vdc_call_wait(struct vdc_call *call)
     if (e->failed)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const uint32_t echo_size = e->echo ? e->size - e->echo : 0;
-    VkResult result =
-        vdc_reply_begin(connection->replies, (uint64_t)e->out_size + echo_size, &call->space);
+    const uint64_t size = (uint64_t)e->out_size + echo_size;
+    VkResult result = call->kind == VDC_CALL_ANYWAY
+                          ? vdc_reply_begin_anyway(connection->replies, size, &call->space)
+                          : vdc_reply_begin(connection->replies, size, &call->space);
     if (result != VK_SUCCESS)
         return result;
     const struct vd_reply_request request = {

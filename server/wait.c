@@ -154,12 +154,18 @@ static void make_idle(struct wait *wait)
     wait->waits->idle = wait;
 }
 
+/* It waits for what is told of a loss, and not for longer than its timeout. */
+static bool asks_for_loss(const struct wait *wait)
+{
+    return wait->execution.command->flags & VDS_COMMAND_AFTER_LOSS;
+}
+
 /* Whatever these calls wait for may never come. Their records are in the driver's hands, and only
  * the result can be told. Under the lock. */
 static void answer_lost(struct vds_waits *waits)
 {
     for (struct wait *wait = waits->all; wait; wait = wait->next)
-        if (wait->busy)
+        if (wait->busy && !asks_for_loss(wait))
             vds_answer_send_lost(waits->context, &wait->execution.answer);
 }
 
@@ -210,7 +216,7 @@ static VkResult hand_over(struct wait *wait)
     pthread_mutex_lock(&waits->lock);
     wait->device = wait->execution.owner;
     wait->busy = true;
-    if (atomic_load(&waits->context->lost)) {
+    if (atomic_load(&waits->context->lost) && !asks_for_loss(wait)) {
         result = VK_ERROR_DEVICE_LOST; /* vds_waits_lose may have passed already */
     } else if (wait->started) {
         pthread_cond_signal(&wait->given);

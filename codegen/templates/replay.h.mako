@@ -19,6 +19,7 @@ enum vds_command_flags {
     VDS_COMMAND_WAITED = 1 << 7,      /* what it ends may be used by a call that waits */
     VDS_COMMAND_SILENT = 1 << 8,      /* can not be answered */
     VDS_COMMAND_KEEPS_TURN = 1 << 9,  /* the ring waits until it has returned */
+    VDS_COMMAND_AFTER_LOSS = 1 << 10, /* asks why the device was lost */
 };
 
 struct vds_command {

@@ -450,7 +450,7 @@ class Specification(unittest.TestCase):
     wire stands there, too."""
     # Tables of what is on the wire. The others say what either end does for itself.
     COMMANDS = ("not_streamed", "looks_at_recording", "blocking", "forgiven", "beside_recording",
-                "empties_pool", "refused", "keeps_turn")
+                "empties_pool", "refused", "keeps_turn", "after_loss")
     MEMBERS = ("pointers", "ignored", "lenient", "masked")
     OTHERS = ("same_kernel", "chained", "unions")
 

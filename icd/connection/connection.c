@@ -21,6 +21,7 @@
 static void lose(void *data)
 {
     struct vdc_connection *connection = data;
+    atomic_store(&connection->link.gone, true);
     atomic_store(&connection->link.completion->lost, 1);
     vdc_replies_lose(connection->replies);
     vdc_waiter_lose(connection->waiter);

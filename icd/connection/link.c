@@ -19,6 +19,11 @@ bool vdc_link_lost(const struct vdc_link *link)
            vdc_link_forked(link);
 }
 
+bool vdc_link_gone(const struct vdc_link *link)
+{
+    return atomic_load_explicit(&link->gone, memory_order_acquire) || vdc_link_forked(link);
+}
+
 static void mark_owned(struct vdc_link *link)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -77,7 +82,7 @@ bool vdc_link_same_kernel(const struct vdc_link *link)
 
 VkResult vdc_link_shm_create_file(struct vdc_link *link, uint64_t size, struct vdc_shm *shm)
 {
-    if (vdc_link_lost(link))
+    if (vdc_link_gone(link))
         return VK_ERROR_DEVICE_LOST;
     const VkResult result = link->transport->ops->shm_create(link->transport, size, shm);
     vdc_spare_descriptor_keep(); /* it may have been used for that */

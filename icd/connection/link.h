@@ -22,6 +22,7 @@ struct vdc_link {
      * to, and the process id has to do. */
     _Atomic uint32_t *owned;
     pid_t owner;
+    atomic_bool gone; /* there is no server any more, or no way to it */
 };
 
 /* Connects, and makes the completion page. Errors as vdc_transport_connect. On failure there is
@@ -36,6 +37,10 @@ void vdc_link_finish(struct vdc_link *link);
 bool vdc_link_forked(const struct vdc_link *link);
 /* True once the server is gone, its context failed, or this process is a fork. Cheap: two loads. */
 bool vdc_link_lost(const struct vdc_link *link);
+
+/* True once nobody would answer: the server is gone, or this process is a fork. A connection that is lost
+ * need not be gone. */
+bool vdc_link_gone(const struct vdc_link *link);
 
 /* What the server offers. */
 const struct vd_capset *vdc_link_capset(const struct vdc_link *link);

@@ -164,10 +164,11 @@ static VkResult begin_large(struct vdc_replies *replies, const struct vdc_shm *s
     return VK_SUCCESS;
 }
 
-VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space)
+VkResult vdc_reply_begin_anyway(struct vdc_replies *replies, uint64_t size,
+                                struct vdc_reply_space *space)
 {
     struct vdc_shm shm = {.fd = -1};
-    if (vdc_link_lost(replies->link))
+    if (vdc_link_gone(replies->link))
         return VK_ERROR_DEVICE_LOST;
     const bool large = size > SLOT_CAPACITY;
     if (size > VD_RECORD_MAX)
@@ -179,17 +180,24 @@ VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_
             return result;
     }
     /* Under the lock, as the watcher's walk over the replies: either that finds this one, or this
-     * finds the connection lost. */
+     * finds the server gone. */
     pthread_mutex_lock(&replies->lock);
     VkResult result = large ? begin_large(replies, &shm, space) : begin_small(replies, space);
     if (result == VK_SUCCESS) {
-        const bool lost = atomic_load(&replies->link->completion->lost);
-        *space->reply = (struct vd_reply){.state = lost ? VD_REPLY_LOST : VD_REPLY_PENDING};
+        const bool gone = atomic_load(&replies->link->gone);
+        *space->reply = (struct vd_reply){.state = gone ? VD_REPLY_LOST : VD_REPLY_PENDING};
     }
     pthread_mutex_unlock(&replies->lock);
     if (result != VK_SUCCESS && large)
         vdc_buffers_give(replies->buffers, &shm);
     return result == VK_ERROR_OUT_OF_DEVICE_MEMORY ? VK_ERROR_OUT_OF_HOST_MEMORY : result;
+}
+
+VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space)
+{
+    if (vdc_link_lost(replies->link))
+        return VK_ERROR_DEVICE_LOST;
+    return vdc_reply_begin_anyway(replies, size, space);
 }
 
 /* ---- Waiting */

@@ -32,6 +32,9 @@ struct vdc_reply_space {
 /* For an answer of `size` bytes behind the struct vd_reply. VK_ERROR_DEVICE_LOST,
  * VK_ERROR_OUT_OF_HOST_MEMORY. */
 VkResult vdc_reply_begin(struct vdc_replies *replies, uint64_t size, struct vdc_reply_space *space);
+/* The same, also where the device is lost and the server still answers. */
+VkResult vdc_reply_begin_anyway(struct vdc_replies *replies, uint64_t size,
+                                struct vdc_reply_space *space);
 /* Waits until the answer is there: spins briefly, then sleeps. VK_SUCCESS or VK_ERROR_DEVICE_LOST.
  * Acquire: what the server wrote is visible. */
 VkResult vdc_reply_wait(struct vdc_replies *replies, struct vdc_reply_space *space);

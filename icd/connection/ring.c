@@ -346,9 +346,15 @@ static VkResult send_large(struct vdc_ring *ring, const struct vd_record *record
 
 VkResult vdc_ring_send(struct vdc_ring *ring, const void *data, uint64_t *position)
 {
+    return vdc_link_lost(ring->link) ? VK_ERROR_DEVICE_LOST
+                                     : vdc_ring_send_anyway(ring, data, position);
+}
+
+VkResult vdc_ring_send_anyway(struct vdc_ring *ring, const void *data, uint64_t *position)
+{
     const struct vd_record *record = data;
     assert(record->size >= sizeof(*record) && record->size % VD_ALIGN == 0);
-    if (vdc_link_lost(ring->link))
+    if (vdc_link_gone(ring->link))
         return VK_ERROR_DEVICE_LOST;
     return record->size <= VD_RING_RECORD_MAX ? send_record(ring, record, position)
                                               : send_large(ring, record, position);

@@ -30,6 +30,8 @@ void vdc_ring_lose(struct vdc_ring *ring);
  * passed it the server has copied the record and, for VD_OP_STREAM, is done with the chunks that it
  * names. */
 VkResult vdc_ring_send(struct vdc_ring *ring, const void *record, uint64_t *position);
+/* The same, also where the device is lost and the server still reads. Only as long as there is room. */
+VkResult vdc_ring_send_anyway(struct vdc_ring *ring, const void *record, uint64_t *position);
 /* Sends a small record that nobody waits for; it may go with the next one that is sent at once. */
 VkResult vdc_ring_post(struct vdc_ring *ring, const struct vd_record *record);
 uint64_t vdc_ring_consumed(const struct vdc_ring *ring);

@@ -62,6 +62,18 @@ static void test_binary(void)
            (uintmax_t)fnv1a(data, info.vendorBinarySize));
 }
 
+/* The layer's way. Whoever lost a device asks why. */
+static void lose(void)
+{
+    section("loss");
+    VkEvent event;
+    must(vkCreateEvent(gpu.device,
+                       &(VkEventCreateInfo){.sType = VK_STRUCTURE_TYPE_EVENT_CREATE_INFO}, NULL,
+                       &event));
+    must_be(VK_ERROR_DEVICE_LOST, vkGetEventStatus(gpu.device, event));
+    vkDestroyEvent(gpu.device, event, NULL);
+}
+
 int main(void)
 {
     gpu_init_instance(&gpu, &(struct gpu_options){.name = "faults"});
@@ -84,7 +96,11 @@ int main(void)
               });
     test_reports();
     test_binary();
-    gpu_finish(&gpu);
+    lose();
+    test_reports();
+    test_binary();
+    vkDestroyDevice(gpu.device, NULL); /* nothing waits for what is lost */
+    vkDestroyInstance(gpu.instance, NULL);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * VK_KHR_device_fault over a driver that has not got it, for tests: three reports, each with numbers of
- * its own, and a vendor's binary. Without patience there is nothing to report yet.
+ * its own, and a vendor's binary. Without patience there is nothing to report yet. Whoever asks for the
+ * status of an event loses the device.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -74,6 +75,12 @@ static VKAPI_ATTR VkResult VKAPI_CALL get_reports(VkDevice device, uint64_t time
     return *count < REPORTS ? VK_INCOMPLETE : VK_SUCCESS;
 }
 
+static VKAPI_ATTR VkResult VKAPI_CALL get_event_status(VkDevice device, VkEvent event)
+{
+    (void)device, (void)event;
+    return VK_ERROR_DEVICE_LOST;
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL get_debug_info(VkDevice device,
                                                      VkDeviceFaultDebugInfoKHR *info)
 {
@@ -135,6 +142,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 static const struct function device_functions[] = {
     FUNCTION("vkGetDeviceProcAddr", get_device),
 #ifdef VK_KHR_device_fault
+    FUNCTION("vkGetEventStatus", get_event_status),
     FUNCTION("vkGetDeviceFaultReportsKHR", get_reports),
     FUNCTION("vkGetDeviceFaultDebugInfoKHR", get_debug_info),
 #endif

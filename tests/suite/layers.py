@@ -78,7 +78,7 @@ def captures(context):
 
 @test("faults/compare", seconds=120)
 def faults(context):
-    """`faults`: reports of faults that a layer invents, natively and through Viaduct"""
+    """`faults`: reports of faults that a layer invents, natively and through Viaduct, also after a loss"""
     native = run(context, environment(FAULTS), "native", "faults")
     result, _ = through(context, FAULTS, "faults")
     context.check(result.out == native.out, "it prints something else")
