@@ -173,3 +173,55 @@ def kills(context):
     whole.left += ["socket"] * sockets_of(whole.server)
     whole.left += [f"/dev/shm/{name}" for name in shared_files() - files if "viaduct" in name.lower()]
     whole.check("listeners")
+
+
+def stopped(context, server, pid, seconds):
+    """While this process is stopped, another client is served, and exact."""
+    os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    result = context.run(program(["compute"]), server.client_environment(), "meanwhile", seconds=30)
+    context.check(result.status == 0, f"meanwhile: {result.describe()}")
+    time.sleep(max(0, seconds - (time.monotonic() - begun)))
+
+
+@test("robust/stopped-worker", seconds=120)
+def stopped_worker(context):
+    """A worker that is stopped costs others nothing; its client goes on with it, and it does not stay behind"""
+    server = context.enter(Server(context))
+    client = context.start(program(["threads", "--until-term"]), server.client_environment(), "client")
+    context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no worker")
+    worker, = server.workers()
+    stopped(context, server, worker, 3)
+    context.check(client.running(), "its client has ended")
+    os.kill(worker, signal.SIGCONT)
+    time.sleep(0.5)
+    client.send(signal.SIGTERM)
+    context.check(client.wait(20) and client.result().status == 0, f"its client: {client.result().describe()}")
+
+    # Nobody lets this one go on.
+    client = context.start(program(["threads", "--until-term"]), server.client_environment(), "forlorn")
+    context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no second worker")
+    worker, = server.workers()
+    os.kill(worker, signal.SIGSTOP)
+    client.popen.kill()
+    server.stop(20)
+    context.check(process.wait_until(lambda: not os.path.exists(f"/proc/{worker}"), 5),
+                  "a stopped worker outlives its server")
+
+
+@test("robust/stopped-listener", seconds=120)
+def stopped_listener(context):
+    """While the listener is stopped, who is served goes on; who comes then is served when it goes on"""
+    server = context.enter(Server(context))
+    client = context.start(program(["threads", "--until-term"]), server.client_environment(), "client")
+    context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no worker")
+    os.kill(server.pid, signal.SIGSTOP)
+    late = context.start(program(["compute"]), server.client_environment(), "late")
+    time.sleep(2)
+    context.check(client.running(), "who was served has ended")
+    client.send(signal.SIGTERM)
+    context.check(client.wait(20) and client.result().status == 0,
+                  f"who was served: {client.result().describe()}")
+    context.check(late.running(), "who came late does not wait")
+    os.kill(server.pid, signal.SIGCONT)
+    context.check(late.wait(20) and late.result().status == 0, f"who came late: {late.result().describe()}")
