@@ -20,6 +20,7 @@
 #include "child_page.h"
 #include "client_log.h"
 #include "log.h"
+#include "quota.h"
 #include "virtio_gpu/spawn.h"
 #include "worker.h"
 
@@ -29,9 +30,10 @@
 struct child {
     struct child *next;
     pid_t pid;
-    int channel;     /* of a worker without a client: through which it gets one; else -1 */
-    unsigned number; /* of its client; 0: it has none yet */
-    uid_t user;      /* whose client that is */
+    int channel; /* of a worker: through which it gets its client, and asks for memory; else -1 */
+    uint64_t granted;            /* bytes that it may have */
+    unsigned number;             /* of its client; 0: it has none yet */
+    uid_t user;                  /* whose client that is */
     struct vds_child_page *page; /* shared with the child, who may write anything */
     struct vds_client_log log;
     bool is_device;
@@ -332,7 +334,6 @@ static bool serve(struct vds_children *children, int client, uid_t user, pid_t d
             worker->user = user;
             worker->device = device;
             worker->device_number = device_number;
-            close_sockets(worker);
             return false;
         }
     }
@@ -401,7 +402,7 @@ unsigned vds_children_source_count(const struct vds_children *children)
 {
     unsigned count = 0;
     for (const struct child *child = children->first; child; child = child->next)
-        count += (child->spawn >= 0) + (child->log.fd >= 0);
+        count += (child->spawn >= 0) + (child->channel >= 0) + (child->log.fd >= 0);
     return count;
 }
 
@@ -409,10 +410,12 @@ unsigned vds_children_add_sources(const struct vds_children *children, struct po
                                   unsigned max)
 {
     unsigned count = 0;
-    for (const struct child *child = children->first; child && count + 2 <= max;
+    for (const struct child *child = children->first; child && count + 3 <= max;
          child = child->next) {
         if (child->spawn >= 0)
             sources[count++] = (struct pollfd){.fd = child->spawn, .events = POLLIN};
+        if (child->channel >= 0 && child->number)
+            sources[count++] = (struct pollfd){.fd = child->channel, .events = POLLIN};
         if (child->log.fd >= 0)
             sources[count++] = (struct pollfd){.fd = child->log.fd, .events = POLLIN};
     }
@@ -434,14 +437,58 @@ static void kill_device_worker(const struct vds_children *children, pid_t device
             kill(child->pid, SIGKILL);
 }
 
+static bool fits(uint64_t limit, uint64_t others, uint64_t bytes)
+{
+    return limit == 0 || (others <= limit && bytes <= limit - others);
+}
+
+/* What may be had of `bytes` beside what others have. */
+static bool is_free(const struct vds_children *children, const struct child *asking, uint64_t bytes)
+{
+    uint64_t of_user = 0, of_all = 0;
+    for (const struct child *child = children->first; child; child = child->next) {
+        if (child == asking)
+            continue;
+        of_all += child->granted;
+        of_user += child->user == asking->user ? child->granted : 0;
+    }
+    return fits(children->options->memory_of_user, of_user, bytes) &&
+           fits(children->options->memory, of_all, bytes);
+}
+
+/* What a worker asks for. It can ask for nothing that others have; less is always granted. */
+static void grant(struct vds_children *children, struct child *worker)
+{
+    struct vds_quota_request request;
+    const ssize_t received = recv(worker->channel, &request, sizeof(request), MSG_DONTWAIT);
+    if (received < 0 && errno == EAGAIN)
+        return;
+    if (received != sizeof(request)) {
+        close_sockets(worker); /* it is about to end */
+        return;
+    }
+    const uint64_t most = UINT64_MAX / 1024; /* so that a sum of all is one */
+    if (request.want <= most && is_free(children, worker, request.want))
+        worker->granted = request.want;
+    else if (request.need <= most && is_free(children, worker, request.need))
+        worker->granted = request.need;
+    ssize_t sent = send(worker->channel, &worker->granted, sizeof(worker->granted),
+                        MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent;
+}
+
 bool vds_children_handle_source(struct vds_children *children, int fd, int *status)
 {
     char text[LABEL_SIZE];
     struct child *device = children->first;
-    while (device && device->spawn != fd && device->log.fd != fd)
+    while (device && device->spawn != fd && device->channel != fd && device->log.fd != fd)
         device = device->next;
     if (!device)
         return false;
+    if (device->channel == fd) {
+        grant(children, device);
+        return false;
+    }
     if (device->log.fd == fd) {
         vds_client_log_pass_on(&device->log, label(device, text), children->options->log_lines);
         return false;

@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "context.h"
@@ -30,6 +31,8 @@ struct vds_children_options {
     int program;
     unsigned handshake_seconds; /* as in vds_limits */
     unsigned log_lines;         /* of one child, in a second; 0: all */
+    /* Bytes that the clients of one user may have, and all of them (quota.h); 0: any number. */
+    uint64_t memory_of_user, memory;
 };
 
 /* The options must outlive the children. NULL without memory. */

@@ -279,6 +279,8 @@ int vds_listener_run(const struct vds_listener_options *options)
         .program = program,
         .handshake_seconds = options->limits.handshake_seconds,
         .log_lines = options->log_lines,
+        .memory_of_user = options->memory_of_user,
+        .memory = options->memory,
     };
     struct listener listener = {
         .options = options,

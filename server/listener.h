@@ -21,6 +21,7 @@ struct vds_listener_options {
     struct vds_sandbox sandbox;
     const char *const *argv; /* as in vds_children_options */
     unsigned log_lines;
+    uint64_t memory_of_user, memory; /* as in vds_children_options */
     struct vds_limits limits;
 };
 

@@ -89,6 +89,11 @@ static const char help[] =
     "  --max-device-memory MIB\n"
     "                     device memory of one client, of drivers on the CPU (default: an eighth\n"
     "                     of this machine's memory, at least 1024)\n"
+    "  --max-memory-per-user MIB\n"
+    "                     both kinds of memory of all clients of one user (default: three "
+    "quarters\n"
+    "                     of this machine's memory)\n"
+    "  --max-memory MIB   and of all clients (default: as much as this machine has)\n"
     "                     For these limits 0 is none.\n"
     "  --log-lines N      say no more than N lines a second of each client for long, 0: all\n"
     "                     (default: 50)\n"
@@ -124,6 +129,8 @@ enum option_id {
     OPTION_HANDSHAKE_SECONDS,
     OPTION_MAX_SHARED_MEMORY,
     OPTION_MAX_DEVICE_MEMORY,
+    OPTION_MAX_MEMORY_OF_USER,
+    OPTION_MAX_MEMORY,
     OPTION_LOG_LINES,
     OPTION_READY_FD,
     OPTION_LOG_LEVEL,
@@ -158,6 +165,8 @@ static const struct option long_options[] = {
     {"handshake-seconds", required_argument, NULL, OPTION_HANDSHAKE_SECONDS},
     {"max-shared-memory", required_argument, NULL, OPTION_MAX_SHARED_MEMORY},
     {"max-device-memory", required_argument, NULL, OPTION_MAX_DEVICE_MEMORY},
+    {"max-memory-per-user", required_argument, NULL, OPTION_MAX_MEMORY_OF_USER},
+    {"max-memory", required_argument, NULL, OPTION_MAX_MEMORY},
     {"log-lines", required_argument, NULL, OPTION_LOG_LINES},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
@@ -302,6 +311,8 @@ static void set_defaults(struct vds_options *options, char **argv)
                            .rate_of_user = 100,
                            .handshake_seconds = 10},
                 .log_lines = LOG_LINES_DEFAULT,
+                .memory_of_user = memory_size() / 4 * 3,
+                .memory = memory_size(),
             },
         .log_level = VDS_LOG_INFO,
     };
@@ -422,6 +433,14 @@ int vds_options_read(struct vds_options *options, int argc, char **argv)
         case OPTION_MAX_DEVICE_MEMORY:
             if (!parse_mib(optarg, &listener->context.max_device_memory))
                 return vds_usage_error("--max-device-memory wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_MEMORY_OF_USER:
+            if (!parse_mib(optarg, &listener->memory_of_user))
+                return vds_usage_error("--max-memory-per-user wants a number, not '%s'", optarg);
+            break;
+        case OPTION_MAX_MEMORY:
+            if (!parse_mib(optarg, &listener->memory))
+                return vds_usage_error("--max-memory wants a number, not '%s'", optarg);
             break;
         case OPTION_READY_FD:
             if (!parse_number(optarg, &listener->ready_fd))

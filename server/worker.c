@@ -31,6 +31,7 @@
 #include "futex.h"
 #include "log.h"
 #include "opcodes.h"
+#include "quota.h"
 #include "ring.h"
 #include "virtio_gpu/link.h"
 #include "vtest.h"
@@ -42,7 +43,7 @@
 
 struct worker {
     const struct vds_worker_options *options;
-    int channel; /* to the listener, until the client has come */
+    int channel; /* to the listener: brings the client, and asks for memory's sake (quota.h) */
     int socket;  /* the client's, or -1 */
     struct vds_worker_client client;
     int signal_fd;
@@ -347,6 +348,7 @@ static bool await_client(struct worker *worker)
 static bool greet_client(struct worker *worker)
 {
     prctl(PR_SET_NAME, VDS_WORKER_NAME);
+    vds_quota_open(worker->channel);
     if (worker->client.guest)
         worker->link = vg_link_create(worker->socket, worker->shm, &message_listener, worker);
     else

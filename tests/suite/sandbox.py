@@ -299,6 +299,35 @@ def memory(context):
             raise Failure("80 MiB of device memory are given, of 64")
 
 
+@test("sandbox/quota")
+def quota(context):
+    """Clients of one user share what the user may have, and it is there again when one of them has ended"""
+    for option in ("--max-memory-per-user", "--max-memory"):
+        server = context.enter(Server(context, option, "128"))
+        with Client(server.socket) as first, Client(server.socket) as second:
+            first.begin()
+            second.begin()
+            number, fd = first.blob(64 << 20)
+            context.check(number != 0, f"{option}: 64 MiB are refused")
+            os.close(fd)
+            context.check(second.blob(80 << 20)[0] == 0, f"{option}: 144 MiB are given, of 128")
+            first.message(wire.RESOURCE_UNREF, struct.pack("=I", number))
+            number, fd = second.blob(80 << 20)
+            context.check(number != 0, f"{option}: what was given back is not there again")
+            os.close(fd)
+            context.check(first.blob(64 << 20)[0] == 0, f"{option}: 144 MiB are given, of 128, the second time")
+        with Client(server.socket) as third:
+            third.begin()
+
+            def again():
+                number, fd = third.blob(100 << 20)
+                if number:
+                    os.close(fd)
+                return number != 0
+
+            context.check(process.wait_until(again, 10), f"{option}: what the dead had is not there again")
+
+
 def complain(client, times):
     """Messages that are refused with a line in the log."""
     ask = struct.pack("=II", 6, wire.RESOURCE_CREATE_BLOB) + struct.pack("=IIIIII", 1, 3, 0, 0, 0, 0)
