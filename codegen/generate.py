@@ -254,8 +254,9 @@ class Generator:
 
     def results(self, command):
         """What vk.xml lists for a command and the registry knows, in its order."""
-        known = self.r.enums["VkResult"]
-        return [x for x in command.success + command.errors if x in known]
+        known, aliases = self.r.enums["VkResult"], self.r.enum_aliases
+        names = [aliases.get(x, x) for x in command.success + command.errors]
+        return list(dict.fromkeys(x for x in names if x in known))
 
     def results_c(self, command):
         """The same as C, but for what any command may return, and ended by what to say where none of

@@ -143,7 +143,8 @@ class Registry:
         self.commands = {}
         self.extensions = {}
         self.versions = []       # (name, [commands], [types])
-        self.enums = {}          # type -> {name: value}
+        self.enums = {}          # type -> {name: value}, without aliases
+        self.enum_aliases = {}   # name of a value -> the name that it stands for
         self.scalars = {}        # enum, bitmask, basetype -> C type that carries it
         self.funcpointers = set()
         self.type_alias = {}
@@ -365,7 +366,10 @@ class Registry:
 
         def extend(block, number):
             for e in block.iter("enum"):
-                if not e.get("extends") or e.get("alias") or not self._is_vulkan(e):
+                if not e.get("extends") or not self._is_vulkan(e):
+                    continue
+                if e.get("alias"):
+                    self.enum_aliases[e.get("name")] = e.get("alias")
                     continue
                 table = self.enums.setdefault(e.get("extends"), {})
                 if e.get("value"):
