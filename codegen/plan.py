@@ -82,7 +82,7 @@ ANSWERED = ("out", "inout", "shape")
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
                   "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused",
                   "keeps_turn", "after_loss", "asks")
-EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "instance", "device", "passed_on")
+EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "same_clocks", "instance", "device", "passed_on")
 TYPE_TABLES = ("chained", "unions", "remembered")
 MEMBER_TABLES = ("pointers", "ignored", "lenient", "masked")
 ANY_TABLES = ("checked", "unchecked")    # of commands and structs

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "connection/connection.h"
+#include "nearness.h"
 #include "object.h"
 #include "peer.h"
 #include "shm_pool.h"
@@ -20,7 +21,8 @@ struct vdc_scratch;
 struct vdc_instance {
     struct vdc_dispatchable base;
     struct vdc_connection *connection;
-    struct vdc_peer peer; /* what the server knows */
+    struct vdc_peer peer;         /* what the server knows */
+    struct vdc_nearness nearness; /* found with the physical devices */
     struct vdc_ids *ids;
     struct vdc_shm_pool *memory;       /* for VkDeviceMemory and streams */
     uint32_t api_version;              /* what the application asked for */

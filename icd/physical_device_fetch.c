@@ -63,18 +63,23 @@ static void rename_device(struct vdc_physical_device *pd)
                   offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
 }
 
+static bool is_near_enough(const struct vdc_nearness *near, const struct vd_extension *extension)
+{
+    return (near->kernel || !extension->same_kernel) && (near->clocks || !extension->same_clocks);
+}
+
 static void choose_extensions(struct vdc_physical_device *pd)
 {
     const struct vd_physical_device_data *data = pd->data;
     const struct vdc_peer *peer = &pd->base.instance->peer;
-    const bool same_kernel = vdc_link_same_kernel(&pd->base.instance->connection->link);
+    const struct vdc_nearness *near = &pd->base.instance->nearness;
     const VkExtensionProperties *list =
         (const VkExtensionProperties *)((const uint8_t *)data + data->extensions);
     for (uint32_t i = 0; i < data->extension_count; i++) {
         const int index = vd_extension_find(list[i].extensionName);
         if (index >= 0 && vd_extensions[index].device &&
             vd_extensions[index].way == VD_EXTENSION_FORWARDED &&
-            (same_kernel || !vd_extensions[index].same_kernel) &&
+            is_near_enough(near, &vd_extensions[index]) &&
             vdc_peer_knows_extension(peer, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
@@ -85,7 +90,7 @@ static void choose_extensions(struct vdc_physical_device *pd)
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&
             (!vd_extensions[i].same_kernel ||
-             (same_kernel && vdc_peer_knows_extension(peer, vd_extensions[i].name))))
+             (near->kernel && vdc_peer_knows_extension(peer, vd_extensions[i].name))))
             pd->extensions[i] = vd_extensions[i].spec_version;
     /* Not one without what it depends on, were it of the instance. */
     bool offered[VD_EXT_COUNT];
@@ -208,6 +213,7 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
         free(blob);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
+    vdc_nearness_find(&instance->nearness, instance->connection);
     uint8_t *at = blob + sizeof(struct vd_physical_devices);
     for (uint32_t i = 0; i < count && result == VK_SUCCESS; i++) {
         devices[i].blob = i == 0 ? blob : NULL;

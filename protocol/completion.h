@@ -29,6 +29,10 @@ struct vd_completion {
     _Atomic uint32_t event;
     /* Threads that wait on `event`; nobody is woken when it is 0. */
     _Atomic uint32_t waiters;
+    /* What the worker's CLOCK_MONOTONIC is ahead of its kernel's own, for it may be in a time namespace.
+     * Written before the first answer. 0: the worker does not say. */
+    uint32_t monotonic_known;
+    int64_t monotonic_ahead_ns;
     struct vd_completion_queue queues[VD_QUEUE_MAX];
 };
 static_assert(sizeof(struct vd_completion) == 4096, "completion page is wire format");

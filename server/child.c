@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/time_namespace.h"
 #include "common/trace.h"
 
 #include "child_page.h"
@@ -47,18 +48,18 @@ static bool follow_listener(void)
 
 static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
 {
-    const struct vds_context_options *context = &options->context;
-    struct vds_context_options known = *context;
-    known.ways = &page->ways;
+    struct vds_context_options context = options->context;
+    context.ways = &page->ways;
     if (page->has_seal_key)
         vds_seal_set_key(page->seal_key);
     /* Nothing can be opened later. */
-    if (context->trace && !vd_trace_open(context->trace, "worker"))
-        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context->trace, strerror(errno));
+    if (context.trace && !vd_trace_open(context.trace, "worker"))
+        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context.trace, strerror(errno));
+    context.clock_known = vd_time_namespace_monotonic(&context.clock_ahead_ns);
     if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
         return EXIT_FAILURE;
     const struct vds_worker_options worker = {
-        .context = known,
+        .context = context,
         .early = options->role == VDS_ROLE_EARLY_WORKER,
         .sandbox = options->sandbox,
         .page = page,

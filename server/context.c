@@ -145,6 +145,8 @@ bool vds_context_destroy(struct vds_context *context)
 void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
 {
     context->completion = page;
+    page->monotonic_known = context->options.clock_known;
+    page->monotonic_ahead_ns = context->options.clock_ahead_ns;
     if (atomic_load(&context->lost))
         atomic_store(&page->lost, 1);
 }

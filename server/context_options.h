@@ -13,9 +13,11 @@ struct vds_context_options {
     uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
     enum vds_memory_choice memory;
     struct vds_memory_ways *ways; /* what is known already, and learned; NULL: not remembered */
-    const char *trace;            /* where vd_trace_open shall write, NULL: nowhere */
-    uint64_t max_shared_memory;   /* bytes that are there at the same time, 0: any number */
-    uint64_t max_device_memory;   /* the same, on devices that are CPUs */
+    bool clock_known;       /* whether the next one tells; both are found out before the sandbox */
+    int64_t clock_ahead_ns; /* common/time_namespace.h */
+    const char *trace;      /* where vd_trace_open shall write, NULL: nowhere */
+    uint64_t max_shared_memory; /* bytes that are there at the same time, 0: any number */
+    uint64_t max_device_memory; /* the same, on devices that are CPUs */
     int lanes; /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any thread, when a stream is malformed: the connection must end. NULL:
      * vds_context_execute says it early enough. */

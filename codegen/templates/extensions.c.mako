@@ -15,7 +15,7 @@ def way(x):
         return "WITHHELD"
     return "FORWARDED"
 def reason(x):
-    for table in ("instance", "device", "loader", "withheld", "same_kernel"):
+    for table in ("instance", "device", "loader", "withheld", "same_kernel", "same_clocks"):
         if x.name in p.policy[table]:
             return '"' + p.policy[table][x.name] + '"'
     if x.provisional:
@@ -27,7 +27,7 @@ def reason(x):
 const struct vd_extension vd_extensions[VD_EXT_COUNT] = {
 % for name, x in sorted(r.extensions.items()):
     [VD_EXT_${name[3:]}] = {"${name}", ${x.spec_version}, ${"true" if x.kind == "device" else "false"},
-        VD_EXTENSION_${way(x)}, ${"true" if x.name in p.policy["same_kernel"] else "false"}, ${reason(x)}},
+        VD_EXTENSION_${way(x)}, ${"true" if x.name in p.policy["same_kernel"] else "false"}, ${"true" if x.name in p.policy["same_clocks"] else "false"}, ${reason(x)}},
 % endfor
 };
 

@@ -25,6 +25,7 @@ struct vd_extension {
     bool device; /* else of the instance */
     enum vd_extension_way way;
     bool same_kernel; /* only where client and server run on the same one */
+    bool same_clocks; /* only where the client's clocks follow from the server's */
     const char *reason; /* of what is not simply forwarded */
 };
 

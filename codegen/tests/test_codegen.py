@@ -457,7 +457,7 @@ class Specification(unittest.TestCase):
     COMMANDS = ("not_streamed", "looks_at_recording", "blocking", "forgiven", "beside_recording",
                 "empties_pool", "refused", "keeps_turn", "after_loss")
     MEMBERS = ("pointers", "ignored", "lenient", "masked")
-    OTHERS = ("same_kernel", "chained", "unions")
+    OTHERS = ("same_kernel", "same_clocks", "chained", "unions")
 
     @classmethod
     def setUpClass(cls):
