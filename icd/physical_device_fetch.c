@@ -29,7 +29,7 @@ static void mask_features(struct vdc_physical_device *pd)
     }
 }
 
-/* Identity passes through; names say Viaduct. */
+/* What the device is passes through; names say Viaduct. */
 static void rename_driver(struct vdc_physical_device *pd, VkStructureType type, size_t name_offset,
                           size_t info_offset)
 {
@@ -47,6 +47,25 @@ static void rename_driver(struct vdc_physical_device *pd, VkStructureType type, 
              VK_MAX_DRIVER_INFO_SIZE - 1, host);
 }
 
+/* What protocol/README.md adds to each byte of the host driver's UUID. */
+static const uint8_t uuid_difference[VK_UUID_SIZE] = "Viaduct opaque 1";
+
+/* Equal UUIDs promise that opaque descriptors of all kinds can be exchanged, and fences of the host's
+ * driver cannot, nor, where it is a CPU, its memory. So the driver is another one, on the same device. */
+static void change_identity(struct vdc_physical_device *pd, VkStructureType type,
+                            size_t driver_uuid, size_t luid, size_t luid_valid)
+{
+    uint32_t size;
+    uint8_t *body = (uint8_t *)vdc_physical_device_property(pd, type, &size);
+    if (!body || luid_valid + sizeof(VkBool32) > size)
+        return;
+    for (uint32_t i = 0; i < VK_UUID_SIZE; i++)
+        body[driver_uuid + i] = (uint8_t)(body[driver_uuid + i] + uuid_difference[i]);
+    /* It stands for a promise of the same kind, and means nothing on Linux. */
+    memset(body + luid, 0, VK_LUID_SIZE);
+    memset(body + luid_valid, 0, sizeof(VkBool32));
+}
+
 static void rename_device(struct vdc_physical_device *pd)
 {
     char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
@@ -61,6 +80,14 @@ static void rename_device(struct vdc_physical_device *pd)
     rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
                   offsetof(VkPhysicalDeviceVulkan12Properties, driverName) - 16,
                   offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
+    change_identity(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
+                    offsetof(VkPhysicalDeviceIDProperties, driverUUID) - 16,
+                    offsetof(VkPhysicalDeviceIDProperties, deviceLUID) - 16,
+                    offsetof(VkPhysicalDeviceIDProperties, deviceLUIDValid) - 16);
+    change_identity(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
+                    offsetof(VkPhysicalDeviceVulkan11Properties, driverUUID) - 16,
+                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUID) - 16,
+                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUIDValid) - 16);
 }
 
 static bool is_near_enough(const struct vdc_nearness *near, const struct vd_extension *extension)
