@@ -3,7 +3,10 @@
  * Stands in for Wayland windows where the driver was built without (-Dwayland=disabled): the extension
  * is not offered, and there is no surface that these functions could be called with.
  */
+#include <stdatomic.h>
+
 #include "entrypoints.h"
+#include "icd/log.h"
 #include "surface.h"
 #include "wayland_available.h"
 
@@ -11,6 +14,9 @@ const struct vdc_surface_ops vdc_surface_wayland_ops;
 
 bool vdc_wayland_available(void)
 {
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&said))
+        vdc_log("built without Wayland: there are no Wayland windows");
     return false;
 }
 

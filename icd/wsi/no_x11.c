@@ -3,7 +3,10 @@
  * Stands in for X11 windows where the driver was built without (-Dx11=disabled): the extensions are
  * not offered, and there is no surface that these functions could be called with.
  */
+#include <stdatomic.h>
+
 #include "entrypoints.h"
+#include "icd/log.h"
 #include "surface.h"
 #include "x11_available.h"
 
@@ -12,6 +15,9 @@ const struct vdc_surface_ops vdc_surface_x11_ops;
 bool vdc_x11_available(bool xlib)
 {
     (void)xlib;
+    static atomic_flag said = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&said))
+        vdc_log("built without X11: there are no X11 windows");
     return false;
 }
 

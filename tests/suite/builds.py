@@ -137,10 +137,12 @@ def minimal(context):
                     clean_environment())
     for build, offered in ((path, False), (None, True)):
         shown = context.succeed(through([setting.tool("vulkaninfo")], build=build),
-                                clean_environment()).out
-        for name in ("VK_KHR_xcb_surface", "VK_KHR_wayland_surface"):
-            context.check((name in shown) == offered,
+                                clean_environment(VIADUCT_DEBUG="1"))
+        for name, windows in (("VK_KHR_xcb_surface", "X11"), ("VK_KHR_wayland_surface", "Wayland")):
+            context.check((name in shown.out) == offered,
                           f"{name} is {'missing' if offered else 'offered'}")
+            context.check((f"built without {windows}: " in shown.err) != offered,
+                          f"it does not say why there are no windows of {windows}")
     refused = context.run([path / "server" / "viaduct-server", "--allow-root", "--vhost-user", "gpu"],
                           clean_environment(), "server")
     context.check(refused.status == 2 and "without the GPU of virtual machines" in refused.err,
