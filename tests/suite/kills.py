@@ -122,11 +122,11 @@ class Kills:
             self.server.process.wait(5)
             self.server.start()  # in the place of a socket that nobody listens at
 
-    def check(self, name):
+    def result(self, name):
+        """What should not have been."""
         self.context.note(f"{name}: {self.count}, slowest {self.slowest:.2f} s, "
                           f"hangs {self.hangs}, left {self.left}")
-        self.context.check(not self.hangs, f"{len(self.hangs)} hangs: {self.hangs[:3]}")
-        self.context.check(not self.left, f"left: {self.left[:3]}")
+        return self.hangs + self.left
 
 
 def picture(context, environment, name):
@@ -163,7 +163,7 @@ def kills(context):
     parts.server.stop()
     parts.left += [f"process {pid}" for pid in processes_of(parts.server)]
     parts.left += ["socket"] * sockets_of(parts.server)
-    parts.check("workers and clients")
+    wrong = parts.result("workers and clients")
 
     whole = Kills(context, chance)
     for _ in range(COUNT - COUNT * 3 // 4):
@@ -172,7 +172,8 @@ def kills(context):
     whole.left += [f"process {pid}" for pid in processes_of(whole.server)]
     whole.left += ["socket"] * sockets_of(whole.server)
     whole.left += [f"/dev/shm/{name}" for name in shared_files() - files if "viaduct" in name.lower()]
-    whole.check("listeners")
+    wrong += whole.result("listeners")
+    context.check(not wrong, f"{len(wrong)} hang or are left: {wrong[:4]}")
 
 
 def stopped(context, server, pid, seconds):

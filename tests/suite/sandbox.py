@@ -13,10 +13,11 @@ import select
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
-from harness import Failure, Server, add, build_path, native_environment, process, setting, test, wire
+from harness import Failure, Server, add, build_path, native_environment, process, root_path, setting, test, wire
 from harness.records import Client
 
 from .enforced import make
@@ -191,6 +192,29 @@ def becomes_user(context):
             status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
             uids = re.search(r"^Uid:\s+(.*)$", status, re.MULTILINE).group(1).split()
             context.check("0" not in uids, f"process {pid} is root's")
+
+
+@test("sandbox/strict")
+def strict(context):
+    """--sandbox=strict serves where all layers are, and does not start where one is missing; "on" says which"""
+    filtered = [sys.executable, root_path() / "tests" / "harness" / "no_landlock.py"]
+    whole = Server(context, "--sandbox=strict")
+    if not whole.start():
+        context.skip(f"the sandbox is not whole here: {whole.log().strip()}")
+    with Client(whole.socket) as client:
+        client.begin()
+        client.open_device()
+    whole.stop()
+    context.check("DEGRADED" not in whole.log(), "it says that something is missing")
+    partial = Server(context, "--sandbox=strict", under=filtered)
+    context.check(not partial.start() and partial.process.wait(10), "it starts without Landlock")
+    context.check(partial.process.result().status == 1 and "DEGRADED: the sandbox lacks Landlock" in partial.log(),
+                  f"it does not say why: {partial.log().strip()}")
+    on = context.enter(Server(context, "--sandbox=on", under=filtered))
+    context.check("DEGRADED: the sandbox lacks Landlock" in on.log(), "it says nothing of Landlock")
+    with Client(on.socket) as client:
+        client.begin()
+        client.open_device()
 
 
 @test("sandbox/cache")
