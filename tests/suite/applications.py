@@ -204,14 +204,15 @@ end)
 MPV_SECONDS = 40
 
 
-MPV_CRASHES = 2
+MPV_CRASHES = 1
 
 
 def watch(context, command, environment, name):
     """Runs mpv until it has written its picture, and kills it then: at its end mpv 0.35 uses a mutex
-    that it has destroyed, on any driver, so that its exit says nothing. Natively it also crashes now
-    and then before its first picture (once in some twenty runs on lavapipe), so that a crash, and
-    nothing else, is followed by another try."""
+    that it has destroyed, on any driver, so that its exit says nothing. Natively it has also
+    crashed before its first picture (once in some twenty runs on lavapipe; later in none of forty with
+    gpu-next, so that the cause is not known). So a death by a signal, and nothing else, is followed by one
+    more try."""
     for crashes in range(MPV_CRASHES + 1):
         started = context.start(command, environment, f"{name}-{crashes}")
         written = started.wait_for_line("the picture is written",

@@ -29,9 +29,8 @@ def take(environment, *arguments):
                           stdout=subprocess.PIPE).stdout
 
 
-def watch(context, command, environment, label, moments):
-    """Runs vkcube until so many pictures with something in them were taken."""
-    started = context.start(command, environment, label)
+def look(context, started, environment, label, moments):
+    """So many pictures with something in them of a vkcube that runs."""
     pictures, deadline = [], time.monotonic() + min(60, context.remaining())
     while len(pictures) < moments:
         if not started.running():
@@ -44,6 +43,13 @@ def watch(context, command, environment, label, moments):
             pictures.append(picture)
         time.sleep(0.05)
     take(environment, f"PNG24:{context.path / label}.png")
+    return pictures
+
+
+def watch(context, command, environment, label, moments):
+    """The same of one that is started for it, and killed."""
+    started = context.start(command, environment, label)
+    pictures = look(context, started, environment, label, moments)
     started.kill()
     return pictures
 
@@ -119,15 +125,21 @@ def immediate(context):
     frames(context, "immediate")
 
 
-@test("vkcube/two", seconds=60)
+@test("vkcube/two", seconds=180)
 def two(context):
-    """Two vkcubes at once on one server"""
-    display = context.enter(Xvfb(context)).display
+    """Two vkcubes at once on one server, each with its picture and to its last frame"""
+    displays = [context.enter(Xvfb(context, "360x360")).display for _ in range(2)]
+    command = [setting.tool("vkcube"), "--width", "240", "--height", "240"]
+    native = watch(context, command, native_environment(DISPLAY=displays[0]), "native", NATIVE_MOMENTS)
     server = context.enter(Server(context))
-    command = [setting.tool("vkcube"), "--c", 300, "--width", "300", "--height", "300"]
-    started = [context.start(command, server.client_environment(DISPLAY=display)) for _ in range(2)]
+    environments = [server.client_environment(DISPLAY=display) for display in displays]
+    started = [context.start([*command, "--c", 2500], environment) for environment in environments]
     context.check(process.wait_until(lambda: len(server.workers()) == 2, 20),
                   "there are no two workers")
+    for number, cube in enumerate(started):
+        pictures = look(context, cube, environments[number], f"cube-{number}", 3)
+        distance = max(nearest(picture, native) for picture in pictures)
+        context.check(distance < LIKE, f"cube {number} differs from every native one by {distance:.1f} of 255")
     for cube in started:
         context.check(cube.wait(context.remaining()), "vkcube does not end")
         result = cube.result()
