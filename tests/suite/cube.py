@@ -139,7 +139,8 @@ def two(context):
     for number, cube in enumerate(started):
         pictures = look(context, cube, environments[number], f"cube-{number}", 3)
         distance = max(nearest(picture, native) for picture in pictures)
-        context.check(distance < LIKE, f"cube {number} differs from every native one by {distance:.1f} of 255")
+        context.check(distance < LIKE,
+                      f"cube {number} differs from every native one by {distance:.1f} of 255")
     for cube in started:
         context.check(cube.wait(context.remaining()), "vkcube does not end")
         result = cube.result()
