@@ -324,7 +324,10 @@ static PFN_vkVoidFunction get_proc_addr(VkInstance unused, const char *name)
         for (unsigned i = 0; i < vdf_through_count; i++) {
             const struct vdf_through *from = &vdf_through[i];
             entries[i] = (struct entry){hash(from->name), from->through};
-            *from->below = fake_get_instance_proc_addr(NULL, from->name);
+            /* Of the names of one command the fake driver has one. */
+            const PFN_vkVoidFunction below = fake_get_instance_proc_addr(NULL, from->name);
+            if (!*from->below || !vdf_is_nothing(below))
+                *from->below = below;
         }
         qsort(entries, vdf_through_count, sizeof(*entries), compare);
     }

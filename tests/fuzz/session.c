@@ -15,6 +15,8 @@ uint64_t take(struct input *input, size_t size)
     uint64_t value = 0;
     if (size > input->left)
         size = input->left;
+    if (size == 0)
+        return 0; /* of an input without bytes */
     memcpy(&value, input->at, size);
     input->at += size;
     input->left -= size;
