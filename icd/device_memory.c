@@ -22,6 +22,7 @@
 #include "entrypoints.h"
 #include "host_pages.h"
 #include "log.h"
+#include "memory_descriptor.h"
 #include "memory_types.h"
 
 #ifndef VK_EXT_zero_initialize_device_memory
@@ -125,26 +126,6 @@ static struct sharing sharing_of(const void *chain)
     return sharing;
 }
 
-/* `info` names the host's memory type. */
-static VkResult import_fd(VkDevice device, VkMemoryAllocateInfo *info,
-                          const VkImportMemoryFdInfoKHR *import, VkDeviceMemory *memory)
-{
-    uint32_t id;
-    VkResult result = vdc_link_fd_give(&vdc_instance_of(device)->connection->link, import->fd, &id);
-    if (result != VK_SUCCESS)
-        return result;
-    VkBaseOutStructure *chain = vdc_chain_copy(info->pNext);
-    if (!chain)
-        return VK_ERROR_OUT_OF_HOST_MEMORY;
-    for (VkBaseOutStructure *out = chain; out; out = out->pNext)
-        if (out->sType == VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR)
-            ((VkImportMemoryFdInfoKHR *)out)->fd = (int)id;
-    info->pNext = chain;
-    result = vdc_call_vkAllocateMemory(device, info, NULL, memory);
-    free(chain);
-    return result;
-}
-
 /* Lets go of what is behind memory. */
 static void release(struct vdc_instance *instance, struct vdc_device_memory *memory)
 {
@@ -224,50 +205,6 @@ static const char *mismatch(const struct vdc_physical_device *pd, bool imported,
 
 /* ---- The driver's own memory */
 
-/* Maps it where the descriptor has it; `place` may be NULL. */
-static void *map_own(const struct vdc_physical_device *pd,
-                     VkExternalMemoryHandleTypeFlags handle_type, int fd, uint64_t offset,
-                     uint64_t size, void *place)
-{
-    /* Where memory begins was found out for one type of descriptors. */
-    const uint64_t start = handle_type == pd->data->own_handle_type ? pd->data->own_start : 0;
-    void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
-                     (off_t)(start + offset));
-    if (map != MAP_FAILED)
-        return map;
-    vdc_log("memory of the driver's can not be mapped: %s", strerror(errno));
-    return NULL;
-}
-
-/* A descriptor, the caller's to close. */
-static VkResult fetch_fd(VkDevice device, const VkMemoryGetFdInfoKHR *info, int *fd)
-{
-    int id = 0;
-    const VkResult result = vdc_call_vkGetMemoryFdKHR(device, info, &id);
-    return result == VK_SUCCESS
-               ? vdc_link_fd_take(&vdc_instance_of(device)->connection->link, (uint32_t)id, fd)
-               : result;
-}
-
-static void *fetch_and_map(VkDevice device, VkDeviceMemory handle,
-                           VkExternalMemoryHandleTypeFlags type, uint64_t offset, uint64_t size,
-                           void *place)
-{
-    int fd;
-    if (fetch_fd(device,
-                 &(const VkMemoryGetFdInfoKHR){
-                     .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
-                     .memory = handle,
-                     .handleType = (VkExternalMemoryHandleTypeFlagBits)type,
-                 },
-                 &fd) != VK_SUCCESS)
-        return NULL;
-    void *map =
-        map_own(((struct vdc_device *)device)->physical_device, type, fd, offset, size, place);
-    close(fd);
-    return map;
-}
-
 /* It stays mapped until it is freed: to map it again costs nothing. False: it can not be mapped. */
 static bool map_once(VkDevice device, VkDeviceMemory handle, struct vdc_device_memory *memory)
 {
@@ -276,7 +213,7 @@ static bool map_once(VkDevice device, VkDeviceMemory handle, struct vdc_device_m
     memory->part = (struct vdc_shm_part){
         .fd = -1,
         .size = memory->size,
-        .map = fetch_and_map(device, handle, memory->own, 0, memory->size, NULL),
+        .map = vdc_memory_fetch_and_map(device, handle, memory->own, 0, memory->size, NULL),
     };
     return memory->part.map;
 }
@@ -308,9 +245,10 @@ static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
         memory->part = (struct vdc_shm_part){
             .fd = -1,
             .size = memory->size,
-            .map = map_own(pd, sharing->fd->handleType, sharing->fd->fd, 0, memory->size, NULL),
+            .map = vdc_memory_map_fd(pd, sharing->fd->handleType, sharing->fd->fd, 0, memory->size,
+                                     NULL),
         };
-    VkResult result = sharing->fd ? import_fd(device, info, sharing->fd, handle)
+    VkResult result = sharing->fd ? vdc_memory_import_fd(device, info, sharing->fd, handle)
                                   : vdc_call_vkAllocateMemory(device, info, NULL, handle);
     if (result == VK_SUCCESS && (sharing->shown || sharing->own_file) &&
         !map_once(device, *handle, memory)) {
@@ -381,7 +319,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
         if (result == VK_SUCCESS)
             memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     } else if (sharing.fd) {
-        result = import_fd(handle, &info, sharing.fd, pMemory);
+        result = vdc_memory_import_fd(handle, &info, sharing.fd, pMemory);
     } else {
         result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
     }
@@ -445,23 +383,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetMemoryFdKHR(VkDevice device,
         *pFd = fcntl(memory->part.fd, F_DUPFD_CLOEXEC, 0);
         return *pFd >= 0 ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
-    return fetch_fd(device, pGetFdInfo, pFd);
-}
-
-VKAPI_ATTR VkResult VKAPI_CALL
-vdc_vkGetMemoryFdPropertiesKHR(VkDevice device, VkExternalMemoryHandleTypeFlagBits handleType,
-                               int fd, VkMemoryFdPropertiesKHR *pMemoryFdProperties)
-{
-    uint32_t id;
-    VkResult result = vdc_link_fd_give(&vdc_instance_of(device)->connection->link, fd, &id);
-    if (result != VK_SUCCESS)
-        return result;
-    result = vdc_call_vkGetMemoryFdPropertiesKHR(device, handleType, (int)id, pMemoryFdProperties);
-    if (result == VK_SUCCESS)
-        pMemoryFdProperties->memoryTypeBits =
-            vdc_memory_bits(((struct vdc_device *)device)->physical_device,
-                            pMemoryFdProperties->memoryTypeBits, VDC_BACKING_HOST);
-    return result;
+    return vdc_memory_fetch_fd(device, pGetFdInfo, pFd);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory(VkDevice device, VkDeviceMemory handle,
@@ -498,8 +420,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkMapMemory2(VkDevice device, const VkMemoryM
         /* Of an old size of 0: the same pages a second time, without a descriptor. Those of a device
          * can not be had so. */
         if (memory->own
-                ? !fetch_and_map(device, info->memory, memory->own, info->offset, size,
-                                 placed->pPlacedAddress)
+                ? !vdc_memory_fetch_and_map(device, info->memory, memory->own, info->offset, size,
+                                            placed->pPlacedAddress)
                 : mremap((uint8_t *)memory->part.map + info->offset, 0, size,
                          MREMAP_MAYMOVE | MREMAP_FIXED, placed->pPlacedAddress) == MAP_FAILED)
             return VK_ERROR_MEMORY_MAP_FAILED;

@@ -134,22 +134,24 @@ static void choose_extensions(struct vdc_physical_device *pd)
 
 /* ---- Fetching */
 
+/* At first; few machines have more devices. */
 #define IDS_ASKED    8u
+#define IDS_MAX      1024u
 #define CAPACITY_MAX (UINT32_C(64) << 20)
 
 /* One round trip; *blob is the caller's to free. */
-static VkResult fetch(struct vdc_instance *instance, const uint64_t *ids, uint32_t capacity,
-                      uint8_t **blob)
+static VkResult fetch(struct vdc_instance *instance, const uint64_t *ids, uint32_t id_count,
+                      uint32_t capacity, uint8_t **blob)
 {
     struct vdc_call call;
-    const size_t size = sizeof(struct vd_get_physical_devices) + IDS_ASKED * sizeof(*ids);
+    const size_t size = sizeof(struct vd_get_physical_devices) + id_count * sizeof(*ids);
     VkResult result =
         vdc_call_begin(&call, instance, VD_OP_GET_PHYSICAL_DEVICES, size, VDC_CALL_SYNC);
     if (result != VK_SUCCESS)
         return result;
-    const struct vd_get_physical_devices args = {.id_count = IDS_ASKED, .capacity = capacity};
+    const struct vd_get_physical_devices args = {.id_count = id_count, .capacity = capacity};
     memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
-    memcpy(call.encoder.base + call.encoder.at + sizeof(args), ids, IDS_ASKED * sizeof(*ids));
+    memcpy(call.encoder.base + call.encoder.at + sizeof(args), ids, id_count * sizeof(*ids));
     call.encoder.out_size = capacity;
     result = vdc_call_wait(&call);
     if (result == VK_SUCCESS) {
@@ -161,6 +163,36 @@ static VkResult fetch(struct vdc_instance *instance, const uint64_t *ids, uint32
     }
     vdc_call_end(&call);
     return result;
+}
+
+/* All that the server has to say. Then *blob and *ids are the caller's to free. */
+static VkResult fetch_all(struct vdc_instance *instance, uint64_t **ids, uint32_t *id_count,
+                          uint8_t **blob, uint32_t *capacity)
+{
+    uint32_t wanted = IDS_ASKED;
+    *capacity = 128u << 10;
+    for (*id_count = 0;;) {
+        uint64_t *grown = realloc(*ids, wanted * sizeof(*grown));
+        if (!grown)
+            return VK_ERROR_OUT_OF_HOST_MEMORY;
+        *ids = grown;
+        while (*id_count < wanted)
+            grown[(*id_count)++] = vdc_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
+        const VkResult result = fetch(instance, grown, *id_count, *capacity, blob);
+        if (result != VK_SUCCESS)
+            return result;
+        const struct vd_physical_devices *head = (const struct vd_physical_devices *)*blob;
+        const bool more = head->count > *id_count && *id_count < IDS_MAX;
+        const bool larger = head->size > *capacity && head->size <= CAPACITY_MAX;
+        if (!more && !larger)
+            return VK_SUCCESS;
+        if (more)
+            wanted = head->count < IDS_MAX ? head->count : IDS_MAX;
+        if (larger)
+            *capacity = (uint32_t)vd_align(head->size);
+        free(*blob);
+        *blob = NULL;
+    }
 }
 
 static VkResult device_init(struct vdc_physical_device *pd, struct vdc_instance *instance,
@@ -212,32 +244,26 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
     pthread_mutex_unlock(&instance->lock);
     if (done)
         return VK_SUCCESS;
-    uint64_t ids[IDS_ASKED];
-    for (uint32_t i = 0; i < IDS_ASKED; i++)
-        ids[i] = vdc_id_new(instance, VD_TYPE_VkPhysicalDevice, 0);
+    uint64_t *ids = NULL;
     uint8_t *blob = NULL;
-    uint32_t capacity = 128u << 10;
-    VkResult result = fetch(instance, ids, capacity, &blob);
-    if (result == VK_SUCCESS && ((struct vd_physical_devices *)blob)->size > capacity &&
-        ((struct vd_physical_devices *)blob)->size <= CAPACITY_MAX) {
-        capacity = (uint32_t)vd_align(((struct vd_physical_devices *)blob)->size);
-        free(blob);
-        blob = NULL;
-        result = fetch(instance, ids, capacity, &blob);
-    }
-    if (result != VK_SUCCESS)
+    uint32_t capacity, count;
+    VkResult result = fetch_all(instance, &ids, &count, &blob, &capacity);
+    if (result != VK_SUCCESS) {
+        free(ids);
         return result;
+    }
 
-    uint32_t count = IDS_ASKED;
     const char *wrong = vdc_physical_devices_check(blob, capacity, &count);
     if (wrong) {
         vdc_log("what the server says of its devices makes no sense: %s", wrong);
         free(blob);
+        free(ids);
         return VK_ERROR_INITIALIZATION_FAILED;
     }
     struct vdc_physical_device *devices = calloc(count ? count : 1, sizeof(*devices));
     if (!devices) {
         free(blob);
+        free(ids);
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     vdc_nearness_find(&instance->nearness, instance->connection);
@@ -247,6 +273,7 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
         result = device_init(&devices[i], instance, ids[i], at);
         at += ((const struct vd_physical_device_data *)at)->size;
     }
+    free(ids);
     const struct vd_physical_devices *head = (const struct vd_physical_devices *)blob;
     if (count == head->count && result == VK_SUCCESS)
         log_refusals(at, blob + head->size);

@@ -18,8 +18,9 @@ static int slot_take(struct vdc_instance *instance)
     int slot = -1;
     pthread_mutex_lock(&instance->lock);
     for (int i = 0; i < VD_QUEUE_MAX && slot < 0; i++) {
-        if (!(instance->queue_slots & (UINT64_C(1) << i))) {
-            instance->queue_slots |= UINT64_C(1) << i;
+        uint64_t *slots = &instance->queue_slots[i / 64];
+        if (!(*slots & (UINT64_C(1) << i % 64))) {
+            *slots |= UINT64_C(1) << i % 64;
             slot = i;
         }
     }
@@ -30,7 +31,7 @@ static int slot_take(struct vdc_instance *instance)
 static void slot_give(struct vdc_instance *instance, uint32_t slot)
 {
     pthread_mutex_lock(&instance->lock);
-    instance->queue_slots &= ~(UINT64_C(1) << slot);
+    instance->queue_slots[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     pthread_mutex_unlock(&instance->lock);
 }
 

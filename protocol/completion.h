@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The completion page: what has finished on each queue, written by the worker, read by the client
+ * The completion pages: what has finished on each queue, written by the worker, read by the client
  * without asking.
  */
 #ifndef VIADUCT_PROTOCOL_COMPLETION_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VD_QUEUE_MAX 63
+#define VD_QUEUE_MAX 1023
 
 /* Every batch of vkQueueSubmit, vkQueueSubmit2 and vkQueueBindSparse takes the next number of its
  * queue, starting at 1; a call without batches takes one number. Both ends count alike. */
@@ -33,9 +33,10 @@ struct vd_completion {
      * Written before the first answer. 0: the worker does not say. */
     uint32_t monotonic_known;
     int64_t monotonic_ahead_ns;
+    /* As many as there is room for in the region. */
     struct vd_completion_queue queues[VD_QUEUE_MAX];
 };
-static_assert(sizeof(struct vd_completion) == 4096, "completion page is wire format");
+static_assert(sizeof(struct vd_completion) == 65536, "completion page is wire format");
 static_assert(offsetof(struct vd_completion, queues) == 64, "completion page is wire format");
 
 /* Announces a change that was stored before. True: `event` must be woken. seq_cst, for a waiter does

@@ -188,16 +188,8 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
     queue->context = context;
     queue->device = device;
     queue->slot = slot;
-    VkResult result = create_timeline(device, &queue->timeline);
-    if (result == VK_SUCCESS)
-        result = create_never(device, &queue->never);
-    if (result != VK_SUCCESS) {
-        vds_log(VDS_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
-        goto destroy_timeline;
-    }
-    struct vd_completion_queue *page = &context->completion->queues[slot];
-    atomic_store(&page->done, 0);
-
+    queue->ended = true;
+    atomic_store(&context->completion->queues[slot].done, 0);
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->wanted, NULL);
     pthread_condattr_t monotonic;
@@ -205,22 +197,37 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&queue->stopped, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (pthread_create(&queue->thread, NULL, completion_main, queue) != 0) {
-        vds_log(VDS_LOG_ERROR, "no thread for a queue");
-        goto destroy_conditions;
-    }
     context->queue_slots[slot] = true;
     return queue;
+}
 
-destroy_conditions:
-    pthread_cond_destroy(&queue->stopped);
-    pthread_cond_destroy(&queue->wanted);
-    pthread_mutex_destroy(&queue->lock);
-destroy_timeline:
+bool vds_queue_start(struct vds_queue *queue)
+{
+    if (queue->timeline)
+        return true;
+    struct vds_device *device = queue->device;
+    VkSemaphore timeline = VK_NULL_HANDLE;
+    queue->never = VK_NULL_HANDLE;
+    VkResult result = create_timeline(device, &timeline);
+    if (result == VK_SUCCESS)
+        result = create_never(device, &queue->never);
+    if (result != VK_SUCCESS) {
+        vds_log(VDS_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
+        goto fail;
+    }
+    queue->timeline = timeline;
+    queue->ended = false;
+    if (pthread_create(&queue->thread, NULL, completion_main, queue) == 0) {
+        device->submitted = true;
+        return true;
+    }
+    vds_log(VDS_LOG_ERROR, "no thread for a queue");
+    queue->timeline = VK_NULL_HANDLE;
+    queue->ended = true;
+fail:
     device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
-    device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
-    free(queue);
-    return NULL;
+    device->dispatch.vkDestroySemaphore(device->handle, timeline, NULL);
+    return false;
 }
 
 bool vds_queue_stop(struct vds_queue *queue)
@@ -236,9 +243,9 @@ bool vds_queue_stop(struct vds_queue *queue)
     const bool ended = queue->ended;
     queue->abandoned = !ended;
     pthread_mutex_unlock(&queue->lock);
-    if (ended)
+    if (queue->timeline && ended)
         pthread_join(queue->thread, NULL);
-    else
+    else if (queue->timeline)
         pthread_detach(queue->thread);
     vds_pending_fences_advance(queue->context->fences, queue, UINT64_MAX);
     return ended;
@@ -247,8 +254,10 @@ bool vds_queue_stop(struct vds_queue *queue)
 void vds_queue_destroy(struct vds_queue *queue)
 {
     struct vds_device *device = queue->device;
-    device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
-    device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
+    if (queue->timeline) {
+        device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
+        device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
+    }
     pthread_cond_destroy(&queue->stopped);
     pthread_cond_destroy(&queue->wanted);
     pthread_mutex_destroy(&queue->lock);

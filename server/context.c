@@ -142,8 +142,12 @@ bool vds_context_destroy(struct vds_context *context)
     return whole;
 }
 
-void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page,
+                                uint64_t size)
 {
+    const uint64_t places =
+        (size - offsetof(struct vd_completion, queues)) / sizeof(page->queues[0]);
+    context->queue_places = places < VD_QUEUE_MAX ? (uint32_t)places : VD_QUEUE_MAX;
     context->completion = page;
     page->monotonic_known = context->options.clock_known;
     page->monotonic_ahead_ns = context->options.clock_ahead_ns;

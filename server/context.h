@@ -29,8 +29,13 @@ void vds_context_warm(struct vds_context *context);
  * work with something that stays; what the process does at exit() could meet that. */
 bool vds_context_destroy(struct vds_context *context);
 
-/* After VD_OP_SETUP: where completions are written. The page stays mapped until destroy. */
-void vds_context_set_completion(struct vds_context *context, struct vd_completion *page);
+/* The completion page has no less. */
+#define VDS_COMPLETION_MIN 4096u
+
+/* After VD_OP_SETUP: where completions are written, and for how many queues there is room in `size` bytes.
+ * The page stays mapped until destroy. */
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page,
+                                uint64_t size);
 
 /* The client is in a virtual machine. Before the first record. */
 void vds_context_set_guest(struct vds_context *context);

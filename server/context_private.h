@@ -42,6 +42,7 @@ struct vds_context {
     struct vds_turn *turn;
     struct vds_waits *waits;
     struct vds_lanes *lanes;
+    uint32_t queue_places;          /* on the completion page */
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
     struct vds_pending_fences *fences;
     struct vds_queue *watched; /* by the thread that executes (completion.c) */

@@ -262,7 +262,7 @@ void vds_call_get_queue(struct vds_execution *x, void *body)
 {
     const struct vd_get_queue *args = body;
     struct vds_context *context = x->context;
-    if (context->queue_slots[args->slot] || !context->completion) {
+    if (args->slot >= context->queue_places || context->queue_slots[args->slot]) {
         vds_dec_fail(&x->decoder, "a slot that can not be given");
         return;
     }
@@ -373,7 +373,8 @@ void vds_device_destroy(struct vds_context *context, struct vds_device *device)
         return;
     }
 
-    device->dispatch.vkDeviceWaitIdle(device->handle);
+    if (device->submitted)
+        device->dispatch.vkDeviceWaitIdle(device->handle);
     vds_semaphores_finish(device);
     while (device->queues) {
         struct vds_queue *queue = device->queues;

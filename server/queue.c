@@ -196,6 +196,11 @@ static bool begin(struct vds_execution *x, struct vds_queue *queue, uint64_t fen
         x->result = VK_ERROR_DEVICE_LOST;
         return false;
     }
+    if (!vds_queue_start(queue)) {
+        x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
+        vds_context_lose(x->context, "a queue can not be used");
+        return false;
+    }
     if (!vds_buffer_reserve(&queue->scratch, &queue->scratch_capacity, scratch_size)) {
         x->result = VK_ERROR_OUT_OF_HOST_MEMORY;
         vds_context_lose(x->context, "no memory for a submission");

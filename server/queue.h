@@ -19,8 +19,8 @@ struct vds_queue {
     VkQueue handle;
     struct vds_context *context;
     struct vds_device *device;
-    uint32_t slot; /* on the completion page */
-    VkSemaphore timeline;
+    uint32_t slot;        /* on the completion page */
+    VkSemaphore timeline; /* NULL: nothing was submitted yet, and the thread not started */
     VkFence never;   /* not submitted: whoever waits for it learns whether the device is lost */
     uint64_t number; /* of the last batch; the ring thread's */
     uint64_t mark;   /* number when semaphores began to leave (semaphore.c) */
@@ -46,9 +46,13 @@ struct vds_queue {
     bool abandoned;         /* nobody waits for the thread: it must touch nothing but the driver */
 };
 
-/* NULL, with a line in the log, when that fails. `slot` must be free. */
+/* NULL, with a line in the log, when that fails. `slot` must be free. Few queues of many are used, so
+ * that it costs next to nothing. */
 struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_device *device,
                                    VkQueue handle, uint32_t slot);
+
+/* Before a submission: makes what the first one needs. False, with a line in the log, when that fails. */
+bool vds_queue_start(struct vds_queue *queue);
 
 /* Waits until all batches have finished, for some time, and ends the thread. False: it does not
  * come back, and has been left to itself; then the queue must not be destroyed. */

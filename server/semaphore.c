@@ -91,6 +91,7 @@ static void submit_signal(struct vds_context *context, struct vds_device *device
         .signalSemaphoreCount = 1,
         .pSignalSemaphores = &semaphore,
     };
+    device->submitted = true;
     if (!device->queues ||
         device->dispatch.vkQueueSubmit(device->queues->handle, 1, &submit, VK_NULL_HANDLE))
         vds_context_lose(context, "a semaphore could not be signalled");

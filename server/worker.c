@@ -105,7 +105,8 @@ static void *engine_main(void *data)
             if (worker->link)
                 vds_context_set_guest(worker->context);
             vds_context_set_completion(worker->context,
-                                       (struct vd_completion *)worker->completion->map);
+                                       (struct vd_completion *)worker->completion->map,
+                                       worker->completion->size);
             ok = vds_ring_consumer_run(consumer, worker->context);
         }
     } else {
@@ -153,7 +154,7 @@ static bool setup(void *data, const struct vd_setup *setup)
             VK_API_VERSION_MAJOR(VD_REGISTRY_VERSION), VK_API_VERSION_MINOR(VD_REGISTRY_VERSION),
             VK_API_VERSION_PATCH(VD_REGISTRY_VERSION));
     struct vds_shm_region *completion =
-        vds_shm_get(worker->shm, setup->completion_shm, 0, sizeof(struct vd_completion));
+        vds_shm_get(worker->shm, setup->completion_shm, 0, VDS_COMPLETION_MIN);
     if (!completion) {
         vds_log(VDS_LOG_WARNING,
                 "protocol error: shared memory %u can not hold the completion page",

@@ -42,7 +42,7 @@ void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver)
     client->page = share(client->shm, sizeof(struct vd_completion));
     client->completion = (struct vd_completion *)client->page->map;
     client->context = vds_context_create_on(driver, &options, client->shm);
-    vds_context_set_completion(client->context, client->completion);
+    vds_context_set_completion(client->context, client->completion, sizeof(*client->completion));
 
     const uint32_t shm = client->replies->id;
     make_instance(&r);

@@ -6,8 +6,9 @@ What the layer imitates are memory types, and what drivers refuse; not one of th
 
 import re
 
-from harness import Server, add, build_path, native_environment, test
-from harness.process import SKIPPED
+from harness import Server, add, build_path, native_environment, png, setting, test, through
+from harness.process import SKIPPED, wait_until
+from harness.xserver import Xvfb
 
 LAYER = "VK_LAYER_VIADUCT_gpu"
 
@@ -105,3 +106,62 @@ def refusals(context):
         result = context.run([build_path() / "tests/compute"], server.client_environment(), gpu)
         context.check(result.status == 1, f"{gpu}: there is a device: {result.describe()}")
         context.check(why in server.log(), f"{gpu}: the log does not say '{why}'")
+
+
+@test("gpus/remembered", seconds=60)
+def remembered(context):
+    """What a spare worker finds out before it has a client, the next workers need not"""
+    server = context.enter(Server(context, environment=environment("radv"), level="debug"))
+    context.check(wait_until(lambda: "memory of" in server.log(), 30),
+                  "the spare worker does not look for a way")
+    for number in range(3):
+        context.succeed([build_path() / "tests/compute"], server.client_environment(), f"{number}")
+    found = re.findall(r"memory of .*: own$", server.log(), re.MULTILINE)
+    context.check(len(found) == 1, f"{len(found)} workers have looked for a way")
+
+
+@test("gpus/few-descriptors", seconds=180)
+def few_descriptors(context):
+    """`memory` with 64 descriptors for the client: what is mapped needs none"""
+    server = context.enter(Server(context, environment=environment("radv")))
+    context.succeed(["prlimit", "--nofile=64", build_path() / "tests/memory"],
+                    server.client_environment(), "memory")
+
+
+@test("gpus/present", seconds=120)
+def present(context):
+    """A window's images where all memory is the driver's own: the same picture as natively"""
+    display = context.enter(Xvfb(context)).display
+    server = context.enter(Server(context, environment=environment("radv")))
+    pictures = []
+    for name, variables in (("native", environment("radv")), ("through", server.client_environment())):
+        picture = context.path / f"{name}.png"
+        context.succeed([build_path() / "tests/present", "xcb", "--size", "300x200", "--shot", picture],
+                        {**variables, "DISPLAY": display}, name)
+        pictures.append(png.read(picture).data)
+    context.check(pictures[0] == pictures[1], "the pictures differ")
+
+
+@test("gpus/many-devices", seconds=120)
+def many_devices(context):
+    """70 devices of one instance: the first and the last do what they are asked to"""
+    result = context.succeed(through([build_path() / "tests/many", "70"]), setting.clean_environment(),
+                             "through")
+    context.check(result.out == "many: 70 devices on 1\n", f"it says {result.out}")
+
+
+@test("gpus/many-physical-devices", seconds=120)
+def many_physical_devices(context):
+    """11 physical devices, which are 11 times lavapipe: the first and the last do what they are asked to"""
+    driver = setting.host_driver()
+    manifests = [context.path / f"{number}.json" for number in range(11)]
+    for manifest in manifests:
+        manifest.write_text(driver.read_text(encoding="utf-8"), encoding="utf-8")
+    listed = ":".join(map(str, manifests))
+    host = {**native_environment(), "VK_DRIVER_FILES": listed, "VK_ICD_FILENAMES": listed}
+    server = context.enter(Server(context, environment=host))
+    command = [build_path() / "tests/many", "11"]
+    native = context.succeed(command, host, "native")
+    context.check("on 11" in native.out, f"natively there are others: {native.out}")
+    result = context.succeed(command, server.client_environment(), "through")
+    context.check(result.out == native.out, f"it says {result.out}")

@@ -68,8 +68,10 @@ bool vds_context_destroy(struct vds_context *context)
     return true;
 }
 
-void vds_context_set_completion(struct vds_context *context, struct vd_completion *page)
+void vds_context_set_completion(struct vds_context *context, struct vd_completion *page,
+                                uint64_t size)
 {
+    (void)size;
     context->completion = page;
 }
 

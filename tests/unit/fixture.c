@@ -64,7 +64,7 @@ static int connect_with(void **state, int lanes)
     client->shm = vds_shm_table_create();
     open_shared(client);
     client->context = vds_context_create_on(fake_get_instance_proc_addr, &options, client->shm);
-    vds_context_set_completion(client->context, client->completion);
+    vds_context_set_completion(client->context, client->completion, sizeof(*client->completion));
     *state = client;
     return client->context ? 0 : -1;
 }

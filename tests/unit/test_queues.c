@@ -456,9 +456,9 @@ static void semaphores_outlive_the_batches_before_their_end(void **state)
         make_semaphore(&r, ID(VkSemaphore, 160 + i));
         accepted(client, &r);
     }
-    const uint32_t objects = fake_driver.objects;
     make_submit(&r, 1);
     accepted(client, &r);
+    const uint32_t objects = fake_driver.objects;
     await_count(&queue->done, 1);
     destroy_semaphore(client, ID(VkSemaphore, 160));
     destroy_semaphore(client, ID(VkSemaphore, 161));
@@ -475,6 +475,23 @@ static void semaphores_outlive_the_batches_before_their_end(void **state)
     await_count(&queue->done, 3);
     destroy_semaphore(client, ID(VkSemaphore, 163));
     assert_int_equal(fake_driver.objects, objects - 2);
+}
+
+/* Most queues of a device are never used: what they need is made with the first submission. */
+static void queues_cost_nothing_until_they_are_used(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint32_t objects = fake_driver.objects;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&client->completion->queues[0].done, 1);
+    const uint32_t more = fake_driver.objects;
+    assert_int_equal(more, objects + 1); /* the timeline; fences are not counted */
+    make_submit(&r, 1);
+    accepted(client, &r);
+    await_count(&client->completion->queues[0].done, 2);
+    assert_int_equal(fake_driver.objects, more);
 }
 
 /* Without later batches they do not pile up for ever. */
@@ -544,6 +561,9 @@ static void waits_end_when_the_device_is_lost(void **state)
     make_wait(&r, semaphore, UINT64_MAX);
     accepted(client, &r);
     assert_int_equal(client_reply(client)->state, VD_REPLY_PENDING);
+    make_submit(&r, 1); /* the first one makes more than a submission */
+    accepted(client, &r);
+    await_count(&client->completion->queues[0].done, 1);
     fake_driver.next_result = VK_ERROR_DEVICE_LOST;
     make_submit(&r, 1);
     accepted(client, &r);
@@ -619,6 +639,7 @@ int main(void)
         TEST(sync_is_answered_behind_what_was_submitted, open_device),
         TEST(sync_wants_nothing_but_an_answer, open_device),
         TEST(semaphores_outlive_the_batches_before_their_end, open_device),
+        TEST(queues_cost_nothing_until_they_are_used, open_device),
         TEST(semaphores_do_not_pile_up, open_device),
         TEST(waits_do_not_stop_the_ring, open_device),
         TEST(waits_end_when_the_device_is_lost, open_device),

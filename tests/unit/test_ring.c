@@ -91,7 +91,8 @@ static VkResult fake_submit(struct vdc_transport *transport, const void *data, s
     self->consumer = vds_ring_consumer_create(self->shm, setup->ring_shm);
     assert_non_null(self->completion);
     assert_non_null(self->consumer);
-    vds_context_set_completion(self->context, (struct vd_completion *)self->completion->map);
+    vds_context_set_completion(self->context, (struct vd_completion *)self->completion->map,
+                               self->completion->size);
     assert_int_equal(pthread_create(&self->engine, NULL, engine, self), 0);
     self->started = true;
     return VK_SUCCESS;
