@@ -346,12 +346,19 @@ class ServerEmitter:
         w("{")
         invoke = self._invocation(w, plan, args, [
             'vds_dec_fail(&x->decoder, "the host has no such command");', "return;"])
+        # completion.c submits to the queue, too.
+        of_queue = c.params[0].type == "VkQueue"
+        if of_queue:
+            w("struct vds_queue *queue = vds_queue_of(x);")
+            w("pthread_mutex_lock(&queue->host);")
         if c.ret == "void":
             w(f"{invoke};")
         elif c.ret in ("VkResult", "VkBool32"):
             w(f"x->result = (int32_t){invoke};")
         else:
             w(f"x->value = (uint64_t){invoke};")
+        if of_queue:
+            w("pthread_mutex_unlock(&queue->host);")
         w("}")
         w()
 

@@ -175,8 +175,8 @@ class Generator:
     def server_group(self, group):
         declarations, definitions = self._server_functions(group)
         out = ['/* Generated from vk.xml. */', '#include "args.h"', '#include "bounds.h"',
-               '#include "decode.h"', '#include "dispatch.h"', '#include "execute.h"', '#include "opcodes.h"', '#include "replay.h"',
-               '#include "server_structs.h"', ""]
+               '#include "decode.h"', '#include "dispatch.h"', '#include "execute.h"', '#include "opcodes.h"', '#include "queue.h"',
+               '#include "replay.h"', '#include "server_structs.h"', ""]
         out += ["static " + d + ";" for d in declarations] + [""]
         out += ["static " + d for d in definitions]
         out += [self.server.command(p) for p in self.plans if p.group == group]

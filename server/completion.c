@@ -22,9 +22,11 @@
 /* How long the end of a queue waits for what was submitted. Shorter than a worker's own deadline. */
 #define STOP_NS VD_NS_PER_S
 
-/* How long a wait lasts in the driver before the device is looked at. NVIDIA 580 leaves a wait for a
- * timeline asleep when it has ended the work that would signal it. */
-#define LOOK_NS VD_NS_PER_S
+/* How long a wait lasts in the driver before it is asked whether the device is lost, and how long that
+ * may take. NVIDIA 580 leaves a wait for a timeline asleep when it has ended the work that would signal
+ * it, and a wait for a fence that was not submitted, too. */
+#define LOOK_NS  VD_NS_PER_S
+#define PROBE_NS (VD_NS_PER_S / 20)
 
 /* ---- The thread */
 
@@ -35,6 +37,27 @@ static void publish(struct vds_queue *queue, uint64_t done)
     atomic_store_explicit(&page->queues[queue->slot].done, done, memory_order_release);
     if (vd_completion_changed(page))
         vds_wake(&page->event);
+}
+
+/* Waits for a fence behind everything that was submitted. VK_SUCCESS: all of it has finished. */
+static VkResult probe(struct vds_queue *queue)
+{
+    const struct vds_device_dispatch *vk = &queue->device->dispatch;
+    const VkDevice device = queue->device->handle;
+    if (!queue->probing) {
+        pthread_mutex_lock(&queue->host);
+        const VkResult result = vk->vkQueueSubmit(queue->handle, 0, NULL, queue->probe);
+        pthread_mutex_unlock(&queue->host);
+        if (result != VK_SUCCESS)
+            return result;
+        queue->probing = true;
+    }
+    VkResult result = vk->vkWaitForFences(device, 1, &queue->probe, VK_TRUE, PROBE_NS);
+    if (result == VK_SUCCESS) {
+        queue->probing = false;
+        result = vk->vkResetFences(device, 1, &queue->probe);
+    }
+    return result;
 }
 
 /* Waits for what comes next, for some time. VK_SUCCESS: *done was reached; VK_TIMEOUT: not yet. */
@@ -49,10 +72,8 @@ static VkResult wait_for(struct vds_queue *queue, uint64_t number, uint64_t *don
         .pValues = &number,
     };
     VkResult result = vk->vkWaitSemaphores(device, &info, LOOK_NS);
-    if (result == VK_TIMEOUT) {
-        result = vk->vkWaitForFences(device, 1, &queue->never, VK_TRUE, 0);
-        return result < 0 ? result : VK_TIMEOUT;
-    }
+    if (result == VK_TIMEOUT)
+        result = probe(queue);
     if (result != VK_SUCCESS)
         return result;
     return vk->vkGetSemaphoreCounterValue(device, queue->timeline, done);
@@ -157,7 +178,7 @@ void vds_context_leave(struct vds_context *context)
 
 /* ---- Beginning and end */
 
-static VkResult create_never(struct vds_device *device, VkFence *fence)
+static VkResult create_probe(struct vds_device *device, VkFence *fence)
 {
     const VkFenceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
     return device->dispatch.vkCreateFence(device->handle, &info, NULL, fence);
@@ -190,6 +211,7 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
     queue->slot = slot;
     queue->ended = true;
     atomic_store(&context->completion->queues[slot].done, 0);
+    pthread_mutex_init(&queue->host, NULL);
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->wanted, NULL);
     pthread_condattr_t monotonic;
@@ -207,10 +229,10 @@ bool vds_queue_start(struct vds_queue *queue)
         return true;
     struct vds_device *device = queue->device;
     VkSemaphore timeline = VK_NULL_HANDLE;
-    queue->never = VK_NULL_HANDLE;
+    queue->probe = VK_NULL_HANDLE;
     VkResult result = create_timeline(device, &timeline);
     if (result == VK_SUCCESS)
-        result = create_never(device, &queue->never);
+        result = create_probe(device, &queue->probe);
     if (result != VK_SUCCESS) {
         vds_log(VDS_LOG_ERROR, "no semaphore or fence for a queue: %s", vd_result_name(result));
         goto fail;
@@ -225,7 +247,7 @@ bool vds_queue_start(struct vds_queue *queue)
     queue->timeline = VK_NULL_HANDLE;
     queue->ended = true;
 fail:
-    device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
+    device->dispatch.vkDestroyFence(device->handle, queue->probe, NULL);
     device->dispatch.vkDestroySemaphore(device->handle, timeline, NULL);
     return false;
 }
@@ -254,13 +276,17 @@ bool vds_queue_stop(struct vds_queue *queue)
 void vds_queue_destroy(struct vds_queue *queue)
 {
     struct vds_device *device = queue->device;
+    /* Nothing is before it any more. */
+    if (queue->probing)
+        device->dispatch.vkWaitForFences(device->handle, 1, &queue->probe, VK_TRUE, STOP_NS);
     if (queue->timeline) {
-        device->dispatch.vkDestroyFence(device->handle, queue->never, NULL);
+        device->dispatch.vkDestroyFence(device->handle, queue->probe, NULL);
         device->dispatch.vkDestroySemaphore(device->handle, queue->timeline, NULL);
     }
     pthread_cond_destroy(&queue->stopped);
     pthread_cond_destroy(&queue->wanted);
     pthread_mutex_destroy(&queue->lock);
+    pthread_mutex_destroy(&queue->host);
     free(queue->scratch);
     free(queue);
 }

@@ -78,6 +78,7 @@ static int serve(struct vds_options *options)
     setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
     setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 22 */
     setenv("__GL_SHADER_DISK_CACHE", "0", 1);     /* NVIDIA */
+    setenv("CUDA_CACHE_DISABLE", "1", 1);         /* which its ray tracing brings with it */
     return vds_listener_run(listener);
 }
 

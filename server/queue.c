@@ -20,7 +20,7 @@
 #include "replay.h"
 
 /* The decoder has checked that the first parameter is a queue, and not a poisoned object. */
-static struct vds_queue *queue_of(const struct vds_execution *x)
+struct vds_queue *vds_queue_of(const struct vds_execution *x)
 {
     return vds_object_links(&x->context->objects, x->decoder.first)->data;
 }
@@ -226,7 +226,7 @@ static void end(struct vds_execution *x, struct vds_queue *queue, uint32_t batch
 void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit *a = body;
-    struct vds_queue *queue = queue_of(x);
+    struct vds_queue *queue = vds_queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++)
@@ -251,14 +251,16 @@ void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
         drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, queue->number + 1 + i, i == 0 && queue->sparse);
     }
+    pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
+    pthread_mutex_unlock(&queue->host);
     end(x, queue, count, false);
 }
 
 void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueBindSparse *a = body;
-    struct vds_queue *queue = queue_of(x);
+    struct vds_queue *queue = vds_queue_of(x);
     const uint32_t count = a->bindInfoCount ? a->bindInfoCount : 1;
     size_t size = (size_t)count * sizeof(VkBindSparseInfo);
     for (uint32_t i = 0; i < a->bindInfoCount; i++)
@@ -283,14 +285,16 @@ void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
         drop_signalled(queue->device, &batch);
         number_batch(queue, &scratch, &batch, number, number > 1);
     }
+    pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
+    pthread_mutex_unlock(&queue->host);
     end(x, queue, count, true);
 }
 
 void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
 {
     struct vd_args_vkQueueSubmit2 *a = body;
-    struct vds_queue *queue = queue_of(x);
+    struct vds_queue *queue = vds_queue_of(x);
     const uint32_t count = a->submitCount ? a->submitCount : 1;
     size_t size = (size_t)count * sizeof(VkSubmitInfo2) + sizeof(VkSemaphoreSubmitInfo);
     for (uint32_t i = 0; i < a->submitCount; i++) {
@@ -327,6 +331,8 @@ void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
             submit->pWaitSemaphoreInfos = waits;
         }
     }
+    pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueSubmit2(a->queue, count, submits, VK_NULL_HANDLE);
+    pthread_mutex_unlock(&queue->host);
     end(x, queue, count, false);
 }

@@ -14,17 +14,18 @@
 
 struct vds_context;
 struct vds_device;
+struct vds_execution;
 
 struct vds_queue {
     VkQueue handle;
+    pthread_mutex_t host; /* while a command of the handle runs: they are synchronised externally */
     struct vds_context *context;
     struct vds_device *device;
     uint32_t slot;        /* on the completion page */
     VkSemaphore timeline; /* NULL: nothing was submitted yet, and the thread not started */
-    VkFence never;   /* not submitted: whoever waits for it learns whether the device is lost */
-    uint64_t number; /* of the last batch; the ring thread's */
-    uint64_t mark;   /* number when semaphores began to leave (semaphore.c) */
-    bool sparse;     /* the last batch was of vkQueueBindSparse, which is unordered */
+    uint64_t number;      /* of the last batch; the ring thread's */
+    uint64_t mark;        /* number when semaphores began to leave (semaphore.c) */
+    bool sparse;          /* the last batch was of vkQueueBindSparse, which is unordered */
     uint8_t *scratch;
     size_t scratch_capacity;
     struct vds_queue *next; /* in the device's list */
@@ -36,6 +37,9 @@ struct vds_queue {
     struct vds_queue *next_watched;
 
     pthread_t thread;
+    VkFence
+        probe; /* the thread's; submitted behind what takes long, to learn whether that is lost */
+    bool probing; /* it is submitted */
     pthread_mutex_t lock;
     pthread_cond_t wanted;  /* for the thread: target, stop */
     pthread_cond_t stopped; /* for whoever stops it */
@@ -53,6 +57,9 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
 
 /* Before a submission: makes what the first one needs. False, with a line in the log, when that fails. */
 bool vds_queue_start(struct vds_queue *queue);
+
+/* The queue that is the first parameter of the command. */
+struct vds_queue *vds_queue_of(const struct vds_execution *x);
 
 /* Waits until all batches have finished, for some time, and ends the thread. False: it does not
  * come back, and has been left to itself; then the queue must not be destroyed. */

@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 /* ---- The lists */
 
@@ -138,6 +139,7 @@ static const char *const drivers[] = {
     "sched_get_priority_min",
     "getpriority",
     "capget",
+    "get_mempolicy",
     "timerfd_create",
     "timerfd_settime",
     "mincore",
@@ -152,39 +154,29 @@ static const struct {
     int error;
 } refused[] = {
     {"clone3", ENOSYS}, /* whose arguments no filter can see; the C library goes on with clone */
-    {"openat2", ENOSYS},
-    {"kcmp", EPERM},
-    {"mbind", EPERM},
-    {"get_mempolicy", EPERM},
-    {"set_mempolicy", EPERM},
-    {"mlock", EPERM},
-    {"mlock2", EPERM},
-    {"setpriority", EPERM},
-    {"sched_setattr", EPERM},
-    {"sched_setparam", EPERM},
-    {"sched_setscheduler", EPERM},
-    {"inotify_init1", EMFILE},
-    {"mkdir", EACCES},
-    {"mkdirat", EACCES},
-    {"rmdir", EACCES},
-    {"mknod", EACCES},
-    {"mknodat", EACCES},
-    {"link", EACCES},
-    {"linkat", EACCES},
-    {"symlink", EACCES},
-    {"symlinkat", EACCES},
-    {"unlink", EACCES},
-    {"unlinkat", EACCES},
-    {"rename", EACCES},
-    {"renameat", EACCES},
-    {"renameat2", EACCES},
-    {"chmod", EACCES},
-    {"fchmod", EACCES},
-    {"fchmodat", EACCES},
+    {"openat2", ENOSYS},       {"kcmp", EPERM},
+    {"mbind", EPERM},          {"set_mempolicy", EPERM},
+    {"mlock", EPERM},          {"mlock2", EPERM},
+    {"setpriority", EPERM},    {"sched_setattr", EPERM},
+    {"sched_setparam", EPERM}, {"sched_setscheduler", EPERM},
+    {"inotify_init1", EMFILE}, {"mkdir", EACCES},
+    {"mkdirat", EACCES},       {"rmdir", EACCES},
+    {"mknod", EACCES},         {"mknodat", EACCES},
+    {"link", EACCES},          {"linkat", EACCES},
+    {"symlink", EACCES},       {"symlinkat", EACCES},
+    {"unlink", EACCES},        {"unlinkat", EACCES},
+    {"rename", EACCES},        {"renameat", EACCES},
+    {"renameat2", EACCES},     {"chmod", EACCES},
+    {"fchmod", EACCES},        {"fchmodat", EACCES},
 };
 
-/* NVIDIA's driver asks for a daemon, and goes on without. */
-static const char *const nvidia_refused[] = {"socket", "connect"};
+/* NVIDIA's driver brings CUDA with it where a device has ray tracing: it listens at an abstract socket,
+ * which nobody else's network namespace has, and creates no device without. A socket that only connects
+ * and listens reaches nobody; and it asks for CUDA's daemon, but goes on if there is none. */
+static const char *const nvidia[] = {"bind", "listen"};
+static const char *const nvidia_absent[] = {"connect"};
+
+#define SOCKET_TYPE 0xf /* the others are flags */
 
 /* ---- The filter */
 
@@ -264,9 +256,17 @@ static bool fill_for_worker(void)
     if (hardware & VDS_HARDWARE_RENDER_NODE)
         ok &= allow_ioctls_of('d') && allow_ioctls_of('b') && allow_ioctls_of('>');
     if (hardware & VDS_HARDWARE_NVIDIA) {
-        ok &= allow("ioctl");
-        for (size_t i = 0; i < sizeof(nvidia_refused) / sizeof(nvidia_refused[0]); i++)
-            ok &= logs || refuse(nvidia_refused[i], EACCES);
+        const struct scmp_arg_cmp listening[] = {
+            SCMP_A0(SCMP_CMP_EQ, AF_UNIX),
+            SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, SOCK_SEQPACKET),
+        };
+        ok &= allow("ioctl") && ALLOW_ALL(nvidia) && add(SCMP_ACT_ALLOW, "socket", 2, listening);
+        for (size_t i = 0; i < sizeof(nvidia_absent) / sizeof(nvidia_absent[0]); i++)
+            ok &= logs || refuse(nvidia_absent[i], ENOENT);
+        for (int type = 0; !logs && type <= SOCKET_TYPE; type++)
+            if (type != SOCK_SEQPACKET)
+                ok &= add(SCMP_ACT_ERRNO(EACCES), "socket", 1,
+                          &SCMP_A1(SCMP_CMP_MASKED_EQ, SOCKET_TYPE, (scmp_datum_t)type));
     }
     if (!logs) {
         /* The C library asks whether standard output is a terminal, before its first line. */

@@ -112,27 +112,36 @@ static const char *const render_node_files[] = {
 };
 
 static const char *const nvidia_files[] = {
-    "/etc/nvidia",
-    "/usr/share/nvidia",
-    "/proc/driver/nvidia",
-    "/proc/devices",
-    "/proc/filesystems",
-    "/sys/bus",
-    "/sys/devices",
-    "/sys/module/nvidia",
-    /* Its Vulkan is reached through its EGL where there is no X server. */
-    "/etc/egl",
-    "/etc/glvnd",
-    "/usr/share/egl",
-    "/usr/share/glvnd",
+    "/etc/nvidia",       "/usr/share/nvidia", "/proc/driver/nvidia", "/proc/devices",
+    "/proc/filesystems", "/sys/bus",          "/sys/devices",        "/sys/module/nvidia",
+};
+
+/* Where manifests lie. They may be links, and name libraries anywhere. */
+static const char *const manifest_folders[] = {
+    "/etc/vulkan/icd.d",
+    "/etc/vulkan/implicit_layer.d",
+    "/etc/vulkan/explicit_layer.d",
+    "/usr/local/share/vulkan/icd.d",
+    "/usr/local/share/vulkan/implicit_layer.d",
+    "/usr/local/share/vulkan/explicit_layer.d",
+    "/usr/share/vulkan/icd.d",
+    "/usr/share/vulkan/implicit_layer.d",
+    "/usr/share/vulkan/explicit_layer.d",
+};
+
+/* Of EGL, by which NVIDIA's Vulkan reaches the rest of its driver where there is no X server. */
+static const char *const nvidia_manifest_folders[] = {
+    "/etc/egl/egl_external_platform.d",
+    "/etc/glvnd/egl_vendor.d",
+    "/usr/share/egl/egl_external_platform.d",
+    "/usr/share/glvnd/egl_vendor.d",
 };
 
 /* Of the process itself. NVIDIA's driver makes no instance where it can not read its own maps, and takes
  * its profile of the application from the names. */
 static const char *const nvidia_own_files[] = {
-    "/proc/self/cmdline",
-    "/proc/self/comm",
-    "/proc/self/maps",
+    "/proc/self/cmdline", "/proc/self/comm",   "/proc/self/exe",
+    "/proc/self/maps",    "/proc/self/status",
 };
 
 #define LD_SO_CONF_DEPTH 4 /* files that include each other */
@@ -224,6 +233,21 @@ static void allow_list(int ruleset, const char *list)
     }
 }
 
+static void allow_manifests(int ruleset, const char *folder)
+{
+    DIR *entries = opendir(folder);
+    if (!entries)
+        return;
+    allow(ruleset, folder, READ_FILE | READ_FOLDER);
+    for (const struct dirent *entry; (entry = readdir(entries));) {
+        char path[PATH_MAX];
+        if (entry->d_name[0] != '.' &&
+            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path))
+            allow_list(ruleset, path);
+    }
+    closedir(entries);
+}
+
 static void allow_below(int ruleset, const char *folder, const char *name)
 {
     char path[PATH_MAX];
@@ -277,6 +301,8 @@ static void allow_drivers(int ruleset, uint64_t device)
     const unsigned hardware = vds_sandbox_hardware();
     for (size_t i = 0; i < sizeof(system_files) / sizeof(system_files[0]); i++)
         allow(ruleset, system_files[i], readable);
+    for (size_t i = 0; i < sizeof(manifest_folders) / sizeof(manifest_folders[0]); i++)
+        allow_manifests(ruleset, manifest_folders[i]);
     allow_configured(ruleset, "/etc/ld.so.conf", 0);
     /* Lists of files or folders that a driver or layer may be in. */
     allow_list(ruleset, vd_getenv("VK_DRIVER_FILES"));
@@ -296,6 +322,9 @@ static void allow_drivers(int ruleset, uint64_t device)
     if (hardware & VDS_HARDWARE_NVIDIA) {
         for (size_t i = 0; i < sizeof(nvidia_files) / sizeof(nvidia_files[0]); i++)
             allow(ruleset, nvidia_files[i], readable);
+        for (size_t i = 0; i < sizeof(nvidia_manifest_folders) / sizeof(nvidia_manifest_folders[0]);
+             i++)
+            allow_manifests(ruleset, nvidia_manifest_folders[i]);
         for (size_t i = 0; i < sizeof(nvidia_own_files) / sizeof(nvidia_own_files[0]); i++)
             allow_own(ruleset, nvidia_own_files[i]);
         allow_devices(ruleset, "/dev", "nvidia", device | READ_FOLDER);

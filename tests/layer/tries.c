@@ -104,6 +104,25 @@ static int try_abstract(void)
                                         strlen(argument("VIADUCT_TRY_ABSTRACT"))));
 }
 
+/* At an abstract address, which only those of the same network namespace see. */
+static int try_listen(void)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0viaduct-tries"};
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
+        return -1;
+    return listen(fd, 1);
+}
+
+/* To a server at a path, such as a user's session bus. */
+static int try_connect(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", argument("VIADUCT_TRY_FILE"));
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    return fd < 0 ? fd : connect(fd, (const struct sockaddr *)&address, sizeof(address));
+}
+
 static int try_unshare(void)
 {
     return unshare(CLONE_NEWUSER);
@@ -133,6 +152,17 @@ static int try_writable_code(void)
                : 0;
 }
 
+static int try_patched_code(void)
+{
+    void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return code == MAP_FAILED ? -1 : mprotect(code, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+}
+
+static int try_maps(void)
+{
+    return open("/proc/self/maps", O_RDONLY);
+}
+
 /* No try to get out: drivers do so when they are asked to say more. */
 static int print(void)
 {
@@ -155,11 +185,15 @@ static const struct {
     {"kill", try_kill},
     {"socket", try_socket},
     {"abstract", try_abstract},
+    {"listen", try_listen},
+    {"connect", try_connect},
     {"unshare", try_unshare},
     {"bpf", try_bpf},
     {"io_uring", try_io_uring},
     {"userfaultfd", try_userfaultfd},
     {"writable_code", try_writable_code},
+    {"patched_code", try_patched_code},
+    {"maps", try_maps},
 };
 
 static void run_try(void)

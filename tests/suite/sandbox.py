@@ -6,6 +6,7 @@ client can use up.
 reach the kernel, so that it is the sandbox that holds it back.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -32,6 +33,10 @@ TRIES = {
     "write": (None, True),
     "create": (None, True),
     "writable_code": (None, True),
+    "patched_code": (None, True),
+    "maps": (None, True),
+    "listen": ("socket", True),
+    "connect": ("socket", False),
     "exec": ("execve", False),
     "fork": ("clone", True),
     "ptrace": ("ptrace", True),
@@ -46,7 +51,7 @@ TRIES = {
 }
 
 
-def attempt(context, name, mode, secret=None, under=()):
+def attempt(context, name, mode, secret=None, under=(), driver=None):
     """Has the driver of a worker try it, on a file if it tries that. Returns what it says, or None, and
     the system call that ended it, or None."""
     victim = context.start(["sleep", "600"], native_environment(), f"victim-{mode}")
@@ -59,6 +64,8 @@ def attempt(context, name, mode, secret=None, under=()):
     environment = native_environment(
         VK_INSTANCE_LAYERS=LAYER, VK_LAYER_PATH=build_path() / "tests/layer", VIADUCT_TRY=name,
         VIADUCT_TRY_PID=victim.pid, VIADUCT_TRY_FILE=secret, VIADUCT_TRY_ABSTRACT=abstract)
+    if driver:
+        environment.update(VK_DRIVER_FILES=str(driver), VK_ICD_FILENAMES=str(driver))
     server = context.enter(Server(context, f"--sandbox={mode}", environment=environment, under=under))
     lacking = re.search(r"DEGRADED.*", server.log())
     if lacking:
@@ -130,6 +137,41 @@ def libraries(context):
     said, stopped = attempt(context, "read", "on", context.path / "other", under)
     context.check(said is not None and said.startswith(REFUSED),
                   f"what is beside it can be read: {said or stopped}")
+
+
+# A /dev with the device by which NVIDIA's driver is recognised.
+NVIDIA_DEVICES = """
+mount -t tmpfs devices "$0" && mkdir "$0/shm" && : >"$0/nvidiactl" &&
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty "$0" &&
+mount --bind "$0" /dev && exec "$@"
+"""
+
+
+@test("sandbox/nvidia", seconds=120)
+def nvidia(context):
+    """The profile of NVIDIA's driver lets in what that does, and no more; tried with another driver"""
+    if os.geteuid() != 0:
+        context.skip("only root can try another /dev")
+    devices, folder = context.path / "devices", context.path / "driver"
+    devices.mkdir()
+    folder.mkdir()
+    manifest = json.loads(setting.lavapipe().read_text(encoding="utf-8"))
+    path = manifest["ICD"]["library_path"]
+    found = next(pathlib.Path(folder) / path for folder in ("/", "/usr/lib/x86_64-linux-gnu", "/usr/lib")
+                 if (pathlib.Path(folder) / path).is_file())
+    # Neither its name nor its folder is of a driver for the CPU.
+    (folder / "libhardware.so").symlink_to(found)
+    manifest["ICD"]["library_path"] = str(folder / "libhardware.so")
+    hardware = folder / "hardware.json"
+    hardware.write_text(json.dumps(manifest), encoding="utf-8")
+    under = ["unshare", "--mount", "sh", "-c", NVIDIA_DEVICES, devices]
+    for name, wanted in (("writable_code", REFUSED), ("patched_code", "out"), ("listen", "out"),
+                         ("connect", "errno 2 "), ("maps", "out"), ("read", REFUSED)):
+        said, stopped = attempt(context, name, "on", under=under, driver=hardware)
+        context.check(said is not None and said.startswith(wanted), f"{name}: {said or stopped}")
+    for name in ("exec", "fork", "ptrace", "io_uring"):
+        said, stopped = attempt(context, name, "on", under=under, driver=hardware)
+        context.check(stopped == TRIES[name][0], f"{name}: {said or stopped}")
 
 
 @test("sandbox/print")

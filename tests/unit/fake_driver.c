@@ -302,8 +302,9 @@ static VkResult wait_semaphores(VkDevice device, const VkSemaphoreWaitInfo *info
 static VkResult wait_for_fences(VkDevice device, uint32_t count, const VkFence *fences,
                                 VkBool32 all, uint64_t timeout)
 {
-    (void)device, (void)count, (void)fences, (void)all, (void)timeout;
-    return fake_driver.lost_in_silence ? VK_ERROR_DEVICE_LOST : VK_TIMEOUT;
+    (void)device, (void)count, (void)all, (void)timeout;
+    const bool submitted = *fences == atomic_load(&fake_driver.submitted_fence);
+    return fake_driver.lost_in_silence && submitted ? VK_ERROR_DEVICE_LOST : VK_TIMEOUT;
 }
 
 static VkResult get_counter(VkDevice device, VkSemaphore semaphore, uint64_t *value)
@@ -385,7 +386,8 @@ static VkResult queue_submit(VkQueue queue, uint32_t count, const VkSubmitInfo *
                              VkFence fence)
 {
     (void)queue;
-    (void)fence;
+    if (fence)
+        atomic_store(&fake_driver.submitted_fence, fence);
     const VkResult result = take_result();
     fake_driver.submits++;
     fake_driver.signal_count = 0;
@@ -428,7 +430,8 @@ static VkResult queue_bind_sparse(VkQueue queue, uint32_t count, const VkBindSpa
                                   VkFence fence)
 {
     (void)queue;
-    (void)fence;
+    if (fence)
+        atomic_store(&fake_driver.submitted_fence, fence);
     const VkResult result = take_result();
     fake_driver.submits++;
     fake_driver.signal_count = 0;

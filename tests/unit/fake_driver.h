@@ -18,7 +18,7 @@ struct fake_driver {
     /* What the test wants. */
     _Atomic VkResult next_result; /* of the next call that creates something, then VK_SUCCESS */
     _Atomic bool hold;            /* submissions stay unfinished until fake_driver_finish() */
-    _Atomic bool lost_in_silence; /* only waits for fences tell */
+    _Atomic bool lost_in_silence; /* only waits for fences tell, and only if these are submitted */
     _Atomic bool impatient;       /* nobody waits for a semaphore */
     uint32_t missing;             /* a bit for each pipeline binary that cannot be made */
     VkResult missing_result;      /* what they come to, VK_PIPELINE_BINARY_MISSING_KHR if 0 */
@@ -33,6 +33,7 @@ struct fake_driver {
     void (*encode_video)(const VkVideoEncodeInfoKHR *info);
 
     /* What has happened. */
+    _Atomic(VkFence) submitted_fence;
     _Atomic uint32_t instances, devices, objects; /* that live */
     _Atomic uint32_t draws, met, executed, begun, ended;
     uint32_t updates, writes, copies;  /* calls of vkUpdateDescriptorSets, and what they held */
