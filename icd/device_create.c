@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "calls.h"
+#include "chains.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "opcodes.h"

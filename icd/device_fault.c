@@ -26,7 +26,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDeviceFaultInfoEXT(VkDevice device,
     return VK_SUCCESS;
 }
 
-#ifdef VK_KHR_device_fault
+#ifdef VDC_HAS_vkGetDeviceFaultReportsKHR
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetDeviceFaultReportsKHR(VkDevice device, uint64_t timeout,
                                                               uint32_t *pFaultCounts,
                                                               VkDeviceFaultInfoKHR *pFaultInfo)

@@ -19,7 +19,8 @@ struct vds_quota_request {
 /* In a worker: asks at this end of the channel from now on, which stays the caller's. Without, anything may
  * be had. Before other threads use the functions below. */
 void vds_quota_open(int channel);
-/* False: it would be too much. Waits for the listener's answer. Any thread. */
+/* False: it would be too much. Waits for the listener's answer, for a second at most; without one it is not
+ * too much. Any thread. */
 bool vds_quota_take(uint64_t bytes);
 void vds_quota_give_back(uint64_t bytes);
 

@@ -11,4 +11,11 @@ struct vdc_instance;
 ${g.client.prototype(plan)};
 % endfor
 
+/* For entry points by hand: the registry at hand may be older than they are. */
+% for plan in g.plans:
+% if plan.c.name in g.p.policy["wrapped"]:
+#define VDC_HAS_${plan.c.name} 1
+% endif
+% endfor
+
 #endif

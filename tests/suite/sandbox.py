@@ -365,6 +365,14 @@ def memory(context):
             raise Failure("80 MiB of device memory are given, of 64")
 
 
+def has_room(client, size):
+    """Whether it gets so much shared memory. What others give back is there a moment later."""
+    number, fd = client.blob(size)
+    if number:
+        os.close(fd)
+    return number != 0
+
+
 @test("sandbox/quota")
 def quota(context):
     """Clients of one user share what the user may have, and it is there again when one of them has ended"""
@@ -378,20 +386,13 @@ def quota(context):
             os.close(fd)
             context.check(second.blob(80 << 20)[0] == 0, f"{option}: 144 MiB are given, of 128")
             first.message(wire.RESOURCE_UNREF, struct.pack("=I", number))
-            number, fd = second.blob(80 << 20)
-            context.check(number != 0, f"{option}: what was given back is not there again")
-            os.close(fd)
+            context.check(process.wait_until(lambda: has_room(second, 80 << 20), 10),
+                          f"{option}: what was given back is not there again")
             context.check(first.blob(64 << 20)[0] == 0, f"{option}: 144 MiB are given, of 128, the second time")
         with Client(server.socket) as third:
             third.begin()
-
-            def again():
-                number, fd = third.blob(100 << 20)
-                if number:
-                    os.close(fd)
-                return number != 0
-
-            context.check(process.wait_until(again, 10), f"{option}: what the dead had is not there again")
+            context.check(process.wait_until(lambda: has_room(third, 100 << 20), 10),
+                          f"{option}: what the dead had is not there again")
 
 
 def complain(client, times):
