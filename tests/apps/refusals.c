@@ -192,9 +192,52 @@ static void test_work(void)
     buffer_finish(&gpu, &buffer);
 }
 
+/* A feature that the driver may have, and Viaduct does not show. */
+static void test_features(void)
+{
+    VkPhysicalDeviceAccelerationStructureFeaturesKHR features = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ACCELERATION_STRUCTURE_FEATURES_KHR,
+    };
+    if (!gpu_has_extension(gpu.physical, VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME))
+        return;
+    vkGetPhysicalDeviceFeatures2(gpu.physical,
+                                 &(VkPhysicalDeviceFeatures2){
+                                     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+                                     .pNext = &features,
+                                 });
+    if (features.accelerationStructureHostCommands)
+        return;
+    features = (VkPhysicalDeviceAccelerationStructureFeaturesKHR){
+        .sType = features.sType,
+        .accelerationStructureHostCommands = VK_TRUE,
+    };
+    const char *const names[] = {VK_KHR_ACCELERATION_STRUCTURE_EXTENSION_NAME,
+                                 VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME};
+    VkDevice device;
+    const VkResult result =
+        vkCreateDevice(gpu.physical,
+                       &(VkDeviceCreateInfo){
+                           .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                           .pNext = &features,
+                           .queueCreateInfoCount = 1,
+                           .pQueueCreateInfos =
+                               &(VkDeviceQueueCreateInfo){
+                                   .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                   .queueCount = 1,
+                                   .pQueuePriorities = &(const float){1},
+                               },
+                           .enabledExtensionCount = ARRAY_SIZE(names),
+                           .ppEnabledExtensionNames = names,
+                       },
+                       NULL, &device);
+    expect(result == VK_ERROR_FEATURE_NOT_PRESENT, "a feature that is not there: %s",
+           result_name(result));
+    settle();
+}
+
 static const struct program_part parts[] = {
-    {"buffers", test_buffers},           {"images", test_images}, {"descriptors", test_layouts},
-    {"many at once", test_many_at_once}, {"work", test_work},
+    {"buffers", test_buffers},           {"images", test_images},     {"descriptors", test_layouts},
+    {"many at once", test_many_at_once}, {"features", test_features}, {"work", test_work},
 };
 
 /* ---- Poisoned */
