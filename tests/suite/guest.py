@@ -42,9 +42,19 @@ def check_steps(context, result, steps):
                   f"ended with {result.describe()}, steps not done: {missing}")
 
 
+# QEMU 10.0.2 ended so on 2026-11-27 while two guests booted on a loaded machine, within seconds and before
+# any step; alone the same tests pass. The cause is not known. Nothing else gets a second try.
+QEMU_FAULT = "msix_table_mmio_write: Assertion"
+
+
 def run_steps(context, kernel, steps, *options):
     command = guest_command(context, kernel, steps, options, context.path)
-    check_steps(context, context.run(command, native_environment(), "guest"), steps)
+    result = context.run(command, native_environment(), "guest")
+    log = context.path / "qemu.log"
+    if result.status != 0 and log.exists() and QEMU_FAULT in log.read_text(encoding="utf-8", errors="replace"):
+        context.note(f"QEMU itself failed: {QEMU_FAULT}")
+        result = context.run(command, native_environment(), "guest-again")
+    check_steps(context, result, steps)
 
 
 def check_log(context):
