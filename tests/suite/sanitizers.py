@@ -139,6 +139,7 @@ for name, symbol, programs, what in (
 NOT_SANITIZED = {
     "robust/nonsense/version": "it starts nothing",
     "robust/endless-shader": "a worker that can not tidy up is the point",
+    "robust/stopped-worker": "a worker that does not end when it is told to is the point",
     "robust/first-thread-ends": "what only the ended thread's memory knew counts as lost",
     "robust/fork-busy": "AddressSanitizer of gcc 12 keeps no order among its locks in fork(): children hang",
     "robust/lifecycle": "sanitizers keep what is freed for a while",
