@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/masked_features.h"
+
 #include "calls.h"
-#include "chain.h"
-#include "chains.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "opcodes.h"
@@ -42,21 +42,6 @@ static VkResult choose_extensions(struct vdc_device *device, const VkDeviceCreat
     return VK_SUCCESS;
 }
 
-/* Whether it enables a feature that was hidden: the host may have it, and the server ends whoever does. */
-static bool wants_hidden_feature(const VkDeviceCreateInfo *info)
-{
-    for (size_t i = 0; i < vd_masked_feature_count; i++) {
-        const struct vd_masked_feature *feature = &vd_masked_features[i];
-        const uint8_t *link = vd_chain_find(info->pNext, feature->type);
-        VkBool32 enabled = VK_FALSE;
-        if (link)
-            memcpy(&enabled, link + feature->offset, sizeof(enabled));
-        if (enabled)
-            return true;
-    }
-    return false;
-}
-
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
                                                   const VkDeviceCreateInfo *pCreateInfo,
                                                   const VkAllocationCallbacks *pAllocator,
@@ -68,7 +53,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
     *pDevice = VK_NULL_HANDLE;
     if (vdc_connection_lost(instance->connection)) /* nobody serves, or has this device */
         return VK_ERROR_DEVICE_LOST;
-    if (wants_hidden_feature(pCreateInfo))
+    /* The host may have it, and the server ends whoever enables it. */
+    if (vd_masked_feature_enabled(pCreateInfo->pNext))
         return VK_ERROR_FEATURE_NOT_PRESENT;
     uint32_t queue_count = 0;
     for (uint32_t i = 0; i < pCreateInfo->queueCreateInfoCount; i++)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/chain.h"
+#include "common/masked_features.h"
 
 #include "args.h"
 #include "chains.h"
@@ -49,15 +50,8 @@ static bool is_offered(struct vds_decoder *d, const VkDeviceCreateInfo *info)
             vd_extensions[index].way == VD_EXTENSION_WITHHELD)
             return vds_dec_fail(d, "refused: enables an extension that is not offered");
     }
-    for (size_t i = 0; i < vd_masked_feature_count; i++) {
-        const struct vd_masked_feature *feature = &vd_masked_features[i];
-        const uint8_t *link = vd_chain_find(info->pNext, feature->type);
-        VkBool32 enabled = VK_FALSE;
-        if (link)
-            memcpy(&enabled, link + feature->offset, sizeof(enabled));
-        if (enabled)
-            return vds_dec_fail(d, "refused: enables a feature that is not offered");
-    }
+    if (vd_masked_feature_enabled(info->pNext))
+        return vds_dec_fail(d, "refused: enables a feature that is not offered");
     return true;
 }
 
