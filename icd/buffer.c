@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
+#include <string.h>
 
 #include "call.h"
 #include "calls.h"
@@ -36,17 +37,29 @@ static bool is_remembered(enum vdc_backing backing)
     return backing == VDC_BACKING_ANY || backing == VDC_BACKING_OWN;
 }
 
+/* What is remembered of a buffer. */
+struct key {
+    VkDeviceSize size;
+    VkBufferCreateFlags flags;
+    VkBufferUsageFlags usage;
+    VkSharingMode sharing;
+    uint32_t padding;
+};
+
 /* Buffers that were created alike, as far as this can be told: those without a chain. */
 static struct vdc_memo_entry *memo_of(struct vdc_device *device, const VkBufferCreateInfo *info)
 {
-    const struct {
-        VkDeviceSize size;
-        VkBufferCreateFlags flags;
-        VkBufferUsageFlags usage;
-        VkSharingMode sharing;
-        uint32_t padding;
-    } key = {info->size, info->flags, info->usage, info->sharingMode, 0};
+    const struct key key = {info->size, info->flags, info->usage, info->sharingMode, 0};
     return info->pNext ? NULL : vdc_memo_find(&device->buffers, &key, sizeof(key));
+}
+
+static bool may_have_address(const struct vdc_memo_entry *known)
+{
+    struct key key;
+    if (!known || !is_remembered(backing_known(known)))
+        return true;
+    memcpy(&key, known->key, sizeof(key));
+    return key.usage & VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateBuffer(VkDevice handle,
@@ -69,6 +82,18 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateBuffer(VkDevice handle,
                           : backing == VDC_BACKING_CLIENT ? &of_client
                                                           : memo_of(device, pCreateInfo));
     return result;
+}
+
+VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyBuffer(VkDevice handle, VkBuffer buffer,
+                                               const VkAllocationCallbacks *pAllocator)
+{
+    struct vdc_device *device = (struct vdc_device *)handle;
+    const struct vdc_memo_entry *known = vdc_id_object(device->base.instance, (uint64_t)buffer);
+    if (!buffer)
+        return;
+    if (may_have_address(known))
+        vdc_descriptor_cache_end_life(&device->descriptors);
+    vdc_call_vkDestroyBuffer(handle, buffer, pAllocator);
 }
 
 static void ask_of_buffer(VkDevice device, const void *info, VkMemoryRequirements2 *out)

@@ -2,6 +2,7 @@
 #ifndef VIADUCT_ICD_DEVICE_H
 #define VIADUCT_ICD_DEVICE_H
 
+#include "descriptor_cache.h"
 #include "instance.h"
 #include "memo.h"
 #include "physical_device.h"
@@ -17,6 +18,7 @@ struct vdc_device {
     struct vdc_queue *queues;
     uint32_t queue_count;
     struct vdc_memo buffers, images; /* requirements, by what they were created with */
+    struct vdc_descriptor_cache descriptors;
     struct vdc_recordings recordings;
 };
 

@@ -20,6 +20,7 @@ static void device_destroy(struct vdc_device *device)
     vdc_id_free(instance, device->base.id);
     vdc_memo_finish(&device->buffers);
     vdc_memo_finish(&device->images);
+    vdc_descriptor_cache_finish(&device->descriptors);
     vdc_recordings_finish(&device->recordings);
     free(device->queues);
     free(device->extensions);
@@ -67,6 +68,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
     vdc_dispatchable_init(&device->base, id, instance, device);
     vdc_memo_init(&device->buffers);
     vdc_memo_init(&device->images);
+    vdc_descriptor_cache_init(&device->descriptors);
     vdc_recordings_init(&device->recordings);
     device->physical_device = pd;
     device->api_version = pd->properties.apiVersion < instance->api_version

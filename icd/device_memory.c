@@ -351,6 +351,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkFreeMemory(VkDevice device, VkDeviceMemory hand
     if (!handle)
         return;
     struct vdc_device_memory *memory = memory_of(device, handle);
+    vdc_descriptor_cache_end_life(&((struct vdc_device *)device)->descriptors);
     /* Answered: once this returns, the driver no longer touches the pages. */
     vdc_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {

@@ -117,12 +117,16 @@ uint64_t vdc_ids_new(struct vdc_ids *ids, uint8_t type, uint64_t pool)
     return id;
 }
 
-static void release(struct vdc_ids *ids, struct slot *slot)
+/* No id comes again: an index whose generations have all been used is given out no more. */
+static void release(struct vdc_ids *ids, struct slot *slot, uint32_t index)
 {
     slot->id = 0;
     slot->object = NULL;
     slot->pool = slot->prev = slot->child = 0;
+    if (slot->generation == VD_ID_GENERATION_MAX)
+        return;
     slot->next = ids->free;
+    ids->free = index;
 }
 
 static void free_locked(struct vdc_ids *ids, uint64_t id)
@@ -139,8 +143,7 @@ static void free_locked(struct vdc_ids *ids, uint64_t id)
             slot_at(ids, slot->next)->prev = slot->prev;
     }
     vdc_private_data_forget(ids->private_data, id);
-    release(ids, slot);
-    ids->free = vd_id_index(id);
+    release(ids, slot, vd_id_index(id));
 }
 
 void vdc_ids_free(struct vdc_ids *ids, const uint64_t *list, uint64_t count)

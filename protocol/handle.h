@@ -9,7 +9,8 @@
 
 /* id = type << 56 | generation << 32 | index. Index 0 is never used, so that 0 stays
  * VK_NULL_HANDLE. The generation makes a handle that was freed differ from its successor. */
-#define VD_ID_INDEX_MAX (1u << 24)
+#define VD_ID_INDEX_MAX      (1u << 24)
+#define VD_ID_GENERATION_MAX 0xffffffu
 
 static inline uint32_t vd_id_index(uint64_t id)
 {
@@ -29,7 +30,7 @@ static inline uint8_t vd_id_type(uint64_t id)
 
 static inline uint64_t vd_id_make(uint8_t type, uint32_t generation, uint32_t index)
 {
-    return (uint64_t)type << 56 | (uint64_t)(generation & 0xffffffu) << 32 | index;
+    return (uint64_t)type << 56 | (uint64_t)(generation & VD_ID_GENERATION_MAX) << 32 | index;
 }
 
 #endif

@@ -50,6 +50,7 @@
     X(EndCommandBuffer)                \
     X(FreeMemory)                      \
     X(GetBufferMemoryRequirements)     \
+    X(GetDescriptorEXT)                \
     X(GetImageMemoryRequirements)      \
     X(GetQueryPoolResults)             \
     X(MapMemory)                       \
@@ -127,6 +128,7 @@ void bench_gpu_init(void);
 void bench_gpu_finish(void);
 bool bench_has_push_descriptor(void);
 bool bench_has_host_image_copy(void);
+bool bench_has_descriptor_buffer(void);
 
 // A target of a few pixels, and two of everything that a draw needs so that it can be changed.
 // The triangles have no area: vertices are all that is left to do for the device.

@@ -5,7 +5,8 @@
 
 // Binding 0 is an array of uniform buffers, binding 1 an image with its sampler.
 enum {
-    WIDE = 16
+    WIDE = 16,
+    MANY = 1024, // descriptors as bytes that are asked for in turn
 };
 
 // What a template reads.
@@ -26,6 +27,9 @@ static VkWriteDescriptorSet writes[2][WIDE];
 static VkDescriptorSetLayout push_set_layout;
 static VkPipelineLayout push_layout;
 static VkPipeline push_pipeline;
+static struct buffer addressed;
+static VkDeviceAddress address;
+static VkPhysicalDeviceDescriptorBufferPropertiesEXT sizes;
 
 static VkDescriptorUpdateTemplate template_init(uint32_t count)
 {
@@ -98,6 +102,21 @@ static void push_init(void)
     push_pipeline = stage_pipeline(push_layout);
 }
 
+static void bytes_init(void)
+{
+    sizes = (VkPhysicalDeviceDescriptorBufferPropertiesEXT){
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT,
+    };
+    vkGetPhysicalDeviceProperties2(gpu.physical,
+                                   &(VkPhysicalDeviceProperties2){
+                                       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &sizes,
+                                   });
+    address = buffer_init_addressed(&gpu, &addressed, MANY * 256,
+                                    VK_BUFFER_USAGE_UNIFORM_BUFFER_BIT |
+                                        VK_BUFFER_USAGE_UNIFORM_TEXEL_BUFFER_BIT);
+}
+
 static void init(void)
 {
     set_layout = set_layout_init(0, WIDE, 2);
@@ -152,6 +171,8 @@ static void init(void)
     vkUpdateDescriptorSetWithTemplate(gpu.device, sets[1], template_16, &data[0]);
     if (bench_has_push_descriptor())
         push_init();
+    if (bench_has_descriptor_buffer())
+        bytes_init();
 }
 
 static void finish(void)
@@ -224,6 +245,58 @@ static void copy(uint32_t count)
         vk.UpdateDescriptorSets(gpu.device, 0, NULL, 1, &copy);
 }
 
+static void bytes_of(VkDescriptorType type, VkFormat format, size_t size, uint32_t count)
+{
+    uint8_t bytes[1024];
+    for (uint32_t i = 0; i < count; i++) {
+        const VkDescriptorAddressInfoEXT info = {
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_ADDRESS_INFO_EXT,
+            .address = address + i % MANY * 256,
+            .range = 256,
+            .format = format,
+        };
+        vk.GetDescriptorEXT(gpu.device,
+                            &(VkDescriptorGetInfoEXT){
+                                .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_GET_INFO_EXT,
+                                .type = type,
+                                .data.pUniformBuffer = &info,
+                            },
+                            size, bytes);
+    }
+}
+
+static void bytes_buffer(uint32_t count)
+{
+    bytes_of(VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, VK_FORMAT_UNDEFINED,
+             sizes.uniformBufferDescriptorSize, count);
+}
+
+static void bytes_texels(uint32_t count)
+{
+    bytes_of(VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, VK_FORMAT_R32_UINT,
+             sizes.uniformTexelBufferDescriptorSize, count);
+}
+
+static void bytes_image(uint32_t count)
+{
+    uint8_t bytes[1024];
+    const VkDescriptorImageInfo info = {sampler, image.view,
+                                        VK_IMAGE_LAYOUT_SHADER_READ_ONLY_OPTIMAL};
+    for (uint32_t i = 0; i < count; i++)
+        vk.GetDescriptorEXT(gpu.device,
+                            &(VkDescriptorGetInfoEXT){
+                                .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_GET_INFO_EXT,
+                                .type = VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
+                                .data.pCombinedImageSampler = &info,
+                            },
+                            sizes.combinedImageSamplerDescriptorSize, bytes);
+}
+
+static const char *no_bytes(void)
+{
+    return bench_has_descriptor_buffer() ? NULL : "no VK_EXT_descriptor_buffer";
+}
+
 static void push(VkCommandBuffer commands, uint32_t count)
 {
     vk.CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_GRAPHICS, push_pipeline);
@@ -247,6 +320,9 @@ static const struct bench_case cases[] = {
     {"descriptor_template",    "descriptor", "update",              .repeat = by_template_1,  .count = 1000},
     {"descriptor_template_16", "descriptor", "update of 16",        .repeat = by_template_16, .count = 200},
     {"descriptor_copy",        "descriptor", "update",              .repeat = copy,           .count = 1000},
+    {"descriptor_bytes",       "descriptor bytes", "descriptor",   .repeat = bytes_buffer,   .count = MANY, .missing = no_bytes},
+    {"descriptor_bytes_texels","descriptor bytes", "descriptor",   .repeat = bytes_texels,   .count = MANY, .missing = no_bytes},
+    {"descriptor_bytes_image", "descriptor bytes", "descriptor",   .repeat = bytes_image,    .count = MANY, .missing = no_bytes},
     {"descriptor_push",        "descriptor", "update + draw",       .record = push,           .place = INSIDE, .count = 2000, .missing = no_push},
 };
 // clang-format on

@@ -15,6 +15,7 @@ TARGETS = [
     ("the worst draw", ["draw", "record draw"], "least", 0.6),
     ("descriptors", ["descriptor", "record descriptor"], "mean", 1.0),
     ("the worst descriptor case", ["descriptor", "record descriptor"], "least", 0.5),
+    ("descriptors as bytes", ["descriptor bytes"], "least", 0.5),
     ("copies, blits, resolves", ["transfer", "record transfer"], "mean", 0.9),
     ("host image copies", ["host image"], "least", 0.5),
     ("submissions", ["submit"], "least", 1.0),

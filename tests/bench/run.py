@@ -257,6 +257,7 @@ def null(bench):
 SCALING = {
     "buffers": ("live buffers", (1000, 10000, 100000)),
     "updates": ("descriptor updates", (10000, 100000, 1000000)),
+    "bytes": ("descriptors as bytes", (10000, 100000, 1000000)),
     "draws": ("draws in a command buffer", (1000, 10000, 100000)),
     "clients": ("clients", (1, 8, 64)),
 }

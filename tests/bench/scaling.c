@@ -1,6 +1,6 @@
 // What one more costs when there are many already:
 //
-//     scaling buffers|updates|draws|clients N [SERVER_PID]
+//     scaling buffers|updates|bytes|draws|clients N [SERVER_PID]
 //
 // prints {"ns": ..., "client_bytes": ..., "server_bytes": ...}, each for one of N. Bytes are
 // proportional set sizes, the server's those of all processes below it.
@@ -117,6 +117,41 @@ static void updates(uint32_t count)
     print(&before, &after, count);
 }
 
+// Descriptors as bytes, no two alike, each asked for once: the worst for whoever keeps them.
+static void bytes(uint32_t count)
+{
+    VkPhysicalDeviceDescriptorBufferPropertiesEXT sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_PROPERTIES_EXT,
+    };
+    vkGetPhysicalDeviceProperties2(gpu.physical,
+                                   &(VkPhysicalDeviceProperties2){
+                                       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+                                       .pNext = &sizes,
+                                   });
+    struct buffer buffer;
+    const VkDeviceAddress address = buffer_init_addressed(&gpu, &buffer, 4ull * count + 256,
+                                                          VK_BUFFER_USAGE_STORAGE_BUFFER_BIT);
+    uint8_t *to = malloc(sizes.storageBufferDescriptorSize);
+    const struct usage before = usage_before();
+    for (uint32_t i = 0; i < count; i++)
+        vk.GetDescriptorEXT(gpu.device,
+                            &(VkDescriptorGetInfoEXT){
+                                .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_GET_INFO_EXT,
+                                .type = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                .data.pStorageBuffer =
+                                    &(VkDescriptorAddressInfoEXT){
+                                        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_ADDRESS_INFO_EXT,
+                                        .address = address + 4ull * i,
+                                        .range = 256,
+                                    },
+                            },
+                            sizes.storageBufferDescriptorSize, to);
+    const struct usage after = usage_after();
+    print(&before, &after, count);
+    free(to);
+    buffer_finish(&gpu, &buffer);
+}
+
 // In one command buffer: recorded, submitted, waited for.
 static void draws(uint32_t count)
 {
@@ -177,8 +212,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(uint32_t count);
-    } kinds[] = {
-        {"buffers", buffers}, {"updates", updates}, {"draws", draws}, {"clients", clients}};
+    } kinds[] = {{"buffers", buffers},
+                 {"updates", updates},
+                 {"bytes", bytes},
+                 {"draws", draws},
+                 {"clients", clients}};
     const uint32_t count = argc >= 3 ? (uint32_t)strtoul(argv[2], NULL, 10) : 0;
     server = argc >= 4 ? atoi(argv[3]) : 0;
     for (size_t i = 0; count && i < ARRAY_SIZE(kinds); i++) {
@@ -198,6 +236,6 @@ int main(int argc, char **argv)
         bench_gpu_finish();
         return 0;
     }
-    fprintf(stderr, "scaling buffers|updates|draws|clients N [SERVER_PID]\n");
+    fprintf(stderr, "scaling buffers|updates|bytes|draws|clients N [SERVER_PID]\n");
     return 2;
 }

@@ -14,6 +14,7 @@ const struct shader_code compute_shader_code = {bench_comp, sizeof(bench_comp)};
 
 static bool has_push_descriptor;
 static bool has_host_image_copy;
+static bool has_descriptor_buffer;
 
 bool bench_has_push_descriptor(void)
 {
@@ -23,6 +24,11 @@ bool bench_has_push_descriptor(void)
 bool bench_has_host_image_copy(void)
 {
     return has_host_image_copy;
+}
+
+bool bench_has_descriptor_buffer(void)
+{
+    return has_descriptor_buffer;
 }
 
 static const struct gpu_options instance_options = {
@@ -40,11 +46,15 @@ void bench_gpu_init(void)
     vkGetPhysicalDeviceProperties(physical, &properties);
     expect(properties.apiVersion >= VK_API_VERSION_1_3, "the benchmark needs Vulkan 1.3");
 
-    const char *extensions[2];
+    const char *extensions[3];
     uint32_t extension_count = 0;
     VkPhysicalDeviceHostImageCopyFeaturesEXT host_image_copy = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_HOST_IMAGE_COPY_FEATURES_EXT,
         .hostImageCopy = VK_TRUE,
+    };
+    VkPhysicalDeviceDescriptorBufferFeaturesEXT descriptor_buffer = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DESCRIPTOR_BUFFER_FEATURES_EXT,
+        .descriptorBuffer = VK_TRUE,
     };
     VkPhysicalDeviceVulkan12Features features12 = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
@@ -63,6 +73,13 @@ void bench_gpu_init(void)
     if (has_host_image_copy) {
         extensions[extension_count++] = VK_EXT_HOST_IMAGE_COPY_EXTENSION_NAME;
         features12.pNext = &host_image_copy;
+    }
+    has_descriptor_buffer = gpu_has_extension(physical, VK_EXT_DESCRIPTOR_BUFFER_EXTENSION_NAME);
+    if (has_descriptor_buffer) {
+        extensions[extension_count++] = VK_EXT_DESCRIPTOR_BUFFER_EXTENSION_NAME;
+        features12.bufferDeviceAddress = VK_TRUE;
+        descriptor_buffer.pNext = features12.pNext;
+        features12.pNext = &descriptor_buffer;
     }
     gpu_init_device(&gpu, &(struct gpu_options){
                               .device_extensions = extensions,

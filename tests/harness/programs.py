@@ -92,6 +92,7 @@ PROGRAMS = [
     Program("memory-map2", "memory", "--map2", unvalidated=NEWER_THAN_LAYER),
     Program("types", "types"),
     Program("descriptors", "descriptors"),
+    Program("descriptor-bytes", "descriptor_bytes"),
     Program("scarce", "scarce", seconds=120),
     Program("lifetimes", "lifetimes"),
     Program("ignored", "ignored"),

@@ -7,6 +7,7 @@ from harness import Server, build_path, native_environment, test
 
 BINARIES = "VK_LAYER_VIADUCT_pipeline_binary"
 CAPTURE = "VK_LAYER_VIADUCT_capture"
+LIVES = "VK_LAYER_VIADUCT_descriptor_lives"
 TWO_QUEUES = "VK_LAYER_VIADUCT_two_queues"
 VIDEO = "VK_LAYER_VIADUCT_video"
 FAULTS = "VK_LAYER_VIADUCT_device_fault"
@@ -73,6 +74,17 @@ def captures(context):
     native = run(context, environment(CAPTURE), "native", "captures")
     context.check(len(set(re.findall(r"(\d+) bytes", native.out))) == 5, "sizes are not unequal")
     result, _ = through(context, CAPTURE, "captures")
+    context.check(result.out == native.out, "it prints something else")
+
+
+@test("descriptor-bytes/compare", seconds=120)
+def descriptor_bytes(context):
+    """`descriptor_bytes` where bytes tell one buffer at an address from the next: none is an old one's"""
+    native = run(context, environment(LIVES), "native", "descriptor_bytes")
+    context.check(native.out.count("same address, type") ==
+                  len(re.findall(r"same address, type \d+: other bytes", native.out)) == 6,
+                  "the layer tells no buffers apart")
+    result, _ = through(context, LIVES, "descriptor_bytes")
     context.check(result.out == native.out, "it prints something else")
 
 
