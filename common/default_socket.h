@@ -11,6 +11,10 @@
 
 #define VD_DEFAULT_SOCKETS_MAX 2
 
+/* Beside a server's socket, at its path with this behind it, it tells what its clients do
+ * (server/stats_socket.h). */
+#define VD_STATS_SUFFIX ".stats"
+
 struct vd_default_socket {
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };

@@ -50,6 +50,7 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
 {
     struct vds_context_options context = options->context;
     context.ways = &page->ways;
+    context.counters = &page->counters;
     if (page->has_seal_key)
         vds_seal_set_key(page->seal_key);
     /* Nothing can be opened later. */

@@ -10,12 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "counters.h"
 #include "memory_ways.h"
 #include "seal.h"
 
 #define VDS_CLIENT_NAME_SIZE 64
 
 struct vds_child_page {
+    struct vds_counters counters;        /* of a worker */
     char name[VDS_CLIENT_NAME_SIZE];     /* of the client, for the log */
     uint8_t seal_key[VDS_SEAL_KEY_SIZE]; /* from the listener, if has_seal_key */
     bool has_seal_key;

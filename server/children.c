@@ -34,6 +34,7 @@ struct child {
     uint64_t granted;            /* bytes that it may have */
     unsigned number;             /* of its client; 0: it has none yet */
     uid_t user;                  /* whose client that is */
+    pid_t process;               /* that has connected; 0: it can not be seen from here */
     struct vds_child_page *page; /* shared with the child, who may write anything */
     struct vds_client_log log;
     bool is_device;
@@ -299,14 +300,12 @@ bool vds_children_start_spare(struct vds_children *children, int *status)
            start_worker(children, true, status);
 }
 
-/* A pidfd of the process that has connected; -1: it can not be seen from here. */
-static int open_process(int client)
+/* The process that has connected; 0: it can not be seen from here. */
+static pid_t process_of(int client)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
-    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0)
-        return -1;
-    return (int)syscall(SYS_pidfd_open, peer.pid, 0);
+    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
 }
 
 /* If `device` is not 0, that one asks for it, and calls the worker `device_number`. */
@@ -324,7 +323,8 @@ static bool serve(struct vds_children *children, int client, uid_t user, pid_t d
         /* Now, for no client has had anything to say yet to what stands there. */
         if (worker)
             vds_memory_ways_copy(&children->ways, &worker->page->ways);
-        const int process = open_process(client);
+        const pid_t peer = process_of(client);
+        const int process = peer > 0 ? (int)syscall(SYS_pidfd_open, peer, 0) : -1;
         const bool given =
             worker && vds_worker_give_client(worker->channel, client, process, &arrival);
         if (process >= 0)
@@ -332,6 +332,7 @@ static bool serve(struct vds_children *children, int client, uid_t user, pid_t d
         if (given) {
             worker->number = number;
             worker->user = user;
+            worker->process = peer;
             worker->device = device;
             worker->device_number = device_number;
             return false;
@@ -367,6 +368,42 @@ unsigned vds_children_count_of(const struct vds_children *children, uid_t user)
     return count;
 }
 
+static const struct child *device_of(const struct vds_children *children, const struct child *child)
+{
+    const struct child *device = child->device ? children->first : NULL;
+    while (device && !(device->is_device && device->pid == child->device))
+        device = device->next;
+    return device;
+}
+
+/* The next one after the client `number` that has a worker; NULL: that was the last. */
+static const struct child *next_client(const struct vds_children *children, unsigned number)
+{
+    const struct child *next = NULL;
+    for (const struct child *child = children->first; child; child = child->next)
+        if (!child->is_device && child->number > number && (!next || child->number < next->number))
+            next = child;
+    return next;
+}
+
+void vds_children_visit(const struct vds_children *children,
+                        void (*visit)(void *data, const struct vds_client_view *view), void *data)
+{
+    const struct child *child = NULL;
+    while ((child = next_client(children, child ? child->number : 0))) {
+        const struct child *device = device_of(children, child);
+        const struct vds_client_view view = {
+            .number = child->number,
+            .user = child->user,
+            .process = device ? device->process : child->process,
+            .worker = child->pid,
+            .guest = device ? device->number : 0,
+            .page = child->page,
+        };
+        visit(data, &view);
+    }
+}
+
 /* ---- Devices */
 
 bool vds_children_serve_frontend(struct vds_children *children, int frontend, uid_t user,
@@ -388,6 +425,7 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, ui
     device->is_device = true;
     device->number = ++children->client_count;
     device->user = user;
+    device->process = process_of(frontend);
     device->spawn = spawn[0];
     const int fds[VDS_CHILD_FDS_END] = {
         [VDS_CHILD_PAGE] = page,

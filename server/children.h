@@ -18,6 +18,7 @@
 #include "context.h"
 #include "sandbox.h"
 
+struct vds_child_page;
 struct vds_children;
 
 struct vds_children_options {
@@ -48,6 +49,18 @@ bool vds_children_serve_frontend(struct vds_children *children, int frontend, ui
 /* How many are served: clients, or QEMUs. Contexts of guests do not count. */
 unsigned vds_children_count(const struct vds_children *children);
 unsigned vds_children_count_of(const struct vds_children *children, uid_t user);
+/* A client, or a context of a guest, that has a worker. */
+struct vds_client_view {
+    unsigned number; /* as in the log */
+    uid_t user;
+    pid_t process; /* the client, or the QEMU whose guest it is in; 0: not known */
+    pid_t worker;
+    unsigned guest;                    /* number of the guest, 0: none */
+    const struct vds_child_page *page; /* in which anything may stand */
+};
+/* One after another, in the order in which they came. */
+void vds_children_visit(const struct vds_children *children,
+                        void (*visit)(void *data, const struct vds_client_view *view), void *data);
 /* Makes a spare worker if one is missing and it is the time for it. */
 bool vds_children_start_spare(struct vds_children *children, int *status);
 

@@ -83,6 +83,7 @@ static VkResult wait_for(struct vds_queue *queue, uint64_t number, uint64_t *don
 static void advance(struct vds_queue *queue, uint64_t done)
 {
     if (done > queue->done) {
+        vds_meter_finished(&queue->context->meter, done - queue->done);
         queue->done = done;
         /* Who sees a batch done sees its fence signalled. */
         vds_pending_fences_advance(queue->context->fences, queue, done);
@@ -276,6 +277,7 @@ bool vds_queue_stop(struct vds_queue *queue)
 void vds_queue_destroy(struct vds_queue *queue)
 {
     struct vds_device *device = queue->device;
+    vds_meter_finished(&queue->context->meter, queue->number - queue->done);
     /* Nothing is before it any more. */
     if (queue->probing)
         device->dispatch.vkWaitForFences(device->handle, 1, &queue->probe, VK_TRUE, STOP_NS);

@@ -99,6 +99,7 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
     if (!context->options.ways)
         context->options.ways = &context->own_ways;
     context->shm = shm;
+    vds_meter_init(&context->meter, options->counters);
     context->device_memory.limit = options->max_device_memory;
     pthread_mutex_init(&context->devices_lock, NULL);
     context->get_instance_proc_addr = get;
@@ -137,6 +138,7 @@ bool vds_context_destroy(struct vds_context *context)
     vds_object_table_finish(&context->objects);
     vds_turn_destroy(context->turn);
     pthread_mutex_destroy(&context->devices_lock);
+    vds_meter_finish(&context->meter);
     const bool whole = !context->stuck;
     free(context);
     return whole;

@@ -51,6 +51,8 @@ void vds_context_stop(struct vds_context *context);
 /* Says behind everybody's back that the stream is malformed: see vds_context_options.failed. */
 void vds_context_fail(struct vds_context *context);
 
+/* There is more to execute, after vds_context_idle or a wait. By the thread that executes it. */
+void vds_context_resume(struct vds_context *context);
 /* Does what was put off, before the thread waits for more to execute. False: malformed. */
 bool vds_context_idle(struct vds_context *context);
 /* While there is nothing to execute: tells the client which batches have finished meanwhile. By the

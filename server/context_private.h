@@ -14,6 +14,7 @@
 
 #include "budget.h"
 #include "context_options.h"
+#include "meter.h"
 #include "object.h"
 
 struct vds_instance;
@@ -27,6 +28,7 @@ struct vds_waits;
 struct vds_context {
     struct vds_context_options options;
     struct vds_shm_table *shm;
+    struct vds_meter meter;
     struct vd_completion *completion; /* NULL before VD_OP_SETUP */
     struct vds_budget device_memory;  /* of devices that are CPUs */
     _Atomic bool lost;                /* nothing is submitted any more */

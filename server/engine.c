@@ -84,9 +84,12 @@ static enum vds_executed execute(struct vds_context *context, uint8_t *bytes)
     if (record.opcode == VD_OP_NOP)
         return VDS_EXECUTED;
     const uint64_t traced = vd_trace_begin();
+    vds_meter_begin(&context->meter, record.opcode, record.size);
     const enum vds_executed executed = is_blocking(record.opcode)
                                            ? vds_waits_execute(context->waits, bytes)
                                            : execute_in_turn(context, bytes);
+    if (executed != VDS_LEFT) /* else the turn is another thread's */
+        vds_meter_end(&context->meter);
     vd_trace_end(traced, vd_opcode_name(record.opcode), record.size);
     return executed;
 }
@@ -124,6 +127,11 @@ void vds_context_fail(struct vds_context *context)
 {
     if (context->options.failed)
         context->options.failed(context->options.data);
+}
+
+void vds_context_resume(struct vds_context *context)
+{
+    vds_meter_resume(&context->meter);
 }
 
 bool vds_context_idle(struct vds_context *context)

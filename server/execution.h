@@ -38,6 +38,7 @@ struct vds_execution {
     int32_t result; /* VkResult or VkBool32 */
     uint64_t value;
 
+    int long_call;              /* its place there (meter.h), while it goes on beside the ring */
     struct vds_execution *next; /* turn.c's */
     bool of_turn;               /* turn.c owns it */
 };

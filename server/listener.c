@@ -19,6 +19,7 @@
 #include "door.h"
 #include "listening_socket.h"
 #include "log.h"
+#include "stats_socket.h"
 
 /* How long workers may take to end after SIGTERM. */
 #define GRACE_MS (3000 * VD_PATIENCE)
@@ -31,6 +32,7 @@ struct listener {
     int signal_fd;
     struct vds_children *children;
     struct vds_door *door;
+    struct vds_stats_socket *stats;
     struct pollfd *sources; /* what poll() is told; signals and the socket come first */
     unsigned source_capacity;
     bool stopping;
@@ -102,6 +104,7 @@ static void begin_stop(struct listener *listener, int signal)
     listener->deadline = vd_clock_ms() + GRACE_MS;
     vds_children_stop(listener->children);
     vds_listening_socket_close(&listener->socket);
+    vds_stats_socket_close(listener->stats);
     vds_children_signal(listener->children, SIGTERM);
 }
 
@@ -115,15 +118,21 @@ static void handle_signals(struct listener *listener)
     vds_children_reap(listener->children);
 }
 
+/* Of two times, of which -1 is never. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* What poll() is to wait for: for ever, unless something has a deadline. */
-static int poll_timeout(const struct listener *listener)
+static int poll_timeout(struct listener *listener)
 {
     const int door = listener->stopping ? -1 : vds_door_timeout(listener->door);
+    const int others = sooner(door, vds_stats_socket_expire(listener->stats));
     if (!listener->stopping && !listener->paused)
-        return door;
+        return others;
     const uint64_t now = vd_clock_ms();
-    const int own = listener->deadline > now ? (int)(listener->deadline - now) : 0;
-    return door >= 0 && door < own ? door : own;
+    return sooner(others, listener->deadline > now ? (int)(listener->deadline - now) : 0);
 }
 
 static void handle_deadline(struct listener *listener)
@@ -150,6 +159,7 @@ static bool wanted(const struct listener *listener)
 static unsigned fill_sources(struct listener *listener)
 {
     const unsigned count = FIXED_SOURCES + vds_door_source_count(listener->door) +
+                           vds_stats_socket_source_count(listener->stats) +
                            vds_children_source_count(listener->children);
     if (count > listener->source_capacity) {
         struct pollfd *sources = realloc(listener->sources, 2 * count * sizeof(*sources));
@@ -166,6 +176,8 @@ static unsigned fill_sources(struct listener *listener)
     unsigned filled = FIXED_SOURCES;
     filled += vds_door_add_sources(listener->door, listener->sources + filled,
                                    listener->source_capacity - filled);
+    filled += vds_stats_socket_add_sources(listener->stats, listener->sources + filled,
+                                           listener->source_capacity - filled);
     return filled + vds_children_add_sources(listener->children, listener->sources + filled,
                                              listener->source_capacity - filled);
 }
@@ -193,6 +205,7 @@ static int serve(struct listener *listener)
         for (unsigned i = FIXED_SOURCES; ready > 0 && i < count; i++)
             if (sources[i].revents &&
                 !vds_door_handle_source(listener->door, sources[i].fd, sources[i].revents) &&
+                !vds_stats_socket_handle_source(listener->stats, sources[i].fd) &&
                 vds_children_handle_source(listener->children, sources[i].fd, &status))
                 return status; /* we are the worker */
         if (ready > 0 && sources[SIGNALS].revents)
@@ -251,10 +264,16 @@ static int run(struct listener *listener)
         if (!vds_listening_socket_open(&listener->socket, options->socket, options->socket_mode))
             return EXIT_FAILURE;
         vds_log(VDS_LOG_INFO, "listens at %s", options->socket);
+        listener->stats = vds_stats_socket_create(options->stats, listener->children);
     } else {
         if (vds_children_serve_frontend(listener->children, options->fd, getuid(), &status))
             return status; /* we are the device */
         close(options->fd);
+        listener->stats = vds_stats_socket_create(options->stats, listener->children);
+    }
+    if (!listener->stats) {
+        vds_log(VDS_LOG_ERROR, "no memory for a server");
+        return EXIT_FAILURE;
     }
     say_ready(options->ready_fd);
     return serve(listener);
@@ -294,6 +313,7 @@ int vds_listener_run(const struct vds_listener_options *options)
     }
     const int status = run(&listener);
     vds_door_destroy(listener.door);
+    vds_stats_socket_destroy(listener.stats);
     vds_children_destroy(listener.children);
     free(listener.sources);
     return status;

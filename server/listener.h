@@ -12,6 +12,7 @@
 struct vds_listener_options {
     const char *socket; /* path, NULL: none */
     mode_t socket_mode; /* of its file */
+    const char *stats;  /* where what clients do is told (stats_socket.h); NULL: nowhere */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,
      * and whose guest's contexts get workers. `spawn` leads to us (virtio_gpu/spawn.h). */

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +44,19 @@ static void open_standard_streams(void)
         close(fd);
 }
 
+/* Where what clients do is told: where the options say, or beside the socket. Lives as long as the
+ * process. */
+static void choose_stats(struct vds_listener_options *listener)
+{
+    static char beside[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    if (listener->stats && strcmp(listener->stats, "-") == 0)
+        listener->stats = NULL;
+    else if (!listener->stats && listener->socket &&
+             snprintf(beside, sizeof(beside), "%s" VD_STATS_SUFFIX, listener->socket) <
+                 (int)sizeof(beside))
+        listener->stats = beside;
+}
+
 /* Is the listener. Returns the exit status of the process. */
 static int serve(struct vds_options *options)
 {
@@ -72,6 +86,7 @@ static int serve(struct vds_options *options)
                 strerror(errno));
         listener->socket = default_socket.path;
     }
+    choose_stats(listener);
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
     setenv("VIADUCT_IN_SERVER", "1", 1);
     /* Drivers' caches on disk would be one client's way to another's. */

@@ -34,6 +34,7 @@ static struct vds_loan *import_of(const struct vds_execution *x)
 /* What stays with the object: shared memory, or what it takes of the budget. */
 struct memory {
     struct vds_shm_region *imported;
+    uint64_t size; /* of its own, that is shown */
     uint64_t taken;
 };
 
@@ -42,6 +43,7 @@ void vds_memory_release(struct vds_context *context, void *data)
     struct memory *memory = data;
     vds_shm_put(context->shm, memory->imported);
     vds_budget_give_back(&context->device_memory, memory->taken);
+    vds_meter_device_memory(&context->meter, -memory->size);
     free(memory);
 }
 
@@ -56,6 +58,10 @@ static struct memory *take_budget(const struct vds_execution *x, const VkMemoryA
             free(memory);
             memory = NULL;
         }
+    }
+    if (memory && !import_of(x)) {
+        memory->size = info->allocationSize;
+        vds_meter_device_memory(&x->context->meter, memory->size);
     }
     return memory;
 }

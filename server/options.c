@@ -78,6 +78,9 @@ static const char help[] =
     "                     say what would be), off\n"
     "  --allow-uid N      serve only user number N (and those of more such options)\n"
     "  --socket-mode MODE who may connect, in octal (default: 0600, the server's user)\n"
+    "  --stats PATH       tell what clients do here, to this user and root: viaduct top, "
+    "Prometheus\n"
+    "                     (default: the socket's path with .stats; - is nowhere)\n"
     "  --max-clients N    serve no more than N clients at the same time (default: 256)\n"
     "  --max-clients-per-user N\n"
     "                     and of one user no more than N (default: 128)\n"
@@ -123,6 +126,7 @@ enum option_id {
     OPTION_CHECK_SANDBOX,
     OPTION_ALLOW_UID,
     OPTION_SOCKET_MODE,
+    OPTION_STATS,
     OPTION_MAX_CLIENTS,
     OPTION_MAX_CLIENTS_PER_USER,
     OPTION_MAX_RATE,
@@ -159,6 +163,7 @@ static const struct option long_options[] = {
     {"check-sandbox", no_argument, NULL, OPTION_CHECK_SANDBOX},
     {"allow-uid", required_argument, NULL, OPTION_ALLOW_UID},
     {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
+    {"stats", required_argument, NULL, OPTION_STATS},
     {"max-clients", required_argument, NULL, OPTION_MAX_CLIENTS},
     {"max-clients-per-user", required_argument, NULL, OPTION_MAX_CLIENTS_PER_USER},
     {"max-rate", required_argument, NULL, OPTION_MAX_RATE},
@@ -405,6 +410,9 @@ int vds_options_read(struct vds_options *options, int argc, char **argv)
             listener->socket_mode = (mode_t)mode;
             break;
         }
+        case OPTION_STATS:
+            listener->stats = optarg;
+            break;
         case OPTION_MAX_CLIENTS:
             if (!parse_count(optarg, &limits->clients))
                 return vds_usage_error("--max-clients wants a number, not '%s'", optarg);

@@ -187,8 +187,8 @@ static void drop_signalled2(struct vds_device *device, VkSubmitInfo2 *submit)
 /* ---- All three */
 
 /* False: nothing is to be submitted, and x->result says why. */
-static bool begin(struct vds_execution *x, struct vds_queue *queue, uint64_t fence,
-                  size_t scratch_size, struct scratch *scratch)
+static bool begin(struct vds_execution *x, struct vds_queue *queue, uint32_t batches,
+                  uint64_t fence, size_t scratch_size, struct scratch *scratch)
 {
     if (fence)
         return vds_dec_fail(&x->decoder, "a fence, which is the client's business");
@@ -207,6 +207,8 @@ static bool begin(struct vds_execution *x, struct vds_queue *queue, uint64_t fen
         return false;
     }
     scratch->at = queue->scratch;
+    /* Before the driver has them, and may be done. */
+    vds_meter_submitted(&x->context->meter, batches);
     return true;
 }
 
@@ -232,7 +234,7 @@ void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
     for (uint32_t i = 0; i < a->submitCount; i++)
         size += old_size(a->pSubmits[i].waitSemaphoreCount, a->pSubmits[i].signalSemaphoreCount);
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
+    if (!begin(x, queue, count, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
         return;
 
     VkSubmitInfo *submits = take(&scratch, count, sizeof(*submits));
@@ -266,7 +268,7 @@ void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
     for (uint32_t i = 0; i < a->bindInfoCount; i++)
         size += old_size(a->pBindInfo[i].waitSemaphoreCount, a->pBindInfo[i].signalSemaphoreCount);
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
+    if (!begin(x, queue, count, (uintptr_t)a->fence, size + old_size(0, 0), &scratch))
         return;
 
     VkBindSparseInfo *binds = take(&scratch, count, sizeof(*binds));
@@ -303,7 +305,7 @@ void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
                 sizeof(VkSemaphoreSubmitInfo);
     }
     struct scratch scratch = {0};
-    if (!begin(x, queue, (uintptr_t)a->fence, size, &scratch))
+    if (!begin(x, queue, count, (uintptr_t)a->fence, size, &scratch))
         return;
 
     VkSubmitInfo2 *submits = take(&scratch, count, sizeof(*submits));

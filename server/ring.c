@@ -363,6 +363,7 @@ static enum vds_executed read_ring(struct vds_ring_consumer *consumer)
         vds_context_leave(context);
         if (tail == consumer->head)
             return VDS_EXECUTED;
+        vds_context_resume(context);
         if (!read_span(consumer, tail))
             return VDS_MALFORMED;
     }

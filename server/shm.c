@@ -25,6 +25,7 @@ struct region {
     _Atomic uint32_t references;    /* one of them is the table's, until vds_shm_remove */
     struct vds_shm_release release; /* released NULL: nobody wants to know */
     struct vds_budget *budget;      /* that it counts for, or NULL */
+    _Atomic uint64_t *sum;          /* the table's */
 };
 
 /* Descriptors on their way at the same time. Each is fetched or used at once. */
@@ -46,6 +47,7 @@ struct vds_shm_table {
     uint32_t first_free; /* 0: none */
     uint32_t fd_count;
     struct vds_budget budget;
+    _Atomic uint64_t *sum; /* of mapped bytes; NULL: nobody asks */
 };
 
 struct vds_shm_table *vds_shm_table_create(void)
@@ -61,6 +63,19 @@ struct vds_shm_table *vds_shm_table_create(void)
 void vds_shm_set_limit(struct vds_shm_table *table, uint64_t bytes)
 {
     table->budget.limit = bytes;
+}
+
+void vds_shm_set_sum(struct vds_shm_table *table, _Atomic uint64_t *sum)
+{
+    table->sum = sum;
+}
+
+/* A new region is mapped. */
+static void add_to_sum(const struct vds_shm_table *table, struct region *region)
+{
+    region->sum = table->sum;
+    if (region->sum)
+        atomic_fetch_add_explicit(region->sum, region->base.size, memory_order_relaxed);
 }
 
 void vds_shm_table_destroy(struct vds_shm_table *table)
@@ -130,6 +145,8 @@ static void region_destroy(struct region *region)
     munmap(region->base.map, region->base.size);
     if (region->budget)
         vds_budget_give_back(region->budget, region->base.size);
+    if (region->sum)
+        atomic_fetch_sub_explicit(region->sum, region->base.size, memory_order_relaxed);
     free(region);
     if (release.released)
         release.released(release.data, release.token);
@@ -190,8 +207,10 @@ bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uin
     pthread_mutex_lock(&table->lock);
     const bool added =
         reserve(table, id) && !table->entries[id].region && !table->entries[id].has_fd;
-    if (added)
+    if (added) {
+        add_to_sum(table, region);
         table->entries[id].region = region;
+    }
     pthread_mutex_unlock(&table->lock);
     if (!added)
         free(region);
@@ -201,6 +220,7 @@ bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uin
 /* Gives a new region its id. 0 with errno set: there is none left, and the region is gone. */
 static uint32_t add(struct vds_shm_table *table, struct region *region)
 {
+    add_to_sum(table, region);
     pthread_mutex_lock(&table->lock);
     const uint32_t id = id_take(table);
     if (id) {

@@ -7,6 +7,7 @@
 #ifndef VIADUCT_SERVER_SHM_H
 #define VIADUCT_SERVER_SHM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ struct vds_shm_table *vds_shm_table_create(void);
 /* No more bytes of the client's at the same time than this; 0: any number, as at first. Memory that was
  * mapped by others (vds_shm_add_mapped) does not count. */
 void vds_shm_set_limit(struct vds_shm_table *table, uint64_t bytes);
+/* Adds the bytes that are mapped to *sum, from now on. */
+void vds_shm_set_sum(struct vds_shm_table *table, _Atomic uint64_t *sum);
 void vds_shm_table_destroy(struct vds_shm_table *table);
 
 /* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0

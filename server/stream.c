@@ -147,6 +147,7 @@ static bool gather(struct vds_execution *x, const struct vd_stream *stream, stru
         vds_shm_put(shm, region);
     }
     job->size = (uint32_t)total;
+    vds_meter_bytes(&x->context->meter, total);
     return true;
 }
 

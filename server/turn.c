@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 
+#include "context_private.h"
 #include "execution.h"
 #include "futex.h"
 
@@ -106,6 +107,7 @@ bool vds_turn_close(struct vds_turn *turn, uint64_t number)
 
 void vds_turn_return(struct vds_turn *turn, struct vds_execution *x)
 {
+    vds_meter_long_call_end(&turn->context->meter, x->long_call);
     pthread_mutex_lock(&turn->lock);
     struct vds_execution **link = &turn->left;
     while (*link != x)
@@ -152,6 +154,9 @@ static bool take(struct vds_turn *turn, uint64_t state)
         mine = execution_create(turn->context);
     const bool taken = mine && atomic_compare_exchange_strong(&turn->state, &state, state - OPEN);
     if (taken) {
+        struct vds_meter *meter = &turn->context->meter;
+        vds_meter_end(meter);
+        turn->open->long_call = vds_meter_long_call(meter, turn->open->decoder.opcode);
         turn->open->next = turn->left;
         turn->left = turn->open;
     }

@@ -192,6 +192,7 @@ static void *wait_main(void *data)
         pthread_mutex_lock(&waits->lock);
         if (waits->abandoned)
             break;
+        vds_meter_long_call_end(&waits->context->meter, x->long_call);
         if (x->result == VK_ERROR_DEVICE_LOST) {
             vds_context_mark_lost(waits->context,
                                   "the host's driver says so to a client that waits");
@@ -213,9 +214,11 @@ static VkResult hand_over(struct wait *wait)
 {
     struct vds_waits *waits = wait->waits;
     VkResult result = VK_SUCCESS;
+    struct vds_meter *meter = &waits->context->meter;
     pthread_mutex_lock(&waits->lock);
     wait->device = wait->execution.owner;
     wait->busy = true;
+    wait->execution.long_call = vds_meter_long_call(meter, wait->execution.decoder.opcode);
     if (atomic_load(&waits->context->lost) && !asks_for_loss(wait)) {
         result = VK_ERROR_DEVICE_LOST; /* vds_waits_lose may have passed already */
     } else if (wait->started) {
@@ -227,6 +230,8 @@ static VkResult hand_over(struct wait *wait)
         result = VK_ERROR_OUT_OF_HOST_MEMORY;
     }
     wait->busy = result == VK_SUCCESS;
+    if (!wait->busy)
+        vds_meter_long_call_end(meter, wait->execution.long_call);
     pthread_mutex_unlock(&waits->lock);
     return result;
 }

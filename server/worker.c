@@ -373,8 +373,10 @@ int vds_worker_run(int channel, const struct vds_worker_options *options)
     worker.signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
     worker.engine_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker.shm = vds_shm_table_create();
-    if (worker.shm)
+    if (worker.shm) {
         vds_shm_set_limit(worker.shm, options->context.max_shared_memory);
+        vds_shm_set_sum(worker.shm, &options->page->counters.shared_memory);
+    }
     if (worker.signal_fd < 0 || worker.engine_fd < 0 || !worker.shm) {
         vds_log(VDS_LOG_ERROR, "no memory or descriptors for a worker");
     } else if (!options->early || start_engine(&worker)) {

@@ -16,6 +16,7 @@ __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 /* The commands of `viaduct`. argv[0] is "viaduct COMMAND"; they return the exit code. */
 int run_main(int argc, char **argv);
 int doctor_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 int cdi_main(int argc, char **argv);
 
 #endif

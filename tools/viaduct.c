@@ -26,6 +26,7 @@ static const struct subcommand {
 } subcommands[] = {
     {"run", "run a command on a private server", run_main},
     {"doctor", "look for what keeps applications from the GPU", doctor_main},
+    {"top", "show what the clients of a server do", top_main},
     {"cdi", "describe the driver to container runtimes", cdi_main},
 };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client that stays: with a device and nothing to do, or with a shader that never ends. It says
- * when it is there; whoever started it kills it.
+ * A client that stays: with a device and nothing to do, with a shader that never ends, or, until it is told
+ * to end (SIGTERM), with nothing to do after much work. It says when it is there; whoever started it ends it.
  */
 #include "common.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,11 +43,35 @@ static void run_endless_shader(void)
     must(vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, UINT64_MAX));
 }
 
+/* Calls of all kinds: some that are answered, some that are not, recordings, submissions. */
+static void work(unsigned rounds)
+{
+    struct buffer buffer;
+    buffer_init_host(&gpu, &buffer, 1 << 20, VK_BUFFER_USAGE_TRANSFER_DST_BIT);
+    for (unsigned round = 0; round < rounds; round++) {
+        VkSampler sampler;
+        must(vkCreateSampler(gpu.device,
+                             &(VkSamplerCreateInfo){.sType = VK_STRUCTURE_TYPE_SAMPLER_CREATE_INFO},
+                             NULL, &sampler));
+        const VkCommandBuffer commands = commands_begin(&gpu);
+        for (unsigned i = 0; i < 20; i++)
+            vkCmdFillBuffer(commands, buffer.handle, 0, 256, i);
+        commands_finish(&gpu, commands);
+        vkDestroySampler(gpu.device, sampler, NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    const bool idle = argc == 2 && strcmp(argv[1], "idle") == 0;
-    if (!idle && !(argc == 2 && strcmp(argv[1], "shader") == 0)) {
-        fprintf(stderr, "usage: linger idle|shader\n");
+    const char *mode = argc == 2 ? argv[1] : "";
+    const bool busy = strcmp(mode, "busy") == 0, shader = strcmp(mode, "shader") == 0;
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    if (busy)
+        pthread_sigmask(SIG_BLOCK, &term, NULL); /* of the threads to come, too */
+    if (!busy && !shader && strcmp(mode, "idle") != 0) {
+        fprintf(stderr, "usage: linger idle|shader|busy\n");
         return 2;
     }
     VkPhysicalDeviceVulkan12Features features = {
@@ -58,8 +83,16 @@ int main(int argc, char **argv)
     printf("linger: %s after %.1f ms\n", gpu.properties.deviceName,
            (double)(now_ns() - begun) / 1e6);
     fflush(stdout);
-    if (!idle)
+    if (shader)
         run_endless_shader();
+    if (busy) {
+        int number;
+        work(500);
+        printf("linger: the work is done\n");
+        fflush(stdout);
+        sigwait(&term, &number);
+        return 0;
+    }
     for (;;)
         sleep_ms(1000);
 }

@@ -171,6 +171,11 @@ void vds_context_fail(struct vds_context *context)
     (void)context;
 }
 
+void vds_context_resume(struct vds_context *context)
+{
+    (void)context;
+}
+
 bool vds_context_idle(struct vds_context *context)
 {
     (void)context;
