@@ -84,7 +84,8 @@ class Generator:
         test = [("test_layouts.c", t("test_layouts.c"))]
         layer = [("faults_calls.h", t("faults_calls.h"))]
         program = [("answers_calls.h",
-                    lambda: answers.file(self.r, self.with_results(), self.results))]
+                    lambda: answers.answers(self.r, set(self.p.commands), self.with_results(), self.results)),
+                   ("waits_calls.h", lambda: answers.waits(self.r, set(self.p.commands), self.waited_for()))]
         fuzz = [("fuzz_application.c", lambda: FuzzEmitter(self.p).application(self.plans)),
                 ("fuzz_driver.c", lambda: FuzzEmitter(self.p).driver(
                     self.plans, self.host_commands("instance") + self.host_commands("device")))]
@@ -251,6 +252,12 @@ class Generator:
         """Commands that return a VkResult and have an entry point, sorted by name."""
         return sorted((c for c in self.p.commands.values() if c.ret == "VkResult"),
                       key=lambda c: c.name)
+
+    def waited_for(self):
+        """Commands whose answer the client waits for, always or in some cases; but for those that end
+        something, which can be called only once, and those that the server refuses in any case."""
+        return [p.c for p in self.plans if (p.sync or p.asks) and not p.victim and
+                "when" in self.p.policy["refused"].get(p.c.name, {"when": None})]
 
     def results(self, command):
         """What vk.xml lists for a command and the registry knows, in its order."""

@@ -161,21 +161,23 @@ void vds_call_driver(struct vds_execution *x)
 }
 
 /* Where the client waits for the answer, nothing that comes later can depend on the call. */
-static bool can_be_left(const struct vds_execution *x)
+uint64_t vds_call_open(struct vds_execution *x)
 {
-    return x->answer.asked && !(x->command->flags & VDS_COMMAND_KEEPS_TURN);
+    return x->answer.asked ? vds_turn_open(x->context->turn, x) : 0;
+}
+
+void vds_call_close(struct vds_execution *x, uint64_t number)
+{
+    x->left = number && !vds_turn_close(x->context->turn, number);
 }
 
 static void call_in_turn(struct vds_execution *x)
 {
-    struct vds_turn *turn = x->context->turn;
-    if (!can_be_left(x)) {
-        vds_call_driver(x);
-        return;
-    }
-    const uint64_t number = vds_turn_open(turn, x);
+    const bool keeps_turn = x->command->flags & VDS_COMMAND_KEEPS_TURN;
+    const uint64_t number = keeps_turn ? 0 : vds_call_open(x);
     vds_call_driver(x);
-    x->left = !vds_turn_close(turn, number);
+    if (!keeps_turn)
+        vds_call_close(x, number);
 }
 
 bool vds_call(struct vds_execution *x)

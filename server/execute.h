@@ -21,6 +21,10 @@ bool vds_wait(struct vds_execution *x);
 bool vds_call(struct vds_execution *x);
 /* The call and nothing else: touches only this execution and the driver. */
 void vds_call_driver(struct vds_execution *x);
+/* Around what takes long in a call that else keeps the turn: from the first one on, which returns what the second
+ * one takes, the caller touches only its own execution, the driver, and what has a lock. */
+uint64_t vds_call_open(struct vds_execution *x);
+void vds_call_close(struct vds_execution *x, uint64_t number);
 /* Adds to the object table what was created, and removes what was destroyed (commit.c). */
 bool vds_commit(struct vds_execution *x);
 /* Lets go of everything. Follows vds_decode, whatever came between. */

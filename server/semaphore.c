@@ -13,7 +13,7 @@
 #include "args.h"
 #include "context_private.h"
 #include "device.h"
-#include "execution.h"
+#include "execute.h"
 #include "fd.h"
 #include "own_records.h"
 #include "queue.h"
@@ -146,7 +146,9 @@ void vds_call_vkImportSemaphoreFdKHR(struct vds_execution *x, void *body)
         }
     }
     settle_signal(x, info.semaphore);
+    const uint64_t number = vds_call_open(x);
     x->result = x->device->vkImportSemaphoreFdKHR(a->device, &info);
+    vds_call_close(x, number);
     if (fd >= 0) {
         if (x->result != VK_SUCCESS)
             vds_fd_returned(info.fd);
@@ -163,7 +165,9 @@ void vds_call_vkGetSemaphoreFdKHR(struct vds_execution *x, void *body)
     }
     int fd = -1;
     settle_signal(x, a->pGetFdInfo->semaphore);
+    const uint64_t number = vds_call_open(x);
     x->result = x->device->vkGetSemaphoreFdKHR(a->device, a->pGetFdInfo, &fd);
+    vds_call_close(x, number);
     if (x->result == VK_SUCCESS && fd >= 0) {
         fd = (int)vds_shm_add_fd(x->context->shm, fd);
         x->result = fd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;

@@ -9,7 +9,8 @@ commands = [(c, "instance") for c in g.host_commands("instance") if c.name not i
 static PFN_${c.name} below_${c.name};
 static VKAPI_ATTR ${c.ret} VKAPI_CALL through_${c.name}(${c.args})
 {
-    before("${c.name}");
+    if (before("${c.name}"))
+        return${{"void": "", "VkResult": " VK_ERROR_OUT_OF_HOST_MEMORY" if "VK_ERROR_OUT_OF_HOST_MEMORY" in c.errors else " VK_SUCCESS"}.get(c.ret, " 0")};
 % if "VK_ERROR_OUT_OF_HOST_MEMORY" in c.errors:
     const VkResult refused = refusal("${c.name}");
     if (refused != VK_SUCCESS)

@@ -23,14 +23,16 @@ static struct faults *faults;
 static PFN_vkCreateDevice create_device_below;
 static PFN_vkDestroyDevice destroy_device_below;
 
-static void before(const char *command)
+/* Whether that is all that the command does. */
+static bool before(const char *command)
 {
     if (!faults || !atomic_load(&faults->slow_ms) || strcmp(faults->slow, command) != 0)
-        return;
+        return false;
     const uint32_t ms = atomic_load(&faults->slow_ms);
     atomic_fetch_add(&faults->slept, 1);
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
     nanosleep(&time, NULL);
+    return atomic_load(&faults->refrain);
 }
 
 static bool is_spared;
@@ -128,7 +130,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
                                                     VkDevice *device)
 {
     step_device(info);
-    before("vkCreateDevice");
+    if (before("vkCreateDevice"))
+        return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result = create_device_below(physical, info, alloc, device);
     if (result == VK_SUCCESS)
         replace_device(VK_NULL_HANDLE, *device);
@@ -138,7 +141,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 static VKAPI_ATTR void VKAPI_CALL destroy_device(VkDevice device,
                                                  const VkAllocationCallbacks *alloc)
 {
-    before("vkDestroyDevice");
+    (void)before("vkDestroyDevice");
     replace_device(device, VK_NULL_HANDLE);
     destroy_device_below(device, alloc);
 }

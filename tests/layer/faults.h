@@ -22,6 +22,7 @@ struct faults {
     _Atomic uint32_t lost;      /* processes that have lost theirs */
     _Atomic uint32_t instances; /* counted */
     _Atomic uint32_t spared;    /* so many of the first ones see neither */
+    _Atomic uint32_t refrain;   /* 1: what is slow does nothing else, and fails if it can */
 };
 
 #endif

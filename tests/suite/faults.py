@@ -86,6 +86,50 @@ def beside_swiftshader(context):
     check_beside(context, setting.swiftshader())
 
 
+# A busy machine makes frames long, natively and through Viaduct; a ring that waits does so each time.
+TRIES = 6
+
+
+def frames(context, environment, name, *commands):
+    """What the other thread's longest call took during each command, in ms; None where nobody was asked."""
+    said = context.succeed([build_path() / "tests/waits", *commands], environment, name).out
+    times = re.findall(r"^(vk\w+): (?:([\d.]+) ms|nobody was asked)$", said, re.MULTILINE)
+    return {command: float(ms) if ms else None for command, ms in times}
+
+
+def check_frames(context, driver):
+    """No frame takes more than twice as long as the longest natively, whatever another thread waits for. Returns
+    for which commands that was tried."""
+    faults = Faults(context, driver)
+    through = faults.server(context)
+    native, asked, slow = {}, set(), []
+    for attempt in range(TRIES):
+        for command, ms in frames(context, faults.environment, f"native-{attempt}", *slow).items():
+            native[command] = max(ms or 0, native.get(command, 0))
+        said = frames(context, through, f"through-{attempt}", *slow)
+        other = {command: ms for command, ms in said.items() if ms and native.get(command)}
+        asked |= set(other)
+        slow = sorted(command for command, ms in other.items() if ms > 2 * native[command])
+        if not slow:
+            break
+    context.check(not slow, ", ".join(f"{c}: {native[c]} ms natively, {other[c]} ms through Viaduct" for c in slow))
+    return asked
+
+
+@test("beside/frames-lavapipe", seconds=300)
+def frames_lavapipe(context):
+    """Frames of one thread while another waits for an answer, for each command: at most twice as long as natively"""
+    asked = check_frames(context, None)
+    context.check(len(asked) > 65, f"only {len(asked)} commands")
+
+
+@test("beside/frames-swiftshader", seconds=300)
+def frames_swiftshader(context):
+    """The same on SwiftShader"""
+    asked = check_frames(context, setting.swiftshader())
+    context.check(len(asked) > 45, f"only {len(asked)} commands")
+
+
 # ---- Calls that fail at random
 
 VICTIMS = (["compute"], ["memory"], ["sync"], ["threads", "--rounds", "20"], ["descriptors"], ["pipelines"],
