@@ -43,6 +43,11 @@ static bool is_signaled(const struct vdc_waiter *waiter, VkFence handle)
     return fence.signaled || (fence.point.number && vdc_point_done(waiter, fence.point));
 }
 
+bool vdc_fence_is_shared(VkFence handle)
+{
+    return handle && fence_of(handle)->shared;
+}
+
 /* ---- What is going to signal them */
 
 void vdc_fence_attach(struct vdc_instance *instance, VkFence handle, struct vdc_point point)

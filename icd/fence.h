@@ -13,6 +13,9 @@ struct vdc_instance;
 /* The fence will be signalled at this point; number 0: now. NULL is fine. */
 void vdc_fence_attach(struct vdc_instance *instance, VkFence fence, struct vdc_point point);
 
+/* Whether it has a payload that others see. NULL has none. */
+bool vdc_fence_is_shared(VkFence fence);
+
 /* Before batch `number` of the queue with this id, which signals the fence, is sent: the server marks a
  * shared fence before it says that the batch is done, and so has to know of it first. Nothing happens
  * to other fences. */

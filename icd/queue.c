@@ -141,6 +141,37 @@ static void end_batches(struct vdc_queue *queue, uint32_t count, VkFence fence, 
     end_fence(queue, fence, result);
 }
 
+/* What waits for nothing, does nothing and signals nothing is not sent. Its fence is signaled by what was
+ * submitted before it; but one that is shared is the server's to signal. */
+static bool is_nothing(uint32_t count, const VkSubmitInfo *infos, VkFence fence)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (infos[i].pNext || infos[i].waitSemaphoreCount || infos[i].commandBufferCount ||
+            infos[i].signalSemaphoreCount)
+            return false;
+    return !vdc_fence_is_shared(fence);
+}
+
+static bool is_nothing2(uint32_t count, const VkSubmitInfo2 *infos, VkFence fence)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (infos[i].pNext || infos[i].flags || infos[i].waitSemaphoreInfoCount ||
+            infos[i].commandBufferInfoCount || infos[i].signalSemaphoreInfoCount)
+            return false;
+    return !vdc_fence_is_shared(fence);
+}
+
+static VkResult submit_nothing(struct vdc_queue *queue, VkFence fence)
+{
+    const VkResult result = status(queue);
+    if (result == VK_SUCCESS && fence) {
+        pthread_mutex_lock(&queue->lock);
+        end_fence(queue, fence, result);
+        pthread_mutex_unlock(&queue->lock);
+    }
+    return result;
+}
+
 static bool any_shared(const struct vdc_queue *queue, uint32_t count, const VkSemaphore *semaphores)
 {
     bool shared = false;
@@ -166,8 +197,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueSubmit(VkQueue handle, uint32_t submit
                                                  const VkSubmitInfo *pSubmits, VkFence fence)
 {
     struct vdc_queue *queue = (struct vdc_queue *)handle;
-    if (!submitCount && !fence)
-        return status(queue);
+    if (is_nothing(submitCount, pSubmits, fence))
+        return submit_nothing(queue, fence);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);
@@ -184,8 +215,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkQueueSubmit2(VkQueue handle, uint32_t submi
                                                   const VkSubmitInfo2 *pSubmits, VkFence fence)
 {
     struct vdc_queue *queue = (struct vdc_queue *)handle;
-    if (!submitCount && !fence)
-        return status(queue);
+    if (is_nothing2(submitCount, pSubmits, fence))
+        return submit_nothing(queue, fence);
     bool shared = false;
     pthread_mutex_lock(&queue->lock);
     begin_batches(queue, submitCount, fence);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Submissions. Each batch also signals the queue's timeline semaphore with the batch's number: its
- * arrays are copied, with one more element, to memory that the queue keeps.
+ * Submissions. Each batch whose end somebody can tell also signals the queue's timeline semaphore with
+ * the batch's number: its arrays are copied, with one more element, to memory that the queue keeps.
  */
 #include "queue.h"
 
@@ -85,12 +85,22 @@ static const uint32_t *extend_indices(struct scratch *scratch, const uint32_t *i
     return copy;
 }
 
-/* Makes the batch signal `number`, and wait for the one before where that is not certain to come
+/* Whether somebody can tell when batch `i` has finished. Fences and waits for a queue are about the last
+ * batch of a call; those before it can be told from the next one by the semaphores that they signal. A
+ * signal costs the driver's thread about what an empty batch does. */
+static bool is_told(uint32_t i, uint32_t count, uint32_t signals)
+{
+    return i + 1 == count || signals;
+}
+
+/* Makes the batch signal `number`, if `told`, and wait for the one before where that is not certain to come
  * first by itself. The chain is a private copy, so that what stands in it may be changed. */
 static void number_batch(struct vds_queue *queue, struct scratch *scratch,
-                         const struct batch *batch, uint64_t number, bool wait)
+                         const struct batch *batch, uint64_t number, bool told, bool wait)
 {
     const uint32_t waits = *batch->wait_count, signals = *batch->signal_count;
+    if (!told && !wait)
+        return;
     VkTimelineSemaphoreSubmitInfo *values =
         (void *)vd_chain_find(*batch->chain, VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO);
     VkDeviceGroupSubmitInfo *group =
@@ -104,22 +114,26 @@ static void number_batch(struct vds_queue *queue, struct scratch *scratch,
         *batch->chain = values;
     }
 
-    VkSemaphore *semaphores = extend(scratch, *batch->signals, signals, sizeof(VkSemaphore));
-    semaphores[signals] = queue->timeline;
-    *batch->signals = semaphores;
-    *batch->signal_count = signals + 1;
-    values->pSignalSemaphoreValues = extend_values(scratch, values->pSignalSemaphoreValues, signals,
-                                                   values->signalSemaphoreValueCount, number);
-    values->signalSemaphoreValueCount = signals + 1;
-    if (group) {
-        group->pSignalSemaphoreDeviceIndices = extend_indices(
-            scratch, group->pSignalSemaphoreDeviceIndices, signals, group->signalSemaphoreCount);
-        group->signalSemaphoreCount = signals + 1;
+    if (told) {
+        VkSemaphore *semaphores = extend(scratch, *batch->signals, signals, sizeof(VkSemaphore));
+        semaphores[signals] = queue->timeline;
+        *batch->signals = semaphores;
+        *batch->signal_count = signals + 1;
+        values->pSignalSemaphoreValues =
+            extend_values(scratch, values->pSignalSemaphoreValues, signals,
+                          values->signalSemaphoreValueCount, number);
+        values->signalSemaphoreValueCount = signals + 1;
+        if (group) {
+            group->pSignalSemaphoreDeviceIndices =
+                extend_indices(scratch, group->pSignalSemaphoreDeviceIndices, signals,
+                               group->signalSemaphoreCount);
+            group->signalSemaphoreCount = signals + 1;
+        }
     }
     if (!wait)
         return;
 
-    semaphores = extend(scratch, *batch->waits, waits, sizeof(VkSemaphore));
+    VkSemaphore *semaphores = extend(scratch, *batch->waits, waits, sizeof(VkSemaphore));
     semaphores[waits] = queue->timeline;
     *batch->waits = semaphores;
     *batch->wait_count = waits + 1;
@@ -251,7 +265,8 @@ void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
             .wait_stages = &submits[i].pWaitDstStageMask,
         };
         drop_signalled(queue->device, &batch);
-        number_batch(queue, &scratch, &batch, queue->number + 1 + i, i == 0 && queue->sparse);
+        number_batch(queue, &scratch, &batch, queue->number + 1 + i,
+                     is_told(i, count, *batch.signal_count), i == 0 && queue->sparse);
     }
     pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
@@ -285,7 +300,7 @@ void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
         };
         const uint64_t number = queue->number + 1 + i;
         drop_signalled(queue->device, &batch);
-        number_batch(queue, &scratch, &batch, number, number > 1);
+        number_batch(queue, &scratch, &batch, number, true, number > 1);
     }
     pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
@@ -321,10 +336,13 @@ void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
             .value = queue->number + 1 + i,
             .stageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
         };
-        VkSemaphoreSubmitInfo *signals = extend(&scratch, submit->pSignalSemaphoreInfos,
-                                                submit->signalSemaphoreInfoCount, sizeof(signal));
-        signals[submit->signalSemaphoreInfoCount++] = signal;
-        submit->pSignalSemaphoreInfos = signals;
+        if (is_told(i, count, submit->signalSemaphoreInfoCount)) {
+            VkSemaphoreSubmitInfo *signals =
+                extend(&scratch, submit->pSignalSemaphoreInfos, submit->signalSemaphoreInfoCount,
+                       sizeof(signal));
+            signals[submit->signalSemaphoreInfoCount++] = signal;
+            submit->pSignalSemaphoreInfos = signals;
+        }
         if (i == 0 && queue->sparse) {
             VkSemaphoreSubmitInfo *waits = extend(&scratch, submit->pWaitSemaphoreInfos,
                                                   submit->waitSemaphoreInfoCount, sizeof(signal));

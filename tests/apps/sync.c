@@ -219,13 +219,32 @@ static void test_fence_of_submit(void)
     const VkCommandBuffer commands = record_fill(0xf00d);
     submit_timeline(1, &(struct timeline_batch){gate, 1, commands, VK_NULL_HANDLE, 0},
                     VK_NULL_HANDLE);
+    const VkFence all[] = {fence, create_fence(0), create_fence(0)};
     must(vkQueueSubmit(gpu.queue, 0, NULL, fence));
-    must_be(VK_TIMEOUT, vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, SHORT_NS));
-    must_be(VK_NOT_READY, vkGetFenceStatus(gpu.device, fence));
+    const VkSubmitInfo nothing[2] = {{.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO},
+                                     {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO}};
+    must(vkQueueSubmit(gpu.queue, 2, nothing, all[1]));
+    const VkSubmitInfo2 nothing2 = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2};
+    must(vkQueueSubmit2(gpu.queue, 1, &nothing2, all[2]));
+    must_be(VK_TIMEOUT, vkWaitForFences(gpu.device, 3, all, VK_FALSE, SHORT_NS));
+    for (int i = 0; i < 3; i++)
+        must_be(VK_NOT_READY, vkGetFenceStatus(gpu.device, all[i]));
     timeline_signal(gate, 1);
-    must(vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, LONG_NS));
+    must(vkWaitForFences(gpu.device, 3, all, VK_TRUE, LONG_NS));
     expect_words(0xf00d);
     free_commands(commands);
+    vkDestroyFence(gpu.device, all[1], NULL);
+    vkDestroyFence(gpu.device, all[2], NULL);
+
+    /* A wait, or a signal, is work. */
+    must(vkResetFences(gpu.device, 1, &fence));
+    const VkSemaphore after = create_timeline(0);
+    submit_timeline(1, &(struct timeline_batch){gate, 2, VK_NULL_HANDLE, after, 7}, fence);
+    must_be(VK_TIMEOUT, vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, SHORT_NS));
+    timeline_signal(gate, 2);
+    must(vkWaitForFences(gpu.device, 1, &fence, VK_TRUE, LONG_NS));
+    must(timeline_wait_one(after, 7, LONG_NS)); /* lavapipe signals it behind the fence */
+    vkDestroySemaphore(gpu.device, after, NULL);
     vkDestroySemaphore(gpu.device, gate, NULL);
     vkDestroyFence(gpu.device, fence, NULL);
 }

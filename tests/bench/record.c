@@ -36,8 +36,11 @@ void fence_wait(VkFence fence)
 void drain(void)
 {
     const VkFence fence = fence_init();
-    submit(0, NULL, fence);
+    const VkCommandBuffer nothing = commands_begin(&gpu);
+    commands_end(nothing);
+    submit(1, &nothing, fence);
     fence_wait(fence);
+    vkFreeCommandBuffers(gpu.device, gpu.pool, 1, &nothing);
     vkDestroyFence(gpu.device, fence, NULL);
 }
 

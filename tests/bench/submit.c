@@ -188,10 +188,47 @@ static void submit_50(uint32_t count)
     submit_many(count, MANY);
 }
 
+static void submit_infos(uint32_t count, const VkSubmitInfo *infos, uint32_t info_count)
+{
+    const uint32_t turn = next_fence++ % 2;
+    if (fence_pending[turn])
+        fence_wait(fences[turn]);
+    for (uint32_t i = 0; i < count; i++)
+        must(vk.QueueSubmit(gpu.queue, info_count, infos,
+                            i + 1 == count ? fences[turn] : VK_NULL_HANDLE));
+    fence_pending[turn] = true;
+}
+
+static void submit_noop(uint32_t count)
+{
+    submit_many(count, 0);
+}
+
+static void submit_50_noop(uint32_t count)
+{
+    VkSubmitInfo infos[MANY];
+    for (uint32_t i = 0; i < MANY; i++)
+        infos[i] = (VkSubmitInfo){.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO};
+    submit_infos(count, infos, MANY);
+}
+
+static void submit_50x1(uint32_t count)
+{
+    VkSubmitInfo infos[MANY];
+    for (uint32_t i = 0; i < MANY; i++)
+        infos[i] = (VkSubmitInfo){
+            .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+            .commandBufferCount = 1,
+            .pCommandBuffers = &prepared[i],
+        };
+    submit_infos(count, infos, MANY);
+}
+
+// Of an empty command buffer: where there is none, the driver need not hear of it.
 static uint64_t submit_wait(void)
 {
     const uint64_t started = now_ns();
-    submit(0, NULL, fence);
+    submit(1, prepared, fence);
     fence_wait(fence);
     return now_ns() - started;
 }
@@ -293,6 +330,9 @@ static void dispatch(VkCommandBuffer buffer, uint32_t count)
 static const struct bench_case cases[] = {
     {"submit_1",                "submit",  "submission",       .repeat = submit_1,  .count = 32},
     {"submit_50",               "submit",  "submission of 50", .repeat = submit_50, .count = 8},
+    {"submit_noop",             "submit",  "submission",       .repeat = submit_noop,    .count = 32},
+    {"submit_50_noop",          "submit",  "submission of 50", .repeat = submit_50_noop, .count = 8},
+    {"submit_50x1",             "submit",  "50 batches of 1",  .repeat = submit_50x1,    .count = 8},
     {"submit_wait",             "latency", "round trip",       .once = submit_wait,             .count = 1},
     {"record_submit_wait_read", "latency", "round trip",       .once = record_submit_wait_read, .count = 1},
     {"timeline_ping_pong",      "latency", "round trip",       .once = timeline_ping_pong,      .count = 1},
