@@ -524,10 +524,11 @@ class ClientEmitter:
             return "VDC_CALL_ANYWAY"
         if plan.sync:
             return "VDC_CALL_SYNC"
-        if plan.asks:
-            return f"{plan.asks} ? VDC_CALL_SYNC : VDC_CALL_LAZY"
-        prompt = plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]
-        return "VDC_CALL_PROMPT" if prompt else "VDC_CALL_LAZY"
+        if plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]:
+            return "VDC_CALL_PROMPT"
+        lazy = "VDC_CALL_HOPES" if {"VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY"}.intersection(
+            plan.c.errors) else "VDC_CALL_LAZY"
+        return f"{plan.asks} ? VDC_CALL_SYNC : {lazy}" if plan.asks else lazy
 
     def _args_size(self, plan):
         return f"sizeof(struct vd_args_{plan.c.name})" if plan.wire else "0"

@@ -14,7 +14,8 @@
 
 /* Creations that a driver may refuse for what they ask for: what is large, beyond the device's limits, or
  * of a kind that few applications use. Whatever else fails, fails because the host's memory has run out:
- * its objects are poisoned (protocol/README.md). */
+ * the client waits for that, too, for some time after it was refused any (call.c), and before that its objects
+ * are poisoned (protocol/README.md). */
 bool vdc_asks_buffer(const VkBufferCreateInfo *info);
 bool vdc_asks_image(VkDevice device, const VkImageCreateInfo *info);
 bool vdc_asks_semaphore(const VkSemaphoreCreateInfo *info);

@@ -16,6 +16,9 @@
 #define SCRATCH_KEPT_SIZE (2u << 20)
 #define SCRATCH_FIRST     4096u
 
+/* For so long after memory was refused the next refusal is expected. */
+#define SCARCE_NS (2 * VD_NS_PER_S)
+
 struct vdc_scratch {
     struct vdc_scratch *next;
     uint32_t capacity;
@@ -144,6 +147,24 @@ static void free_shares(struct vdc_call *call)
     }
 }
 
+/* An application that is told of a refusal can make room. If that of an ordinary object were not told, it
+ * would be seen only where the object is used, as a lost device. */
+static bool is_scarce(struct vdc_instance *instance)
+{
+    uint64_t until = atomic_load_explicit(&instance->scarce_until, memory_order_relaxed);
+    if (until == 0 || vd_clock_ns() < until)
+        return until != 0;
+    atomic_compare_exchange_strong(&instance->scarce_until, &until, 0);
+    return false;
+}
+
+static void note_refusal(struct vdc_instance *instance, VkResult result)
+{
+    if (result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY)
+        atomic_store_explicit(&instance->scarce_until, vd_clock_ns() + SCARCE_NS,
+                              memory_order_relaxed);
+}
+
 VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size_t size,
                         enum vdc_call_kind kind)
 {
@@ -156,7 +177,8 @@ VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size
     call->traced = vd_trace_begin();
     call->opcode = opcode;
     call->kind = kind;
-    call->sync = kind >= VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC);
+    call->sync = kind >= VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC) ||
+                 (kind == VDC_CALL_HOPES && is_scarce(instance));
     call->sent = false;
     call->answered = false;
     call->scratch = NULL;
@@ -280,6 +302,7 @@ VkResult vdc_call_wait(struct vdc_call *call)
         .shares = call->shares,
     };
     call->answered = true;
+    note_refusal(e->instance, call->fill.result);
     return call->fill.result;
 }
 
@@ -340,7 +363,7 @@ void vdc_call_end(struct vdc_call *call)
     free_not_created(call);
     if (!call->scratch) {
         vdc_ring_write_end(instance->connection->ring, call->sent ? call->encoder.size : 0,
-                           call->kind != VDC_CALL_LAZY);
+                           call->kind > VDC_CALL_HOPES);
     } else {
         if (call->space.reply)
             vdc_reply_end(instance->connection->replies, &call->space);

@@ -31,8 +31,9 @@ struct vdc_instance {
     _Atomic(struct vdc_scratch *) hot; /* a buffer for records, taken and given without the lock */
     struct vdc_scratch *scratch;       /* more of them */
     unsigned scratch_count;
-    struct vdc_profile *profile;                    /* NULL: nobody asked */
-    struct vdc_displays *displays;                  /* of this machine */
+    _Atomic uint64_t scarce_until; /* ns: until then memory may be refused again; 0: never */
+    struct vdc_profile *profile;   /* NULL: nobody asked */
+    struct vdc_displays *displays; /* of this machine */
     uint64_t queue_slots[(VD_QUEUE_MAX + 63) / 64]; /* bit set: in use on the completion page */
     struct vdc_physical_device *physical_devices;
     uint32_t physical_device_count;

@@ -252,6 +252,12 @@ static void refuse(const char *command)
     atomic_store(&faults->one_in, command ? 1 : 0);
 }
 
+/* Until the last refusal is so long ago that nobody expects another one (icd/call.c). */
+static void forget(void)
+{
+    sleep_ms(2100);
+}
+
 static VkBuffer make_buffer(void)
 {
     VkBuffer buffer;
@@ -303,6 +309,7 @@ static void test_poisoned_buffer(void)
     vkGetBufferMemoryRequirements(gpu.device, another, &needs);
     expect(needs.memoryTypeBits && needs.size >= 4321, "what failed once fails for ever");
     vkDestroyBuffer(gpu.device, another, NULL);
+    forget();
 }
 
 static VkDescriptorSetLayout make_set_layout(void)
@@ -346,6 +353,7 @@ static void test_poisoned_layout(void)
     expect_no_pipeline(module, layout);
     vkDestroyPipelineLayout(gpu.device, layout, NULL);
     vkDestroyDescriptorSetLayout(gpu.device, sets, NULL);
+    forget();
     refuse("vkCreateShaderModule");
     const VkShaderModule none = shader_init(&gpu, sum_comp, sizeof(sum_comp));
     refuse(NULL);
@@ -356,6 +364,7 @@ static void test_poisoned_layout(void)
     vkDestroyShaderModule(gpu.device, module, NULL);
     vkDestroyPipelineLayout(gpu.device, whole, NULL);
     vkDestroyDescriptorSetLayout(gpu.device, good, NULL);
+    forget();
 }
 
 static void test_poisoned_pool(void)
@@ -387,7 +396,33 @@ static void test_poisoned_pool(void)
     vkDestroyDescriptorSetLayout(gpu.device, sets, NULL);
 }
 
+/* Who has just been refused memory is told of the next refusal at once, of whatever kind it is. */
+static void test_scarce(void)
+{
+    refuse("vkAllocateMemory");
+    VkDeviceMemory memory;
+    expect(vkAllocateMemory(gpu.device,
+                            &(VkMemoryAllocateInfo){
+                                .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                .allocationSize = 65536,
+                            },
+                            NULL, &memory) < 0,
+           "there is memory");
+    refuse("vkCreateSampler");
+    VkSampler sampler = VK_NULL_HANDLE;
+    const VkSamplerCreateInfo info = {.sType = VK_STRUCTURE_TYPE_SAMPLER_CREATE_INFO};
+    const VkResult result = vkCreateSampler(gpu.device, &info, NULL, &sampler);
+    expect(result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY,
+           "a refused sampler gave %s", result_name(result));
+    expect(!sampler, "there is a sampler all the same");
+    refuse(NULL);
+    must(vkCreateSampler(gpu.device, &info, NULL, &sampler));
+    vkDestroySampler(gpu.device, sampler, NULL);
+    forget();
+}
+
 static const struct program_part poisoned_parts[] = {
+    {"scarce", test_scarce},
     {"a buffer", test_poisoned_buffer},
     {"a layout, a module", test_poisoned_layout},
     {"a pool", test_poisoned_pool},

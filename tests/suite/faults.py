@@ -64,8 +64,9 @@ def round_trips(context):
         context.check(found, f"no {command} in the statistics")
         context.check(found[2] == "0", f"{found[0]} of an ordinary size")
     for command, count in (("vkCreateBuffer", 6), ("vkCreateImage", 8), ("vkCreateDescriptorPool", 1)):
-        context.check(re.search(rf"{command}: calls=\d+ round_trips={count} ", unusual.err),
-                      f"not {count} round trips of {command}")
+        # More behind one that was refused.
+        found = re.search(rf"{command}: calls=\d+ round_trips=(\d+)", unusual.err)
+        context.check(found and int(found[1]) >= count, f"not {count} round trips of {command}: {found}")
 
 
 def check_beside(context, driver):
