@@ -96,6 +96,7 @@ class Command:
     params: list
     success: list
     errors: list
+    tasks: list = field(default_factory=list)  # of a command that is recorded: action, state, ...
     aliases: list = field(default_factory=list)
     providers: list = field(default_factory=list)
 
@@ -284,7 +285,8 @@ class Registry:
                 name=name, ret=c.find("proto/type").text,
                 params=[self._member(p) for p in c.findall("param") if self._is_vulkan(p)],
                 success=(c.get("successcodes") or "").split(","),
-                errors=[x for x in (c.get("errorcodes") or "").split(",") if x])
+                errors=[x for x in (c.get("errorcodes") or "").split(",") if x],
+                tasks=(c.get("tasks") or "").split(","))
         for alias in self.command_alias:
             target = alias
             while target in self.command_alias:

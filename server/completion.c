@@ -14,6 +14,7 @@
 #include "context_private.h"
 #include "device.h"
 #include "fence.h"
+#include "flight.h"
 #include "futex.h"
 #include "log.h"
 #include "names.h"
@@ -83,6 +84,7 @@ static VkResult wait_for(struct vds_queue *queue, uint64_t number, uint64_t *don
 static void advance(struct vds_queue *queue, uint64_t done)
 {
     if (done > queue->done) {
+        vds_flight_finish(queue->context->flight, queue->slot, done);
         vds_meter_finished(&queue->context->meter, done - queue->done);
         queue->done = done;
         /* Who sees a batch done sees its fence signalled. */
@@ -108,8 +110,8 @@ static void *completion_main(void *data)
         if (queue->abandoned)
             break;
         if (result < 0) {
-            vds_context_lose(queue->context, "waiting for queue %u: %s", queue->slot,
-                             vd_result_name(result));
+            vds_context_lose_device(queue->context, "waiting for queue %u: %s", queue->slot,
+                                    vd_result_name(result));
             break;
         }
         if (result == VK_SUCCESS)
@@ -221,6 +223,7 @@ struct vds_queue *vds_queue_create(struct vds_context *context, struct vds_devic
     pthread_cond_init(&queue->stopped, &monotonic);
     pthread_condattr_destroy(&monotonic);
     context->queue_slots[slot] = true;
+    vds_flight_queue(context->flight, slot);
     return queue;
 }
 

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 
 #include "context_private.h"
+#include "device_fault.h"
 #include "extensions.h"
 #include "fence.h"
+#include "flight.h"
 #include "futex.h"
 #include "instance.h"
 #include "lanes.h"
@@ -70,6 +72,8 @@ static void release_object(void *user, uint32_t type, void *data)
         vds_memory_release(context, data);
     else if (type == VD_TYPE_VkCommandPool)
         vds_lane_destroy(data);
+    else if (type == VD_TYPE_VkCommandBuffer)
+        vds_tape_put(data);
     else if (type == VD_TYPE_VkImage)
         free(data);
 }
@@ -108,7 +112,9 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
     context->turn = vds_turn_create(context);
     context->waits = vds_waits_create(context);
     context->lanes = vds_lanes_create(context, (uint32_t)options->lanes);
-    if (!context->fences || !context->turn || !context->waits || !context->lanes) {
+    context->flight = vds_flight_create(&context->objects);
+    if (!context->flight || !context->fences || !context->turn || !context->waits ||
+        !context->lanes) {
         vds_log(VDS_LOG_ERROR, "out of memory for a context");
         vds_context_destroy(context);
         return NULL;
@@ -136,6 +142,7 @@ bool vds_context_destroy(struct vds_context *context)
     vds_waits_destroy(context->waits);
     vds_pending_fences_destroy(context->fences);
     vds_object_table_finish(&context->objects);
+    vds_flight_destroy(context->flight);
     vds_turn_destroy(context->turn);
     pthread_mutex_destroy(&context->devices_lock);
     vds_meter_finish(&context->meter);
@@ -162,13 +169,17 @@ void vds_context_set_guest(struct vds_context *context)
     context->is_guest = true;
 }
 
-static void mark_lost(struct vds_context *context, const char *why, va_list args)
+static void mark_lost(struct vds_context *context, bool by_driver, const char *why, va_list args)
 {
-    if (!atomic_exchange(&context->lost, true)) {
+    const bool news = !atomic_exchange(&context->lost, true);
+    if (news) {
         char text[256];
         vsnprintf(text, sizeof(text), why, args);
         vds_log(VDS_LOG_ERROR, "device lost: %s", text);
     }
+    /* Before the client hears of it, and frees what is told. */
+    if (news && by_driver)
+        vds_flight_report(context->flight);
     struct vd_completion *page = context->completion;
     if (page) {
         atomic_store(&page->lost, 1);
@@ -176,21 +187,33 @@ static void mark_lost(struct vds_context *context, const char *why, va_list args
         vds_wake(&page->event);
     }
     vds_pending_fences_lose(context->fences);
+    /* After that, for nobody should wait for such a driver. */
+    if (news && by_driver)
+        vds_device_faults_report(context);
 }
 
 void vds_context_mark_lost(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
-    mark_lost(context, why, args);
+    mark_lost(context, true, why, args);
     va_end(args);
+}
+
+void vds_context_lose_device(struct vds_context *context, const char *why, ...)
+{
+    va_list args;
+    va_start(args, why);
+    mark_lost(context, true, why, args);
+    va_end(args);
+    vds_waits_lose(context->waits);
 }
 
 void vds_context_lose(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
-    mark_lost(context, why, args);
+    mark_lost(context, false, why, args);
     va_end(args);
     vds_waits_lose(context->waits);
 }

@@ -17,6 +17,7 @@
 #include "meter.h"
 #include "object.h"
 
+struct vds_flight;
 struct vds_instance;
 struct vds_lanes;
 struct vds_pending_fences;
@@ -44,6 +45,7 @@ struct vds_context {
     struct vds_turn *turn;
     struct vds_waits *waits;
     struct vds_lanes *lanes;
+    struct vds_flight *flight;
     uint32_t queue_places;          /* on the completion page */
     bool queue_slots[VD_QUEUE_MAX]; /* in use */
     struct vds_pending_fences *fences;
@@ -61,7 +63,12 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
 __attribute__((format(printf, 2, 3))) void vds_context_lose(struct vds_context *context,
                                                             const char *why, ...);
 
-/* vds_context_lose() without telling the calls that wait (wait.c does). */
+/* The same, where the host's driver has lost the device: the log also tells what the GPU was doing, and
+ * what the driver says of it. */
+__attribute__((format(printf, 2, 3))) void vds_context_lose_device(struct vds_context *context,
+                                                                   const char *why, ...);
+
+/* vds_context_lose_device() without telling the calls that wait (wait.c does). */
 __attribute__((format(printf, 2, 3))) void vds_context_mark_lost(struct vds_context *context,
                                                                  const char *why, ...);
 

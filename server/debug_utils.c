@@ -1,8 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names and labels, on a host whose driver and layers have no use for them.
+ * Names and labels, also on a host whose driver and layers have no use for them.
  */
+#include "args.h"
+#include "context_private.h"
 #include "device.h"
+#include "execution.h"
+#include "flight.h"
+#include "objects.h"
+#include "replay.h"
+
+void vds_call_vkSetDebugUtilsObjectNameEXT(struct vds_execution *x, void *body)
+{
+    struct vd_args_vkSetDebugUtilsObjectNameEXT *a = body;
+    if (!x->device->vkSetDebugUtilsObjectNameEXT) {
+        vds_dec_fail(&x->decoder, "the host has no such command");
+        return;
+    }
+    const VkDebugUtilsObjectNameInfoEXT *info = a->pNameInfo;
+    vds_flight_name(x->context->flight, vd_type_of_object(info->objectType), info->objectHandle,
+                    info->pObjectName);
+    x->result = x->device->vkSetDebugUtilsObjectNameEXT(a->device, info);
+}
 
 static VKAPI_ATTR VkResult VKAPI_CALL set_name(VkDevice device,
                                                const VkDebugUtilsObjectNameInfoEXT *info)

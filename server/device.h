@@ -32,6 +32,7 @@ struct vds_device {
     struct vds_queue_range *ranges;
     uint32_t range_count;
     struct vds_queue *queues;            /* a list */
+    bool tells_faults;                   /* VK_EXT_device_fault is enabled */
     bool submitted;                      /* something, to one of them */
     struct vds_semaphore_list leaving;   /* until each queue has finished a batch beyond its mark */
     struct vds_semaphore_list retired;   /* the next ones */

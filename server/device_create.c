@@ -107,7 +107,7 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
 {
     const struct vds_physical_device *pd = device->physical_device;
     VkDeviceCreateInfo info = *asked;
-    const char **extensions = calloc((size_t)info.enabledExtensionCount + 6, sizeof(*extensions));
+    const char **extensions = calloc((size_t)info.enabledExtensionCount + 7, sizeof(*extensions));
     if (!extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     for (uint32_t i = 0; i < info.enabledExtensionCount; i++)
@@ -133,6 +133,8 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
         /* Its commands stay in the client, but an extension that crosses requires it. */
         add_extension(&info, extensions, pd, VK_KHR_DEFERRED_HOST_OPERATIONS_EXTENSION_NAME);
     }
+    add_extension(&info, extensions, pd, VK_EXT_DEVICE_FAULT_EXTENSION_NAME);
+    device->tells_faults = lists(&info, VK_EXT_DEVICE_FAULT_EXTENSION_NAME);
     if (pd->api_version < VK_API_VERSION_1_2)
         add_extension(&info, extensions, pd, VK_KHR_TIMELINE_SEMAPHORE_EXTENSION_NAME);
 
@@ -152,6 +154,18 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
         given->timelineSemaphore = VK_TRUE;
     else
         info.pNext = &timeline;
+    /* Whoever has the extension has the feature. */
+    VkPhysicalDeviceFaultFeaturesEXT faults = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_EXT,
+        .pNext = (void *)info.pNext,
+        .deviceFault = VK_TRUE,
+    };
+    VkPhysicalDeviceFaultFeaturesEXT *faults_given =
+        (void *)vd_chain_find(info.pNext, faults.sType);
+    if (faults_given)
+        faults_given->deviceFault |= device->tells_faults;
+    else if (device->tells_faults)
+        info.pNext = &faults;
     const VkResult result =
         instance->dispatch.vkCreateDevice(pd->handle, &info, NULL, &device->handle);
     free(extensions);

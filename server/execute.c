@@ -196,7 +196,8 @@ bool vds_call(struct vds_execution *x)
         return true;
     call_in_turn(x);
     if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST)
-        vds_context_lose(x->context, "the host's driver says so in %s", vd_opcode_name(d->opcode));
+        vds_context_lose_device(x->context, "the host's driver says so in %s",
+                                vd_opcode_name(d->opcode));
     return !d->failed;
 }
 

@@ -9,6 +9,7 @@
 #include "common/trace.h"
 
 #include "context_private.h"
+#include "flight.h"
 #include "log.h"
 
 /* Streams that are posted and not yet replayed: enough for all threads, and a limit to memory. */
@@ -64,6 +65,7 @@ static void free_jobs(struct vds_job *job)
     while (job) {
         struct vds_job *next = job->next;
         vds_execution_finish(&job->execution);
+        vds_tape_put(job->tape);
         free(job->bytes);
         free(job);
         job = next;
@@ -193,6 +195,8 @@ static void run_here(struct vds_lanes *lanes, struct vds_job *job)
 
 void vds_lanes_give_back(struct vds_lanes *lanes, struct vds_job *job)
 {
+    vds_tape_put(job->tape);
+    job->tape = NULL;
     job->next = lanes->unused;
     lanes->unused = job;
 }

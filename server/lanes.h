@@ -19,12 +19,14 @@
 
 struct vds_lane;
 struct vds_lanes;
+struct vds_tape;
 
 /* A stream to be replayed; kept, with its memory, for later ones. */
 struct vds_job {
     struct vds_execution execution; /* set to the command buffer and its device */
-    uint8_t *bytes;
+    uint8_t *bytes;                 /* of streams without a tape */
     size_t capacity;
+    struct vds_tape *tape; /* that holds the stream (flight.h); NULL: `bytes` do */
     uint32_t size;
     bool goes_on; /* with an open stream */
     bool open;    /* and another one goes on with this */

@@ -191,3 +191,30 @@ void vds_object_visit_owned(struct vds_object_table *table, uint32_t owner,
     }
     pthread_mutex_unlock(&table->lock);
 }
+
+void vds_object_visit_handle(struct vds_object_table *table, uint32_t type, uint64_t handle,
+                             void (*visit)(void *user, const struct vds_object_links *links),
+                             void *user)
+{
+    pthread_mutex_lock(&table->lock);
+    for (uint32_t i = 0; i < table->page_limit; i++) {
+        const struct vds_object_page *page = page_of(table, i << VDS_OBJECT_PAGE_BITS);
+        for (uint32_t j = 0; page && j < VDS_OBJECT_PAGE_SIZE; j++) {
+            const struct vds_object *object = &page->objects[j];
+            if (object->handle != handle || key_of(object) >> 24 != type)
+                continue;
+            visit(user, &page->links[j]);
+            pthread_mutex_unlock(&table->lock);
+            return;
+        }
+    }
+    pthread_mutex_unlock(&table->lock);
+}
+
+uint32_t vds_object_births(struct vds_object_table *table)
+{
+    pthread_mutex_lock(&table->lock);
+    const uint32_t births = table->births;
+    pthread_mutex_unlock(&table->lock);
+    return births;
+}

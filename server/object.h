@@ -80,6 +80,14 @@ void vds_object_visit_owned(struct vds_object_table *table, uint32_t owner,
                                           uint32_t born),
                             void *user);
 
+/* Calls `visit` for the object of this type with this handle of the host's, if there is one, with its
+ * links. It must not use the table. */
+void vds_object_visit_handle(struct vds_object_table *table, uint32_t type, uint64_t handle,
+                             void (*visit)(void *user, const struct vds_object_links *links),
+                             void *user);
+/* How many there have been. */
+uint32_t vds_object_births(struct vds_object_table *table);
+
 /* NULL: no such id. */
 static inline struct vds_object *vds_object_find(const struct vds_object_table *table, uint64_t id)
 {

@@ -15,6 +15,7 @@
 #include "context_private.h"
 #include "device.h"
 #include "execution.h"
+#include "flight.h"
 #include "log.h"
 #include "names.h"
 #include "replay.h"
@@ -233,6 +234,9 @@ static void end(struct vds_execution *x, struct vds_queue *queue, uint32_t batch
     queue->sparse = sparse;
     if (x->result == VK_SUCCESS) {
         vds_queue_expect(queue, queue->number);
+    } else if (x->result == VK_ERROR_DEVICE_LOST) {
+        vds_context_lose_device(x->context, "the host's driver says so in %s",
+                                vd_opcode_name(x->decoder.opcode));
     } else {
         vds_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
                          vd_result_name((VkResult)x->result));
@@ -268,6 +272,10 @@ void vds_call_vkQueueSubmit(struct vds_execution *x, void *body)
         number_batch(queue, &scratch, &batch, queue->number + 1 + i,
                      is_told(i, count, *batch.signal_count), i == 0 && queue->sparse);
     }
+    for (uint32_t i = 0; i < count; i++)
+        vds_flight_submit(x->context->flight, queue->slot, queue->number + 1 + i,
+                          submits[i].commandBufferCount, submits[i].pCommandBuffers,
+                          sizeof(*submits[i].pCommandBuffers));
     pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueSubmit(a->queue, count, submits, VK_NULL_HANDLE);
     pthread_mutex_unlock(&queue->host);
@@ -306,6 +314,11 @@ void vds_call_vkQueueBindSparse(struct vds_execution *x, void *body)
     x->result = x->device->vkQueueBindSparse(a->queue, count, binds, VK_NULL_HANDLE);
     pthread_mutex_unlock(&queue->host);
     end(x, queue, count, true);
+}
+
+static const void *command_buffers_of(const VkSubmitInfo2 *submit)
+{
+    return submit->commandBufferInfoCount ? &submit->pCommandBufferInfos->commandBuffer : NULL;
 }
 
 void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
@@ -351,6 +364,10 @@ void vds_call_vkQueueSubmit2(struct vds_execution *x, void *body)
             submit->pWaitSemaphoreInfos = waits;
         }
     }
+    for (uint32_t i = 0; i < count; i++)
+        vds_flight_submit(x->context->flight, queue->slot, queue->number + 1 + i,
+                          submits[i].commandBufferInfoCount, command_buffers_of(&submits[i]),
+                          sizeof(*submits[i].pCommandBufferInfos));
     pthread_mutex_lock(&queue->host);
     x->result = x->device->vkQueueSubmit2(a->queue, count, submits, VK_NULL_HANDLE);
     pthread_mutex_unlock(&queue->host);

@@ -7,6 +7,7 @@
 #include "context_private.h"
 #include "device.h"
 #include "execute.h"
+#include "flight.h"
 #include "lanes.h"
 #include "log.h"
 #include "names.h"
@@ -70,31 +71,57 @@ static inline bool replay(struct vds_job *job, uint8_t *bytes, bool first)
     return command->replay(&job->execution, bytes + sizeof(*record));
 }
 
+static uint8_t *bytes_of(const struct vds_job *job)
+{
+    return job->tape && job->tape->whole ? job->tape->bytes : job->bytes;
+}
+
+/* Where the replay of a stream has come to. */
+struct progress {
+    uint8_t *at;
+    uint32_t left;
+    bool first; /* of the stream's records is next */
+};
+
+/* Replays records until no more than `rest` bytes are left. False as replay(). */
+static inline bool replay_until(struct vds_job *job, struct progress *progress, uint32_t rest)
+{
+    struct progress now = *progress;
+    while (now.left > rest) {
+        const struct vd_record *record = (const struct vd_record *)now.at;
+        const uint32_t size = record->size;
+        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > now.left)
+            return fail(&job->execution.decoder, "a record that is cut short");
+        if (record->opcode != VD_OP_NOP) {
+            if (!replay(job, now.at, now.first))
+                return false;
+            now.first = false;
+        }
+        now.at += size;
+        now.left -= size;
+    }
+    *progress = now;
+    return true;
+}
+
 /* Stops early, with success, when the device is lost: a command buffer that is incomplete must not
  * be executed, nor anything else. */
 bool vds_stream_replay(struct vds_job *job)
 {
     struct vds_execution *x = &job->execution;
     struct vds_decoder *d = &x->decoder;
-    uint8_t *at = job->bytes;
-    uint32_t left = job->size;
+    const bool keeps_end = job->tape && !job->tape->whole;
+    struct progress progress = {bytes_of(job), job->size, true};
     if (atomic_load_explicit(&x->context->lost, memory_order_relaxed))
         return true;
-    bool first = true;
-    while (left) {
-        const struct vd_record *record = (const struct vd_record *)at;
-        const uint32_t size = record->size;
-        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > left)
-            return fail(d, "a record that is cut short");
-        if (record->opcode != VD_OP_NOP) {
-            if (!replay(job, at, first))
-                return !d->failed;
-            first = false;
-        }
-        at += size;
-        left -= size;
-    }
-    if (first && !job->goes_on)
+    if (keeps_end && !replay_until(job, &progress, VDS_TAPE_END))
+        return !d->failed;
+    const struct progress end = progress;
+    if (!replay_until(job, &progress, 0))
+        return !d->failed;
+    if (keeps_end)
+        vds_tape_keep(job->tape, end.at, end.left);
+    if (progress.first && !job->goes_on)
         return fail(d, "empty");
     if (!job->open) {
         d->opcode = VD_OP_vkEndCommandBuffer;
@@ -125,16 +152,18 @@ bool vds_decode_stream(struct vds_decoder *d, void *body)
 }
 
 /* Copies the chunks, one after another, into the job. False: malformed. */
-static bool gather(struct vds_execution *x, const struct vd_stream *stream, struct vds_job *job)
+static bool gather(struct vds_execution *x, const struct vd_stream *stream,
+                   struct vds_object_links *links, struct vds_job *job)
 {
     const struct vd_stream_chunk *chunks = (const struct vd_stream_chunk *)(stream + 1);
     struct vds_shm_table *shm = x->context->shm;
     size_t total = 0;
     for (uint32_t i = 0; i < stream->chunk_count; i++)
         total += chunks[i].size;
-    if (!vds_buffer_reserve(&job->bytes, &job->capacity, total))
+    job->tape = vds_flight_tape(x->context->flight, links, (uint32_t)total, links->open);
+    if (!(job->tape && job->tape->whole) && !vds_buffer_reserve(&job->bytes, &job->capacity, total))
         return vds_dec_fail(&x->decoder, "no memory for its records");
-    uint8_t *to = job->bytes;
+    uint8_t *to = bytes_of(job);
     for (uint32_t i = 0; i < stream->chunk_count; i++) {
         struct vds_shm_region *region =
             vds_shm_get(shm, chunks[i].shm, chunks[i].offset, chunks[i].size);
@@ -176,12 +205,12 @@ void vds_call_stream(struct vds_execution *x, void *body)
         vds_dec_fail(d, "no memory for a stream");
         return;
     }
-    if (!gather(x, stream, job)) {
+    struct vds_object_links *links = vds_object_links(d->objects, d->first);
+    if (!gather(x, stream, links, job)) {
         vds_lanes_give_back(lanes, job);
         return;
     }
     aim(&job->execution, x, (VkCommandBuffer)(uintptr_t)stream->command_buffer);
-    struct vds_object_links *links = vds_object_links(d->objects, d->first);
     job->goes_on = links->open;
     job->open = links->open = stream->flags & VD_STREAM_OPEN;
     /* Without a lane nothing of the pool can be on its way. */

@@ -20,6 +20,7 @@ enum vds_command_flags {
     VDS_COMMAND_SILENT = 1 << 8,      /* can not be answered */
     VDS_COMMAND_KEEPS_TURN = 1 << 9,  /* the ring waits until it has returned */
     VDS_COMMAND_AFTER_LOSS = 1 << 10, /* asks why the device was lost */
+    VDS_COMMAND_ACTION = 1 << 11,     /* recorded, has the GPU do work */
 };
 
 struct vds_command {
