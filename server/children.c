@@ -20,6 +20,7 @@
 #include "child_page.h"
 #include "client_log.h"
 #include "log.h"
+#include "names.h"
 #include "quota.h"
 #include "virtio_gpu/spawn.h"
 #include "worker.h"
@@ -561,6 +562,15 @@ bool vds_children_handle_source(struct vds_children *children, int fd, int *stat
 
 /* ---- Their end */
 
+/* The call that a worker was in; VD_OP_NOP: in none. Anything may stand there. */
+static uint32_t last_call(const struct vds_child_page *page)
+{
+    uint32_t opcode = atomic_load(&page->counters.opcode);
+    for (unsigned i = 0; !opcode && i < VDS_LONG_CALLS_MAX; i++)
+        opcode = atomic_load(&page->counters.long_calls[i].opcode);
+    return opcode;
+}
+
 static void report(const struct vds_children *children, const struct child *child, int status)
 {
     if (!child->number) {
@@ -578,9 +588,11 @@ static void report(const struct vds_children *children, const struct child *chil
         vds_log(VDS_LOG_ERROR, "%s: the sandbox ended its process for the system call %s (%d)",
                 shown, name ? name : "without a name", stopped);
     } else if (WIFSIGNALED(status) && !asked) {
-        vds_log(VDS_LOG_ERROR, "%s: its worker was ended by signal %d (%s)%s", shown,
+        const uint32_t opcode = last_call(child->page);
+        vds_log(VDS_LOG_ERROR, "%s: its worker was ended by signal %d (%s)%s%s%s", shown,
                 WTERMSIG(status), strsignal(WTERMSIG(status)),
-                WCOREDUMP(status) ? ", core dumped" : "");
+                WCOREDUMP(status) ? ", core dumped" : "", opcode ? ", while it was in " : "",
+                opcode ? vd_opcode_name(opcode) : "");
     } else if (WIFEXITED(status)) {
         vds_log(VDS_LOG_DEBUG, "%s: its worker ended with status %d", shown, WEXITSTATUS(status));
     }

@@ -107,8 +107,8 @@ bool vds_turn_close(struct vds_turn *turn, uint64_t number)
 
 void vds_turn_return(struct vds_turn *turn, struct vds_execution *x)
 {
-    vds_meter_long_call_end(&turn->context->meter, x->long_call);
     pthread_mutex_lock(&turn->lock);
+    vds_meter_long_call_end(&turn->context->meter, x->long_call); /* which take() has begun */
     struct vds_execution **link = &turn->left;
     while (*link != x)
         link = &(*link)->next;

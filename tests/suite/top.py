@@ -131,6 +131,23 @@ def stuck_call(context):
     context.check(later["command_seconds"] > told["command_seconds"] + 0.4, "time does not pass")
 
 
+@test("top/crash", seconds=90)
+def crash(context):
+    """The log names the command that a worker was in which has crashed"""
+    faults = Faults(context)
+    server = faults.start(context)
+    with open(faults.file, "r+b") as file:
+        file.write(b"vkCreateSampler")
+    faults.set(64, 60000)
+    context.start([program("linger"), "busy"],
+                  {**server.client_environment(), "VIADUCT_FAULTS": faults.file}, "client")
+    context.check(process.wait_until(lambda: faults.get(68), 30), "nothing sleeps")
+    os.kill(server.workers()[0], signal.SIGSEGV)
+    context.check(process.wait_until(lambda: re.search(
+        r"ended by signal 11 \(Segmentation fault\).*, while it was in vkCreateSampler$", server.log(),
+        re.MULTILINE), 20), f"it does not: {server.log()}")
+
+
 @test("top/stuck-gpu", seconds=90)
 def stuck_gpu(context):
     """A client whose shader does not end has a batch that is not finished, and all of the GPU's time"""
