@@ -18,22 +18,22 @@
 /* Longer ones take the ordinary way. */
 #define UPDATES_MAX 4096u
 
-uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size)
+uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size, struct vdc_ring_piece *piece)
 {
     struct vdc_instance *instance = ((struct vdc_device *)device)->base.instance;
     if (size > UPDATES_MAX || vdc_debug_flags() & VDC_DEBUG_SYNC ||
         vdc_connection_lost(instance->connection))
         return NULL;
     uint8_t *to = vdc_ring_append_begin(instance->connection->ring, VD_OP_UPDATE_DESCRIPTORS,
-                                        vdc_id_of(device), (uint32_t)size);
+                                        vdc_id_of(device), (uint32_t)size, piece);
     if (to && instance->profile)
         vdc_profile_call(instance->profile, VD_OP_vkUpdateDescriptorSets, size);
     return to;
 }
 
-void vdc_descriptors_end(VkDevice device)
+void vdc_descriptors_end(VkDevice device, const struct vdc_ring_piece *piece)
 {
-    vdc_ring_append_end(((struct vdc_device *)device)->base.instance->connection->ring);
+    vdc_ring_append_end(((struct vdc_device *)device)->base.instance->connection->ring, piece);
 }
 
 /* The descriptors that a write points to, NULL: none that can be packed. */
@@ -78,7 +78,8 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSets(VkDevice device,
                                       pDescriptorCopies);
     if (size == 0)
         return;
-    uint8_t *to = vdc_descriptors_begin(device, size);
+    struct vdc_ring_piece piece;
+    uint8_t *to = vdc_descriptors_begin(device, size, &piece);
     if (!to) {
         vdc_call_vkUpdateDescriptorSets(device, descriptorWriteCount, pDescriptorWrites,
                                         descriptorCopyCount, pDescriptorCopies);
@@ -108,5 +109,5 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSets(VkDevice device,
         };
         to = (uint8_t *)(source + 1);
     }
-    vdc_descriptors_end(device);
+    vdc_descriptors_end(device, &piece);
 }

@@ -7,12 +7,14 @@
 
 #include "protocol/descriptor.h"
 
+#include "connection/ring.h"
+
 /* Room for updates of `size` bytes, struct vd_descriptor_update and what follows each; they go to
  * the server with others. NULL: they cannot go this way just now, and the generated
  * vdc_call_vkUpdateDescriptorSets has to do. */
-uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size);
-/* After vdc_descriptors_begin, which holds a lock. */
-void vdc_descriptors_end(VkDevice device);
+uint8_t *vdc_descriptors_begin(VkDevice device, uint64_t size, struct vdc_ring_piece *piece);
+/* After vdc_descriptors_begin, which may hold a lock. */
+void vdc_descriptors_end(VkDevice device, const struct vdc_ring_piece *piece);
 
 /* Writes one update, whose descriptors lie `stride` bytes apart; returns its end. Inline, for the
  * members go straight into the ring. */

@@ -168,10 +168,11 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSetWithTemplate(
 {
     const struct vdc_descriptor_update_template *t =
         (const struct vdc_descriptor_update_template *)descriptorUpdateTemplate;
-    uint8_t *to = vdc_descriptors_begin(device, t->packed_size);
+    struct vdc_ring_piece piece;
+    uint8_t *to = vdc_descriptors_begin(device, t->packed_size, &piece);
     if (to) {
         pack(t, descriptorSet, pData, to);
-        vdc_descriptors_end(device);
+        vdc_descriptors_end(device, &piece);
         return;
     }
     uint64_t small[SMALL / sizeof(uint64_t)];

@@ -13,6 +13,9 @@
 /* What may wait in the ring for the next record that is sent at once. Sending costs both sides a
  * cache line that they share, and the server starts on a batch no later than it would finish it. */
 #define UNPUBLISHED_MAX 8192u
+/* What a thread appends before it goes into the ring, and threads that may do so; others take the lock. */
+#define STAGE_SIZE 8192u
+#define STAGES_MAX 64u
 /* Room for a record that is written in place; it becomes a copy when it needs more. */
 #define IN_PLACE_MIN 1024u
 
@@ -21,6 +24,25 @@ struct large_record {
     struct large_record *next;
     struct vdc_shm shm;
     uint64_t position; /* in the ring, behind the record that names it */
+};
+
+/* What one thread has appended and nobody has moved into the ring yet. The thread writes without a lock,
+ * whoever holds the ring's lock reads.
+ *
+ * Pieces of different threads stay in the order in which the threads meet. One thread at a time may append
+ * in this way: the one whose stage is `stager`. Another one, which takes its turn away or writes to the
+ * ring, moves everything first. The one that lost its turn may still be appending a piece then; it can not
+ * have met the other one in between. So its stage stands before the other one's in the list, and is moved
+ * before that. */
+struct stage {
+    struct stage *next; /* in the order in which they were stagers */
+    pthread_t thread;   /* a new thread may have the name, and the stage, of one that has ended */
+    uint64_t head; /* of the record that the pieces belong to; set by the thread, under the lock */
+    uint16_t opcode;
+    uint32_t moved, moved_pieces; /* of those in `filled` */
+    /* pieces << 32 | bytes. release after the bytes, by the thread; acquire before, under the lock. */
+    _Alignas(64) _Atomic uint64_t filled;
+    _Alignas(8) uint8_t bytes[STAGE_SIZE];
 };
 
 struct vdc_ring {
@@ -37,6 +59,11 @@ struct vdc_ring {
     uint64_t head;        /* the ring's head when it was last looked at */
     uint32_t padding;     /* of the record that is being written in place */
     _Atomic uint64_t calls, bytes;
+    struct stage *stages; /* the stager is the last one */
+    uint32_t stage_count;
+    pthread_t appender; /* the last thread that appended under the lock */
+    bool has_appender;
+    _Atomic(struct stage *) stager; /* NULL: none; read without the lock */
 
     pthread_mutex_t large_lock;
     struct large_record *large_records; /* not yet copied by the server, newest first */
@@ -72,6 +99,11 @@ void vdc_ring_destroy(struct vdc_ring *ring)
         ring->large_records = record->next;
         vdc_link_shm_destroy(ring->link, &record->shm);
         free(record);
+    }
+    while (ring->stages) {
+        struct stage *stage = ring->stages;
+        ring->stages = stage->next;
+        free(stage);
     }
     vdc_link_shm_destroy(ring->link, &ring->shm);
     /* In a child they may be locked by threads that it does not have. */
@@ -180,11 +212,78 @@ static void end_writing(struct vdc_ring *ring, bool now)
         wake_consumer(ring);
 }
 
+/* ---- What was appended, on its way into the ring. All of it under the lock */
+
+/* The head of the last record, if the server does not know of it and it can grow by `size` bytes. */
+static struct vd_record *growing(struct vdc_ring *ring, uint32_t size)
+{
+    const uint32_t offset = (uint32_t)ring->tail & (VD_RING_DATA_SIZE - 1);
+    if (ring->tail == ring->published || ring->last < ring->published || offset == 0 ||
+        size > VD_RING_DATA_SIZE - offset)
+        return NULL;
+    uint8_t *last = ring->data + ((uint32_t)ring->last & (VD_RING_DATA_SIZE - 1));
+    struct vd_record *record = (struct vd_record *)last;
+    return record->size + size <= VD_RING_RECORD_MAX ? record : NULL;
+}
+
+struct appended {
+    struct vd_record record;
+    uint64_t head;
+};
+
+/* No more than this is needed to append `size` bytes. */
+static uint32_t size_appended(const struct vdc_ring *ring, uint32_t size)
+{
+    size += sizeof(struct appended);
+    return padding_before(ring, size) + size;
+}
+
+/* Where `size` bytes go, in the last record or a new one. There is room. */
+static uint8_t *grow_by(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size)
+{
+    const struct appended start = {{.size = sizeof(start), .opcode = opcode}, head};
+    struct vd_record *record = growing(ring, size);
+    if (!record || record->opcode != opcode || ((struct appended *)record)->head != head) {
+        skip(ring, padding_before(ring, sizeof(start) + size));
+        record = memcpy(at_tail(ring), &start, sizeof(start));
+        ring->last = ring->tail;
+        ring->tail += sizeof(start);
+    }
+    uint8_t *to = at_tail(ring);
+    record->size += size;
+    ring->tail += size;
+    return to;
+}
+
+/* On a lost connection what does not fit is forgotten. */
+static void move(struct vdc_ring *ring, struct stage *stage)
+{
+    const uint64_t filled = atomic_load_explicit(&stage->filled, memory_order_acquire);
+    const uint32_t size = (uint32_t)filled - stage->moved;
+    const uint32_t pieces = (uint32_t)(filled >> 32) - stage->moved_pieces;
+    if (!size)
+        return;
+    if (await_space(ring, size_appended(ring, size))) {
+        memcpy(grow_by(ring, stage->opcode, stage->head, size), stage->bytes + stage->moved, size);
+        count(ring, pieces, size);
+    }
+    stage->moved += size;
+    stage->moved_pieces += pieces;
+}
+
+/* Before anything else is written. */
+static void move_stages(struct vdc_ring *ring)
+{
+    for (struct stage *stage = ring->stages; stage; stage = stage->next)
+        move(ring, stage);
+}
+
 /* A record that fits into the ring. */
 static VkResult send_record(struct vdc_ring *ring, const struct vd_record *record,
                             uint64_t *position)
 {
     pthread_mutex_lock(&ring->lock);
+    move_stages(ring);
     const uint32_t padding = padding_before(ring, record->size);
     if (!await_space(ring, padding + record->size)) {
         pthread_mutex_unlock(&ring->lock);
@@ -205,6 +304,7 @@ static VkResult send_record(struct vdc_ring *ring, const struct vd_record *recor
 uint8_t *vdc_ring_write_begin(struct vdc_ring *ring, uint32_t *capacity)
 {
     pthread_mutex_lock(&ring->lock);
+    move_stages(ring);
     const uint32_t padding = padding_before(ring, IN_PLACE_MIN);
     if (!has_space(ring, padding + IN_PLACE_MIN)) {
         pthread_mutex_unlock(&ring->lock);
@@ -230,53 +330,100 @@ void vdc_ring_write_end(struct vdc_ring *ring, uint32_t size, bool now)
     end_writing(ring, size > 0 && now);
 }
 
-/* The head of the last record, if the server does not know of it and it can grow by `size` bytes. */
-static struct vd_record *growing(struct vdc_ring *ring, uint32_t size)
+/* ---- Appending */
+
+/* Under the lock, which is kept. NULL: there is no room just now. */
+static uint8_t *append_here(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size)
 {
-    const uint32_t offset = (uint32_t)ring->tail & (VD_RING_DATA_SIZE - 1);
-    if (ring->tail == ring->published || ring->last < ring->published || offset == 0 ||
-        size > VD_RING_DATA_SIZE - offset)
+    if (!has_space(ring, size_appended(ring, size)))
         return NULL;
-    uint8_t *last = ring->data + ((uint32_t)ring->last & (VD_RING_DATA_SIZE - 1));
-    struct vd_record *record = (struct vd_record *)last;
-    return record->size + size <= VD_RING_RECORD_MAX ? record : NULL;
+    count(ring, 1, size);
+    return grow_by(ring, opcode, head, size);
 }
 
-uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size)
+/* Makes this thread the stager. Everything has been moved. NULL: it can not be. Under the lock. */
+static struct stage *become_stager(struct vdc_ring *ring, uint16_t opcode, uint64_t head)
 {
-    const struct {
-        struct vd_record record;
-        uint64_t head;
-    } start = {{.size = sizeof(start), .opcode = opcode}, head};
+    const pthread_t self = pthread_self();
+    struct stage **link = &ring->stages;
+    while (*link && !pthread_equal((*link)->thread, self))
+        link = &(*link)->next;
+    struct stage *stage = *link;
+    if (stage) {
+        *link = stage->next;
+    } else {
+        stage = ring->stage_count < STAGES_MAX ? aligned_alloc(64, sizeof(*stage)) : NULL;
+        if (!stage)
+            return NULL;
+        ring->stage_count++;
+        stage->thread = self;
+    }
+    while (*link)
+        link = &(*link)->next;
+    *link = stage;
+    stage->next = NULL;
+    stage->opcode = opcode;
+    stage->head = head;
+    stage->moved = stage->moved_pieces = 0;
+    atomic_store_explicit(&stage->filled, 0, memory_order_relaxed);
+    /* release: what was just written. */
+    atomic_store_explicit(&ring->stager, stage, memory_order_release);
+    return stage;
+}
+
+/* The stage of this thread, if it has the turn and `size` bytes fit. */
+static struct stage *stage_for(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size)
+{
+    struct stage *stage = atomic_load_explicit(&ring->stager, memory_order_acquire);
+    if (!stage || !pthread_equal(stage->thread, pthread_self()) || stage->head != head ||
+        stage->opcode != opcode)
+        return NULL;
+    const uint32_t filled = (uint32_t)atomic_load_explicit(&stage->filled, memory_order_relaxed);
+    return filled + size <= STAGE_SIZE ? stage : NULL;
+}
+
+static uint8_t *end_of(struct stage *stage)
+{
+    return stage->bytes + (uint32_t)atomic_load_explicit(&stage->filled, memory_order_relaxed);
+}
+
+uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size,
+                               struct vdc_ring_piece *piece)
+{
+    struct stage *stage = stage_for(ring, opcode, head, size);
+    *piece = (struct vdc_ring_piece){stage, size};
+    if (stage)
+        return end_of(stage);
 
     pthread_mutex_lock(&ring->lock);
-    struct vd_record *record = growing(ring, size);
-    if (record && record->opcode == opcode && *(uint64_t *)(record + 1) == head) {
-        if (!has_space(ring, size))
-            goto no_room;
-    } else {
-        const uint32_t padding = padding_before(ring, sizeof(start) + size);
-        if (!has_space(ring, padding + sizeof(start) + size))
-            goto no_room;
-        skip(ring, padding);
-        record = memcpy(at_tail(ring), &start, sizeof(start));
-        ring->last = ring->tail;
-        ring->tail += sizeof(start);
+    move_stages(ring);
+    /* Threads that append in turns had better not take the turn from one another. */
+    const pthread_t self = pthread_self();
+    const bool again = ring->has_appender && pthread_equal(ring->appender, self);
+    ring->appender = self;
+    ring->has_appender = true;
+    piece->stage = again ? become_stager(ring, opcode, head) : NULL;
+    if (piece->stage) {
+        end_writing(ring, false);
+        return piece->stage->bytes;
     }
-    uint8_t *to = at_tail(ring);
-    record->size += size;
-    ring->tail += size;
-    count(ring, 1, size);
+    atomic_store_explicit(&ring->stager, NULL, memory_order_relaxed);
+    uint8_t *to = append_here(ring, opcode, head, size);
+    if (!to)
+        pthread_mutex_unlock(&ring->lock);
     return to;
-
-no_room:
-    pthread_mutex_unlock(&ring->lock);
-    return NULL;
 }
 
-void vdc_ring_append_end(struct vdc_ring *ring)
+void vdc_ring_append_end(struct vdc_ring *ring, const struct vdc_ring_piece *piece)
 {
-    end_writing(ring, false);
+    struct stage *stage = piece->stage;
+    if (!stage) {
+        end_writing(ring, false);
+        return;
+    }
+    const uint64_t filled = atomic_load_explicit(&stage->filled, memory_order_relaxed);
+    atomic_store_explicit(&stage->filled, filled + (UINT64_C(1) << 32 | piece->size),
+                          memory_order_release);
 }
 
 /* ---- Records that are too large */

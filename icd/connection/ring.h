@@ -9,6 +9,7 @@
 #include "link.h"
 #include "protocol/record.h"
 
+struct stage;
 struct vdc_buffers;
 struct vdc_ring;
 
@@ -43,12 +44,18 @@ uint8_t *vdc_ring_write_begin(struct vdc_ring *ring, uint32_t *capacity);
 /* The record there is complete; size 0: there is none. Not `now`: it may wait until the next record
  * that is sent at once, or until there are enough of them. */
 void vdc_ring_write_end(struct vdc_ring *ring, uint32_t size, bool now);
-/* Where `size` bytes, at most 4 KiB, are added to a record whose body begins with `head` and goes on
- * with such pieces: to the last record, if it is one and the server has not been told of it, or to a
- * new one. Otherwise as the two above. */
-uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t head,
-                               uint32_t size);
-void vdc_ring_append_end(struct vdc_ring *ring);
+/* Where `size` bytes, at most 4 KiB, are appended to a record whose body begins with `head` and goes on
+ * with such pieces. Nothing else is done with the ring before vdc_ring_append_end by the same thread. The
+ * server sees it no later than the next record, of whatever thread. Takes no lock where one thread appends
+ * and others do not. NULL: there is no room just now, or the connection is lost; vdc_ring_send it. */
+struct vdc_ring_piece {
+    struct stage *stage; /* NULL: it is in the ring, whose lock is held */
+    uint32_t size;
+};
+
+uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size,
+                               struct vdc_ring_piece *piece);
+void vdc_ring_append_end(struct vdc_ring *ring, const struct vdc_ring_piece *piece);
 
 /* Adds what travelled elsewhere, in stream chunks. */
 void vdc_ring_count(struct vdc_ring *ring, uint64_t calls, uint64_t bytes);

@@ -100,6 +100,23 @@ static bool check(const struct vd_record *record)
     return true;
 }
 
+static bool check_pieces(const struct vd_record *record)
+{
+    const uint64_t *words = (const uint64_t *)(record + 1);
+    const uint64_t *end = (const uint64_t *)((const uint8_t *)record + record->size);
+    if (end - words < 2 || *words >= FAKE_THREADS)
+        return false;
+    _Atomic uint64_t *last = &fake_numbers[*words];
+    while (++words < end) {
+        if (*words != atomic_load(last) + 1) {
+            vds_log(VDS_LOG_ERROR, "piece %llu is out of order", (unsigned long long)*words);
+            return false;
+        }
+        atomic_store(last, *words);
+    }
+    return true;
+}
+
 static bool answer(struct vds_context *context, const struct vd_record *record)
 {
     const struct vd_reply_request *request = (const struct vd_reply_request *)(record + 1);
@@ -140,7 +157,8 @@ enum vds_executed vds_context_execute(struct vds_context *context, uint8_t *reco
         if (record->opcode == FAKE_BLOCK)
             for (;;)
                 pause();
-        if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD || !check(record)) {
+        if (record->opcode < FAKE_SEQUENCE || record->opcode >= FAKE_BAD ||
+            !(record->opcode == FAKE_PIECES ? check_pieces(record) : check(record))) {
             vds_log(VDS_LOG_WARNING, "protocol error: record %u", record->opcode);
             return VDS_MALFORMED;
         }

@@ -17,6 +17,7 @@ enum fake_opcode {
     FAKE_SEQUENCE = 1000, /* struct fake_sequence; counted and checked */
     FAKE_ECHO,            /* as before, answered with its `number` and a copy of its bytes */
     FAKE_COMPLETE,        /* as before; `number` is done on queue 0 */
+    FAKE_PIECES,          /* the thread as 64 bits, then its next numbers, one behind the other */
     FAKE_BAD,             /* refused */
     FAKE_ABORT,           /* the worker aborts */
     FAKE_BLOCK,           /* never returns */

@@ -14,6 +14,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -340,6 +341,140 @@ static void records_wait_for_one_that_is_sent_at_once(void **state)
     uint8_t buffer[64];
     send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, 1001);
     assert_soon(atomic_load(&fake_numbers[0]) == 1001);
+}
+
+/* ---- Pieces */
+
+static bool append(struct vdc_connection *connection, uint64_t thread, uint64_t number)
+{
+    struct vdc_ring_piece piece;
+    uint8_t *to =
+        vdc_ring_append_begin(connection->ring, FAKE_PIECES, thread, sizeof(number), &piece);
+    if (!to)
+        return false;
+    memcpy(to, &number, sizeof(number));
+    vdc_ring_append_end(connection->ring, &piece);
+    return true;
+}
+
+static void pieces_arrive_among_records(void **state)
+{
+    struct vdc_connection *connection = *state;
+    uint8_t buffer[1024];
+    uint32_t seed = 3;
+    uint64_t numbers[2] = {0}, appended = 0;
+    for (int i = 0; i < 300000; i++) {
+        const uint32_t which = pseudo_random(&seed) % 64;
+        if (which < 2) {
+            const uint32_t size = (size_min + pseudo_random(&seed) % 900) & ~7u;
+            if (which || !write_sequence(connection, size, i % 3, numbers[0] + 1))
+                send_sequence(connection, buffer, size, FAKE_SEQUENCE, 0, numbers[0] + 1);
+            numbers[0]++;
+        } else { /* now and then they belong to something else */
+            const uint32_t thread = i >> 6 & 1;
+            if (append(connection, thread, numbers[thread] + 1)) {
+                numbers[thread]++;
+                appended++;
+            }
+        }
+    }
+    assert_in_range(appended, 100000, 300000);
+    send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 0, ++numbers[0]);
+    assert_soon(atomic_load(&fake_numbers[0]) == numbers[0]);
+    assert_soon(atomic_load(&fake_numbers[1]) == numbers[1]);
+}
+
+/* Threads that meet: each continues where the one before it stopped. */
+#define MEETING 4
+
+struct meeting {
+    struct vdc_connection *connection;
+    _Atomic uint32_t turn;
+    uint64_t number; /* whose turn it is has it */
+    uint64_t end;
+};
+
+struct guest {
+    struct meeting *meeting;
+    uint32_t self;
+};
+
+static void *meet(void *data)
+{
+    const struct guest *guest = data;
+    struct meeting *meeting = guest->meeting;
+    uint8_t buffer[1024];
+    uint32_t seed = guest->self;
+    for (bool more = true; more;) {
+        while (atomic_load_explicit(&meeting->turn, memory_order_acquire) != guest->self)
+            sched_yield();
+        /* Long enough, at times, to append without the lock. */
+        for (uint32_t i = pseudo_random(&seed) % 8; i > 0; i--) {
+            const uint64_t number = meeting->number + 1;
+            const uint32_t kind = pseudo_random(&seed) % 8;
+            if (kind == 0)
+                send_sequence(meeting->connection, buffer, size_min, FAKE_SEQUENCE, 0, number);
+            else if (kind == 1 ? !write_sequence(meeting->connection, size_min, false, number)
+                               : !append(meeting->connection, 0, number))
+                continue;
+            meeting->number = number;
+        }
+        more = meeting->number < meeting->end;
+        const uint32_t next = more ? pseudo_random(&seed) % MEETING : (guest->self + 1) % MEETING;
+        atomic_store_explicit(&meeting->turn, next, memory_order_release);
+    }
+    return NULL;
+}
+
+/* Appends what has an order of its own: it may come between two steps of those who meet. */
+static void *append_alone(void *data)
+{
+    struct meeting *meeting = data;
+    for (uint64_t number = 1; number <= 20000;)
+        number += append(meeting->connection, 1, number);
+    return NULL;
+}
+
+static void pieces_keep_the_order_of_threads_that_meet(void **state)
+{
+    struct meeting meeting = {.connection = *state, .end = 30000};
+    struct guest guests[MEETING];
+    pthread_t threads[MEETING + 1];
+    for (uint32_t i = 0; i < MEETING; i++) {
+        guests[i] = (struct guest){&meeting, i};
+        assert_int_equal(pthread_create(&threads[i], NULL, meet, &guests[i]), 0);
+    }
+    assert_int_equal(pthread_create(&threads[MEETING], NULL, append_alone, &meeting), 0);
+    for (uint32_t i = 0; i <= MEETING; i++)
+        pthread_join(threads[i], NULL);
+    uint8_t buffer[64];
+    send_sequence(*state, buffer, size_min, FAKE_SEQUENCE, 0, ++meeting.number);
+    assert_soon(atomic_load(&fake_numbers[0]) == meeting.number);
+    assert_soon(atomic_load(&fake_numbers[1]) == 20000);
+}
+
+/* Of more threads than have a place of their own, one after another and at once. */
+static void *append_some(void *data)
+{
+    const struct guest *guest = data;
+    for (int i = 0; i < 3; i++)
+        while (!append(guest->meeting->connection, 0, ++guest->meeting->number))
+            guest->meeting->number--;
+    return NULL;
+}
+
+static void threads_come_and_go(void **state)
+{
+    struct meeting meeting = {.connection = *state};
+    struct guest guest = {.meeting = &meeting};
+    for (int i = 0; i < 300; i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, append_some, &guest), 0);
+        pthread_join(thread, NULL);
+    }
+    uint8_t buffer[64];
+    send_sequence(*state, buffer, size_min, FAKE_SEQUENCE, 0, ++meeting.number);
+    assert_soon(atomic_load(&fake_numbers[0]) == 901);
 }
 
 static void *send_the_last(void *data)
@@ -955,6 +1090,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(records_in_place_arrive_among_copies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(records_wait_for_one_that_is_sent_at_once, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(pieces_arrive_among_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pieces_keep_the_order_of_threads_that_meet, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(threads_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_does_not_block_a_full_ring, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_ring_makes_the_producer_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_keep_their_own_order, set_up, tear_down),
