@@ -9,7 +9,7 @@
 #include "args.h"
 #include "chains.h"
 #include "context_private.h"
-#include "execution.h"
+#include "execute.h"
 #include "extensions.h"
 #include "fence.h"
 #include "instance.h"
@@ -357,7 +357,15 @@ static void unlink_device(struct vds_context *context, struct vds_device *device
     pthread_mutex_unlock(&context->devices_lock);
 }
 
-void vds_device_destroy(struct vds_context *context, struct vds_device *device)
+static void device_free(struct vds_device *device)
+{
+    free(device->ranges);
+    free(device);
+}
+
+/* Everything but the host's device itself, which nobody can name any more then. False: that stays, and
+ * `device` is nobody's business any more. */
+static bool end(struct vds_context *context, struct vds_device *device)
 {
     bool ended = vds_turn_drain(context->turn, device);
     if (!vds_waits_drain(context->waits, device))
@@ -378,7 +386,7 @@ void vds_device_destroy(struct vds_context *context, struct vds_device *device)
         }
         vds_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;
-        return;
+        return false;
     }
 
     if (device->submitted)
@@ -390,19 +398,32 @@ void vds_device_destroy(struct vds_context *context, struct vds_device *device)
         vds_queue_destroy(queue);
     }
     const bool clean = destroy_leftovers(context, device);
-    if (clean) {
-        device->dispatch.vkDestroyDevice(device->handle, NULL);
-    } else {
+    if (!clean) {
         vds_log(VDS_LOG_WARNING, "a device is left behind whose objects can not all be destroyed");
         context->stuck = true;
     }
     vds_object_remove_owned(&context->objects, device->index, clean);
-    free(device->ranges);
-    free(device);
+    if (!clean)
+        device_free(device);
+    return clean;
+}
+
+void vds_device_destroy(struct vds_context *context, struct vds_device *device)
+{
+    if (end(context, device)) {
+        device->dispatch.vkDestroyDevice(device->handle, NULL);
+        device_free(device);
+    }
 }
 
 void vds_call_vkDestroyDevice(struct vds_execution *x, void *body)
 {
     (void)body;
-    vds_device_destroy(x->context, x->owner);
+    struct vds_device *device = x->owner;
+    if (!end(x->context, device))
+        return;
+    const uint64_t number = vds_call_open(x);
+    device->dispatch.vkDestroyDevice(device->handle, NULL);
+    vds_call_close(x, number);
+    device_free(device);
 }

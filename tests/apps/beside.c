@@ -372,6 +372,7 @@ static const struct call {
     {"vkGetQueryPoolResults", read_queries, false},
     {"vkWaitSemaphores", wait_semaphore, false},
     {"vkCreateDevice", create_device, false},
+    {"vkDestroyDevice", create_device, false},
     {"vkTransitionImageLayoutEXT", transition, true},
     {"vkCopyMemoryToImageEXT", copy_in, true},
     {"vkCopyImageToMemoryEXT", copy_out, true},
