@@ -373,12 +373,14 @@ static void note_waits(uint32_t count, const VkSemaphore *semaphores,
                        const VkPipelineStageFlags *stages,
                        const VkTimelineSemaphoreSubmitInfo *values)
 {
+    /* The specification lets the array be absent, whatever its count says. */
+    const uint64_t *wait_values = values ? values->pWaitSemaphoreValues : NULL;
     fake_driver.wait_count = count;
     for (uint32_t i = 0; i < count && i < 16; i++) {
         fake_driver.waited[i] = semaphores[i];
         fake_driver.wait_stages[i] = stages ? stages[i] : 0;
         fake_driver.wait_values[i] =
-            values && i < values->waitSemaphoreValueCount ? values->pWaitSemaphoreValues[i] : 0;
+            wait_values && i < values->waitSemaphoreValueCount ? wait_values[i] : 0;
     }
 }
 
