@@ -224,7 +224,7 @@ static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
                              struct vdc_device_memory **out)
 {
     const struct vdc_physical_device *pd = ((struct vdc_device *)device)->physical_device;
-    const VkExternalMemoryHandleTypeFlags wanted = pd->data->own_handle_type;
+    const VkExternalMemoryHandleTypeFlags wanted = pd->data->handle_type;
     struct vdc_device_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return VK_ERROR_OUT_OF_HOST_MEMORY;

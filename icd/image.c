@@ -7,6 +7,7 @@
 #include "calls.h"
 #include "chain.h"
 #include "entrypoints.h"
+#include "memory_types.h"
 #include "requirements.h"
 #include "wsi/swapchain.h"
 
@@ -38,8 +39,7 @@ static bool shareable(struct vdc_device *device, const VkImageCreateInfo *info)
     };
     const VkPhysicalDeviceExternalImageFormatInfo handle = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        .handleType = own ? pd->data->own_handle_type
-                          : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .handleType = (VkExternalMemoryHandleTypeFlagBits)vdc_shared_handle_type(pd),
     };
     const VkPhysicalDeviceImageFormatInfo2 question = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,

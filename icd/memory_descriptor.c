@@ -19,7 +19,7 @@ void *vdc_memory_map_fd(const struct vdc_physical_device *pd,
                         uint64_t size, void *place)
 {
     /* Where memory begins was found out for one type of descriptors. */
-    const uint64_t start = handle_type == pd->data->own_handle_type ? pd->data->own_start : 0;
+    const uint64_t start = handle_type == pd->data->handle_type ? pd->data->own_start : 0;
     void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
                      (off_t)(start + offset));
     if (map != MAP_FAILED)

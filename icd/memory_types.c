@@ -73,6 +73,13 @@ enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *p
     }
 }
 
+VkExternalMemoryHandleTypeFlags vdc_shared_handle_type(const struct vdc_physical_device *pd)
+{
+    /* Older servers import by address, and do not say so. */
+    return pd->data->handle_type ? pd->data->handle_type
+                                 : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+}
+
 uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,
                          enum vdc_backing backing)
 {

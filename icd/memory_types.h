@@ -25,6 +25,9 @@ enum vdc_backing {
 enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *pd,
                                              VkExternalMemoryHandleTypeFlags types);
 
+/* What resources are created for, so that such memory can be bound to them. */
+VkExternalMemoryHandleTypeFlags vdc_shared_handle_type(const struct vdc_physical_device *pd);
+
 /* Host memoryTypeBits to the application's. */
 uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,
                          enum vdc_backing backing);

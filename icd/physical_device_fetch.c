@@ -110,9 +110,11 @@ static void choose_extensions(struct vdc_physical_device *pd)
             vdc_peer_knows_extension(peer, list[i].extensionName))
             pd->extensions[index] = list[i].specVersion;
     }
-    /* Pages of the application are imported, and so they can be only where all that is mapped is. */
+    /* Pages of the application are imported by address, and so they can be only where all that is mapped
+     * is. */
     if (pd->extensions[VD_EXT_EXT_external_memory_host] &&
-        (pd->data->own_types || !vdc_host_pages_available()))
+        (vdc_shared_handle_type(pd) != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT ||
+         !vdc_host_pages_available()))
         pd->extensions[VD_EXT_EXT_external_memory_host] = 0;
     for (int i = 0; i < VD_EXT_COUNT; i++)
         if (vd_extensions[i].device && vd_extensions[i].way == VD_EXTENSION_CLIENT &&

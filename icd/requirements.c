@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "chain.h"
+#include "memory_types.h"
 
 /* What is remembered: an answer to everything that a chain of this struct alone asks. */
 struct requirements {
@@ -83,9 +84,7 @@ bool vdc_announce(const struct vdc_device *device, struct vdc_announcement *anno
     announcement->external = (VkExternalMemoryImageCreateInfo){
         .sType = type,
         .pNext = *chain,
-        .handleTypes = backing == VDC_BACKING_OWN
-                           ? pd->data->own_handle_type
-                           : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .handleTypes = vdc_shared_handle_type(pd),
     };
     if (!vd_chain_find(*chain, type)) {
         *chain = &announcement->external;

@@ -32,14 +32,14 @@ static_assert(sizeof(struct vd_physical_devices) == 8, "wire format");
 struct vd_physical_device_data {
     uint32_t size;
     uint32_t own_types;  /* host memory types that are shared by descriptor, as memoryTypeBits */
-    uint32_t importable; /* host memory types that accept host pointers, the same */
-    uint32_t import_alignment; /* minImportedHostPointerAlignment, 0: none can be imported */
+    uint32_t importable; /* host memory types that shared memory is imported to, the same */
+    uint32_t import_alignment; /* of such memory's offsets and sizes, 0: none can be imported */
     uint32_t extension_count, extensions;        /* VkExtensionProperties */
     uint32_t queue_family_count, queue_families; /* VkQueueFamilyProperties */
     uint32_t features, features_size;            /* struct vd_chain_entry, one after another */
     uint32_t properties, properties_size;        /* the same */
     VkPhysicalDeviceMemoryProperties memory;
-    uint32_t own_handle_type; /* VkExternalMemoryHandleTypeFlagBits of these descriptors */
+    uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of either kind of memory */
     VkPhysicalDeviceFeatures core_features;
     uint32_t own_start; /* where such memory begins in what the descriptor is of */
     VkPhysicalDeviceProperties core_properties;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/time_namespace.h"
@@ -15,6 +16,7 @@
 
 #include "child_page.h"
 #include "log.h"
+#include "udmabuf.h"
 #include "worker.h"
 
 static const char *const names[] = {
@@ -46,6 +48,16 @@ static bool follow_listener(void)
            !(log.revents & POLLERR);
 }
 
+/* Some drivers keep a descriptor for each allocation. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
 {
     struct vds_context_options context = options->context;
@@ -53,9 +65,12 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
     context.counters = &page->counters;
     if (page->has_seal_key)
         vds_seal_set_key(page->seal_key);
+    raise_limit();
     /* Nothing can be opened later. */
     if (context.trace && !vd_trace_open(context.trace, "worker"))
         vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context.trace, strerror(errno));
+    if (!context.memory || context.memory & 1u << VDS_MEMORY_UDMABUF)
+        vds_udmabuf_open(); /* the probe says whether it was missed */
     context.clock_known = vd_time_namespace_monotonic(&context.clock_ahead_ns);
     if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
         return EXIT_FAILURE;

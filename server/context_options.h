@@ -13,7 +13,7 @@ struct vds_context_options {
     bool validate;        /* put the Khronos validation layer between us and the driver */
     const char *gpu;      /* show only those devices of the host, see gpu_choice.h; NULL: all */
     uint32_t api_version; /* the latest Vulkan version that is offered; 0: as the host */
-    enum vds_memory_choice memory;
+    uint32_t memory;      /* the set of ways that may be used (memory_ways.h); 0: any */
     struct vds_memory_ways *ways;  /* what is known already, and learned; NULL: not remembered */
     struct vds_counters *counters; /* what is done is counted here; NULL: nobody looks */
     bool clock_known;       /* whether the next one tells; both are found out before the sandbox */

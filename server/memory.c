@@ -6,8 +6,11 @@
  */
 #include "memory.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +26,7 @@
 #include "names.h"
 #include "replay.h"
 #include "shm.h"
+#include "udmabuf.h"
 
 /* The shared memory that the record names, NULL: it imports none. No record of these names more. */
 static struct vds_loan *import_of(const struct vds_execution *x)
@@ -77,7 +81,7 @@ static bool check_import(struct vds_execution *x, const VkMemoryAllocateInfo *in
         return true;
     const struct vds_memory_way *way = &x->owner->physical_device->way;
     const uint32_t alignment = way->alignment;
-    if (way->kind != VDS_MEMORY_IMPORT)
+    if (way->kind != VDS_MEMORY_IMPORT && way->kind != VDS_MEMORY_UDMABUF)
         return vds_dec_fail(&x->decoder, "imports memory where the host can not");
     if (import->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT)
         return vds_dec_fail(&x->decoder, "imports memory that is no host allocation");
@@ -134,6 +138,43 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
     return true;
 }
 
+/* Where the driver wants a dma-buf of the client's pages, puts one in the place of their address: *fd is
+ * ours, or -1. */
+static bool make_dma_buf(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
+{
+    if (x->owner->physical_device->way.kind != VDS_MEMORY_UDMABUF || !import_of(x))
+        return true;
+    if (*fd >= 0)
+        return vds_dec_fail(&x->decoder, "imports memory twice");
+    const struct vds_shm_region *region = import_of(x)->region;
+    /* The chain is a private copy, so that what stands in it may be changed. */
+    VkImportMemoryHostPointerInfoEXT *import = (VkImportMemoryHostPointerInfoEXT *)vd_chain_find(
+        info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT);
+    if (!import)
+        return true;
+    const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - region->map);
+    if (region->file >= 0)
+        *fd = vds_udmabuf_create(region->file, region->file_offset + offset, info->allocationSize);
+    const int lent = *fd >= 0 ? vds_fd_lend(*fd) : -1;
+    if (lent < 0) {
+        vds_log(VDS_LOG_WARNING, "vkAllocateMemory: no dma-buf of %llu bytes: %s",
+                (unsigned long long)info->allocationSize,
+                region->file < 0  ? "the memory has no file"
+                : errno == EINVAL ? "more than /sys/module/udmabuf/parameters/size_limit_mb?"
+                                  : strerror(errno));
+        x->result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        return false;
+    }
+    static_assert(sizeof(VkImportMemoryFdInfoKHR) <= sizeof(*import), "it takes the place");
+    *(VkImportMemoryFdInfoKHR *)import = (VkImportMemoryFdInfoKHR){
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+        .pNext = import->pNext,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+        .fd = lent,
+    };
+    return true;
+}
+
 /* Only memory that is mapped may be flushed. So what is not coherent is mapped here until it is freed:
  * nobody looks at it, for the client has a mapping of its own. */
 static VkResult map_incoherent(const struct vds_execution *x, const VkMemoryAllocateInfo *info,
@@ -157,7 +198,8 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
     struct vd_args_vkAllocateMemory *a = body;
     int fd = -1;
     struct memory *memory = NULL;
-    const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &fd);
+    const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &fd) &&
+                    make_dma_buf(x, a->pAllocateInfo, &fd);
     if (ok) {
         memory = take_budget(x, a->pAllocateInfo);
         x->result = memory
@@ -207,8 +249,11 @@ void vds_call_vkGetMemoryFdKHR(struct vds_execution *x, void *body)
         vds_dec_fail(&x->decoder, "the host has no such command");
         return;
     }
-    int fd;
+    int fd = -1;
     x->result = x->device->vkGetMemoryFdKHR(a->device, a->pGetFdInfo, &fd);
+    /* Mesa's drivers say so where they can make no duplicate. */
+    if (x->result == VK_SUCCESS && fd < 0)
+        x->result = VK_ERROR_TOO_MANY_OBJECTS;
     if (x->result == VK_SUCCESS) {
         *a->pFd = (int)vds_shm_add_fd(x->context->shm, fd);
         x->result = *a->pFd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;

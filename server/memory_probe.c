@@ -6,6 +6,7 @@
  */
 #include "memory_probe.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,8 +16,10 @@
 #include "common/patience.h"
 
 #include "dispatch.h"
+#include "fd.h"
 #include "instance.h"
 #include "map_aligned.h"
+#include "udmabuf.h"
 
 /* Of the memory that is tried, and of what is written to it, in bytes. */
 #define SIZE (2 * VDS_MAP_ALIGNMENT)
@@ -325,37 +328,38 @@ static bool is_visible(const struct vds_memory_probe *probe, uint32_t type)
 
 /* ---- Import */
 
-/* Shared memory like the client's, at a multiple of what any driver wants. NULL: there is none. */
-static void *map_shared(void)
+/* Shared memory like the client's, at a multiple of what any driver wants. NULL: there is none. The file
+ * is the caller's to close. */
+static void *map_shared(int *file)
 {
-    const int fd = memfd_create("viaduct-probe", MFD_CLOEXEC);
-    if (fd < 0)
+    *file = memfd_create("viaduct-probe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (*file < 0)
         return NULL;
-    void *map = ftruncate(fd, SIZE) == 0 ? vds_map_aligned(fd, 0, SIZE) : NULL;
-    close(fd);
+    void *map = ftruncate(*file, SIZE) == 0 && fcntl(*file, F_ADD_SEALS, F_SEAL_SHRINK) == 0
+                    ? vds_map_aligned(*file, 0, SIZE)
+                    : NULL;
+    if (!map)
+        close(*file);
     return map;
 }
 
-static bool import_works(struct vds_memory_probe *probe, uint32_t type, void *memory,
-                         const char **why)
+/* Whether memory of this type that `import` makes of the pages at `memory` is these pages. What a CPU
+ * takes as an address is the memory itself; nothing else is believed. */
+static bool import_works(struct vds_memory_probe *probe, uint32_t type, uint32_t handle_type,
+                         const void *import, void *memory, const char **why)
 {
-    static const uint32_t handle_type = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
     struct piece piece = {.coherent = is_coherent(probe, type), .map = memory, .map_size = SIZE};
-    const VkImportMemoryHostPointerInfoEXT import = {
-        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
-        .handleType = handle_type,
-        .pHostPointer = memory,
-    };
     const VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-        .pNext = &import,
+        .pNext = import,
         .allocationSize = SIZE,
         .memoryTypeIndex = type,
     };
     *why = "it refuses shared memory";
     bool works =
         probe->vk.vkAllocateMemory(probe->device, &info, NULL, &piece.memory) == VK_SUCCESS;
-    if (works && probe->is_gpu) {
+    if (works &&
+        (probe->is_gpu || handle_type != VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT)) {
         uint64_t size;
         *why = "shared memory can not be bound to buffers";
         works = make_buffer(probe, handle_type, type, &piece.buffer, &size) && size <= SIZE &&
@@ -381,26 +385,99 @@ bool vds_memory_probe_import(struct vds_memory_probe *probe, struct vds_memory_w
         *why = "it wants more than 64 KiB of alignment";
         return false;
     }
-    void *memory = map_shared();
+    int file;
+    void *memory = map_shared(&file);
     *why = "there is no shared memory";
     if (!memory)
         return false;
+    close(file);
     *why = "it refuses shared memory";
     if (!probe->vk.vkGetMemoryHostPointerPropertiesEXT ||
         probe->vk.vkGetMemoryHostPointerPropertiesEXT(
             probe->device, VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, memory,
             &properties) != VK_SUCCESS)
         properties.memoryTypeBits = 0;
+    const VkImportMemoryHostPointerInfoEXT import = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+        .pHostPointer = memory,
+    };
     way->alignment = probe->pd->import_alignment;
+    way->handle_type = import.handleType;
     if (properties.memoryTypeBits)
         *why = "host pointers are for no memory type that the host can see";
     for (uint32_t i = 0; i < probe->memory.memoryTypeCount && !probe->is_stuck; i++)
         if (properties.memoryTypeBits & UINT32_C(1) << i && is_visible(probe, i) &&
-            import_works(probe, i, memory, why))
+            import_works(probe, i, import.handleType, &import, memory, why))
             way->types |= UINT32_C(1) << i;
     if (!probe->is_stuck)
         munmap(memory, SIZE);
     return way->types;
+}
+
+/* ---- Import as a dma-buf */
+
+static bool dma_buf_works(struct vds_memory_probe *probe, uint32_t type, int dma_buf, void *memory,
+                          const char **why)
+{
+    const int lent = vds_fd_lend(dma_buf);
+    const VkImportMemoryFdInfoKHR import = {
+        .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+        .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+        .fd = lent,
+    };
+    *why = "there are no descriptors";
+    if (lent < 0)
+        return false;
+    const bool works = import_works(probe, type, import.handleType, &import, memory, why);
+    vds_fd_returned(lent);
+    return works;
+}
+
+static bool try_dma_buf(struct vds_memory_probe *probe, int dma_buf, void *memory,
+                        struct vds_memory_way *way, const char **why)
+{
+    VkMemoryFdPropertiesKHR properties = {.sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR};
+    *why = "it refuses dma-bufs of shared memory";
+    if (probe->vk.vkGetMemoryFdPropertiesKHR(probe->device,
+                                             VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+                                             dma_buf, &properties) != VK_SUCCESS)
+        return false;
+    if (properties.memoryTypeBits)
+        *why = "dma-bufs are for no memory type that the host can see";
+    for (uint32_t i = 0; i < probe->memory.memoryTypeCount && !probe->is_stuck; i++)
+        if (properties.memoryTypeBits & UINT32_C(1) << i && is_visible(probe, i) &&
+            dma_buf_works(probe, i, dma_buf, memory, why))
+            way->types |= UINT32_C(1) << i;
+    return way->types;
+}
+
+bool vds_memory_probe_udmabuf(struct vds_memory_probe *probe, struct vds_memory_way *way,
+                              const char **why)
+{
+    *why = "no /dev/udmabuf for this user";
+    if (!vds_udmabuf_is_open())
+        return false;
+    *why = "no VK_EXT_external_memory_dma_buf";
+    if (!vds_physical_device_has(probe->pd, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME) ||
+        !probe->vk.vkGetMemoryFdPropertiesKHR)
+        return false;
+    int file;
+    void *memory = map_shared(&file);
+    *why = "there is no shared memory";
+    if (!memory)
+        return false;
+    way->alignment = (uint32_t)sysconf(_SC_PAGESIZE);
+    way->handle_type = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+    const int dma_buf = vds_udmabuf_create(file, 0, SIZE);
+    close(file);
+    *why = "the kernel makes no dma-buf of shared memory";
+    const bool works = dma_buf >= 0 && try_dma_buf(probe, dma_buf, memory, way, why);
+    if (dma_buf >= 0)
+        close(dma_buf);
+    if (!probe->is_stuck)
+        munmap(memory, SIZE);
+    return works;
 }
 
 /* ---- Own */

@@ -24,5 +24,7 @@ bool vds_memory_probe_own(struct vds_memory_probe *probe, struct vds_memory_way 
                           const char **why);
 bool vds_memory_probe_import(struct vds_memory_probe *probe, struct vds_memory_way *way,
                              const char **why);
+bool vds_memory_probe_udmabuf(struct vds_memory_probe *probe, struct vds_memory_way *way,
+                              const char **why);
 
 #endif

@@ -24,22 +24,27 @@ static bool prefers_import(VkPhysicalDeviceType type, VkDriverId driver)
 static bool try_way(struct vds_memory_probe *probe, enum vds_memory_way_kind kind,
                     struct vds_memory_way *way)
 {
+    static bool (*const tries[])(struct vds_memory_probe *, struct vds_memory_way *,
+                                 const char **) = {
+        [VDS_MEMORY_OWN] = vds_memory_probe_own,
+        [VDS_MEMORY_IMPORT] = vds_memory_probe_import,
+        [VDS_MEMORY_UDMABUF] = vds_memory_probe_udmabuf,
+    };
     const char *why = "";
     struct vds_memory_way found = {.kind = kind};
-    if (kind == VDS_MEMORY_OWN ? vds_memory_probe_own(probe, &found, &why)
-                               : vds_memory_probe_import(probe, &found, &why)) {
+    if (tries[kind](probe, &found, &why)) {
         *way = found;
         return true;
     }
     const size_t used = strlen(way->why);
     snprintf(way->why + used, sizeof(way->why) - used, "%s%s: %s", used ? "; " : "",
-             kind == VDS_MEMORY_OWN ? "own" : "import", why);
+             vds_memory_way_name(kind), why);
     return false;
 }
 
 static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
-                     const struct vds_physical_device *pd, enum vds_memory_choice choice,
-                     bool import_first, struct vds_memory_way *way)
+                     const struct vds_physical_device *pd, uint32_t among, bool import_first,
+                     struct vds_memory_way *way)
 {
     const char *why = "";
     struct vds_memory_probe *probe = vds_memory_probe_create(get, instance, pd, &why);
@@ -48,21 +53,21 @@ static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *i
         snprintf(way->why, sizeof(way->why), "%s", why);
         return;
     }
-    const enum vds_memory_way_kind order[2][2] = {
-        {VDS_MEMORY_OWN, VDS_MEMORY_IMPORT},
-        {VDS_MEMORY_IMPORT, VDS_MEMORY_OWN},
+    /* A dma-buf comes last: the kernel limits its size. */
+    const enum vds_memory_way_kind order[2][3] = {
+        {VDS_MEMORY_OWN, VDS_MEMORY_IMPORT, VDS_MEMORY_UDMABUF},
+        {VDS_MEMORY_IMPORT, VDS_MEMORY_OWN, VDS_MEMORY_UDMABUF},
     };
-    for (int i = 0; i < 2 && way->kind == VDS_MEMORY_NO_WAY; i++) {
+    for (int i = 0; i < 3 && way->kind == VDS_MEMORY_NO_WAY; i++) {
         const enum vds_memory_way_kind kind = order[import_first][i];
-        if (choice == VDS_MEMORY_AUTO ||
-            (choice == VDS_MEMORY_ONLY_OWN) == (kind == VDS_MEMORY_OWN))
+        if (among & 1u << kind)
             try_way(probe, kind, way);
     }
     vds_memory_probe_destroy(probe);
 }
 
 void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
-                         const struct vds_physical_device *pd, enum vds_memory_choice choice,
+                         const struct vds_physical_device *pd, uint32_t among,
                          struct vds_memory_ways *known, struct vds_memory_way *way)
 {
     VkPhysicalDeviceDriverProperties driver = {
@@ -76,7 +81,7 @@ void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instanc
         ids.pNext = &driver;
     instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
     struct vds_known_way entry = {.driver_version = properties.properties.driverVersion,
-                                  .choice = choice};
+                                  .among = among};
     memcpy(entry.driver, ids.driverUUID, sizeof(entry.driver));
     memcpy(entry.device, ids.deviceUUID, sizeof(entry.device));
     const struct vds_memory_way *remembered = vds_memory_ways_find(known, &entry);
@@ -84,12 +89,10 @@ void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instanc
         *way = *remembered;
         return;
     }
-    try_ways(get, instance, pd, choice,
+    try_ways(get, instance, pd, among,
              prefers_import(properties.properties.deviceType, driver.driverID), way);
     vds_log(VDS_LOG_DEBUG, "memory of %s: %s%s%s", properties.properties.deviceName,
-            way->kind == VDS_MEMORY_OWN      ? "own"
-            : way->kind == VDS_MEMORY_IMPORT ? "import"
-                                             : "no way",
+            way->kind == VDS_MEMORY_NO_WAY ? "no way" : vds_memory_way_name(way->kind),
             way->why[0] ? ": " : "", way->why);
     entry.way = *way;
     vds_memory_ways_add(known, &entry);

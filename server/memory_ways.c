@@ -3,6 +3,17 @@
 
 #include <string.h>
 
+const char *vds_memory_way_name(enum vds_memory_way_kind kind)
+{
+    static const char *const names[] = {
+        [VDS_MEMORY_NO_WAY] = "",
+        [VDS_MEMORY_OWN] = "own",
+        [VDS_MEMORY_IMPORT] = "import",
+        [VDS_MEMORY_UDMABUF] = "udmabuf",
+    };
+    return names[kind];
+}
+
 void vds_memory_ways_copy(struct vds_memory_ways *to, const struct vds_memory_ways *from)
 {
     /* acquire: with vds_memory_ways_add()'s release. */
@@ -17,7 +28,7 @@ void vds_memory_ways_copy(struct vds_memory_ways *to, const struct vds_memory_wa
 
 static bool is_same(const struct vds_known_way *a, const struct vds_known_way *b)
 {
-    return a->driver_version == b->driver_version && a->choice == b->choice &&
+    return a->driver_version == b->driver_version && a->among == b->among &&
            memcmp(a->driver, b->driver, sizeof(a->driver)) == 0 &&
            memcmp(a->device, b->device, sizeof(a->device)) == 0;
 }

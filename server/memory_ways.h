@@ -13,25 +13,23 @@
 #include <vulkan/vulkan_core.h>
 
 enum vds_memory_way_kind {
-    VDS_MEMORY_NO_WAY, /* the device can not be offered */
-    VDS_MEMORY_OWN,    /* the driver's own memory; the client maps a descriptor of it */
-    VDS_MEMORY_IMPORT, /* shared memory of the client, which the driver imports */
+    VDS_MEMORY_NO_WAY,  /* the device can not be offered */
+    VDS_MEMORY_OWN,     /* the driver's own memory; the client maps a descriptor of it */
+    VDS_MEMORY_IMPORT,  /* shared memory of the client, whose address the driver imports */
+    VDS_MEMORY_UDMABUF, /* the same, which the driver imports as a dma-buf */
 };
+
+/* Sets of ways: bits 1 << kind. */
+#define VDS_MEMORY_ANY_WAY \
+    (1u << VDS_MEMORY_OWN | 1u << VDS_MEMORY_IMPORT | 1u << VDS_MEMORY_UDMABUF)
 
 struct vds_memory_way {
     enum vds_memory_way_kind kind;
     uint32_t types;       /* of the host's memory types those that it serves, as memoryTypeBits */
-    uint32_t alignment;   /* IMPORT: of addresses and sizes, a power of two */
-    uint32_t handle_type; /* OWN: VkExternalMemoryHandleTypeFlagBits of the descriptor */
+    uint32_t alignment;   /* all but OWN: of addresses and sizes, a power of two */
+    uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of what is shared */
     uint32_t start;       /* OWN: where the memory begins in the file, whole pages */
     char why[192];        /* NO_WAY: what was tried, and why it failed; a text */
-};
-
-/* What --memory says. */
-enum vds_memory_choice {
-    VDS_MEMORY_AUTO,
-    VDS_MEMORY_ONLY_OWN,
-    VDS_MEMORY_ONLY_IMPORT,
 };
 
 /* What is known already. Devices beyond the last place are tried by each worker. */
@@ -41,10 +39,13 @@ struct vds_memory_ways {
     struct vds_known_way {
         uint8_t driver[VK_UUID_SIZE], device[VK_UUID_SIZE];
         uint32_t driver_version;
-        enum vds_memory_choice choice; /* among which it was the best */
+        uint32_t among; /* the set of ways of which it is the best */
         struct vds_memory_way way;
     } entries[VDS_MEMORY_WAYS_MAX];
 };
+
+/* As --memory has it; "" for no way. */
+const char *vds_memory_way_name(enum vds_memory_way_kind kind);
 
 /* What is known of the same device of the same driver; NULL: nothing. */
 const struct vds_memory_way *vds_memory_ways_find(const struct vds_memory_ways *ways,

@@ -66,8 +66,9 @@ static const char help[] =
     "                     versions they do not know (at least 1.1)\n"
     "  --validate         put the Khronos validation layer above the host's driver\n"
     "  --memory WAY       how clients get at mappable memory: auto (default: what works best with\n"
-    "                     the driver), own (the driver's, by descriptor) or import (the client's\n"
-    "                     shared memory, which the driver imports)\n"
+    "                     the driver), own (the driver's, by descriptor), import (the client's\n"
+    "                     shared memory, whose address the driver imports) or udmabuf (the same,\n"
+    "                     as a dma-buf of the kernel's)\n"
     "  --lanes N          replay on N more threads what a client records on several (default: one\n"
     "                     for each core beyond two, at most 7)\n"
     "  --trace PREFIX     write what each worker does to PREFIX-worker-PID.json, for Perfetto\n"
@@ -253,16 +254,14 @@ static bool parse_level(const char *text, enum vds_log_level *level)
     return false;
 }
 
-static bool parse_memory(const char *text, enum vds_memory_choice *choice)
+static bool parse_memory(const char *text, uint32_t *among)
 {
-    static const char *const names[] = {
-        [VDS_MEMORY_AUTO] = "auto",
-        [VDS_MEMORY_ONLY_OWN] = "own",
-        [VDS_MEMORY_ONLY_IMPORT] = "import",
-    };
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *choice = (enum vds_memory_choice)i;
+    *among = 0;
+    if (strcmp(text, "auto") == 0)
+        return true;
+    for (enum vds_memory_way_kind kind = VDS_MEMORY_OWN; kind <= VDS_MEMORY_UDMABUF; kind++) {
+        if (strcmp(text, vds_memory_way_name(kind)) == 0) {
+            *among = 1u << kind;
             return true;
         }
     }

@@ -18,6 +18,8 @@
 #include "names.h"
 #include "opcodes.h"
 #include "protocol/physical_device.h"
+#include "shm.h"
+#include "udmabuf.h"
 
 /* ---- What there is */
 
@@ -146,21 +148,28 @@ struct vds_physical_device *vds_physical_device_find(struct vds_instance *instan
 static void find_way(struct vds_context *context, const struct vds_instance *instance,
                      struct vds_physical_device *pd)
 {
-    enum vds_memory_choice choice = context->options.memory;
-    if (context->is_guest && choice == VDS_MEMORY_ONLY_OWN) {
-        pd->way = (struct vds_memory_way){.why = "own: not for virtual machines"};
-        return;
-    }
+    uint32_t among = context->options.memory ? context->options.memory : VDS_MEMORY_ANY_WAY;
+    /* A guest has no descriptors of the host's. What it has registered is mapped here, and no file. */
     if (context->is_guest)
-        choice = VDS_MEMORY_ONLY_IMPORT;
-    vds_memory_way_find(context->get_instance_proc_addr, instance, pd, choice,
-                        context->options.ways, &pd->way);
+        among &= ~(1u << VDS_MEMORY_OWN | 1u << VDS_MEMORY_UDMABUF);
+    if (!among)
+        pd->way = (struct vds_memory_way){.why = "this way is not for virtual machines"};
+    else
+        vds_memory_way_find(context->get_instance_proc_addr, instance, pd, among,
+                            context->options.ways, &pd->way);
 }
 
 void vds_physical_devices_probe(struct vds_context *context, struct vds_instance *instance)
 {
-    for (uint32_t i = 0; i < instance->physical_device_count; i++)
+    bool udmabuf = false;
+    for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         find_way(context, instance, &instance->physical_devices[i]);
+        udmabuf |= instance->physical_devices[i].way.kind == VDS_MEMORY_UDMABUF;
+    }
+    if (udmabuf)
+        vds_shm_keep_files(context->shm);
+    else
+        vds_udmabuf_close();
 }
 
 /* Tells the log, and keeps the text for the client. */
@@ -371,10 +380,10 @@ static void append_device(struct vds_context *context, struct blob *blob,
     const struct vds_instance_dispatch *vk = &context->instance->dispatch;
     struct vd_physical_device_data data = {
         .own_types = pd->way.kind == VDS_MEMORY_OWN ? pd->way.types : 0,
-        .own_handle_type = pd->way.handle_type,
+        .handle_type = pd->way.handle_type,
         .own_start = pd->way.start,
-        .importable = pd->way.kind == VDS_MEMORY_IMPORT ? pd->way.types : 0,
-        .import_alignment = pd->way.kind == VDS_MEMORY_IMPORT ? pd->way.alignment : 0,
+        .importable = pd->way.kind == VDS_MEMORY_OWN ? 0 : pd->way.types,
+        .import_alignment = pd->way.alignment,
     };
     const size_t start = append(blob, sizeof(data));
     vk->vkGetPhysicalDeviceMemoryProperties(pd->handle, &data.memory);

@@ -46,6 +46,7 @@ struct vds_shm_table {
     uint32_t capacity;
     uint32_t first_free; /* 0: none */
     uint32_t fd_count;
+    _Atomic bool keeps_files;
     struct vds_budget budget;
     _Atomic uint64_t *sum; /* of mapped bytes; NULL: nobody asks */
 };
@@ -78,6 +79,11 @@ static void add_to_sum(const struct vds_shm_table *table, struct region *region)
         atomic_fetch_add_explicit(region->sum, region->base.size, memory_order_relaxed);
 }
 
+void vds_shm_keep_files(struct vds_shm_table *table)
+{
+    atomic_store(&table->keeps_files, true);
+}
+
 void vds_shm_table_destroy(struct vds_shm_table *table)
 {
     if (!table)
@@ -94,8 +100,10 @@ void vds_shm_table_destroy(struct vds_shm_table *table)
 }
 
 /* Counts for the budget, whether it is touched or not. NULL with errno set. */
-static struct region *region_map(struct vds_budget *budget, int fd, uint64_t offset, uint64_t size)
+static struct region *region_map(struct vds_shm_table *table, int fd, uint64_t offset,
+                                 uint64_t size)
 {
+    struct vds_budget *budget = &table->budget;
     if (!vds_budget_take(budget, size)) {
         errno = EDQUOT;
         return NULL;
@@ -105,22 +113,29 @@ static struct region *region_map(struct vds_budget *budget, int fd, uint64_t off
         vds_budget_give_back(budget, size);
         return NULL;
     }
-    void *map = vds_map_aligned(fd, offset, size);
+    const bool keeps = atomic_load(&table->keeps_files);
+    const int file = keeps ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    void *map = keeps && file < 0 ? NULL : vds_map_aligned(fd, offset, size);
     if (!map) {
         const int error = errno;
+        if (file >= 0)
+            close(file);
         free(region);
         vds_budget_give_back(budget, size);
         errno = error;
         return NULL;
     }
-    *region =
-        (struct region){.base = {.size = size, .map = map}, .references = 1, .budget = budget};
+    *region = (struct region){
+        .base = {.size = size, .map = map, .file = file, .file_offset = offset},
+        .references = 1,
+        .budget = budget,
+    };
     return region;
 }
 
 /* A sealed memfd, mapped: the client can not take away what the server has mapped. NULL with errno
  * set. */
-static struct region *region_create(struct vds_budget *budget, uint64_t size, int *fd)
+static struct region *region_create(struct vds_shm_table *table, uint64_t size, int *fd)
 {
     const int memory = memfd_create("viaduct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory < 0)
@@ -128,7 +143,7 @@ static struct region *region_create(struct vds_budget *budget, uint64_t size, in
     struct region *region = NULL;
     if (ftruncate(memory, (off_t)size) == 0 &&
         fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-        region = region_map(budget, memory, 0, size);
+        region = region_map(table, memory, 0, size);
     if (!region) {
         const int error = errno;
         close(memory);
@@ -143,6 +158,8 @@ static void region_destroy(struct region *region)
 {
     const struct vds_shm_release release = region->release;
     munmap(region->base.map, region->base.size);
+    if (region->base.file >= 0)
+        close(region->base.file);
     if (region->budget)
         vds_budget_give_back(region->budget, region->base.size);
     if (region->sum)
@@ -203,7 +220,10 @@ bool vds_shm_add_mapped(struct vds_shm_table *table, uint32_t id, void *map, uin
     if (!region)
         return false;
     *region = (struct region){
-        .base = {.id = id, .size = size, .map = map}, .references = 1, .release = *release};
+        .base = {.id = id, .size = size, .map = map, .file = -1},
+        .references = 1,
+        .release = *release,
+    };
     pthread_mutex_lock(&table->lock);
     const bool added =
         reserve(table, id) && !table->entries[id].region && !table->entries[id].has_fd;
@@ -249,7 +269,7 @@ uint32_t vds_shm_add(struct vds_shm_table *table, uint64_t size, int *fd)
     }
 
     int memory;
-    struct region *region = region_create(&table->budget, size, &memory);
+    struct region *region = region_create(table, size, &memory);
     if (!region)
         return 0;
     const uint32_t id = add(table, region);
@@ -271,7 +291,7 @@ uint32_t vds_shm_add_file(struct vds_shm_table *table, int fd, uint64_t offset, 
         errno = EINVAL;
         return 0;
     }
-    struct region *region = region_map(&table->budget, fd, offset, size);
+    struct region *region = region_map(table, fd, offset, size);
     return region ? add(table, region) : 0;
 }
 

@@ -18,6 +18,9 @@ struct vds_shm_region {
     uint32_t id;
     uint64_t size; /* bytes mapped, in a file that the client cannot shrink */
     uint8_t *map;
+    /* Where it is mapped from, if the table keeps files; else -1. */
+    int file;
+    uint64_t file_offset;
 };
 
 struct vds_shm_table *vds_shm_table_create(void);
@@ -26,6 +29,8 @@ struct vds_shm_table *vds_shm_table_create(void);
 void vds_shm_set_limit(struct vds_shm_table *table, uint64_t bytes);
 /* Adds the bytes that are mapped to *sum, from now on. */
 void vds_shm_set_sum(struct vds_shm_table *table, _Atomic uint64_t *sum);
+/* From now on the files of what is mapped stay open as long as it is. */
+void vds_shm_keep_files(struct vds_shm_table *table);
 void vds_shm_table_destroy(struct vds_shm_table *table);
 
 /* Makes zeroed, sealed, mapped shared memory; *fd is the caller's to close. Returns the id, or 0

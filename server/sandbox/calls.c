@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "server/udmabuf.h"
 
 #include "layers.h"
 #include "watch.h"
@@ -19,6 +20,7 @@
 #ifdef HAVE_SECCOMP
 
 #include <fcntl.h>
+#include <linux/udmabuf.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -255,6 +257,8 @@ static bool fill_for_worker(void)
     ok &= allow_if("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0)) && allow("getrlimit");
     if (hardware & VDS_HARDWARE_RENDER_NODE)
         ok &= allow_ioctls_of('d') && allow_ioctls_of('b') && allow_ioctls_of('>');
+    if (vds_udmabuf_is_open())
+        ok &= allow_if("ioctl", SCMP_A1(SCMP_CMP_EQ, UDMABUF_CREATE));
     if (hardware & VDS_HARDWARE_NVIDIA) {
         const struct scmp_arg_cmp listening[] = {
             SCMP_A0(SCMP_CMP_EQ, AF_UNIX),

@@ -121,6 +121,12 @@ for name in KERNELS:
             f"guest/{name}/{function.__name__}", f"Kernel {name}: {about}", seconds=900, alone=True)
 
 
+@test("guest/6.12/host", seconds=900, alone=True)
+def as_host(context):
+    """The guest as the host: memory of the driver's own, and shared memory as dma-bufs"""
+    run_steps(context, "6.12", ["own", "udmabuf", "udmabuf_limit"], "--env", f"LAVAPIPE={setting.lavapipe()}")
+
+
 @test("guest/reset", seconds=600, alone=True)
 def reset(context):
     """A machine that is reset while it renders: the device begins anew, with nothing left"""
