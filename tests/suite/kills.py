@@ -135,6 +135,7 @@ def picture(context, environment, name):
     return png.read(path)
 
 
+@test("robust/kills", seconds=60 + 5 * COUNT, alone=True)
 def kills(context):
     """Workers, clients and listeners are killed at random points: no hang, nothing left, others are exact"""
     seed = int(os.environ.get("VIADUCT_SEED", time.time()))
@@ -146,6 +147,8 @@ def kills(context):
     parts = Kills(context, chance)
     bystander = context.start(program(["threads", "--until-term"]), parts.server.client_environment(),
                               "bystander")
+    # Its worker is not the one of whoever is killed.
+    context.check(process.wait_until(lambda: len(parts.server.workers()) == 1, 20), "no bystander's worker")
     parts.kill("client")  # the listener makes a spare worker when another one has ended
     before = parts.settled(1)
     context.check(before, "no bystander")
@@ -173,12 +176,6 @@ def kills(context):
     whole.left += [f"/dev/shm/{name}" for name in shared_files() - files if "viaduct" in name.lower()]
     wrong += whole.result("listeners")
     context.check(not wrong, f"{len(wrong)} hang or are left: {wrong[:4]}")
-
-
-# Not with the others yet: of some hundred clients that are killed, one leaves a worker behind that goes on
-# for more than 10 s (2026-11-27). Why is not known.
-if "VIADUCT_KILLS" in os.environ:
-    test("robust/kills", seconds=60 + 5 * COUNT, alone=True)(kills)
 
 
 def stopped(context, server, pid, seconds):
