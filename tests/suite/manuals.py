@@ -122,3 +122,17 @@ def security(context):
     context.check(len(named) > 40, f"only {len(named)} tests are found there")
     wrong = [name for name in named if not fnmatch.filter(known, name)]
     context.check(not wrong, f"there is no {', '.join(sorted(wrong))}")
+
+
+@test("docs/tests")
+def tests_page(context):
+    """tests/README.md has each suite and each program"""
+    tests = root_path() / "tests"
+    text = (tests / "README.md").read_text(encoding="utf-8")
+    suites = {test.name.split("/")[0] for test in framework.registered()}
+    missing = [name for name in suites if f"`{name}/" not in text]
+    programs = {path.stem for path in (tests / "apps").glob("*.c")
+                if re.search(r"^int main\(", path.read_text(encoding="utf-8"), re.MULTILINE)}
+    context.check(len(programs) > 30, f"only {len(programs)} programs are found")
+    missing += [name for name in programs if not re.search(rf"^\| `{name}\b", text, re.MULTILINE)]
+    context.check(not missing, f"it lacks {', '.join(sorted(missing))}")
