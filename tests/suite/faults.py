@@ -89,6 +89,9 @@ def beside_swiftshader(context):
 
 # A busy machine makes frames long, natively and through Viaduct; a ring that waits does so each time.
 TRIES = 6
+# The layer holds each call back for 50 ms: whoever waits for one takes about as long. What is shorter is the
+# scheduler's work, and says nothing.
+STALL_MS = 25
 
 
 def frames(context, environment, name, *commands):
@@ -99,8 +102,8 @@ def frames(context, environment, name, *commands):
 
 
 def check_frames(context, driver):
-    """No frame takes more than twice as long as the longest natively, whatever another thread waits for. Returns
-    for which commands that was tried."""
+    """No frame takes more than twice as long as the longest natively, and as long as a call that is held back,
+    whatever another thread waits for. Returns for which commands that was tried."""
     faults = Faults(context, driver)
     through = faults.server(context)
     native, asked, slow = {}, set(), []
@@ -110,7 +113,7 @@ def check_frames(context, driver):
         said = frames(context, through, f"through-{attempt}", *slow)
         other = {command: ms for command, ms in said.items() if ms and native.get(command)}
         asked |= set(other)
-        slow = sorted(command for command, ms in other.items() if ms > 2 * native[command])
+        slow = sorted(command for command, ms in other.items() if ms > max(2 * native[command], STALL_MS))
         if not slow:
             break
     context.check(not slow, ", ".join(f"{c}: {native[c]} ms natively, {other[c]} ms through Viaduct" for c in slow))
