@@ -91,7 +91,8 @@ def no_way(context):
         context.check(len(lines) == 1, f"{what} says so {len(lines)} times")
         context.check(re.search(r"llvmpipe.*\(driver V3DV Mesa\) is not offered: no way to share its memory "
                                 r"\(own: no VK_KHR_external_memory_fd; "
-                                r"import: no VK_EXT_external_memory_host\)", lines[0]),
+                                r"import: no VK_EXT_external_memory_host; "
+                                r"udmabuf: no (/dev/udmabuf for this user|VK_EXT_external_memory_dma_buf)\)", lines[0]),
                       f"{what} does not say why: {lines[0]}")
 
 
