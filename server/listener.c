@@ -19,6 +19,7 @@
 #include "door.h"
 #include "listening_socket.h"
 #include "log.h"
+#include "service.h"
 #include "stats_socket.h"
 
 /* How long workers may take to end after SIGTERM. */
@@ -99,6 +100,7 @@ static void begin_stop(struct listener *listener, int signal)
         return;
     }
     vds_log(VDS_LOG_INFO, "stops after %s", signal ? strsignal(signal) : "its only connection");
+    vds_service_say("STOPPING=1");
     listener->stopping = true;
     listener->paused = false;
     listener->deadline = vd_clock_ms() + GRACE_MS;
@@ -261,7 +263,10 @@ static int run(struct listener *listener)
     if (!open_signals(listener))
         return EXIT_FAILURE;
     if (options->socket) {
-        if (!vds_listening_socket_open(&listener->socket, options->socket, options->socket_mode))
+        if (options->socket_fd >= 0)
+            vds_listening_socket_adopt(&listener->socket, options->socket_fd, options->socket);
+        else if (!vds_listening_socket_open(&listener->socket, options->socket,
+                                            options->socket_mode))
             return EXIT_FAILURE;
         vds_log(VDS_LOG_INFO, "listens at %s", options->socket);
         listener->stats = vds_stats_socket_create(options->stats, listener->children);
@@ -276,6 +281,7 @@ static int run(struct listener *listener)
         return EXIT_FAILURE;
     }
     say_ready(options->ready_fd);
+    vds_service_say("READY=1");
     return serve(listener);
 }
 

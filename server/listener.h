@@ -12,6 +12,7 @@
 struct vds_listener_options {
     const char *socket; /* path, NULL: none */
     mode_t socket_mode; /* of its file */
+    int socket_fd;      /* listens there already; -1: none does */
     const char *stats;  /* where what clients do is told (stats_socket.h); NULL: nowhere */
     int fd;             /* one connection that is there already, if there is no path */
     /* Not NULL: clients are no vtest clients but QEMUs, each of which gets a process that runs this,

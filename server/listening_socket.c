@@ -2,7 +2,9 @@
 #include "listening_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -97,8 +99,33 @@ bool vds_listening_socket_open(struct vds_listening_socket *listening, const cha
         close(fd);
         return false;
     }
-    *listening = (struct vds_listening_socket){fd, path, file.st_dev, file.st_ino};
+    *listening = (struct vds_listening_socket){
+        .fd = fd, .path = path, .device = file.st_dev, .inode = file.st_ino};
     return true;
+}
+
+bool vds_listening_socket_path(int fd, char *path, size_t size)
+{
+    struct sockaddr_un address = {0};
+    socklen_t length = sizeof(address);
+    int listens = 0, type = 0;
+    socklen_t option = sizeof(int);
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+        address.sun_family != AF_UNIX || address.sun_path[0] != '/' ||
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &option) < 0 || !listens ||
+        getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &option) < 0 || type != SOCK_STREAM) {
+        vds_log(VDS_LOG_ERROR,
+                "descriptor %d, which was handed over, does not listen at a path for streams", fd);
+        return false;
+    }
+    snprintf(path, size, "%.*s", (int)sizeof(address.sun_path), address.sun_path);
+    return true;
+}
+
+void vds_listening_socket_adopt(struct vds_listening_socket *listening, int fd, const char *path)
+{
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    *listening = (struct vds_listening_socket){.fd = fd, .path = path, .foreign = true};
 }
 
 void vds_listening_socket_close(struct vds_listening_socket *listening)
@@ -106,8 +133,8 @@ void vds_listening_socket_close(struct vds_listening_socket *listening)
     struct stat file;
     if (listening->fd < 0)
         return;
-    if (lstat(listening->path, &file) == 0 && file.st_dev == listening->device &&
-        file.st_ino == listening->inode)
+    if (!listening->foreign && lstat(listening->path, &file) == 0 &&
+        file.st_dev == listening->device && file.st_ino == listening->inode)
         unlink(listening->path);
     close(listening->fd);
     listening->fd = -1;

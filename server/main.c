@@ -13,8 +13,10 @@
 
 #include "child.h"
 #include "listener.h"
+#include "listening_socket.h"
 #include "log.h"
 #include "options.h"
+#include "service.h"
 #include "virtio_gpu/device.h"
 
 /* For good. False with a line in the log. */
@@ -57,11 +59,32 @@ static void choose_stats(struct vds_listener_options *listener)
         listener->stats = beside;
 }
 
+/* Listens where a service manager has begun to: a socket that is named as well must be that one. False with
+ * a line in the log. */
+static bool take_socket(struct vds_listener_options *listener)
+{
+    static char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+    listener->socket_fd = vds_service_socket();
+    if (listener->socket_fd < 0)
+        return true;
+    if (!vds_listening_socket_path(listener->socket_fd, path, sizeof(path)))
+        return false;
+    if (listener->socket && strcmp(listener->socket, path) != 0) {
+        vds_log(VDS_LOG_ERROR, "it was handed a socket at %s, and is told to listen at %s", path,
+                listener->socket);
+        return false;
+    }
+    listener->socket = path;
+    return true;
+}
+
 /* Is the listener. Returns the exit status of the process. */
 static int serve(struct vds_options *options)
 {
     struct vds_listener_options *listener = &options->listener;
     struct vd_default_socket default_socket;
+    if (!vds_service_begin())
+        return EXIT_FAILURE;
     open_standard_streams();
     if (options->user && !become_user(options->user))
         return EXIT_FAILURE;
@@ -78,6 +101,8 @@ static int serve(struct vds_options *options)
             return vds_usage_error("--fd and a path of a vhost-user socket exclude each other");
         listener->socket = NULL;
         listener->run_device = vg_device_run;
+    } else if (!take_socket(listener)) {
+        return EXIT_FAILURE;
     } else if (!listener->socket) {
         if (!vd_default_socket_make(&default_socket))
             return vds_usage_error(

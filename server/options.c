@@ -303,6 +303,7 @@ static void set_defaults(struct vds_options *options, char **argv)
             {
                 .socket = vd_getenv(VTEST_SOCKET_ENV),
                 .ready_fd = -1,
+                .socket_fd = -1,
                 .fd = -1,
                 .context = {.lanes = default_lanes(),
                             .max_shared_memory = memory_size() / 2,

@@ -81,7 +81,7 @@ int machine_set_up(void **state)
     if (m->server == 0) {
         close(sockets[0]);
         const struct vds_listener_options options = {
-            .fd = sockets[1], .ready_fd = -1, .run_device = vg_device_run, .context = {0}};
+            .fd = sockets[1], .socket_fd = -1, .ready_fd = -1, .run_device = vg_device_run};
         _exit(vds_listener_run(&options));
     }
     close(sockets[1]);

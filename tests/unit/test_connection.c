@@ -89,6 +89,7 @@ static pid_t start_server(enum vds_log_level level)
         vds_log_set_level(level);
         const struct vds_listener_options options = {
             .socket = path,
+            .socket_fd = -1,
             .ready_fd = ready[1],
             .context = {0},
         };

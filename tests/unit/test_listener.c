@@ -78,6 +78,7 @@ static int set_up(void **state)
         vds_log_set_level(VDS_LOG_WARNING);
         const struct vds_listener_options options = {
             .socket = path,
+            .socket_fd = -1,
             .run_device = run_device,
             .ready_fd = ready[1],
             .context = {0},
