@@ -11,8 +11,13 @@ from harness.programs import RUNNABLE, skipped
 
 ANY = r".*"
 
+# The address is that of two buffers. The layer looks at the one whose memory is gone, and not at the one that
+# has the address now.
+OLD_BUFFER = (r"descriptor-bytes", r"VUID-VkDescriptorDataEXT-type-0803[0-2] .*previously bound memory was freed")
+
 # Above the ICD.
 FALSE_ALARMS = [
+    OLD_BUFFER,
     # The layer keeps its own idea of a timeline's value and does not see that 10 was signalled
     # while 5 is waited for. It says itself: "This is most likely a validation bug".
     (r"sync", r"UNASSIGNED-VkSemaphore-state-timeout"),
@@ -34,6 +39,7 @@ YOUNGER_STRUCTS = {
 
 # Between server and driver.
 FALSE_ALARMS_BELOW = [
+    OLD_BUFFER,
     # What the application enables that is younger than the layer.
     (r"memory-map2|swapchain-(?:xcb|wayland)",
      r"Device Extension VK_\w+ is not supported by this layer"),
