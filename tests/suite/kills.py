@@ -12,8 +12,10 @@ import time
 from harness import Server, build_path, native_environment, png, process, setting, test
 
 COUNT = int(os.environ.get("VIADUCT_KILLS", "40"))
-# What is on its way for longer hangs. A machine on which other tests have just run gets some more.
-HANG_SECONDS = 2 if "VIADUCT_KILLS" in os.environ else 5
+# What is on its way for longer hangs. A machine that also does other things gets more: a client that was
+# cut off as it connected gives up after the 5 s of its handshake, as one did (5.4 s, 2026-11-27; of 1,500 since
+# then none took longer than 0.7 s).
+HANG_SECONDS = 2 if "VIADUCT_KILLS" in os.environ else 8
 # After the client's start; what comes later is like what came before.
 LATEST_SECONDS = 0.4
 
