@@ -31,14 +31,15 @@ struct large_record {
  *
  * Pieces of different threads stay in the order in which the threads meet. One thread at a time may append
  * in this way: the one whose stage is `stager`. Another one, which takes its turn away or writes to the
- * ring, moves everything first. The one that lost its turn may still be appending a piece then; it can not
- * have met the other one in between. So its stage stands before the other one's in the list, and is moved
- * before that. */
+ * ring, moves everything first. The one that lost its turn may still be appending a piece then, and meets
+ * the other one only when it has. So its stage is moved before the other one's, and whoever moves looks at
+ * the other one's first: if there is something that was appended after they met, the piece is seen, too. */
 struct stage {
-    struct stage *next; /* in the order in which they were stagers */
+    struct stage *next; /* that was the stager before this one */
     pthread_t thread;   /* a new thread may have the name, and the stage, of one that has ended */
     uint64_t head; /* of the record that the pieces belong to; set by the thread, under the lock */
     uint16_t opcode;
+    uint64_t seen;                /* of `filled`, by whoever is about to move it */
     uint32_t moved, moved_pieces; /* of those in `filled` */
     /* pieces << 32 | bytes. release after the bytes, by the thread; acquire before, under the lock. */
     _Alignas(64) _Atomic uint64_t filled;
@@ -59,7 +60,7 @@ struct vdc_ring {
     uint64_t head;        /* the ring's head when it was last looked at */
     uint32_t padding;     /* of the record that is being written in place */
     _Atomic uint64_t calls, bytes;
-    struct stage *stages; /* the stager is the last one */
+    struct stage *stages; /* the stager is the first one */
     uint32_t stage_count;
     pthread_t appender; /* the last thread that appended under the lock */
     bool has_appender;
@@ -255,12 +256,11 @@ static uint8_t *grow_by(struct vdc_ring *ring, uint16_t opcode, uint64_t head, u
     return to;
 }
 
-/* On a lost connection what does not fit is forgotten. */
+/* What was seen of it. On a lost connection what does not fit is forgotten. */
 static void move(struct vdc_ring *ring, struct stage *stage)
 {
-    const uint64_t filled = atomic_load_explicit(&stage->filled, memory_order_acquire);
-    const uint32_t size = (uint32_t)filled - stage->moved;
-    const uint32_t pieces = (uint32_t)(filled >> 32) - stage->moved_pieces;
+    const uint32_t size = (uint32_t)stage->seen - stage->moved;
+    const uint32_t pieces = (uint32_t)(stage->seen >> 32) - stage->moved_pieces;
     if (!size)
         return;
     if (await_space(ring, size_appended(ring, size))) {
@@ -271,11 +271,20 @@ static void move(struct vdc_ring *ring, struct stage *stage)
     stage->moved_pieces += pieces;
 }
 
+/* Looks at the newest stage first, and moves the oldest one first. */
+static void move_from(struct vdc_ring *ring, struct stage *stage)
+{
+    if (!stage)
+        return;
+    stage->seen = atomic_load_explicit(&stage->filled, memory_order_acquire);
+    move_from(ring, stage->next);
+    move(ring, stage);
+}
+
 /* Before anything else is written. */
 static void move_stages(struct vdc_ring *ring)
 {
-    for (struct stage *stage = ring->stages; stage; stage = stage->next)
-        move(ring, stage);
+    move_from(ring, ring->stages);
 }
 
 /* A record that fits into the ring. */
@@ -358,10 +367,8 @@ static struct stage *become_stager(struct vdc_ring *ring, uint16_t opcode, uint6
         ring->stage_count++;
         stage->thread = self;
     }
-    while (*link)
-        link = &(*link)->next;
-    *link = stage;
-    stage->next = NULL;
+    stage->next = ring->stages;
+    ring->stages = stage;
     stage->opcode = opcode;
     stage->head = head;
     stage->moved = stage->moved_pieces = 0;

@@ -453,6 +453,143 @@ static void pieces_keep_the_order_of_threads_that_meet(void **state)
     assert_soon(atomic_load(&fake_numbers[1]) == 20000);
 }
 
+/* A thread that appends in steps: it has begun a piece and goes on later. */
+enum order {
+    WAIT,
+    BEGIN,
+    END,
+    LEAVE
+};
+
+struct appender {
+    struct vdc_connection *connection;
+    pthread_t thread;
+    _Atomic enum order order; /* WAIT: the last one is done */
+    uint32_t head, count;     /* of the next piece: numbers that it holds */
+    uint64_t number;          /* its first one */
+    struct vdc_ring_piece piece;
+    uint64_t *to;
+};
+
+static void *append_in_steps(void *data)
+{
+    struct appender *self = data;
+    for (;;) {
+        enum order order;
+        while ((order = atomic_load(&self->order)) == WAIT)
+            sched_yield();
+        if (order == LEAVE)
+            return NULL;
+        if (order == BEGIN) {
+            self->to = (uint64_t *)vdc_ring_append_begin(
+                self->connection->ring, FAKE_PIECES, self->head,
+                self->count * (uint32_t)sizeof(uint64_t), &self->piece);
+        } else {
+            for (uint32_t i = 0; i < self->count; i++)
+                self->to[i] = self->number + i;
+            vdc_ring_append_end(self->connection->ring, &self->piece);
+        }
+        atomic_store(&self->order, WAIT);
+    }
+}
+
+static void let(struct appender *self, enum order order)
+{
+    atomic_store(&self->order, order);
+    assert_soon(atomic_load(&self->order) == WAIT);
+}
+
+static void let_begin(struct appender *self, uint32_t count)
+{
+    self->count = count;
+    let(self, BEGIN);
+    assert_non_null(self->to);
+}
+
+static void let_end(struct appender *self, uint64_t number)
+{
+    self->number = number;
+    let(self, END);
+}
+
+/* From the second piece in a row on no lock is taken. */
+static void start_appender(struct appender *self, struct vdc_connection *connection, uint32_t head,
+                           uint64_t number)
+{
+    *self = (struct appender){.connection = connection, .head = head};
+    assert_int_equal(pthread_create(&self->thread, NULL, append_in_steps, self), 0);
+    for (uint64_t i = 0; i < 2; i++) {
+        let_begin(self, 1);
+        let_end(self, number + i);
+    }
+    assert_non_null(self->piece.stage);
+}
+
+static void *send_one(void *data)
+{
+    uint8_t buffer[64];
+    const uint64_t *number = ((void **)data)[1];
+    send_sequence(((void **)data)[0], buffer, size_min, FAKE_SEQUENCE, 2, *number);
+    return NULL;
+}
+
+/* Fills the ring of a server that does not read. Returns the last number. */
+static uint64_t fill_ring(struct vdc_connection *connection)
+{
+    uint32_t capacity;
+    uint64_t number = 0;
+    for (int i = 0; i < 10; i++, usleep(10000)) { /* the server may still be copying */
+        uint8_t *place;
+        while ((place = vdc_ring_write_begin(connection->ring, &capacity))) {
+            fake_fill(place, 1024, FAKE_SEQUENCE, NULL, 2, ++number);
+            vdc_ring_write_end(connection->ring, 1024, true);
+        }
+    }
+    return number;
+}
+
+/* `early` is appending when it loses its turn. It ends, meets `late`, and that appends: while somebody who
+ * has met neither is on the way from one's stage to the other's, and waits for room there. */
+static void a_piece_that_ends_late_keeps_its_place(void **state)
+{
+    struct vdc_connection *connection = *state;
+    const uint32_t many = 512;
+    struct appender early, between, late;
+    start_appender(&early, connection, 0, 1);
+    let_begin(&early, 1);
+    start_appender(&between, connection, 1, 1);
+    let_begin(&between, many);
+    start_appender(&late, connection, 0, 3);
+    struct vds_shm_region *region =
+        vds_shm_get(fake->shm, vdc_ring_shm(connection->ring), 0, VD_RING_DATA_OFFSET);
+    struct vd_ring *shared = (struct vd_ring *)region->map;
+
+    atomic_store(&fake_closed, true);
+    uint64_t number = fill_ring(connection) + 1;
+    let_end(&between, 3);
+    pthread_t sender;
+    void *data[] = {connection, &number};
+    assert_int_equal(pthread_create(&sender, NULL, send_one, data), 0);
+    assert_soon(atomic_load(&shared->producer_sleeps) == 1);
+    let_end(&early, 5);
+    let_begin(&late, 1);
+    let_end(&late, 6);
+    atomic_store(&fake_closed, false);
+    pthread_join(sender, NULL);
+
+    uint8_t buffer[64];
+    send_sequence(connection, buffer, size_min, FAKE_SEQUENCE, 2, number + 1);
+    assert_soon(atomic_load(&fake_numbers[2]) == number + 1);
+    assert_int_equal(atomic_load(&fake_numbers[0]), 6);
+    assert_int_equal(atomic_load(&fake_numbers[1]), 2 + many);
+    vds_shm_put(fake->shm, region);
+    struct appender *all[] = {&early, &between, &late};
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        atomic_store(&all[i]->order, LEAVE);
+        pthread_join(all[i]->thread, NULL);
+    }
+}
+
 /* Of more threads than have a place of their own, one after another and at once. */
 static void *append_some(void *data)
 {
@@ -1093,6 +1230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pieces_arrive_among_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pieces_keep_the_order_of_threads_that_meet, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_piece_that_ends_late_keeps_its_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_come_and_go, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_waits_does_not_block_a_full_ring, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_ring_makes_the_producer_wait, set_up, tear_down),
