@@ -105,23 +105,28 @@ static bool is_memory(int fd, uint64_t size)
            (uint64_t)status.st_size >= size;
 }
 
-/* Puts a duplicate of the descriptor that is imported, if any, in the place of its id: *fd is ours, or
- * -1. */
-static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
+/* What is imported by descriptor; -1: nothing is. */
+struct given {
+    int fd;   /* ours */
+    int lent; /* its duplicate, which the driver takes */
+};
+
+/* Puts a duplicate of the descriptor that is imported, if any, in the place of its id. */
+static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *info,
+                        struct given *given)
 {
-    *fd = -1;
     for (const VkBaseInStructure *link = info->pNext; link; link = link->pNext) {
         /* The chain is a private copy, so that what stands in it may be changed. */
         VkImportMemoryFdInfoKHR *import = (VkImportMemoryFdInfoKHR *)link;
         if (link->sType != VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR || !import->handleType)
             continue;
-        if (*fd >= 0)
+        if (given->fd >= 0)
             return vds_dec_fail(&x->decoder, "imports two descriptors");
-        *fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
-        if (*fd < 0)
+        given->fd = vds_shm_take_fd(x->context->shm, (uint32_t)import->fd);
+        if (given->fd < 0)
             return vds_dec_fail(&x->decoder, "imports a descriptor that was not given");
         if (x->owner->limits.cpu &&
-            !(x->owner->limits.plain_files && is_memory(*fd, info->allocationSize))) {
+            !(x->owner->limits.plain_files && is_memory(given->fd, info->allocationSize))) {
             /* Such a driver believes what stands in the file, and its addresses are this process's.
              * The client's memory is shared memory there, which needs no descriptor. */
             vds_log(VDS_LOG_WARNING,
@@ -129,8 +134,8 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
             x->result = VK_ERROR_INVALID_EXTERNAL_HANDLE;
             return false;
         }
-        import->fd = vds_fd_lend(*fd);
-        if (import->fd < 0) {
+        import->fd = given->lent = vds_fd_lend(given->fd);
+        if (given->lent < 0) {
             x->result = VK_ERROR_TOO_MANY_OBJECTS;
             return false;
         }
@@ -138,13 +143,13 @@ static bool take_import(struct vds_execution *x, const VkMemoryAllocateInfo *inf
     return true;
 }
 
-/* Where the driver wants a dma-buf of the client's pages, puts one in the place of their address: *fd is
- * ours, or -1. */
-static bool make_dma_buf(struct vds_execution *x, const VkMemoryAllocateInfo *info, int *fd)
+/* Where the driver wants a dma-buf of the client's pages, puts one in the place of their address. */
+static bool make_dma_buf(struct vds_execution *x, const VkMemoryAllocateInfo *info,
+                         struct given *given)
 {
     if (x->owner->physical_device->way.kind != VDS_MEMORY_UDMABUF || !import_of(x))
         return true;
-    if (*fd >= 0)
+    if (given->fd >= 0)
         return vds_dec_fail(&x->decoder, "imports memory twice");
     const struct vds_shm_region *region = import_of(x)->region;
     /* The chain is a private copy, so that what stands in it may be changed. */
@@ -154,9 +159,10 @@ static bool make_dma_buf(struct vds_execution *x, const VkMemoryAllocateInfo *in
         return true;
     const uint64_t offset = (uint64_t)((const uint8_t *)import->pHostPointer - region->map);
     if (region->file >= 0)
-        *fd = vds_udmabuf_create(region->file, region->file_offset + offset, info->allocationSize);
-    const int lent = *fd >= 0 ? vds_fd_lend(*fd) : -1;
-    if (lent < 0) {
+        given->fd =
+            vds_udmabuf_create(region->file, region->file_offset + offset, info->allocationSize);
+    given->lent = given->fd >= 0 ? vds_fd_lend(given->fd) : -1;
+    if (given->lent < 0) {
         vds_log(VDS_LOG_WARNING, "vkAllocateMemory: no dma-buf of %llu bytes: %s",
                 (unsigned long long)info->allocationSize,
                 region->file < 0  ? "the memory has no file"
@@ -170,7 +176,7 @@ static bool make_dma_buf(struct vds_execution *x, const VkMemoryAllocateInfo *in
         .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
         .pNext = import->pNext,
         .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
-        .fd = lent,
+        .fd = given->lent,
     };
     return true;
 }
@@ -196,10 +202,10 @@ static VkResult map_incoherent(const struct vds_execution *x, const VkMemoryAllo
 void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
 {
     struct vd_args_vkAllocateMemory *a = body;
-    int fd = -1;
+    struct given given = {-1, -1};
     struct memory *memory = NULL;
-    const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &fd) &&
-                    make_dma_buf(x, a->pAllocateInfo, &fd);
+    const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &given) &&
+                    make_dma_buf(x, a->pAllocateInfo, &given);
     if (ok) {
         memory = take_budget(x, a->pAllocateInfo);
         x->result = memory
@@ -208,13 +214,10 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
         if (x->result == VK_SUCCESS)
             x->result = map_incoherent(x, a->pAllocateInfo, *a->pMemory);
     }
-    if (fd >= 0) {
-        const VkImportMemoryFdInfoKHR *given =
-            vd_chain_find(a->pAllocateInfo->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
-        if (ok && x->result != VK_SUCCESS && given)
-            vds_fd_returned(given->fd);
-        close(fd);
-    }
+    if (given.lent >= 0 && (!ok || x->result != VK_SUCCESS))
+        vds_fd_returned(given.lent);
+    if (given.fd >= 0)
+        close(given.fd);
     if (!ok)
         return;
     struct vds_birth *birth = &x->decoder.plan.births[0];

@@ -4,7 +4,9 @@
  */
 #include "fixture.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -182,6 +184,35 @@ static void imported_memory_outlives_its_id(void **state)
     assert_int_equal(client_host_handle(client, id), 0);
 }
 
+/* Before a descriptor that is imported stands one that is not, with a number of the server's own. */
+static void only_what_was_lent_is_closed(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    const int own = memfd_create("own", MFD_CLOEXEC);
+    assert_true(own >= 0);
+    const struct vd_args_vkAllocateMemory args = {.device = HANDLE(VkDevice, DEVICE)};
+    const VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                       .allocationSize = 4096};
+    VkImportMemoryFdInfoKHR import = {.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+                                      .fd = own};
+    record_begin(&r, VD_OP_vkAllocateMemory, &args, sizeof(args), true);
+    uint32_t at = record_put(&r, ARG(&r, struct vd_args_vkAllocateMemory, pAllocateInfo), &info,
+                             sizeof(info));
+    at = record_put(&r, at + (uint32_t)offsetof(VkMemoryAllocateInfo, pNext), &import,
+                    sizeof(import));
+    import.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_OPAQUE_FD_BIT;
+    import.fd = (int)vds_shm_add_fd(client->shm, dup(own));
+    record_put(&r, at + (uint32_t)offsetof(VkImportMemoryFdInfoKHR, pNext), &import,
+               sizeof(import));
+    record_put_back(&r, ARG(&r, struct vd_args_vkAllocateMemory, pMemory), &id, sizeof(id));
+    fake_driver.next_result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    answered(client, &r, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+    assert_true(fcntl(own, F_GETFD) >= 0);
+    close(own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +220,7 @@ int main(void)
         TEST(shared_bytes_stay_in_their_region, open_device),
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
+        TEST(only_what_was_lent_is_closed, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
