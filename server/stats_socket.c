@@ -21,6 +21,8 @@
 #define REQUEST_MAX     4096
 /* Between two lines that say that somebody was turned away. */
 #define SAY_MS 1000
+/* How long nobody is accepted after the system ran out of something. */
+#define PAUSE_MS 200
 
 struct connection {
     int fd;
@@ -36,7 +38,8 @@ struct vds_stats_socket {
     const struct vds_children *children;
     struct connection *connections[CONNECTIONS_MAX]; /* the oldest first */
     unsigned count;
-    uint64_t said; /* when somebody was turned away */
+    uint64_t said;         /* when somebody was turned away */
+    uint64_t paused_until; /* nobody is accepted before; 0: somebody is */
 };
 
 struct vds_stats_socket *vds_stats_socket_create(const char *path,
@@ -222,7 +225,7 @@ unsigned vds_stats_socket_add_sources(const struct vds_stats_socket *stats, stru
                                       unsigned max)
 {
     unsigned count = 0;
-    if (stats->socket.fd >= 0 && max)
+    if (stats->socket.fd >= 0 && !stats->paused_until && max)
         sources[count++] = (struct pollfd){.fd = stats->socket.fd, .events = POLLIN};
     for (unsigned i = 0; i < stats->count && count < max; i++) {
         const struct connection *connection = stats->connections[i];
@@ -233,12 +236,19 @@ unsigned vds_stats_socket_add_sources(const struct vds_stats_socket *stats, stru
     return count;
 }
 
+static void accept_one(struct vds_stats_socket *stats)
+{
+    const int client = accept4(stats->socket.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client >= 0)
+        take(stats, client);
+    else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        stats->paused_until = vd_clock_ms() + PAUSE_MS; /* else poll() would return at once */
+}
+
 bool vds_stats_socket_handle_source(struct vds_stats_socket *stats, int fd)
 {
     if (fd == stats->socket.fd) {
-        const int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (client >= 0)
-            take(stats, client);
+        accept_one(stats);
         return true;
     }
     for (unsigned i = 0; i < stats->count; i++) {
@@ -256,5 +266,12 @@ int vds_stats_socket_expire(struct vds_stats_socket *stats)
     const uint64_t now = vd_clock_ms();
     while (stats->count && stats->connections[0]->deadline <= now)
         hang_up(stats, 0);
-    return stats->count ? (int)(stats->connections[0]->deadline - now) : -1;
+    uint64_t next = stats->count ? stats->connections[0]->deadline : 0;
+    if (stats->paused_until && (!next || stats->paused_until < next))
+        next = stats->paused_until;
+    if (next && next <= now) {
+        stats->paused_until = 0;
+        return 0; /* there is one source more */
+    }
+    return next ? (int)(next - now) : -1;
 }

@@ -29,7 +29,8 @@ unsigned vds_stats_socket_add_sources(const struct vds_stats_socket *stats, stru
                                       unsigned max);
 /* What poll() says of one of them; false: it is none. */
 bool vds_stats_socket_handle_source(struct vds_stats_socket *stats, int fd);
-/* Hangs up on those who take too long. Returns milliseconds until it is to be called again; -1: never. */
+/* Hangs up on those who take too long, and ends a pause. Returns milliseconds until sources are to be added
+ * again, and this is to be called; -1: never. */
 int vds_stats_socket_expire(struct vds_stats_socket *stats);
 
 #endif

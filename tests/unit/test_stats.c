@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is told of clients whose workers write nonsense into their pages.
+ * What is told of clients whose workers write nonsense into their pages; and the socket where it is told, on
+ * a server that has run out of descriptors.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +11,19 @@
 
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "opcodes.h"
 #include "server/child_page.h"
 #include "server/stats.h"
+#include "server/stats_socket.h"
 
 /* In place of the listener's children: three, of which the second is hostile. */
 #define CLIENTS 3
@@ -210,6 +217,53 @@ static void the_longest_call_is_told(void **state)
     assert_true(strtoull(text, NULL, 10) >= 5 * VD_NS_PER_S);
 }
 
+/* ---- The socket */
+
+/* One round of the listener's loop, which waits no longer than `most` milliseconds. */
+static void serve_once(struct vds_stats_socket *stats, int most)
+{
+    struct pollfd sources[8];
+    const unsigned count = vds_stats_socket_add_sources(stats, sources, 8);
+    const int wait = vds_stats_socket_expire(stats);
+    poll(sources, count, wait < 0 || wait > most ? most : wait);
+    for (unsigned i = 0; i < count; i++)
+        if (sources[i].revents)
+            vds_stats_socket_handle_source(stats, sources[i].fd);
+}
+
+static void one_who_can_not_be_accepted_is_waited_for(void **state)
+{
+    (void)state;
+    char directory[] = "/tmp/viaduct-stats-XXXXXX", answer[64];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct rlimit limit;
+    assert_non_null(mkdtemp(directory));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/stats", directory);
+    struct vds_stats_socket *stats = vds_stats_socket_create(address.sun_path, NULL);
+    const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(client, "GET /metrics\r\n\r\n", 16, MSG_NOSIGNAL), 16);
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {.rlim_cur = (rlim_t)client + 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const uint64_t until = vd_clock_ms() + 500;
+    unsigned rounds = 0;
+    for (; vd_clock_ms() < until; rounds++)
+        serve_once(stats, 100);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_in_range(rounds, 2, 50);
+
+    const uint64_t patience = vd_clock_ms() + 5000;
+    while (recv(client, answer, sizeof(answer), 0) < 0 && vd_clock_ms() < patience)
+        serve_once(stats, 100);
+    assert_memory_equal(answer, "HTTP/1.0 200 OK", 15);
+    close(client);
+    vds_stats_socket_close(stats);
+    vds_stats_socket_destroy(stats);
+    rmdir(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup(labels_are_escaped, set_up),
         cmocka_unit_test_setup(times_that_can_not_be_are_none, set_up),
         cmocka_unit_test_setup(the_longest_call_is_told, set_up),
+        cmocka_unit_test_setup(one_who_can_not_be_accepted_is_waited_for, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
