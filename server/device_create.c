@@ -426,6 +426,7 @@ void vds_call_vkDestroyDevice(struct vds_execution *x, void *body)
     struct vds_device *device = x->owner;
     if (!end(x->context, device))
         return;
+    x->owner = NULL; /* now it is one of the instance's calls, whose end waits for it */
     const uint64_t number = vds_call_open(x);
     device->dispatch.vkDestroyDevice(device->handle, NULL);
     vds_call_close(x, number);

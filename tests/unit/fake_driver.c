@@ -119,6 +119,7 @@ static void destroy_instance(VkInstance instance, const VkAllocationCallbacks *c
 {
     (void)instance;
     (void)callbacks;
+    fake_driver.orphans += fake_driver.devices;
     fake_driver.instances--;
 }
 
@@ -226,6 +227,8 @@ static void destroy_device(VkDevice device, const VkAllocationCallbacks *callbac
 {
     (void)device;
     (void)callbacks;
+    for (int i = 0; i < 5000 && fake_driver.keeps_devices; i++)
+        usleep(1000);
     fake_driver.devices--;
 }
 

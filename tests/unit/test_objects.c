@@ -5,6 +5,9 @@
 #define _GNU_SOURCE 1
 #include "fixture.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include "args.h"
 #include "protocol/physical_device.h"
 
@@ -35,6 +38,42 @@ static void instances_come_and_go(void **state)
         accepted(client, &r);
         assert_int_equal(fake_driver.instances, 0);
     }
+}
+
+static void *destroy_device(void *client)
+{
+    struct test_record r;
+    make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, true);
+    accepted((struct test_client *)client, &r);
+    return NULL;
+}
+
+static void *let_go(void *data)
+{
+    (void)data;
+    usleep(100000);
+    fake_driver.keeps_devices = false;
+    return NULL;
+}
+
+/* The ring has gone on while the driver destroys a device. */
+static void an_instance_ends_after_its_devices(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    pthread_t threads[2];
+    client->looks = true; /* the threads share it */
+    fake_driver.keeps_devices = true;
+    assert_int_equal(pthread_create(&threads[0], NULL, destroy_device, client), 0);
+    assert_true(vds_context_await(client->context));
+    assert_int_equal(pthread_create(&threads[1], NULL, let_go, NULL), 0);
+    make_simple(&r, VD_OP_vkDestroyInstance, ID(VkInstance, 1), false);
+    accepted(client, &r);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(fake_driver.instances, 0);
+    assert_int_equal(fake_driver.devices, 0);
+    assert_int_equal(fake_driver.orphans, 0);
 }
 
 static void what_is_left_behind_is_destroyed(void **state)
@@ -512,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(instances_come_and_go, connect_client),
         TEST(what_is_left_behind_is_destroyed, open_device),
+        TEST(an_instance_ends_after_its_devices, open_device),
         TEST(physical_devices_are_described, open_device),
         TEST(devices_get_timeline_semaphores, open_device),
         TEST(devices_know_of_presentation, open_device),
