@@ -86,6 +86,7 @@ struct walk {
     bool nested; /* in a secondary command buffer */
     bool cut;    /* what stood before is not known */
     uint32_t commands, actions;
+    uint32_t told_from; /* of the actions; to describe one takes a look at all objects */
     uint64_t pipelines[BIND_POINTS];
     bool shaders[BIND_POINTS]; /* bound without a pipeline */
     uint64_t render_pass;      /* 0: none */
@@ -102,10 +103,11 @@ static void walk_command_buffer(struct walk *walk, uint64_t handle);
 static const void *own(const struct walk *walk, const void *pointer, size_t size)
 {
     const struct vds_tape *tape = walk->tape;
-    const uintptr_t at = (uintptr_t)pointer;
-    return at >= tape->origin && size <= tape->size && at - tape->origin <= tape->size - size
-               ? tape->bytes + (at - tape->origin)
-               : NULL;
+    const uintptr_t at = (uintptr_t)pointer,
+                    origin = tape->origin; /* which another thread may set */
+    const uint32_t end = tape->size;
+    return at >= origin && size <= end && at - origin <= end - size ? tape->bytes + (at - origin)
+                                                                    : NULL;
 }
 
 static void copy_label(const struct walk *walk, const VkDebugUtilsLabelEXT *label,
@@ -175,7 +177,10 @@ static void append_arguments(char line[static LINE], uint16_t opcode, const void
 
 static void note_action(struct walk *walk, uint16_t opcode, const void *body)
 {
-    char *line = walk->lines[walk->actions++ % ACTIONS_TOLD], text[128];
+    const uint32_t number = walk->actions++;
+    if (number < walk->told_from)
+        return;
+    char *line = walk->lines[number % ACTIONS_TOLD], text[128];
     const char *name = vd_opcode_name(opcode);
     const int point = bind_point_for(name);
     snprintf(line, LINE, "command %u: %s", walk->commands, name);
@@ -216,12 +221,12 @@ static void note_label(struct walk *walk, const VkDebugUtilsLabelEXT *label)
 static void walk_secondaries(struct walk *walk, const struct vd_args_vkCmdExecuteCommands *a)
 {
     const struct vds_tape *tape = walk->tape;
-    const size_t size = (size_t)a->commandBufferCount * sizeof(*a->pCommandBuffers);
-    const VkCommandBuffer *handles = own(walk, a->pCommandBuffers, size);
+    const uint32_t count = a->commandBufferCount;
+    const VkCommandBuffer *handles = own(walk, a->pCommandBuffers, count * sizeof(*handles));
     if (walk->nested || !handles)
         return;
     walk->nested = true;
-    for (uint32_t i = 0; i < a->commandBufferCount; i++)
+    for (uint32_t i = 0; i < count; i++)
         walk_command_buffer(walk, (uint64_t)(uintptr_t)handles[i]);
     walk->nested = false;
     walk->tape = tape;
@@ -282,7 +287,10 @@ static void walk_tape(struct walk *walk, const struct vds_tape *tape)
     if (tape->previous)
         walk_tape(walk, tape->previous);
     if (!tape->whole || (tape->before && !tape->previous))
-        *walk = (struct walk){.flight = walk->flight, .nested = walk->nested, .cut = true};
+        *walk = (struct walk){.flight = walk->flight,
+                              .nested = walk->nested,
+                              .cut = true,
+                              .told_from = walk->told_from};
     walk->tape = tape;
     for (uint32_t at = 0; tape->size - at >= sizeof(struct vd_record);) {
         const struct vd_record *record = (const struct vd_record *)(tape->bytes + at);
@@ -316,7 +324,10 @@ static void walk_command_buffer(struct walk *walk, uint64_t handle)
 static void report_command_buffer(struct vds_flight *flight, uint64_t handle)
 {
     char text[128];
-    struct walk walk = {.flight = flight};
+    struct walk walk = {.flight = flight, .told_from = UINT32_MAX};
+    walk_command_buffer(&walk, handle); /* to count them */
+    const uint32_t from = walk.actions < ACTIONS_TOLD ? 0 : walk.actions - ACTIONS_TOLD;
+    walk = (struct walk){.flight = flight, .told_from = from};
     walk_command_buffer(&walk, handle);
     describe_object(flight, VD_TYPE_VkCommandBuffer, handle, text, sizeof(text));
     if (walk.commands == 0) {
@@ -324,7 +335,9 @@ static void report_command_buffer(struct vds_flight *flight, uint64_t handle)
                 text);
         return;
     }
-    const uint32_t told = walk.actions < ACTIONS_TOLD ? walk.actions : ACTIONS_TOLD;
+    uint32_t told = walk.actions > from ? walk.actions - from : 0;
+    if (told > ACTIONS_TOLD) /* others record meanwhile */
+        told = ACTIONS_TOLD;
     vds_log(VDS_LOG_ERROR,
             "device lost: command buffer %s: %s%u commands, of which %u have the GPU work%s", text,
             walk.cut ? "at the end " : "", walk.commands, walk.actions,

@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -200,6 +201,44 @@ static void names_are_of_objects_not_of_handles(void **state)
     assert_null(strstr(report(), "mirrors"));
 }
 
+static double report_seconds(void)
+{
+    struct timespec before, after;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+    report();
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+    return (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+}
+
+/* The client waits meanwhile to hear of its device. */
+static void what_is_not_told_takes_no_time(void **state)
+{
+    (void)state;
+    const struct vd_args_vkCmdDraw draw = {3, 1, 4, 1};
+    const struct vd_args_vkCmdBindPipeline bind = {.pipeline = (VkPipeline)(uintptr_t)0x5550};
+    double seconds[2];
+    for (uint32_t i = 2; i < 100000; i++)
+        assert_true(
+            vds_object_add(&objects, id_of(i, VD_TYPE_VkSampler), 0x1000 + 16 * i, 0, 0, NULL));
+    submit(1);
+    for (unsigned many = 0; many < 2; many++) {
+        struct vds_tape *tape = record(16000, false);
+        uint32_t at = put(tape, 0, VD_OP_vkCmdBindPipeline, &bind, sizeof(bind));
+        for (unsigned i = 0; i < (many ? 600 : 6); i++)
+            at = put(tape, at, VD_OP_vkCmdDraw, &draw, sizeof(draw));
+        assert_true(at <= 16000);
+        vds_tape_put(tape);
+        seconds[many] = report_seconds();
+    }
+    assert_non_null(strstr(report(), "command 601: vkCmdDraw(3, 1, 4, 1), pipeline 0x5550\n"));
+    assert_non_null(
+        strstr(report(), "601 commands, of which 600 have the GPU work, the last ones:"));
+    assert_non_null(strstr(report(), "command 596: "));
+    assert_null(strstr(report(), "command 595: "));
+    if (seconds[1] > 10 * seconds[0])
+        fail_msg("%f s for 600 commands, %f s for 6", seconds[1], seconds[0]);
+}
+
 /* Labels and arrays that are not where they should be, and records that are none. A sanitizer sees what is
  * read that must not be. */
 static void nonsense_is_walked_over(void **state)
@@ -247,6 +286,7 @@ int main(void)
         TEST(parts_follow_each_other_to_a_limit),
         TEST(only_what_has_not_finished_is_told),
         TEST(names_are_of_objects_not_of_handles),
+        TEST(what_is_not_told_takes_no_time),
         TEST(nonsense_is_walked_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
