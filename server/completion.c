@@ -13,6 +13,7 @@
 #include "context.h"
 #include "context_private.h"
 #include "device.h"
+#include "device_fault.h"
 #include "fence.h"
 #include "flight.h"
 #include "futex.h"
@@ -110,8 +111,12 @@ static void *completion_main(void *data)
         if (queue->abandoned)
             break;
         if (result < 0) {
-            vds_context_lose_device(queue->context, "waiting for queue %u: %s", queue->slot,
-                                    vd_result_name(result));
+            if (vds_context_lose_device(queue->context, "waiting for queue %u: %s", queue->slot,
+                                        vd_result_name(result))) {
+                pthread_mutex_unlock(&queue->lock);
+                vds_device_fault_report(queue->device);
+                pthread_mutex_lock(&queue->lock);
+            }
             break;
         }
         if (result == VK_SUCCESS)

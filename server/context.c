@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "context_private.h"
-#include "device_fault.h"
 #include "extensions.h"
 #include "fence.h"
 #include "flight.h"
@@ -169,7 +168,7 @@ void vds_context_set_guest(struct vds_context *context)
     context->is_guest = true;
 }
 
-static void mark_lost(struct vds_context *context, bool by_driver, const char *why, va_list args)
+static bool mark_lost(struct vds_context *context, bool by_driver, const char *why, va_list args)
 {
     const bool news = !atomic_exchange(&context->lost, true);
     if (news) {
@@ -187,26 +186,26 @@ static void mark_lost(struct vds_context *context, bool by_driver, const char *w
         vds_wake(&page->event);
     }
     vds_pending_fences_lose(context->fences);
-    /* After that, for nobody should wait for such a driver. */
-    if (news && by_driver)
-        vds_device_faults_report(context);
+    return news;
 }
 
-void vds_context_mark_lost(struct vds_context *context, const char *why, ...)
+bool vds_context_mark_lost(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
-    mark_lost(context, true, why, args);
+    const bool news = mark_lost(context, true, why, args);
     va_end(args);
+    return news;
 }
 
-void vds_context_lose_device(struct vds_context *context, const char *why, ...)
+bool vds_context_lose_device(struct vds_context *context, const char *why, ...)
 {
     va_list args;
     va_start(args, why);
-    mark_lost(context, true, why, args);
+    const bool news = mark_lost(context, true, why, args);
     va_end(args);
     vds_waits_lose(context->waits);
+    return news;
 }
 
 void vds_context_lose(struct vds_context *context, const char *why, ...)

@@ -63,13 +63,13 @@ struct vds_context *vds_context_create_on(PFN_vkGetInstanceProcAddr get,
 __attribute__((format(printf, 2, 3))) void vds_context_lose(struct vds_context *context,
                                                             const char *why, ...);
 
-/* The same, where the host's driver has lost the device: the log also tells what the GPU was doing, and
- * what the driver says of it. */
-__attribute__((format(printf, 2, 3))) void vds_context_lose_device(struct vds_context *context,
+/* The same, where the host's driver has lost the device: the log also tells what the GPU was doing. True: that
+ * is news, and vds_device_fault_report() is to follow. */
+__attribute__((format(printf, 2, 3))) bool vds_context_lose_device(struct vds_context *context,
                                                                    const char *why, ...);
 
 /* vds_context_lose_device() without telling the calls that wait (wait.c does). */
-__attribute__((format(printf, 2, 3))) void vds_context_mark_lost(struct vds_context *context,
+__attribute__((format(printf, 2, 3))) bool vds_context_mark_lost(struct vds_context *context,
                                                                  const char *why, ...);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "device_fault.h"
 
-#include "context_private.h"
 #include "device.h"
-#include "instance.h"
 #include "log.h"
 
 /* Of each kind; a driver that knows of more is not asked for them. */
@@ -31,8 +29,10 @@ static uint32_t at_most(uint32_t count)
     return count < FAULTS_MAX ? count : FAULTS_MAX;
 }
 
-static void report(const struct vds_device *device)
+void vds_device_fault_report(const struct vds_device *device)
 {
+    if (!device || !device->tells_faults)
+        return;
     const PFN_vkGetDeviceFaultInfoEXT get = device->dispatch.vkGetDeviceFaultInfoEXT;
     VkDeviceFaultAddressInfoEXT addresses[FAULTS_MAX];
     VkDeviceFaultVendorInfoEXT vendor[FAULTS_MAX];
@@ -61,15 +61,4 @@ static void report(const struct vds_device *device)
                 (int)sizeof(vendor[i].description), vendor[i].description,
                 (unsigned long long)vendor[i].vendorFaultCode,
                 (unsigned long long)vendor[i].vendorFaultData);
-}
-
-void vds_device_faults_report(struct vds_context *context)
-{
-    pthread_mutex_lock(&context->devices_lock);
-    const struct vds_instance *instance = context->instance;
-    for (const struct vds_device *device = instance ? instance->devices : NULL; device;
-         device = device->next)
-        if (device->tells_faults)
-            report(device);
-    pthread_mutex_unlock(&context->devices_lock);
 }

@@ -6,6 +6,7 @@
 #include "buffer.h"
 #include "context_private.h"
 #include "device.h"
+#include "device_fault.h"
 #include "instance.h"
 #include "lanes.h"
 #include "log.h"
@@ -195,9 +196,10 @@ bool vds_call(struct vds_execution *x)
     if (d->plan.notes & VDS_PLAN_SKIP)
         return true;
     call_in_turn(x);
-    if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST)
+    if (x->command->flags & VDS_COMMAND_RESULT && x->result == VK_ERROR_DEVICE_LOST &&
         vds_context_lose_device(x->context, "the host's driver says so in %s",
-                                vd_opcode_name(d->opcode));
+                                vd_opcode_name(d->opcode)))
+        vds_device_fault_report(x->owner);
     return !d->failed;
 }
 

@@ -14,6 +14,7 @@
 #include "buffer.h"
 #include "context_private.h"
 #include "device.h"
+#include "device_fault.h"
 #include "execution.h"
 #include "flight.h"
 #include "log.h"
@@ -235,8 +236,9 @@ static void end(struct vds_execution *x, struct vds_queue *queue, uint32_t batch
     if (x->result == VK_SUCCESS) {
         vds_queue_expect(queue, queue->number);
     } else if (x->result == VK_ERROR_DEVICE_LOST) {
-        vds_context_lose_device(x->context, "the host's driver says so in %s",
-                                vd_opcode_name(x->decoder.opcode));
+        if (vds_context_lose_device(x->context, "the host's driver says so in %s",
+                                    vd_opcode_name(x->decoder.opcode)))
+            vds_device_fault_report(queue->device);
     } else {
         vds_context_lose(x->context, "%s: %s", vd_opcode_name(x->decoder.opcode),
                          vd_result_name((VkResult)x->result));

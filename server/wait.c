@@ -9,6 +9,7 @@
 #include "args.h"
 #include "buffer.h"
 #include "context_private.h"
+#include "device_fault.h"
 #include "execute.h"
 #include "log.h"
 #include "opcodes.h"
@@ -193,13 +194,21 @@ static void *wait_main(void *data)
         if (waits->abandoned)
             break;
         vds_meter_long_call_end(&waits->context->meter, x->long_call);
+        bool news = false;
         if (x->result == VK_ERROR_DEVICE_LOST) {
-            vds_context_mark_lost(waits->context,
-                                  "the host's driver says so to a client that waits");
+            news = vds_context_mark_lost(waits->context,
+                                         "the host's driver says so to a client that waits");
             answer_lost(waits);
         }
         /* Nothing happens here if it was answered as lost before. */
         vds_answer_send(x);
+        if (news) {
+            pthread_mutex_unlock(&waits->lock);
+            vds_device_fault_report(x->owner);
+            pthread_mutex_lock(&waits->lock);
+            if (waits->abandoned)
+                break;
+        }
         vds_end(x);
         wait->busy = false;
         make_idle(wait);

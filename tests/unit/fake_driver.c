@@ -138,10 +138,10 @@ static VkResult extensions_of_device(VkPhysicalDevice pd, const char *layer, uin
     (void)pd;
     (void)layer;
     const char *names[] = {VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME,
-                           VK_KHR_SWAPCHAIN_EXTENSION_NAME};
-    for (uint32_t i = 0; extensions && i < 2 && i < *count; i++)
+                           VK_KHR_SWAPCHAIN_EXTENSION_NAME, VK_EXT_DEVICE_FAULT_EXTENSION_NAME};
+    for (uint32_t i = 0; extensions && i < 3 && i < *count; i++)
         strcpy(extensions[i].extensionName, names[i]);
-    *count = 2;
+    *count = 3;
     return VK_SUCCESS;
 }
 
@@ -230,6 +230,18 @@ static void destroy_device(VkDevice device, const VkAllocationCallbacks *callbac
     for (int i = 0; i < 5000 && fake_driver.keeps_devices; i++)
         usleep(1000);
     fake_driver.devices--;
+}
+
+static VkResult get_faults(VkDevice device, VkDeviceFaultCountsEXT *counts,
+                           VkDeviceFaultInfoEXT *info)
+{
+    (void)device;
+    (void)info;
+    fake_driver.asked++;
+    for (int i = 0; i < 5000 && fake_driver.thinks; i++)
+        usleep(1000);
+    counts->addressInfoCount = counts->vendorInfoCount = 0;
+    return VK_SUCCESS;
 }
 
 static VkResult wait_idle(VkDevice device)
@@ -777,6 +789,7 @@ static struct function functions[] = {
     FUNCTION("vkCreateDevice", create_device),
     FUNCTION("vkGetDeviceProcAddr", get_device_proc_addr),
     FUNCTION("vkDestroyDevice", destroy_device),
+    FUNCTION("vkGetDeviceFaultInfoEXT", get_faults),
     FUNCTION("vkDeviceWaitIdle", wait_idle),
     FUNCTION("vkGetDeviceQueue", get_queue),
     FUNCTION("vkCreateSemaphore", create_semaphore),

@@ -29,6 +29,7 @@ struct fake_driver {
         meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
     _Atomic bool blocked; /* vkCmdDraw of FAKE_BLOCKED vertices does not return meanwhile */
     _Atomic bool keeps_devices; /* vkDestroyDevice does not return meanwhile */
+    _Atomic bool thinks;        /* vkGetDeviceFaultInfoEXT does not return meanwhile */
     /* What looks at pictures of videos, or NULL. */
     void (*decode_video)(const VkVideoDecodeInfoKHR *info);
     void (*encode_video)(const VkVideoEncodeInfoKHR *info);
@@ -36,6 +37,7 @@ struct fake_driver {
     /* What has happened. */
     _Atomic(VkFence) submitted_fence;
     _Atomic uint32_t instances, devices, objects; /* that live */
+    _Atomic uint64_t asked;                       /* for faults */
     uint32_t orphans; /* devices that were alive when their instance ended */
     _Atomic uint32_t draws, met, executed, begun, ended;
     uint32_t updates, writes, copies;  /* calls of vkUpdateDescriptorSets, and what they held */

@@ -113,7 +113,7 @@ static void physical_devices_are_described(void **state)
     assert_int_equal(head->size, sizeof(*head) + data->size);
     assert_int_equal(data->importable, 1);
     assert_int_equal(data->import_alignment, 4096);
-    assert_int_equal(data->extension_count, 2);
+    assert_int_equal(data->extension_count, 3);
     assert_int_equal(data->queue_family_count, 1);
     assert_int_equal(data->core_features.robustBufferAccess, VK_TRUE);
     assert_string_equal(data->core_properties.deviceName, "fake");

@@ -642,6 +642,31 @@ static void loss_is_noticed_where_waits_for_timelines_stay_asleep(void **state)
     fake_driver_give_up();
 }
 
+static void nobody_waits_for_what_is_told_of_a_loss(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t semaphore = ID(VkSemaphore, 175);
+    make_semaphore(&r, semaphore);
+    accepted(client, &r);
+    fake_driver.hold = true;
+    make_submit(&r, 1);
+    accepted(client, &r);
+    make_wait(&r, semaphore, UINT64_MAX);
+    accepted(client, &r);
+    fake_driver.thinks = true;
+    fake_driver.lost_in_silence = true;
+    assert_true(await_reply(client));
+    assert_int_equal(client_reply(client)->result, VK_ERROR_DEVICE_LOST);
+    await_count(&fake_driver.asked, 1);
+    /* The ring's thread takes locks for that. */
+    make_wait(&r, semaphore, UINT64_MAX);
+    answered(client, &r, VK_ERROR_DEVICE_LOST);
+    assert_true(fake_driver.thinks);
+    fake_driver.thinks = fake_driver.lost_in_silence = false;
+    fake_driver_give_up();
+}
+
 static void waits_without_end_do_not_hang_the_end(void **state)
 {
     struct test_client *client = *state;
@@ -689,6 +714,7 @@ int main(void)
         TEST(waits_do_not_stop_the_ring, open_device),
         TEST(waits_end_when_the_device_is_lost, open_device),
         TEST(loss_is_noticed_where_waits_for_timelines_stay_asleep, open_device),
+        TEST(nobody_waits_for_what_is_told_of_a_loss, open_device),
         TEST(waits_without_end_do_not_hang_the_end, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
