@@ -57,6 +57,11 @@ static void choose_stats(struct vds_listener_options *listener)
              snprintf(beside, sizeof(beside), "%s" VD_STATS_SUFFIX, listener->socket) <
                  (int)sizeof(beside))
         listener->stats = beside;
+    else if (!listener->stats && listener->socket)
+        vds_log(VDS_LOG_WARNING,
+                "nobody can ask what clients do: %s" VD_STATS_SUFFIX
+                " is too long for a socket; --stats says where else",
+                listener->socket);
 }
 
 /* Listens where a service manager has begun to: a socket that is named as well must be that one. False with

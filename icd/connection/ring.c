@@ -34,9 +34,9 @@ struct large_record {
  * ring, moves everything first. The one that lost its turn may still be appending a piece then, and meets
  * the other one only when it has. So its stage is moved before the other one's, and whoever moves looks at
  * the other one's first: if there is something that was appended after they met, the piece is seen, too. */
-struct stage {
-    struct stage *next; /* that was the stager before this one */
-    pthread_t thread;   /* a new thread may have the name, and the stage, of one that has ended */
+struct vdc_ring_stage {
+    struct vdc_ring_stage *next; /* that was the stager before this one */
+    pthread_t thread; /* a new thread may have the name, and the stage, of one that has ended */
     uint64_t head; /* of the record that the pieces belong to; set by the thread, under the lock */
     uint16_t opcode;
     uint64_t seen;                /* of `filled`, by whoever is about to move it */
@@ -60,11 +60,11 @@ struct vdc_ring {
     uint64_t head;        /* the ring's head when it was last looked at */
     uint32_t padding;     /* of the record that is being written in place */
     _Atomic uint64_t calls, bytes;
-    struct stage *stages; /* the stager is the first one */
+    struct vdc_ring_stage *stages; /* the stager is the first one */
     uint32_t stage_count;
     pthread_t appender; /* the last thread that appended under the lock */
     bool has_appender;
-    _Atomic(struct stage *) stager; /* NULL: none; read without the lock */
+    _Atomic(struct vdc_ring_stage *) stager; /* NULL: none; read without the lock */
 
     pthread_mutex_t large_lock;
     struct large_record *large_records; /* not yet copied by the server, newest first */
@@ -102,7 +102,7 @@ void vdc_ring_destroy(struct vdc_ring *ring)
         free(record);
     }
     while (ring->stages) {
-        struct stage *stage = ring->stages;
+        struct vdc_ring_stage *stage = ring->stages;
         ring->stages = stage->next;
         free(stage);
     }
@@ -257,7 +257,7 @@ static uint8_t *grow_by(struct vdc_ring *ring, uint16_t opcode, uint64_t head, u
 }
 
 /* What was seen of it. On a lost connection what does not fit is forgotten. */
-static void move(struct vdc_ring *ring, struct stage *stage)
+static void move(struct vdc_ring *ring, struct vdc_ring_stage *stage)
 {
     const uint32_t size = (uint32_t)stage->seen - stage->moved;
     const uint32_t pieces = (uint32_t)(stage->seen >> 32) - stage->moved_pieces;
@@ -272,7 +272,7 @@ static void move(struct vdc_ring *ring, struct stage *stage)
 }
 
 /* Looks at the newest stage first, and moves the oldest one first. */
-static void move_from(struct vdc_ring *ring, struct stage *stage)
+static void move_from(struct vdc_ring *ring, struct vdc_ring_stage *stage)
 {
     if (!stage)
         return;
@@ -351,13 +351,13 @@ static uint8_t *append_here(struct vdc_ring *ring, uint16_t opcode, uint64_t hea
 }
 
 /* Makes this thread the stager. Everything has been moved. NULL: it can not be. Under the lock. */
-static struct stage *become_stager(struct vdc_ring *ring, uint16_t opcode, uint64_t head)
+static struct vdc_ring_stage *become_stager(struct vdc_ring *ring, uint16_t opcode, uint64_t head)
 {
     const pthread_t self = pthread_self();
-    struct stage **link = &ring->stages;
+    struct vdc_ring_stage **link = &ring->stages;
     while (*link && !pthread_equal((*link)->thread, self))
         link = &(*link)->next;
-    struct stage *stage = *link;
+    struct vdc_ring_stage *stage = *link;
     if (stage) {
         *link = stage->next;
     } else {
@@ -379,9 +379,10 @@ static struct stage *become_stager(struct vdc_ring *ring, uint16_t opcode, uint6
 }
 
 /* The stage of this thread, if it has the turn and `size` bytes fit. */
-static struct stage *stage_for(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size)
+static struct vdc_ring_stage *stage_for(struct vdc_ring *ring, uint16_t opcode, uint64_t head,
+                                        uint32_t size)
 {
-    struct stage *stage = atomic_load_explicit(&ring->stager, memory_order_acquire);
+    struct vdc_ring_stage *stage = atomic_load_explicit(&ring->stager, memory_order_acquire);
     if (!stage || !pthread_equal(stage->thread, pthread_self()) || stage->head != head ||
         stage->opcode != opcode)
         return NULL;
@@ -389,7 +390,7 @@ static struct stage *stage_for(struct vdc_ring *ring, uint16_t opcode, uint64_t 
     return filled + size <= STAGE_SIZE ? stage : NULL;
 }
 
-static uint8_t *end_of(struct stage *stage)
+static uint8_t *end_of(struct vdc_ring_stage *stage)
 {
     return stage->bytes + (uint32_t)atomic_load_explicit(&stage->filled, memory_order_relaxed);
 }
@@ -397,7 +398,7 @@ static uint8_t *end_of(struct stage *stage)
 uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t head, uint32_t size,
                                struct vdc_ring_piece *piece)
 {
-    struct stage *stage = stage_for(ring, opcode, head, size);
+    struct vdc_ring_stage *stage = stage_for(ring, opcode, head, size);
     *piece = (struct vdc_ring_piece){stage, size};
     if (stage)
         return end_of(stage);
@@ -423,7 +424,7 @@ uint8_t *vdc_ring_append_begin(struct vdc_ring *ring, uint16_t opcode, uint64_t 
 
 void vdc_ring_append_end(struct vdc_ring *ring, const struct vdc_ring_piece *piece)
 {
-    struct stage *stage = piece->stage;
+    struct vdc_ring_stage *stage = piece->stage;
     if (!stage) {
         end_writing(ring, false);
         return;

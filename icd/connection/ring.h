@@ -9,7 +9,7 @@
 #include "link.h"
 #include "protocol/record.h"
 
-struct stage;
+struct vdc_ring_stage;
 struct vdc_buffers;
 struct vdc_ring;
 
@@ -49,7 +49,7 @@ void vdc_ring_write_end(struct vdc_ring *ring, uint32_t size, bool now);
  * server sees it no later than the next record, of whatever thread. Takes no lock where one thread appends
  * and others do not. NULL: there is no room just now, or the connection is lost; vdc_ring_send it. */
 struct vdc_ring_piece {
-    struct stage *stage; /* NULL: it is in the ring, whose lock is held */
+    struct vdc_ring_stage *stage; /* NULL: it is in the ring, whose lock is held */
     uint32_t size;
 };
 
