@@ -112,7 +112,7 @@ static const char *objection(int fd, uid_t *user)
     *user = peer.uid;
     if (!known || (peer.uid != geteuid() && peer.uid != 0))
         return "it is neither the server's nor root";
-    return peer.pid > 0 && is_in_our_namespace(peer.pid) ? NULL : "it is in a container";
+    return peer.pid > 0 && is_in_our_namespace(peer.pid) ? NULL : "it is in a container, or gone";
 }
 
 static void take(struct vds_stats_socket *stats, int fd)
