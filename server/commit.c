@@ -23,12 +23,9 @@ static bool take_new(struct vds_execution *x)
             continue;
         const uint32_t owner =
             vd_id_type(new->id) == VD_TYPE_VkDevice ? vd_id_index(new->id) : d->owner_index;
-        if (!vds_object_add(&x->context->objects, new->id, handle, owner, new->pool, new->data))
+        if (!vds_object_add_known(&x->context->objects, new->id, handle, owner, new->pool,
+                                  new->data, new->size, new->kinds))
             return vds_dec_fail(d, "its new object can not be added");
-        struct vds_object_links *links =
-            vds_object_links(&x->context->objects, vd_id_index(new->id));
-        links->size = new->size;
-        links->kinds = new->kinds;
         if (handle)
             *new->where = new->id;
     }

@@ -50,7 +50,7 @@ bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint3
 
 /* Under the lock. */
 static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
-                uint32_t pool, void *data)
+                uint32_t pool, void *data, uint64_t size, uint32_t kinds)
 {
     const uint32_t index = vd_id_index(id);
     if (!vds_object_addable(table, id, vd_id_type(id)))
@@ -70,7 +70,13 @@ static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, ui
     }
 
     struct vds_object_links *links = vds_object_links(table, index);
-    *links = (struct vds_object_links){.data = data, .pool = pool, .born = table->births++};
+    *links = (struct vds_object_links){
+        .data = data,
+        .pool = pool,
+        .born = table->births++,
+        .kinds = kinds,
+        .size = size,
+    };
     if (pool) {
         struct vds_object_links *parent = vds_object_links(table, pool);
         links->next = parent->first_child;
@@ -88,8 +94,14 @@ static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, ui
 bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
                     uint32_t pool, void *data)
 {
+    return vds_object_add_known(table, id, handle, owner, pool, data, 0, 0);
+}
+
+bool vds_object_add_known(struct vds_object_table *table, uint64_t id, uint64_t handle,
+                          uint32_t owner, uint32_t pool, void *data, uint64_t size, uint32_t kinds)
+{
     pthread_mutex_lock(&table->lock);
-    const bool added = add(table, id, handle, owner, pool, data);
+    const bool added = add(table, id, handle, owner, pool, data, size, kinds);
     pthread_mutex_unlock(&table->lock);
     return added;
 }
