@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "extensions.h"
 #include "layer.h"
 
 #define NAME    "VK_LAYER_VIADUCT_device_fault"
@@ -32,25 +33,14 @@ static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice device,
 #endif
 }
 
+static const VkExtensionProperties extension = {"VK_KHR_device_fault", 1};
+static const struct added added = {NAME, &extension, 1};
+
 static VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice device,
                                                            const char *layer, uint32_t *count,
                                                            VkExtensionProperties *properties)
 {
-    static const VkExtensionProperties ours = {"VK_KHR_device_fault", 1};
-    const uint32_t room = *count;
-    *count = 0;
-    if (!layer || strcmp(layer, NAME) != 0) {
-        *count = properties ? room : 0;
-        const VkResult result = below.enumerate_extensions(device, layer, count, properties);
-        if (result != VK_SUCCESS || layer)
-            return result;
-    }
-    if (properties && *count == room)
-        return VK_INCOMPLETE;
-    if (properties)
-        properties[*count] = ours;
-    ++*count;
-    return VK_SUCCESS;
+    return enumerate_added(&added, below.enumerate_extensions, device, layer, count, properties);
 }
 
 #ifdef VK_KHR_device_fault
@@ -122,12 +112,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 {
     step_device(info);
     VkDeviceCreateInfo changed = *info;
-    const char **names = calloc(info->enabledExtensionCount + 1, sizeof(*names));
-    changed.enabledExtensionCount = 0;
-    changed.ppEnabledExtensionNames = names;
-    for (uint32_t i = 0; i < info->enabledExtensionCount; i++)
-        if (strcmp(info->ppEnabledExtensionNames[i], "VK_KHR_device_fault") != 0)
-            names[changed.enabledExtensionCount++] = info->ppEnabledExtensionNames[i];
+    leave_out_added(&added, &changed);
 #ifdef VK_KHR_device_fault
     VkPhysicalDeviceFaultFeaturesKHR *ours =
         (void *)vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_KHR);
@@ -135,7 +120,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
         ours->deviceFault = ours->deviceFaultVendorBinary = VK_FALSE;
 #endif
     const VkResult result = below.create_device(physical, &changed, alloc, handle);
-    free(names);
+    free((void *)changed.ppEnabledExtensionNames);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "extensions.h"
 #include "layer.h"
 
 #define NAME "VK_LAYER_VIADUCT_lose"
@@ -90,25 +91,14 @@ static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice physical,
         ours->deviceFault = VK_TRUE;
 }
 
+static const VkExtensionProperties extension = {VK_EXT_DEVICE_FAULT_EXTENSION_NAME, 2};
+static const struct added added = {NAME, &extension, 1};
+
 static VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice physical,
                                                            const char *layer, uint32_t *count,
                                                            VkExtensionProperties *properties)
 {
-    static const VkExtensionProperties ours = {VK_EXT_DEVICE_FAULT_EXTENSION_NAME, 2};
-    const uint32_t room = *count;
-    *count = 0;
-    if (!layer || strcmp(layer, NAME) != 0) {
-        *count = properties ? room : 0;
-        const VkResult result = below.enumerate_extensions(physical, layer, count, properties);
-        if (result != VK_SUCCESS || layer)
-            return result;
-    }
-    if (properties && *count == room)
-        return VK_INCOMPLETE;
-    if (properties)
-        properties[*count] = ours;
-    ++*count;
-    return VK_SUCCESS;
+    return enumerate_added(&added, below.enumerate_extensions, physical, layer, count, properties);
 }
 
 static bool has_fault; /* enabled by whoever made the device, with its feature */
@@ -157,23 +147,14 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 {
     step_device(info);
     VkDeviceCreateInfo changed = *info;
-    const char **names = calloc(info->enabledExtensionCount + 1, sizeof(*names));
-    bool enabled = false;
-    changed.enabledExtensionCount = 0;
-    changed.ppEnabledExtensionNames = names;
-    /* The driver is not asked for what it has not got. */
-    for (uint32_t i = 0; i < info->enabledExtensionCount; i++)
-        if (strcmp(info->ppEnabledExtensionNames[i], VK_EXT_DEVICE_FAULT_EXTENSION_NAME) == 0)
-            enabled = true;
-        else
-            names[changed.enabledExtensionCount++] = info->ppEnabledExtensionNames[i];
-    VkPhysicalDeviceFaultFeaturesEXT *ours =
+    const bool enabled = leave_out_added(&added, &changed);
+    VkPhysicalDeviceFaultFeaturesEXT *feature =
         (void *)vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FAULT_FEATURES_EXT);
-    has_fault = enabled && ours && ours->deviceFault;
-    if (ours)
-        ours->deviceFault = VK_FALSE;
+    has_fault = enabled && feature && feature->deviceFault;
+    if (feature)
+        feature->deviceFault = VK_FALSE;
     const VkResult result = below.create_device(physical, &changed, alloc, handle);
-    free(names);
+    free((void *)changed.ppEnabledExtensionNames);
     if (result == VK_SUCCESS)
         device = *handle;
     return result;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "extensions.h"
 #include "layer.h"
 
 #define NAME       "VK_LAYER_VIADUCT_pipeline_binary"
@@ -447,27 +448,15 @@ static VKAPI_ATTR void VKAPI_CALL get_properties(VkPhysicalDevice device,
     }
 }
 
+static const VkExtensionProperties extension = {VK_KHR_PIPELINE_BINARY_EXTENSION_NAME,
+                                                VK_KHR_PIPELINE_BINARY_SPEC_VERSION};
+static const struct added added = {NAME, &extension, 1};
+
 static VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice device,
                                                            const char *layer, uint32_t *count,
                                                            VkExtensionProperties *properties)
 {
-    static const VkExtensionProperties ours = {VK_KHR_PIPELINE_BINARY_EXTENSION_NAME,
-                                               VK_KHR_PIPELINE_BINARY_SPEC_VERSION};
-    const bool only_ours = layer && strcmp(layer, NAME) == 0;
-    const uint32_t room = *count;
-    *count = 0;
-    if (!only_ours) {
-        *count = properties ? room : 0;
-        const VkResult result = below.enumerate_extensions(device, layer, count, properties);
-        if (result != VK_SUCCESS || layer)
-            return result;
-    }
-    if (properties && *count == room)
-        return VK_INCOMPLETE;
-    if (properties)
-        properties[*count] = ours;
-    ++*count;
-    return VK_SUCCESS;
+    return enumerate_added(&added, below.enumerate_extensions, device, layer, count, properties);
 }
 
 /* ---- Instances and devices */

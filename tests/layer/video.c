@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "extensions.h"
 #include "layer.h"
 
 #include "tests/video/flat.h"
@@ -101,25 +102,13 @@ static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice device,
         maintenance->videoMaintenance1 = VK_TRUE;
 }
 
+static const struct added added = {NAME, ours, OURS};
+
 static VKAPI_ATTR VkResult VKAPI_CALL enumerate_extensions(VkPhysicalDevice device,
                                                            const char *layer, uint32_t *count,
                                                            VkExtensionProperties *properties)
 {
-    const uint32_t room = *count;
-    *count = 0;
-    if (!layer || strcmp(layer, NAME) != 0) {
-        *count = properties ? room : 0;
-        const VkResult result = below.enumerate_extensions(device, layer, count, properties);
-        if (result != VK_SUCCESS || layer)
-            return result;
-    }
-    for (size_t i = 0; i < OURS; i++, ++*count) {
-        if (properties && *count == room)
-            return VK_INCOMPLETE;
-        if (properties)
-            properties[*count] = ours[i];
-    }
-    return VK_SUCCESS;
+    return enumerate_added(&added, below.enumerate_extensions, device, layer, count, properties);
 }
 
 /* How much a profile holds shows in maxDpbSlots. */
@@ -480,14 +469,6 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo
     return result;
 }
 
-static bool is_our_extension(const char *name)
-{
-    for (size_t i = 0; i < OURS; i++)
-        if (strcmp(name, ours[i].extensionName) == 0)
-            return true;
-    return false;
-}
-
 /* The driver is not asked for what it has not got. */
 static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
                                                     const VkDeviceCreateInfo *info,
@@ -496,12 +477,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
 {
     step_device(info);
     VkDeviceCreateInfo changed = *info;
-    const char **names = calloc(info->enabledExtensionCount + 1, sizeof(*names));
-    changed.enabledExtensionCount = 0;
-    changed.ppEnabledExtensionNames = names;
-    for (uint32_t i = 0; i < info->enabledExtensionCount; i++)
-        if (!is_our_extension(info->ppEnabledExtensionNames[i]))
-            names[changed.enabledExtensionCount++] = info->ppEnabledExtensionNames[i];
+    leave_out_added(&added, &changed);
     VkPhysicalDeviceVideoMaintenance1FeaturesKHR *maintenance = (void *)vd_chain_find(
         info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VIDEO_MAINTENANCE_1_FEATURES_KHR);
     const VkBool32 wanted = maintenance && maintenance->videoMaintenance1;
@@ -510,7 +486,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical,
     const VkResult result = below.create_device(physical, &changed, alloc, handle);
     if (wanted)
         maintenance->videoMaintenance1 = VK_TRUE;
-    free(names);
+    free((void *)changed.ppEnabledExtensionNames);
     the_device = result == VK_SUCCESS ? *handle : the_device;
     return result;
 }
