@@ -118,13 +118,10 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
         add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_HOST_EXTENSION_NAME);
         break;
     case VDS_MEMORY_OWN:
+    case VDS_MEMORY_UDMABUF:
         add_extension(&info, extensions, pd, VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME);
         if (pd->way.handle_type == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT)
             add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME);
-        break;
-    case VDS_MEMORY_UDMABUF:
-        add_extension(&info, extensions, pd, VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME);
-        add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME);
         break;
     case VDS_MEMORY_NO_WAY:
         break;
