@@ -526,7 +526,7 @@ class ClientEmitter:
             return "VDC_CALL_SYNC"
         if plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]:
             return "VDC_CALL_PROMPT"
-        lazy = "VDC_CALL_HOPES" if {"VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY"}.intersection(
+        lazy = "VDC_CALL_UNLESS_SCARCE" if {"VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY"}.intersection(
             plan.c.errors) else "VDC_CALL_LAZY"
         return f"{plan.asks} ? VDC_CALL_SYNC : {lazy}" if plan.asks else lazy
 

@@ -178,7 +178,7 @@ VkResult vdc_call_begin(struct vdc_call *call, void *self, uint16_t opcode, size
     call->opcode = opcode;
     call->kind = kind;
     call->sync = kind >= VDC_CALL_SYNC || (vdc_debug_flags() & VDC_DEBUG_SYNC) ||
-                 (kind == VDC_CALL_HOPES && is_scarce(instance));
+                 (kind == VDC_CALL_UNLESS_SCARCE && is_scarce(instance));
     call->sent = false;
     call->answered = false;
     call->scratch = NULL;
@@ -363,7 +363,7 @@ void vdc_call_end(struct vdc_call *call)
     free_not_created(call);
     if (!call->scratch) {
         vdc_ring_write_end(instance->connection->ring, call->sent ? call->encoder.size : 0,
-                           call->kind > VDC_CALL_HOPES);
+                           call->kind > VDC_CALL_UNLESS_SCARCE);
     } else {
         if (call->space.reply)
             vdc_reply_end(instance->connection->replies, &call->space);

@@ -11,7 +11,7 @@
 
 enum vdc_call_kind {
     VDC_CALL_LAZY, /* nothing comes back, and what it does is seen only through later calls */
-    VDC_CALL_HOPES, /* the same, while nobody lacks memory; else it waits, for its result may tell that */
+    VDC_CALL_UNLESS_SCARCE, /* the same, while nobody lacks memory; else it waits, for its result may tell that */
     VDC_CALL_PROMPT, /* nothing comes back */
     VDC_CALL_SYNC,   /* waits for an answer */
     VDC_CALL_ANYWAY, /* the same, also when the device is lost: it asks why */
