@@ -151,16 +151,4 @@ static const struct function instance_functions[] = {
     FUNCTION("vkGetPhysicalDeviceProperties2", get_properties),
 };
 
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char *name)
-{
-    const PFN_vkVoidFunction ours = LOOK_UP(device_functions, name);
-    return ours ? ours : next_device(device, name);
-}
-
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance instance, const char *name)
-{
-    PFN_vkVoidFunction ours = LOOK_UP(instance_functions, name);
-    if (!ours)
-        ours = LOOK_UP(device_functions, name);
-    return ours || !next_instance ? ours : next_instance(instance, name);
-}
+DEFINE_LOOK_UPS(instance_functions, device_functions)

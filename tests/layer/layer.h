@@ -67,6 +67,22 @@ static inline PFN_vkVoidFunction look_up(const struct function *functions, size_
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char *name);
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance instance, const char *name);
 
+/* Both of them, for a layer with two tables; what these lack is asked for below. */
+#define DEFINE_LOOK_UPS(instance_functions, device_functions)                                     \
+    static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char *name) \
+    {                                                                                             \
+        const PFN_vkVoidFunction ours = LOOK_UP(device_functions, name);                          \
+        return ours ? ours : next_device(device, name);                                           \
+    }                                                                                             \
+    static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance instance,             \
+                                                                 const char *name)                \
+    {                                                                                             \
+        PFN_vkVoidFunction ours = LOOK_UP(instance_functions, name);                              \
+        if (!ours)                                                                                \
+            ours = LOOK_UP(device_functions, name);                                               \
+        return ours || !next_instance ? ours : next_instance(instance, name);                     \
+    }
+
 __attribute__((visibility("default"))) VKAPI_ATTR VkResult VKAPI_CALL
 vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *negotiation)
 {

@@ -530,16 +530,4 @@ static const struct function instance_functions[] = {
     FUNCTION("vkGetPhysicalDeviceVideoFormatPropertiesKHR", get_formats),
 };
 
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_device(VkDevice device, const char *name)
-{
-    const PFN_vkVoidFunction found = LOOK_UP(device_functions, name);
-    return found ? found : next_device(device, name);
-}
-
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_instance(VkInstance handle, const char *name)
-{
-    PFN_vkVoidFunction found = LOOK_UP(instance_functions, name);
-    if (!found)
-        found = LOOK_UP(device_functions, name);
-    return found || !next_instance ? found : next_instance(handle, name);
-}
+DEFINE_LOOK_UPS(instance_functions, device_functions)
