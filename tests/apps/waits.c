@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * One thread is in a call whose answer an application waits for, and which takes long; how long do the frames of
- * another thread take meanwhile? For each such command that Viaduct knows of: waits [COMMAND...]
+ * One thread is in a call whose answer an application waits for, and which takes long; how long do the calls of
+ * another thread, which draws frames, take meanwhile? For each such command that Viaduct knows of: waits [COMMAND...]
  *
  * The layer of faults (tests/layer) makes the command take long, and does nothing else for it, so that it does
- * not matter that its arguments are senseless. One line for each command: the longest call of the other thread,
- * or that the driver does not have the command, or that nobody asked it.
+ * not matter that its arguments are senseless. One line for each command: the longest call of the other thread
+ * and which one that was, or that the driver does not have the command, or that nobody asked it.
  */
 #include "expect.h"
 
@@ -39,8 +39,8 @@ static const VkSubpassDescription2 *many_subpasses(void)
 #include "any.h"
 
 enum {
-    SLOW_MS = 50,
-    FRAME_BYTES = 8 << 20,
+    SLOW_MS = 100,
+    FRAME_BYTES = 16 << 20, /* natively the longest call is the wait for them: a millisecond or more */
     SKIPPED = 77,
 };
 
@@ -113,33 +113,65 @@ static void make_frames(void)
                                     0));
 }
 
+/* The longest call so far, and when the last one was over. */
+static struct {
+    double ms, since;
+    const char *call;
+} longest;
+
+/* Behind each call. */
+static void took(const char *call)
+{
+    const double now = now_ms();
+    if (atomic_load(&faults->slept) && now - longest.since > longest.ms) {
+        longest.ms = now - longest.since;
+        longest.call = call;
+    }
+    longest.since = now;
+}
+
 static void draw(void)
 {
     DEVICE(vkBeginCommandBuffer)
     (frames.commands,
      &(VkCommandBufferBeginInfo){.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO});
+    took("vkBeginCommandBuffer");
     DEVICE(vkCmdFillBuffer)(frames.commands, frames.buffer, 0, VK_WHOLE_SIZE, 1);
+    took("vkCmdFillBuffer");
     const VkSubmitInfo submit = {
         .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
         .commandBufferCount = 1,
         .pCommandBuffers = &frames.commands,
     };
     DEVICE(vkEndCommandBuffer)(frames.commands);
-    if (DEVICE(vkQueueSubmit)(any_VkQueue, 1, &submit, frames.fence) == VK_SUCCESS &&
-        DEVICE(vkWaitForFences)(any_VkDevice, 1, &frames.fence, VK_TRUE, UINT64_MAX) == VK_SUCCESS)
-        DEVICE(vkResetFences)(any_VkDevice, 1, &frames.fence);
+    took("vkEndCommandBuffer");
+    VkResult result = DEVICE(vkQueueSubmit)(any_VkQueue, 1, &submit, frames.fence);
+    took("vkQueueSubmit");
+    if (result != VK_SUCCESS)
+        return;
+    result = DEVICE(vkWaitForFences)(any_VkDevice, 1, &frames.fence, VK_TRUE, UINT64_MAX);
+    took("vkWaitForFences");
+    if (result != VK_SUCCESS)
+        return;
+    DEVICE(vkResetFences)(any_VkDevice, 1, &frames.fence);
+    took("vkResetFences");
 }
 
-/* A frame, without this command. Returns what it takes. */
-static double frame(const char *without)
+/* A frame, without this command. */
+static void frame(const char *without)
 {
-    const double begun = now_ms();
-    if (strcmp(without, "vkAllocateMemory") != 0)
-        DEVICE(vkFreeMemory)(any_VkDevice, allocate(65536, 0), NULL);
-    if (strcmp(without, "vkGetEventStatus") != 0)
+    longest.since = now_ms();
+    if (strcmp(without, "vkAllocateMemory") != 0) {
+        const VkDeviceMemory memory = allocate(65536, 0);
+        took("vkAllocateMemory");
+        DEVICE(vkFreeMemory)(any_VkDevice, memory, NULL);
+        took("vkFreeMemory");
+    }
+    if (strcmp(without, "vkGetEventStatus") != 0) {
         DEVICE(vkGetEventStatus)(any_VkDevice, any_VkEvent);
+        took("vkGetEventStatus");
+    }
     draw();
-    return now_ms() - begun;
 }
 
 static void make_all(void)
@@ -209,19 +241,17 @@ static void test(const struct waits *command)
     atomic_store(&running, true);
     pthread_t thread;
     expect(pthread_create(&thread, NULL, make_call, (void *)command) == 0, "no thread");
-    double longest = 0;
-    while (atomic_load(&running)) {
-        const double ms = frame(command->name);
-        if (atomic_load(&faults->slept) && ms > longest)
-            longest = ms;
-    }
+    longest.ms = 0;
+    longest.call = "none";
+    while (atomic_load(&running))
+        frame(command->name);
     pthread_join(thread, NULL);
     atomic_store(&faults->slow_ms, 0);
     if (DEVICE(vkDeviceWaitIdle)(any_VkDevice) != VK_SUCCESS) {
         printf("%s: the call is refused\n", command->name);
         make_all();
     } else if (atomic_load(&faults->slept)) {
-        printf("%s: %.2f ms\n", command->name, longest);
+        printf("%s: %.2f ms in %s\n", command->name, longest.ms, longest.call);
     } else {
         printf("%s: nobody was asked\n", command->name);
     }
