@@ -20,7 +20,7 @@ struct vds_context_options {
     int64_t clock_ahead_ns; /* common/time_namespace.h */
     const char *trace;      /* where vd_trace_open shall write, NULL: nowhere */
     uint64_t max_shared_memory; /* bytes that are there at the same time, 0: any number */
-    uint64_t max_device_memory; /* the same, on devices that are CPUs */
+    uint64_t max_device_memory; /* the same, of what device memory costs the host's */
     int lanes; /* threads that replay what was recorded, besides the one that executes */
     /* Called, by any thread, when a stream is malformed: the connection must end. NULL:
      * vds_context_execute says it early enough. */

@@ -31,7 +31,7 @@ struct vds_context {
     struct vds_shm_table *shm;
     struct vds_meter meter;
     struct vd_completion *completion; /* NULL before VD_OP_SETUP */
-    struct vds_budget device_memory;  /* of devices that are CPUs */
+    struct vds_budget device_memory;  /* what it costs the host's: cost_of() in memory.c */
     _Atomic bool lost;                /* nothing is submitted any more */
 
     PFN_vkGetInstanceProcAddr get_instance_proc_addr;

@@ -51,19 +51,35 @@ void vds_memory_release(struct vds_context *context, void *data)
     free(memory);
 }
 
-/* What an allocation takes of the budget. NULL: it is more than is left, or there is no memory. */
-static struct memory *take_budget(const struct vds_execution *x, const VkMemoryAllocateInfo *info)
+/* What the host's memory pays for an allocation. What is imported was counted when it was made, but a client
+ * can import the same pages any number of times. A driver on the CPU that takes an address keeps no more
+ * than that. Else the kernel keeps lists of pages, and a file or its like: 64 bytes for each page and 2 KiB for
+ * a dma-buf of udmabuf on Linux 6.12; what other drivers' kernel parts keep for an address is not known. */
+static uint64_t cost_of(const struct vds_execution *x, const VkMemoryAllocateInfo *info)
+{
+    if (!import_of(x))
+        return x->owner->limits.cpu ? info->allocationSize : 0;
+    if (x->owner->limits.cpu && x->owner->physical_device->way.kind == VDS_MEMORY_IMPORT)
+        return 0;
+    return 4096 + info->allocationSize / 4096 * 64;
+}
+
+/* Counts the allocation. NULL, and the client hears of it: it is more than is left, or there is no
+ * memory. */
+static struct memory *take_budget(struct vds_execution *x, const VkMemoryAllocateInfo *info)
 {
     struct memory *memory = calloc(1, sizeof(*memory));
-    /* What is imported was counted when it was made. */
-    if (memory && x->owner->limits.cpu && !import_of(x)) {
-        memory->taken = info->allocationSize;
-        if (!vds_budget_take(&x->context->device_memory, memory->taken)) {
-            free(memory);
-            memory = NULL;
-        }
+    const uint64_t cost = cost_of(x, info);
+    if (memory && !vds_budget_take(&x->context->device_memory, cost)) {
+        free(memory);
+        memory = NULL;
     }
-    if (memory && !import_of(x)) {
+    if (!memory) {
+        x->result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        return NULL;
+    }
+    memory->taken = cost;
+    if (!import_of(x)) {
         memory->size = info->allocationSize;
         vds_meter_device_memory(&x->context->meter, memory->size);
     }
@@ -205,27 +221,24 @@ void vds_call_vkAllocateMemory(struct vds_execution *x, void *body)
     struct given given = {-1, -1};
     struct memory *memory = NULL;
     const bool ok = check_import(x, a->pAllocateInfo) && take_import(x, a->pAllocateInfo, &given) &&
+                    (memory = take_budget(x, a->pAllocateInfo)) &&
                     make_dma_buf(x, a->pAllocateInfo, &given);
     if (ok) {
-        memory = take_budget(x, a->pAllocateInfo);
-        x->result = memory
-                        ? x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory)
-                        : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+        x->result = x->device->vkAllocateMemory(a->device, a->pAllocateInfo, NULL, a->pMemory);
         if (x->result == VK_SUCCESS)
             x->result = map_incoherent(x, a->pAllocateInfo, *a->pMemory);
     }
-    if (given.lent >= 0 && (!ok || x->result != VK_SUCCESS))
+    const bool made = ok && x->result == VK_SUCCESS;
+    if (given.lent >= 0 && !made)
         vds_fd_returned(given.lent);
     if (given.fd >= 0)
         close(given.fd);
-    if (!ok)
-        return;
     struct vds_birth *birth = &x->decoder.plan.births[0];
     if (x->owner->limits.cpu) {
         birth->size = a->pAllocateInfo->allocationSize;
         birth->kinds = UINT32_C(1) << (a->pAllocateInfo->memoryTypeIndex & 31);
     }
-    if (x->result != VK_SUCCESS) {
+    if (!made) {
         if (memory)
             vds_memory_release(x->context, memory);
         return;

@@ -5,8 +5,9 @@ What the layer imitates are memory types, and what drivers refuse; not one of th
 """
 
 import re
+import sys
 
-from harness import Server, add, build_path, native_environment, png, setting, test, through
+from harness import Server, add, build_path, native_environment, png, root_path, setting, test, through
 from harness.process import SKIPPED, wait_until
 from harness.xserver import Xvfb
 
@@ -127,6 +128,15 @@ def few_descriptors(context):
     server = context.enter(Server(context, environment=environment("radv")))
     context.succeed(["prlimit", "--nofile=64", build_path() / "tests/memory"],
                     server.client_environment(), "memory")
+
+
+@test("gpus/imports", seconds=60)
+def imports(context):
+    """A client that imports the same pages again and again: what the kernel keeps for that is counted"""
+    server = context.enter(Server(context, "--max-device-memory", "4", environment=environment("nvidia")))
+    said = context.succeed([sys.executable, root_path() / "tests/harness/imports.py", build_path(),
+                            server.socket, "2"], native_environment(), "imports").out
+    context.check(said == "7, then 3, then -2\n", f"each costs 516 KiB, of 4096, and it says {said}")
 
 
 @test("gpus/present", seconds=120)

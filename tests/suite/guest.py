@@ -124,7 +124,7 @@ for name in KERNELS:
 @test("guest/6.12/host", seconds=900, alone=True)
 def as_host(context):
     """The guest as the host: memory of the driver's own, and shared memory as dma-bufs"""
-    run_steps(context, "6.12", ["own", "udmabuf", "udmabuf_limit"], "--env", f"LAVAPIPE={setting.lavapipe()}")
+    run_steps(context, "6.12", ["own", "udmabuf", "udmabuf_again", "udmabuf_limit"], "--env", f"LAVAPIPE={setting.lavapipe()}")
 
 
 @test("guest/reset", seconds=600, alone=True)
