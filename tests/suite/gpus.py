@@ -158,7 +158,7 @@ def many_devices(context):
     """70 devices of one instance: the first and the last do what they are asked to"""
     result = context.succeed(through([build_path() / "tests/many", "70"]), setting.clean_environment(),
                              "through")
-    context.check(result.out == "many: 70 devices on 1\n", f"it says {result.out}")
+    context.check(result.out == "many: 70 devices on 1, with 1 queues\n", f"it says {result.out}")
 
 
 @test("gpus/many-physical-devices", seconds=120)
@@ -176,3 +176,32 @@ def many_physical_devices(context):
     context.check("on 11" in native.out, f"natively there are others: {native.out}")
     result = context.succeed(command, server.client_environment(), "through")
     context.check(result.out == native.out, f"it says {result.out}")
+
+
+def families():
+    return native_environment(VK_INSTANCE_LAYERS="VK_LAYER_VIADUCT_families",
+                              VK_LAYER_PATH=build_path() / "tests/layer")
+
+
+@test("gpus/many-queues", seconds=120)
+def many_queues(context):
+    """200 queues of three families, all at work: natively on a layer that has them, and through Viaduct"""
+    command = [build_path() / "tests/many", "1", "--queues"]
+    native = context.succeed(command, families(), "native")
+    context.check(native.out == "many: 1 devices on 1, with 200 queues\n", f"natively it says {native.out}")
+    server = context.enter(Server(context, environment=families()))
+    result = context.succeed(command, server.client_environment(), "through")
+    context.check(result.out == native.out, f"it says {result.out}")
+
+
+@test("gpus/families", seconds=180)
+def several_families(context):
+    """Programs on a driver that has queue families with rules of their own, natively and through Viaduct"""
+    server = context.enter(Server(context, environment=families()))
+    for program in (["compute"], ["sync"], ["queries"], ["threads"], ["steady"], ["types"],
+                    ["present", "headless", "--frames", "10"]):
+        command = [build_path() / "tests" / program[0], *program[1:]]
+        native = context.succeed(command, families(), f"native-{program[0]}")
+        result = context.succeed(command, server.client_environment(), f"through-{program[0]}")
+        context.check(program[0] in PRINTS_MORE or result.out == native.out,
+                      f"{program[0]} prints something else")
