@@ -29,15 +29,25 @@ class FuzzEmitter:
 
     def reach(self, plans):
         """Names of all structs that commands lead to. Those that have a chain there are in self.chains."""
-        functions, self.chains = reached_functions(
+        functions, self.chains = self._reached(plans)
+        return sorted(functions)
+
+    def _reached(self, plans):
+        return reached_functions(
             [x for plan in plans for x in self._elements_of(plan.steps)],
             lambda name: self.r.structs[name].has_chain,
             lambda name: [x.name for x in self.p.chain_of(name)],
             lambda name: self._elements_of(self.p.struct_steps(name)))
-        return sorted(functions)
 
     def has_chain(self, name):
         return name in self.chains
+
+    def turns(self, plan):
+        """How many structs the longest chain of a command may have, or members the largest union."""
+        structs, chains = self._reached([plan])
+        steps = plan.steps + [x for name in structs for x in self.p.struct_steps(name)]
+        return max([1] + [len(self.p.chain_of(name)) for name in chains] +
+                   [len(self._cases(step)) for step in steps if step.kind == "union"])
 
     # -- the application ------------------------------------------------------------------------
 
@@ -220,7 +230,7 @@ class FuzzEmitter:
 
     def _make_union(self, w, step, prefix):
         m = step.m
-        cases = [(selection[0], steps) for selection, steps in step.cases if selection]
+        cases = self._cases(step)
         w(f"switch (vdf_pick(m, {len(cases)})) {{")
         for i, (selector, steps) in enumerate(cases):
             w(f"case {i}:")
@@ -231,6 +241,11 @@ class FuzzEmitter:
             w("break;")
             w("}")
         w("}")
+
+    @staticmethod
+    def _cases(step):
+        """[(a value of the selector, steps)] of a union."""
+        return [(selection[0], steps) for selection, steps in step.cases if selection]
 
     @staticmethod
     def _renamed(steps, m):
@@ -271,7 +286,8 @@ class FuzzEmitter:
         out += [self.make_struct(n) for n in names]
         out += [self.make_call(p) for p in plans]
         out += ["const struct vdf_call vdf_calls[] = {"]
-        out += [f'    {{"{p.c.name}", call_{p.c.name}, {"true" if p.streamed else "false"}}},' for p in plans]
+        out += [f'    {{"{p.c.name}", call_{p.c.name}, {"true" if p.streamed else "false"}, {self.turns(p)}}},'
+                for p in plans]
         out += ["};", "const unsigned vdf_call_count = sizeof(vdf_calls) / sizeof(vdf_calls[0]);", ""]
         return "\n".join(out)
 

@@ -5,8 +5,9 @@
  * them, a generated driver touches every byte that it is told of, the input changes the answer, and the
  * client takes it. Without changes nothing may be refused that is not refused for its numbers.
  *
- * An input is a list of calls: the command, how much the record and the answer are changed, and bytes for
- * the arguments.
+ * An input is a list of calls: the command, which structs are to be in its chains, how much the record and the
+ * answer are changed, and bytes for the arguments. The seeds are each command with each struct of its chains; of
+ * their records each word in turn is made wrong.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,9 @@
 
 #include "../unit/fake_driver.h"
 #include "maker.h"
+#include "seeds.h"
 #include "session.h"
+#include "sweep.h"
 #include "touch.h"
 
 #define CALLS_MAX 6
@@ -38,6 +41,7 @@
 /* Bytes of arguments in one call, and blocks: what is beyond gets no arrays and no chains. */
 #define BLOCKS_MAX 600
 #define REPLY_MAX  65536u
+#define SWEEP      0x8000u /* in the turn of a call */
 #define SHARED_AT  IMPORT
 #define SHARED_MAX (SHARED_SIZE - IMPORT)
 
@@ -53,6 +57,7 @@ static uint8_t recorded[1u << 20];
 static uint64_t standing[VD_TYPE_COUNT]; /* an id of each type */
 static bool lost;
 static struct input record_changes, answer_changes;
+static bool sweeps; /* each word of this call's records is to be made wrong */
 
 /* ---- The application */
 
@@ -74,6 +79,8 @@ static bool is_full(const struct vdf_maker *m)
 static uint32_t number(struct vdf_maker *m)
 {
     const uint8_t kind = byte_of(m);
+    if (m->turn)
+        return kind >> 7; /* which is hardly ever too much */
     if (kind < 100)
         return 0;
     if (kind < 190)
@@ -100,7 +107,7 @@ void vdf_numbers(struct vdf_maker *m, void *to, size_t size)
 uint32_t vdf_count(struct vdf_maker *m)
 {
     const uint8_t kind = byte_of(m);
-    if (is_full(m) || kind < 40)
+    if (is_full(m) || (kind < 40 && !m->turn))
         return 0;
     return kind < 250 ? 1 + kind % 3 : kind % 32;
 }
@@ -108,18 +115,24 @@ uint32_t vdf_count(struct vdf_maker *m)
 unsigned vdf_links(struct vdf_maker *m)
 {
     const uint8_t kind = byte_of(m);
-    return is_full(m) || kind < 128 ? 0 : 1 + kind % 3;
+    if (is_full(m))
+        return 0;
+    if (m->turn)
+        return 1;
+    return kind < 128 ? 0 : 1 + kind % 3;
 }
 
 unsigned vdf_pick(struct vdf_maker *m, unsigned count)
 {
     const unsigned low = byte_of(m);
+    if (m->turn)
+        return (m->turn - 1) % count;
     return (low | (unsigned)byte_of(m) << 8) % count;
 }
 
 bool vdf_yes(struct vdf_maker *m)
 {
-    return byte_of(m) >= 64 && !is_full(m);
+    return (m->turn || byte_of(m) >= 64) && !is_full(m);
 }
 
 void *vdf_alloc(struct vdf_maker *m, size_t size)
@@ -165,9 +178,9 @@ uint64_t vdf_self(struct vdf_maker *m, uint32_t type)
 uint64_t vdf_handle(struct vdf_maker *m, uint32_t type)
 {
     const uint8_t kind = byte_of(m);
-    if (kind < 8)
+    if (kind < 8 && !m->turn)
         return 0;
-    if (kind == 8 && !vd_objects[type].dispatchable)
+    if (kind == 8 && !m->turn && !vd_objects[type].dispatchable)
         return standing[VD_TYPE_VkBuffer];
     return vdf_self(m, type);
 }
@@ -372,6 +385,8 @@ void vdc_ring_write_end(struct vdc_ring *ring, uint32_t size, bool now)
 
 static void execute(const void *bytes, uint32_t size)
 {
+    if (sweeps)
+        sweep_record(&client, bytes, size);
     uint8_t *copy = malloc(size); /* exact, so that a sanitizer sees what reaches beyond it */
     memcpy(copy, bytes, size);
     change(copy, size, &record_changes);
@@ -667,10 +682,13 @@ static void replay(void)
     struct test_record r;
     if (size == 0 || size > IMPORT - CHUNKS - at)
         return;
+    if (sweeps)
+        sweep_recorded(&client, recorded, size);
     uint8_t *to = client.replies->map + CHUNKS + at;
     memcpy(to, recorded, size);
     change(to, size, &record_changes);
     stream_record(&r, &client, at + size, 0);
+    sweeps = false;
     execute(r.bytes, r.size);
 }
 
@@ -679,8 +697,10 @@ static void make_call(struct input *input)
     static const struct vdc_encoder_ops ops = {.grow = no_room};
     static uint8_t changes[2][64];
     const struct vdf_call *call = &vdf_calls[take(input, 2) % vdf_call_count];
+    const uint32_t turn = (uint32_t)take(input, 2);
     const uint8_t sizes = (uint8_t)take(input, 1);
-    struct vdf_maker m = {.chance = (uint64_t)(call - vdf_calls)};
+    struct vdf_maker m = {.chance = (uint64_t)(call - vdf_calls), .turn = turn & ~SWEEP};
+    sweeps = turn & SWEEP;
     /* Most calls arrive as they were meant. */
     for (size_t i = 0; i < (sizes >> 4); i++)
         changes[0][i] = (uint8_t)take(input, 1);
@@ -706,12 +726,26 @@ static void make_call(struct input *input)
                     .device = (void *)&device},
     };
     if (getenv("VERBOSE"))
-        fprintf(stderr, "%s, %zu and %zu bytes of changes\n", call->name, record_changes.left,
-                answer_changes.left);
+        fprintf(stderr, "%s, turn %u, %zu and %zu bytes of changes\n", call->name, m.turn,
+                record_changes.left, answer_changes.left);
     call->call(&m);
     if (call->streamed && !recorder.encoder.failed)
         replay();
     release(&m);
+}
+
+void make_seeds(void)
+{
+    for (unsigned i = 0; i < vdf_call_count; i++) {
+        for (unsigned turn = 0; turn <= vdf_calls[i].turns; turn++) {
+            const unsigned asked = turn ? turn | SWEEP : 0;
+            const uint8_t seed[] = {
+                (uint8_t)i, (uint8_t)(i >> 8), (uint8_t)asked, (uint8_t)(asked >> 8), 0,
+                2, /* bytes, so that chance is another one for each turn */
+                (uint8_t)i, (uint8_t)turn};
+            write_seed(seed, sizeof(seed));
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

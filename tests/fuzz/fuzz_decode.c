@@ -17,6 +17,7 @@
 #include "server/log.h"
 
 #include "../unit/fake_driver.h"
+#include "seeds.h"
 #include "session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -79,6 +80,22 @@ static bool decodes(struct test_client *client, const struct test_record *r)
     vds_execution_finish(&x);
     free(copy);
     return ok;
+}
+
+/* Each sample alone, and each behind all that come before it. Behind every one stands how often it is changed. */
+void make_seeds(void)
+{
+    uint8_t seed[256] = {0};
+    for (size_t n = 0; 2 * n + 1 < sizeof(seed) && n * STEP_COUNT < 256; n++) {
+        seed[2 * n] = (uint8_t)(STEP_SAMPLE + n * STEP_COUNT);
+        write_seed(seed + 2 * n, 2);
+        write_seed(seed, 2 * n + 2);
+    }
+    for (unsigned parts = 0; parts < 16; parts++) {
+        const uint8_t updates[] = {STEP_UPDATES, (uint8_t)parts, 0};
+        memcpy(seed + 240, updates, sizeof(updates));
+        write_seed(seed + 240, sizeof(updates));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

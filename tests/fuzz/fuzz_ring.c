@@ -8,6 +8,7 @@
  * by running it often (-runs=1000).
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,13 @@
 #include "server/shm.h"
 
 #include "../unit/fake_driver.h"
+#include "seeds.h"
 #include "session.h"
 
 #define INDIRECT   (IMPORT + 65536u)
 #define STEPS_MAX  64
 #define FLIPS_MOST 64u
+#define TURNS_MAX  2000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,13 +51,24 @@ struct fuzz {
     struct vds_ring_consumer *consumer;
     uint64_t tail;
     int samples;
+    atomic_bool ended; /* the consumer has met what makes no sense */
 };
 
 static void *consume(void *data)
 {
     struct fuzz *f = data;
     vds_ring_consumer_run(f->consumer, f->client.context);
+    atomic_store(&f->ended, true);
     return NULL;
+}
+
+/* Until everything is consumed, though not for ever: a counter may have been changed. */
+static void settle(struct fuzz *f)
+{
+    for (int turns = 0;
+         turns < TURNS_MAX && !atomic_load(&f->ended) && atomic_load(&f->ring->head) != f->tail;
+         turns++)
+        sched_yield();
 }
 
 static void put(struct fuzz *f, const void *bytes, uint32_t size)
@@ -148,6 +162,23 @@ static void do_step(struct fuzz *f, enum step step, struct input *input)
     }
 }
 
+/* Each sample, in the ring and elsewhere, and streams of all lengths, with and without flips. */
+void make_seeds(void)
+{
+    for (unsigned n = 0; n < 64; n++) {
+        const uint8_t n8 = (uint8_t)n;
+        const uint8_t puts[] = {STEP_SAMPLE, n8, STEP_INDIRECT, n8, STEP_STREAM, n8 % 16, n8};
+        const uint8_t flips[] = {STEP_FLIP_SHARED, 0,  n8, 8, 0,  16, 255,
+                                 STEP_FLIP,        n8, 8,  0, 16, 1};
+        uint8_t seed[sizeof(puts) + sizeof(flips)];
+        memcpy(seed, puts, sizeof(puts));
+        memcpy(seed + sizeof(puts), flips, sizeof(flips));
+        write_seed(seed, 4);
+        write_seed(seed, sizeof(seed));
+        write_seed(seed + 4, sizeof(seed) - 4);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct fuzz fuzz;
@@ -170,6 +201,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     for (int steps = 0; input.left && steps < STEPS_MAX; steps++)
         do_step(&fuzz, (enum step)(take(&input, 1) % STEP_COUNT), &input);
+    settle(&fuzz);
     fake_driver_give_up();
     vds_ring_consumer_stop(fuzz.consumer);
     pthread_join(thread, NULL);

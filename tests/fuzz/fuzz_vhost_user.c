@@ -17,6 +17,8 @@
 #include "server/virtio_gpu/loop.h"
 #include "server/virtio_gpu/vhost_user.h"
 
+#include "seeds.h"
+
 #define RAM_SIZE (1u << 20)
 #define RAM_BASE UINT64_C(0x100000000)
 #define USER     UINT64_C(0x7f0000000000)
@@ -128,6 +130,100 @@ static void set_up(struct fuzz *f)
     say(f, 12, 1, EVENT, &queue, sizeof(queue));
     say(f, 18, 1, NOTHING, enable, sizeof(enable));
 }
+
+/* ---- Seeds */
+
+#define REQUESTS    40u
+#define NEED_ANSWER 9u
+
+struct step {
+    uint8_t request, flags, attached, size;
+    uint8_t payload[64];
+} __attribute__((packed));
+
+/* Every request, with payloads of all sizes that there are, first as one that comes alone, then behind what QEMU
+ * says first. */
+static void make_requests(void)
+{
+    static const uint64_t payload[] = {UINT64_C(1) << 32 | 1, UINT64_C(0x150000001), USER + 0x1000,
+                                       USER + 0x1800, USER + 0x1400};
+    static const uint8_t sizes[] = {0, 8, 20, 40};
+    for (uint8_t request = 0; request < REQUESTS; request++) {
+        for (uint8_t attached = NOTHING; attached < ATTACHED_COUNT; attached++) {
+            for (size_t i = 0; i < sizeof(sizes); i++) {
+                struct {
+                    uint8_t set_up;
+                    struct step features, step;
+                } __attribute__((packed)) seed = {
+                    .set_up = attached & 1,
+                    .features = {16, 1, NOTHING, sizeof(seed.features.payload), {8}},
+                    .step = {request, NEED_ANSWER, attached, sizes[i], {0}},
+                };
+                if (i != 2)
+                    memcpy(seed.step.payload, payload, sizes[i]);
+                write_seed(&seed, sizeof(seed) - sizeof(seed.step.payload) + sizes[i]);
+                seed.set_up = 1;
+                write_seed(&seed, sizeof(seed) - sizeof(seed.step.payload) + sizes[i]);
+            }
+        }
+    }
+}
+
+/* Features that are offered, some that are not, and parts of the configuration. */
+static void make_numbers(void)
+{
+    for (uint8_t bit = 0; bit < 64; bit++) {
+        const uint64_t features = UINT64_C(1) << bit | UINT64_C(1) << 32;
+        struct step seed = {2, 1, NOTHING, sizeof(features), {0}};
+        struct {
+            uint8_t set_up;
+            struct step step;
+        } __attribute__((packed)) whole = {bit & 1, seed};
+        memcpy(whole.step.payload, &features, sizeof(features));
+        write_seed(&whole, 5 + sizeof(features));
+        const uint32_t config[] = {bit, 16, 0};
+        whole.step = (struct step){24, 1, NOTHING, 12 + 16, {0}};
+        memcpy(whole.step.payload, config, sizeof(config));
+        write_seed(&whole, 5 + 12 + 16);
+    }
+}
+
+/* A request of the guest's driver, in a chain of descriptors of these flags. */
+static void make_guest(uint16_t first_flags, uint16_t second_flags)
+{
+    const struct {
+        uint64_t address;
+        uint32_t size;
+        uint16_t flags, next;
+    } chain[] = {{RAM_BASE + 0x1200, 24, first_flags, 1},
+                 {RAM_BASE + 0x1300, 24, second_flags, 2},
+                 {RAM_BASE + 0x2000, 4096, 2, 0}};
+    const uint32_t request[] = {0x100};
+    const uint16_t available[] = {0, 1, 0};
+    struct {
+        uint8_t set_up;
+        uint8_t table[4], descriptors[sizeof(chain)];
+        uint8_t header[4], bytes[sizeof(request)];
+        uint8_t offer[4], ring[sizeof(available)];
+    } seed = {1,   {128, 0, 0, sizeof(chain)},     {0}, {130, 0, 0, sizeof(request)},
+              {0}, {132, 0, 0, sizeof(available)}, {0}};
+    memcpy(seed.descriptors, chain, sizeof(chain));
+    memcpy(seed.bytes, request, sizeof(request));
+    memcpy(seed.ring, available, sizeof(available));
+    write_variants(&seed, sizeof(seed), 1);
+}
+
+void make_seeds(void)
+{
+    make_requests();
+    make_numbers();
+    for (uint16_t flags = 0; flags < 8; flags++) {
+        make_guest(flags, 1);
+        make_guest(1, flags);
+    }
+}
+
+/* ---- The target */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

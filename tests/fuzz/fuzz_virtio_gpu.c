@@ -15,7 +15,6 @@
 
 #include <linux/virtio_gpu.h>
 
-#include "protocol/virtio_gpu.h"
 #include "server/log.h"
 #include "server/virtio_gpu/gpu.h"
 #include "server/virtio_gpu/link.h"
@@ -23,10 +22,9 @@
 #include "server/virtio_gpu/spawn.h"
 
 #include "../unit/virtio_gpu_commands.h"
+#include "virtio_gpu_steps.h"
 
-#define RAM_SIZE (1u << 20)
-#define RAM_BASE UINT64_C(0x100000000)    /* in the guest */
-#define USER     UINT64_C(0x7f0000000000) /* in QEMU */
+#define USER UINT64_C(0x7f0000000000) /* in QEMU */
 
 /* Where things lie in the guest's memory. Its pages are all the rest, and all of this. */
 #define QUEUE_SIZE 16u
@@ -38,21 +36,6 @@
 #define ANSWER_AT  0x5000u
 
 #define WORKERS_MAX 4
-
-enum step {
-    STEP_REQUEST,     /* on the control queue, as it is */
-    STEP_COMMAND,     /* the same, with the type of a command */
-    STEP_CURSOR,      /* on the cursor queue */
-    STEP_SUBMIT,      /* a record in a submission of the first byte's context */
-    STEP_DESCRIPTORS, /* overwrites descriptors, and offers one */
-    STEP_AVAILABLE,   /* overwrites the ring of what is offered */
-    STEP_MEMORY,      /* overwrites guest memory */
-    STEP_WORKER,      /* a message from the newest worker */
-    STEP_WORKER_DIES,
-    STEP_DISPLAY, /* bytes from QEMU's display */
-    STEP_RESET,
-    STEP_COUNT
-};
 
 struct fuzz {
     struct vg_loop loop;

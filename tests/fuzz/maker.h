@@ -19,6 +19,7 @@ struct vdf_maker {
     const uint8_t *at; /* what the input decides, and chance when it has ended */
     size_t left;
     uint64_t chance;
+    uint32_t turn;  /* not 0: it says which struct of each chain, and member of each union */
     uint32_t outer; /* a count of the enclosing struct */
     void **blocks;  /* that were allocated */
     unsigned count, capacity;
@@ -28,6 +29,7 @@ struct vdf_call {
     const char *name;
     void (*call)(struct vdf_maker *m);
     bool streamed;
+    uint16_t turns; /* with which each struct of its chains, and member of its unions, comes up */
 };
 
 /* Of every command that crosses, but for those that no object is needed for. */

@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import signal
-import struct
 
 from harness import Failure, Server, Skipped, add, framework, manifest, process, setting, test, through
 from harness.programs import PROGRAMS, Program, skipped
@@ -17,7 +16,7 @@ from .builds import BUILD_SECONDS, FUZZ_TARGETS, THREADED, built
 from .unit import introspect
 
 # `scripts/fuzz` takes longer.
-FUZZ_SECONDS = int(os.environ.get("VIADUCT_FUZZ_SECONDS", "20"))
+FUZZ_SECONDS = int(os.environ.get("VIADUCT_FUZZ_SECONDS", "60"))
 # To the end of a worker: TEARDOWN_SECONDS and VD_PATIENCE of the sources.
 END_SECONDS = 40
 # By how much everything is slower.
@@ -223,18 +222,12 @@ def catches(context):
 
 # ---- Fuzz targets
 
-# What a target begins with: one call of each command, whatever their number is.
-SEEDS = {"fuzz_calls": [struct.pack("=HBB", command, 0, 4) + bytes([command & 255, command >> 8, 1, 2])
-                        for command in range(1000)]}
-
-
 def fuzz(context, name):
-    """Runs a target for a while, on what earlier runs have found worth keeping."""
+    """Runs a target for a while, on its seeds and on what earlier runs have found worth keeping."""
     target = built(context, "fuzz") / "tests" / "unit" / name
     corpus = setting.root_path() / "build" / "test-cache" / name
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(SEEDS.get(name, ())):
-        (corpus / f"seed-{number}").write_bytes(seed)
+    context.succeed([target, "--seeds", corpus], setting.clean_environment(**variables()), "seeds")
     result = context.run(
         [target, corpus, f"-max_total_time={FUZZ_SECONDS}", "-print_final_stats=1", "-rss_limit_mb=4096",
          f"-artifact_prefix={context.path}/"],
