@@ -208,6 +208,10 @@ static int become(struct vds_children *children, enum vds_role role, int log,
     if (!arrange_descriptors(log, fds))
         return EXIT_FAILURE;
     if (options->argv) {
+        if (!vds_sandbox_complete(options->sandbox)) {
+            vds_log(VDS_LOG_ERROR, "no namespaces for a worker: %s", strerror(errno));
+            return EXIT_FAILURE;
+        }
         const char *arguments[ARGUMENTS_MAX + 1] = {options->argv[0], VDS_CHILD_ARGUMENT,
                                                     vds_role_name(role)};
         for (int from = 1, to = 3; to < ARGUMENTS_MAX && options->argv[from]; from++, to++)

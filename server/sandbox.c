@@ -62,6 +62,11 @@ pid_t vds_sandbox_fork(const struct vds_sandbox *sandbox, bool anew)
     return vds_namespaces_fork(sandbox->namespaces, anew);
 }
 
+bool vds_sandbox_complete(const struct vds_sandbox *sandbox)
+{
+    return vds_namespaces_complete(sandbox->namespaces);
+}
+
 const char *vds_sandbox_call_name(int number)
 {
     return vds_calls_name(number);

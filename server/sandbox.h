@@ -35,8 +35,11 @@ struct vds_sandbox {
 
 /* Finds out what the kernel has, and says what it lacks. False: that is not enough. */
 bool vds_sandbox_probe(struct vds_sandbox *sandbox);
-/* fork() into the namespaces. `anew`: the child does nothing but prepare for exec(). */
+/* fork() into the namespaces that are quickly made. `anew`: the child does nothing but prepare for exec(). */
 pid_t vds_sandbox_fork(const struct vds_sandbox *sandbox, bool anew);
+/* Into the others, in a child that prepares for exec() and has none of the listener's descriptors left. False:
+ * it must end; errno says why. */
+bool vds_sandbox_complete(const struct vds_sandbox *sandbox);
 /* In the new program, while it has one thread, before it loads a driver. False, with a line in the log:
  * it must end. */
 bool vds_sandbox_enter(const struct vds_sandbox *sandbox, enum vds_sandbox_kind kind);

@@ -22,8 +22,9 @@ unsigned vds_sandbox_hardware(void);
 /* The flags of clone() that the kernel permits here. *missing: the names of those that it does not, or
  * NULL. */
 int vds_namespaces_probe(const char **missing);
-/* fork() into these, as vds_sandbox_fork(). */
+/* fork() into some of these, as vds_sandbox_fork(); and what adds the others. False: errno says why. */
 pid_t vds_namespaces_fork(int namespaces, bool anew);
+bool vds_namespaces_complete(int namespaces);
 
 /* Whether the kernel has Landlock. */
 bool vds_files_probe(void);

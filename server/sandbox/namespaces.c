@@ -13,6 +13,11 @@
 
 #include "layers.h"
 
+/* Those that the child makes for itself, after fork(). The kernel takes milliseconds for a network, and much longer
+ * when many end at the same time. In clone() this would be the listener's time; and the child would have copies of
+ * the listener's descriptors meanwhile, so that no client could see its own worker die. */
+#define LATER (CLONE_NEWNET | CLONE_NEWIPC)
+
 static pid_t clone_into(int namespaces)
 {
     return (pid_t)syscall(SYS_clone, (unsigned long)namespaces | SIGCHLD, 0, 0, 0, 0);
@@ -44,5 +49,10 @@ int vds_namespaces_probe(const char **missing)
 pid_t vds_namespaces_fork(int namespaces, bool anew)
 {
     /* The C library knows nothing of such a child. That does not matter until exec(). */
-    return anew ? clone_into(namespaces) : fork();
+    return anew ? clone_into(namespaces & ~LATER) : fork();
+}
+
+bool vds_namespaces_complete(int namespaces)
+{
+    return !(namespaces & LATER) || unshare(namespaces & LATER) == 0;
 }
