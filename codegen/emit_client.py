@@ -423,14 +423,25 @@ class ClientEmitter:
                 for param in c.params[1:]:
                     if param.type == "VkCommandBuffer":
                         w(f"vdc_command_buffer_hand_over({param.name});")
-            w(f"struct vdc_encoder *e = vdc_stream_begin({c.params[0].name}, VD_OP_{c.name}, "
-              f"{self._args_size(plan)});")
-            w("if (!e)")
-            w("    return;" if c.ret == "void" else "    return VK_ERROR_OUT_OF_HOST_MEMORY;")
+            give_up = "return;" if c.ret == "void" else "return VK_ERROR_OUT_OF_HOST_MEMORY;"
+            record = f"({c.params[0].name}, VD_OP_{c.name}, {self._args_size(plan)})"
+            pointees = self._pointees(plan)
+            if pointees:
+                w(f"struct vdc_encoder *e = vdc_stream_begin{record};")
+                w("if (!e)")
+            elif plan.wire:
+                w(f"{args} *a = vdc_stream_put{record};")
+                w("if (!a)")
+            else:
+                        w(f"if (!vdc_stream_put{record})")
+            w("    " + give_up)
             if plan.names_buffers:
                 w(f"vdc_stream_names_others({c.params[0].name});")
-            self._encode_args(w, plan, args)
-            w("vdc_stream_end(e);")
+            if pointees:
+                self._encode_args(w, plan, args)
+                w("vdc_stream_end(e);")
+            elif plan.wire:
+                self._assign_args(w, plan)
             if looks:
                 w(f"vdc_command_buffer_hand_over({c.params[0].name});")
             if c.ret != "void":
@@ -558,14 +569,29 @@ class ClientEmitter:
                                  if not any(m.pointers and m.name != "pNext" for m in x.members))
         return [found[n] for n in sorted(found)]
 
+    def _pointees(self, plan):
+        """The steps that write more than a member of the arguments."""
+        return [s for s in plan.steps if s.kind not in ("dispatchable", "handle", "host", "number")]
+
     def _encode_args(self, w, plan, args):
+        """Into the record of encoder `e`."""
         if not plan.wire:
             return
+        w("const uint32_t at = e->at;")
+        members = Writer()
+        self._assign_args(members, plan)
+        if members.lines:
+            w(f"{args} *a = ({args} *)(e->base + at);")
+        for line in members.lines:
+            w(line)
+        for s in self._pointees(plan):
+            self.encode_step(w, s, args, "", plan.c.params)
+
+    def _assign_args(self, w, plan):
+        """Into the arguments `a`: all but what pointees are for."""
         steps = {}
         for s in plan.steps:
             steps.setdefault(s.m.name, s)
-        w("const uint32_t at = e->at;")
-        outer, w = w, Writer()
         total = self.p.layouts.of_members(plan.wire)[0]
         if sum(self.p.layouts.of_member(p)[0] for p in plan.wire) != total:
             w("memset(a, 0, sizeof(*a));")
@@ -584,11 +610,3 @@ class ClientEmitter:
             elif step and step.kind == "host":
                 w(f"a->{p.name} = {'NULL' if p.pointers else 'VK_NULL_HANDLE'};")
                 w(f"(void){p.name};")
-        body, w = w, outer
-        if body.lines:
-            w(f"{args} *a = ({args} *)(e->base + at);")
-        for line in body.lines:
-            w(line)
-        for s in plan.steps:
-            if s.kind not in ("dispatchable", "handle", "host", "number"):
-                self.encode_step(w, s, args, "", plan.c.params)

@@ -323,29 +323,32 @@ class ServerEmitter:
         """Which of the host's dispatch tables holds a command."""
         return "instance" if c.level in (None, "VkInstance", "VkPhysicalDevice") else "device"
 
-    def _invocation(self, w, plan, args, missing):
-        """The call of the host's driver, an expression, behind a check that there is such a command."""
-        c = plan.c
+    def _arguments(self, plan):
+        """Of the host's command, as they stand in `a`."""
         names = ["x->command_buffer"] if plan.streamed else []
         for p in plan.wire:
             names.append("NULL" if p.type == "VkAllocationCallbacks" else f"a->{p.name}")
-        if any(n.startswith("a->") for n in names):
-            w(f"{args} *a = body;")
-        elif not plan.streamed:
-            w("(void)body;")
+        return ", ".join(names)
+
+    def _host_command(self, w, plan, missing):
+        """A pointer to it, behind a check that there is such a command."""
+        c = plan.c
         w(f"const PFN_{c.name} call = x->{self.table(c)}->{c.name};")
         w("if (!call) {")
         for line in missing:
             w(line)
         w("}")
-        return f"call({', '.join(names)})"
+        return "call"
 
     def _call(self, w, plan, args):
         c = plan.c
         w(f"void vds_call_{c.name}(struct vds_execution *x, void *body)")
         w("{")
-        invoke = self._invocation(w, plan, args, [
+        call = self._host_command(w, plan, [
             'vds_dec_fail(&x->decoder, "the host has no such command");', "return;"])
+        arguments = self._arguments(plan)
+        w(f"{args} *a = body;" if "a->" in arguments else "(void)body;")
+        invoke = f"{call}({arguments})"
         # completion.c submits to the queue, too.
         of_queue = c.params[0].type == "VkQueue"
         if of_queue:
@@ -363,20 +366,34 @@ class ServerEmitter:
         w()
 
     def _replay(self, w, plan, args):
+        """Decodes and calls. What returns nothing goes on with all records of its kind that follow."""
         c = plan.c
         w(f"bool vds_replay_{c.name}(struct vds_execution *x, void *body)")
         w("{")
-        self.check(w, f"decode_{c.name}(&x->decoder, body)")
-        w("const enum vds_next next = vds_stream_next(x);")
-        w("if (next != VDS_CALL)")
-        w("    return next == VDS_PASS;")
-        invoke = self._invocation(w, plan, args, [
+        call = self._host_command(w, plan, [
             'return vds_dec_fail(&x->decoder, "the host has no such command");'])
-        if c.ret == "void":
-            w(f"{invoke};")
+        arguments = self._arguments(plan)
+        if c.ret == "VkResult":
+            self.check(w, f"decode_{c.name}(&x->decoder, body)")
+            w("const enum vds_next next = vds_stream_next(x);")
+            w("if (next != VDS_CALL)")
+            w("    return next == VDS_PASS;")
+            if plan.wire:
+                w(f"{args} *a = body;")
+            w(f"return vds_stream_result(x, {call}({arguments}));")
+        elif c.ret == "void":
+            w("do {")
+            self.check(w, f"decode_{c.name}(&x->decoder, body)")
+            w("const enum vds_next next = vds_stream_next(x);")
+            w("if (next == VDS_STOP)")
+            w("    return false;")
+            w("if (next == VDS_PASS)")
+            w("    continue;")
+            if plan.wire:
+                w(f"{args} *a = body;")
+            w(f"{call}({arguments});")
+            w(f"}} while ((body = vds_stream_repeats(x, {self.args_size(plan)})));")
             w("return true;")
-        elif c.ret == "VkResult":
-            w(f"return vds_stream_result(x, {invoke});")
         else:
             raise SystemExit(f"{c.name}: nobody can be told what it returns")
         w("}")

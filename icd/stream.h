@@ -45,4 +45,25 @@ static inline void vdc_stream_end(struct vdc_encoder *e)
     e->capacity -= e->size;
 }
 
+/* A record whose arguments point to nothing: appends it, and returns them for the caller to write each
+ * member. NULL as above. */
+static inline void *vdc_stream_put(VkCommandBuffer handle, uint16_t opcode, uint32_t args)
+{
+    struct vdc_command_buffer *cb = (struct vdc_command_buffer *)handle;
+    struct vdc_encoder *e = &cb->encoder;
+    const struct vd_record record = {
+        .size = (uint32_t)(sizeof(record) + vd_align(args)),
+        .opcode = opcode,
+    };
+    if (e->capacity < record.size && !vdc_command_buffer_room(cb, record.size))
+        return NULL;
+    uint8_t *at = e->base;
+    e->base += record.size;
+    e->capacity -= record.size;
+    memcpy(at, &record, sizeof(record));
+    if (args & 7)
+        memset(at + record.size - 8, 0, 8);
+    return at + sizeof(record);
+}
+
 #endif

@@ -61,6 +61,20 @@ static inline enum vds_next vds_stream_next(struct vds_execution *x)
     const struct vds_decoder *d = &x->decoder;
     return d->cursor == d->size && d->plan.notes == 0 ? VDS_CALL : vds_stream_next_rare(x);
 }
+/* The arguments of the next record of the stream, which take as many bytes, where its header is the same as
+ * this one's: what was checked of that holds for it. NULL: another kind of record follows, or none. */
+static inline void *vds_stream_repeats(struct vds_execution *x, uint32_t arguments)
+{
+    struct vds_decoder *d = &x->decoder;
+    uint8_t *next = d->record + d->size;
+    if (x->run_end - next < (ptrdiff_t)d->size ||
+        memcmp(next, d->record, sizeof(struct vd_record)) != 0)
+        return NULL;
+    d->record = next;
+    d->cursor = (uint32_t)sizeof(struct vd_record) + arguments;
+    d->plan.notes = 0;
+    return next + sizeof(struct vd_record);
+}
 /* What the driver says to something recorded. False: the device is lost. */
 bool vds_stream_result(struct vds_execution *x, VkResult result);
 

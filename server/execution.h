@@ -29,6 +29,7 @@ struct vds_execution {
     const struct vds_device_dispatch *device;     /* NULL at instance level */
     struct vds_device *owner;                     /* NULL at instance level */
     VkCommandBuffer command_buffer;               /* of a stream */
+    uint8_t *run_end; /* of the records of a stream that may be replayed in one go */
     struct vds_answer answer;
     uint8_t *out;
     size_t out_capacity;

@@ -79,26 +79,28 @@ static uint8_t *bytes_of(const struct vds_job *job)
 /* Where the replay of a stream has come to. */
 struct progress {
     uint8_t *at;
-    uint32_t left;
+    uint8_t *end;
     bool first; /* of the stream's records is next */
 };
 
-/* Replays records until no more than `rest` bytes are left. False as replay(). */
-static inline bool replay_until(struct vds_job *job, struct progress *progress, uint32_t rest)
+/* Replays the records that begin before `until`. False as replay(). */
+static inline bool replay_until(struct vds_job *job, struct progress *progress, uint8_t *until)
 {
     struct progress now = *progress;
-    while (now.left > rest) {
+    struct vds_decoder *d = &job->execution.decoder;
+    job->execution.run_end = until;
+    while (now.at < until) {
         const struct vd_record *record = (const struct vd_record *)now.at;
         const uint32_t size = record->size;
-        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > now.left)
-            return fail(&job->execution.decoder, "a record that is cut short");
+        if (size < sizeof(*record) || size % VD_ALIGN != 0 || size > now.end - now.at)
+            return fail(d, "a record that is cut short");
         if (record->opcode != VD_OP_NOP) {
             if (!replay(job, now.at, now.first))
                 return false;
             now.first = false;
+            now.at = d->record; /* the last one of a run */
         }
         now.at += size;
-        now.left -= size;
     }
     *progress = now;
     return true;
@@ -111,16 +113,18 @@ bool vds_stream_replay(struct vds_job *job)
     struct vds_execution *x = &job->execution;
     struct vds_decoder *d = &x->decoder;
     const bool keeps_end = job->tape && !job->tape->whole;
-    struct progress progress = {bytes_of(job), job->size, true};
+    uint8_t *const bytes = bytes_of(job);
+    struct progress progress = {bytes, bytes + job->size, true};
     if (atomic_load_explicit(&x->context->lost, memory_order_relaxed))
         return true;
-    if (keeps_end && !replay_until(job, &progress, VDS_TAPE_END))
+    if (keeps_end && job->size > VDS_TAPE_END &&
+        !replay_until(job, &progress, progress.end - VDS_TAPE_END))
         return !d->failed;
     const struct progress end = progress;
-    if (!replay_until(job, &progress, 0))
+    if (!replay_until(job, &progress, progress.end))
         return !d->failed;
     if (keeps_end)
-        vds_tape_keep(job->tape, end.at, end.left);
+        vds_tape_keep(job->tape, end.at, (uint32_t)(end.end - end.at));
     if (progress.first && !job->goes_on)
         return fail(d, "empty");
     if (!job->open) {
@@ -161,7 +165,9 @@ static bool gather(struct vds_execution *x, const struct vd_stream *stream,
     for (uint32_t i = 0; i < stream->chunk_count; i++)
         total += chunks[i].size;
     job->tape = vds_flight_tape(x->context->flight, links, (uint32_t)total, links->open);
-    if (!(job->tape && job->tape->whole) && !vds_buffer_reserve(&job->bytes, &job->capacity, total))
+    /* An empty stream has an address, too. */
+    if (!(job->tape && job->tape->whole) &&
+        !vds_buffer_reserve(&job->bytes, &job->capacity, total ? total : 1))
         return vds_dec_fail(&x->decoder, "no memory for its records");
     uint8_t *to = bytes_of(job);
     for (uint32_t i = 0; i < stream->chunk_count; i++) {

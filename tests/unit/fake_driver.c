@@ -700,6 +700,7 @@ static void draw(VkCommandBuffer command_buffer, uint32_t vertices, uint32_t ins
         if (!(vertices == FAKE_MEETING && fake_driver.met < fake_driver.meeting) &&
             !(vertices == FAKE_BLOCKED && fake_driver.blocked)) {
             fake_driver.draws++;
+            fake_driver.vertices += vertices;
             return;
         }
         usleep(1000);

@@ -40,6 +40,7 @@ struct fake_driver {
     _Atomic uint64_t asked;                       /* for faults */
     uint32_t orphans; /* devices that were alive when their instance ended */
     _Atomic uint32_t draws, met, executed, begun, ended;
+    _Atomic uint64_t vertices;         /* of all draws */
     uint32_t updates, writes, copies;  /* calls of vkUpdateDescriptorSets, and what they held */
     VkWriteDescriptorSet write;        /* the last one */
     VkDescriptorBufferInfo descriptor; /* its first one */

@@ -60,7 +60,7 @@ void prepare_samples(struct test_client *client);
 /* ---- Streams */
 
 struct stream {
-    uint8_t bytes[16384];
+    uint8_t bytes[32768];
     uint32_t size;
     uint32_t flags;
 };

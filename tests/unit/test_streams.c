@@ -51,6 +51,53 @@ static void streams_are_replayed(void **state)
     assert_memory_equal(client->replies->map + CHUNKS + 64, stream.bytes + 8, stream.size - 8);
 }
 
+/* Records of one kind in a row are replayed in one go, each with its own arguments and checks. */
+static void runs_are_replayed(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    struct stream stream = {0};
+    const uint64_t one[1] = {BUFFER}, other[1] = {0}, two[2] = {BUFFER, BUFFER},
+                   unknown[1] = {ID(VkBuffer, 132)};
+    stream_begin(&stream);
+    for (uint32_t i = 1; i <= 4; i++)
+        stream_draw_of(&stream, i);
+    make_bind(&r, one, 1);
+    stream_add(&stream, &r);
+    make_bind(&r, other, 1);
+    stream_add(&stream, &r);
+    assert_true(stream_replay(client, &stream, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 4);
+    assert_int_equal(fake_driver.vertices, 1 + 2 + 3 + 4);
+    assert_int_equal(fake_driver.bound_count, 1);
+    assert_null(fake_driver.bound[0]);
+    /* One of another size ends it. */
+    make_bind(&r, two, 2);
+    stream_add(&stream, &r);
+    assert_true(stream_replay(client, &stream, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.bound_count, 2);
+    /* One that is wrong is the last. */
+    make_bind(&r, unknown, 1);
+    stream_add(&stream, &r);
+    stream_draw_of(&stream, 5);
+    assert_false(stream_replay(client, &stream, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, 12);
+}
+
+/* Of which the recorder keeps the end only, and that begins within a run. */
+static void long_runs_are_replayed(void **state)
+{
+    struct test_client *client = *state;
+    struct stream stream = {0};
+    const uint32_t count = 1000;
+    stream_begin(&stream);
+    for (uint32_t i = 1; i <= count; i++)
+        stream_draw_of(&stream, i);
+    assert_true(stream_replay(client, &stream, COMMAND_BUFFER));
+    assert_int_equal(fake_driver.draws, count);
+    assert_int_equal(fake_driver.vertices, count * (count + 1) / 2);
+}
+
 static void open_streams_go_on(void **state)
 {
     struct test_client *client = *state;
@@ -201,6 +248,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(streams_are_replayed, open_command_buffer),
+        TEST(runs_are_replayed, open_command_buffer),
+        TEST(long_runs_are_replayed, open_command_buffer),
         TEST(open_streams_go_on, open_command_buffer),
         TEST(bad_streams_are_refused, open_command_buffer),
         TEST(a_failed_recording_is_not_executed, open_command_buffer),
