@@ -124,6 +124,7 @@ static VkResult create(struct vds_device *device, const struct vds_instance *ins
             add_extension(&info, extensions, pd, VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME);
         break;
     case VDS_MEMORY_NO_WAY:
+    case VDS_MEMORY_NONE:
         break;
     }
     if (instance->surface) {

@@ -42,11 +42,28 @@ static bool try_way(struct vds_memory_probe *probe, enum vds_memory_way_kind kin
     return false;
 }
 
+/* Vulkan wants it of each device; RADV's null device, which compiles for AMD's GPUs where there is none, has
+ * no memory. */
+static bool has_visible_memory(const struct vds_instance *instance,
+                               const struct vds_physical_device *pd)
+{
+    VkPhysicalDeviceMemoryProperties memory;
+    instance->dispatch.vkGetPhysicalDeviceMemoryProperties(pd->handle, &memory);
+    for (uint32_t i = 0; i < memory.memoryTypeCount; i++)
+        if (memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT)
+            return true;
+    return false;
+}
+
 static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
                      const struct vds_physical_device *pd, uint32_t among, bool import_first,
                      struct vds_memory_way *way)
 {
     const char *why = "";
+    if (!has_visible_memory(instance, pd)) {
+        *way = (struct vds_memory_way){.kind = VDS_MEMORY_NONE};
+        return;
+    }
     struct vds_memory_probe *probe = vds_memory_probe_create(get, instance, pd, &why);
     *way = (struct vds_memory_way){.kind = VDS_MEMORY_NO_WAY};
     if (!probe) {

@@ -6,10 +6,9 @@
 const char *vds_memory_way_name(enum vds_memory_way_kind kind)
 {
     static const char *const names[] = {
-        [VDS_MEMORY_NO_WAY] = "",
-        [VDS_MEMORY_OWN] = "own",
-        [VDS_MEMORY_IMPORT] = "import",
-        [VDS_MEMORY_UDMABUF] = "udmabuf",
+        [VDS_MEMORY_NO_WAY] = "",       [VDS_MEMORY_OWN] = "own",
+        [VDS_MEMORY_IMPORT] = "import", [VDS_MEMORY_UDMABUF] = "udmabuf",
+        [VDS_MEMORY_NONE] = "none",
     };
     return names[kind];
 }

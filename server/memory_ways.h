@@ -17,6 +17,7 @@ enum vds_memory_way_kind {
     VDS_MEMORY_OWN,     /* the driver's own memory; the client maps a descriptor of it */
     VDS_MEMORY_IMPORT,  /* shared memory of the client, whose address the driver imports */
     VDS_MEMORY_UDMABUF, /* the same, which the driver imports as a dma-buf */
+    VDS_MEMORY_NONE, /* the device has no memory that can be mapped: a driver that only compiles */
 };
 
 /* Sets of ways: bits 1 << kind. */
@@ -44,7 +45,7 @@ struct vds_memory_ways {
     } entries[VDS_MEMORY_WAYS_MAX];
 };
 
-/* As --memory has it; "" for no way. */
+/* As --memory has it; "" for no way, and "none". */
 const char *vds_memory_way_name(enum vds_memory_way_kind kind);
 
 /* What is known of the same device of the same driver; NULL: nothing. */

@@ -89,12 +89,14 @@ VkPipeline graphics_pipeline_init(const struct gpu *gpu, const struct graphics_o
         &(VkGraphicsPipelineCreateInfo){
             .sType = VK_STRUCTURE_TYPE_GRAPHICS_PIPELINE_CREATE_INFO,
             .pNext = options->render_pass ? NULL : &rendering,
+            .flags = options->flags,
             .stageCount = 2,
             .pStages =
                 (const VkPipelineShaderStageCreateInfo[]){
                     {
                         .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-                        .stage = VK_SHADER_STAGE_VERTEX_BIT,
+                        .stage = options->first_stage ? options->first_stage
+                                                      : VK_SHADER_STAGE_VERTEX_BIT,
                         .module = vertex,
                         .pName = "main",
                     },

@@ -26,7 +26,9 @@ struct shader_code {
  * dynamic viewport and scissor. Without render_pass it is for dynamic
  * rendering with colour_format and depth_format. */
 struct graphics_options {
+    VkPipelineCreateFlags flags;
     VkPipelineLayout layout;
+    VkShaderStageFlagBits first_stage; /* 0: the vertex shader is one, else it is of this stage */
     struct shader_code vertex;
     struct shader_code fragment;
     const VkPipelineVertexInputStateCreateInfo *vertex_input; /* NULL: no buffers */

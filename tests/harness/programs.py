@@ -76,6 +76,7 @@ LONGER = "it does what threads does, for longer"
 
 PROGRAMS = [
     Program("compute", "compute", same_output=False),
+    Program("compiles", "compiles"),
     Program("scene-triangle", "scene", "triangle", PICTURE),
     Program("scene-textured", "scene", "textured", PICTURE),
     Program("scene-depth", "scene", "depth", PICTURE),

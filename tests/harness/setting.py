@@ -89,6 +89,15 @@ def lavapipe():
                   " names libvulkan_lvp; scripts/setup installs it")
 
 
+def radv():
+    """The manifest of Mesa's driver for AMD's GPUs."""
+    for directory in DRIVER_DIRECTORIES:
+        for path in sorted(pathlib.Path(directory).glob("radeon_icd*.json")):
+            return path
+    from .framework import Skipped
+    raise Skipped("there is no RADV: no radeon_icd.json in " + ", ".join(DRIVER_DIRECTORIES))
+
+
 def host_driver():
     """The manifest of the driver that the server uses, and that `natively` means."""
     return _driver or lavapipe()

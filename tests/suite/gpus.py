@@ -130,6 +130,31 @@ def few_descriptors(context):
                     server.client_environment(), "memory")
 
 
+# Generations of AMD's GPUs: the oldest one, one between, and one with mesh shaders and rays.
+NULL_DEVICES = ("tahiti", "vega10", "navi31")
+
+
+@test("gpus/compiler", seconds=180)
+def compiler(context):
+    """`compiles` on RADV's null device, which has a compiler and no memory: the same code as natively"""
+    manifest = setting.radv()
+    for family in NULL_DEVICES:
+        host = {**native_environment(), "VK_DRIVER_FILES": str(manifest), "VK_ICD_FILENAMES": str(manifest),
+                "RADV_FORCE_FAMILY": family, "AMD_FORCE_FAMILY": family}
+        command = [build_path() / "tests/compiles"]
+        native = context.run(command, host, f"native-{family}")
+        if "there is no Vulkan device" in native.err:
+            context.skip("this RADV makes no null device; Mesa's of 2026 does not", needs_gpu=True)
+        context.check(native.status == 0, f"{family} natively: {native.describe()}: {native.last_line()}")
+        server = context.enter(Server(context, environment=host, level="debug"))
+        result = context.succeed(command, server.client_environment(), f"through-{family}")
+        context.check(result.out == native.out, f"{family}: it prints something else")
+        context.check(wait_until(lambda: "its worker ended with status" in server.log(), 20),
+                      f"{family}: the worker does not end")
+        context.check("its worker ended with status 0" in server.log() and "error: " not in server.log(),
+                      f"{family}: the worker fails at its end")
+
+
 @test("gpus/imports", seconds=60)
 def imports(context):
     """A client that imports the same pages again and again: what the kernel keeps for that is counted"""
