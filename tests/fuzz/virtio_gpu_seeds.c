@@ -23,7 +23,8 @@ static void tell(struct story *story, enum step step, const void *bytes, size_t 
     uint8_t *to = story->bytes + story->size;
     to[0] = (uint8_t)step;
     to[1] = (uint8_t)size;
-    memcpy(to + 2, bytes, size);
+    if (size > 0)
+        memcpy(to + 2, bytes, size);
     story->size += 2 + size;
 }
 
