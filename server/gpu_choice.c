@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "gpu_choice.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* False: the text is no UUID. */
 static bool parse_uuid(const char *text, uint8_t uuid[VK_UUID_SIZE])
@@ -39,6 +41,12 @@ static bool parse_pci(const char *text, struct vds_gpu_identity *address)
            !text[end];
 }
 
+static bool is_same_pci(const struct vds_gpu_identity *a, const struct vds_gpu_identity *b)
+{
+    return a->domain == b->domain && a->bus == b->bus && a->device == b->device &&
+           a->function == b->function;
+}
+
 bool vds_gpu_is_wanted(const char *wanted, const struct vds_gpu_identity *identity)
 {
     uint8_t uuid[VK_UUID_SIZE];
@@ -49,9 +57,21 @@ bool vds_gpu_is_wanted(const char *wanted, const struct vds_gpu_identity *identi
         return memcmp(uuid, identity->uuid, sizeof(uuid)) == 0;
     if (!wanted[strspn(wanted, "0123456789")])
         return strtoul(wanted, NULL, 10) == identity->number;
-    if (parse_pci(wanted, &pci)) {
-        return identity->on_pci && pci.domain == identity->domain && pci.bus == identity->bus &&
-               pci.device == identity->device && pci.function == identity->function;
-    }
+    if (parse_pci(wanted, &pci))
+        return identity->on_pci && is_same_pci(&pci, identity);
     return strcasestr(identity->name, wanted) != NULL;
+}
+
+bool vds_gpu_may_be_node(const char *wanted, const char *folder, const char *node)
+{
+    struct vds_gpu_identity pci, owner;
+    char path[PATH_MAX], target[PATH_MAX];
+    if (!wanted || !parse_pci(wanted, &pci))
+        return true;
+    if (snprintf(path, sizeof(path), "%s/%s/device", folder, node) >= (int)sizeof(path))
+        return false;
+    const ssize_t size = readlink(path, target, sizeof(target) - 1);
+    target[size < 0 ? 0 : size] = '\0';
+    const char *slash = strrchr(target, '/');
+    return parse_pci(slash ? slash + 1 : target, &owner) && is_same_pci(&pci, &owner);
 }

@@ -21,4 +21,8 @@ struct vds_gpu_identity {
  * its name, in upper or lower case. NULL means all. */
 bool vds_gpu_is_wanted(const char *wanted, const struct vds_gpu_identity *identity);
 
+/* Whether a render node may be that device's. Before a driver is loaded only a PCI address tells: any other name
+ * means that it may. `folder` says what nodes belong to, as /sys/class/drm does. */
+bool vds_gpu_may_be_node(const char *wanted, const char *folder, const char *node);
+
 #endif

@@ -358,7 +358,7 @@ int vds_options_read(struct vds_options *options, int argc, char **argv)
         case OPTION_GPU:
             if (!*optarg)
                 return vds_usage_error("--gpu wants a number, a name, a UUID or a PCI address");
-            listener->context.gpu = optarg;
+            listener->context.gpu = listener->sandbox.gpu = optarg;
             break;
         case OPTION_API_VERSION:
             if (!parse_version(optarg, &listener->context.api_version))

@@ -112,7 +112,7 @@ bool vds_sandbox_enter(const struct vds_sandbox *sandbox, enum vds_sandbox_kind 
         return true;
     case VDS_SANDBOX_LOG:
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                       vds_calls_watch(kind, vds_files_prepare(kind))
+                       vds_calls_watch(kind, vds_files_prepare(kind, sandbox->gpu))
                    ? true
                    : failed("system calls");
     case VDS_SANDBOX_ON:
@@ -129,7 +129,7 @@ bool vds_sandbox_enter(const struct vds_sandbox *sandbox, enum vds_sandbox_kind 
         return failed("no_new_privs");
     if (!drop_capabilities())
         return failed("capabilities");
-    if (!vds_files_restrict(vds_files_prepare(kind)) && !lacks(sandbox))
+    if (!vds_files_restrict(vds_files_prepare(kind, sandbox->gpu)) && !lacks(sandbox))
         return failed("Landlock");
     if (!vds_calls_prepare(kind) && !lacks(sandbox))
         return failed("the list of system calls");

@@ -30,7 +30,8 @@ enum vds_sandbox_mode {
 
 struct vds_sandbox {
     enum vds_sandbox_mode mode;
-    int namespaces; /* flags of clone() that are permitted here; known to the listener only */
+    const char *gpu; /* as in --gpu; NULL: any */
+    int namespaces;  /* flags of clone() that are permitted here; known to the listener only */
 };
 
 /* Finds out what the kernel has, and says what it lacks. False: that is not enough. */

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/environment.h"
+#include "server/gpu_choice.h"
 #include "server/log.h"
 
 #include "layers.h"
@@ -171,8 +172,9 @@ static void allow_own(int ruleset, const char *path)
     (void)kept;
 }
 
-/* Devices of `folder` whose names begin so, to use. */
-static void allow_devices(int ruleset, const char *folder, const char *prefix, uint64_t access)
+/* Devices of `folder` whose names begin so, to use; of render nodes those that may be this GPU's. */
+static void allow_devices(int ruleset, const char *folder, const char *prefix, const char *gpu,
+                          uint64_t access)
 {
     DIR *entries = opendir(folder);
     if (!entries)
@@ -180,6 +182,7 @@ static void allow_devices(int ruleset, const char *folder, const char *prefix, u
     for (const struct dirent *entry; (entry = readdir(entries));) {
         char path[PATH_MAX];
         if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
+            vds_gpu_may_be_node(gpu, "/sys/class/drm", entry->d_name) &&
             snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path))
             allow(ruleset, path, access);
     }
@@ -295,7 +298,7 @@ static void allow_included(int ruleset, const char *pattern, int depth)
     globfree(&found);
 }
 
-static void allow_drivers(int ruleset, uint64_t device)
+static void allow_drivers(int ruleset, const char *gpu, uint64_t device)
 {
     const uint64_t readable = READ_FILE | READ_FOLDER;
     const unsigned hardware = vds_sandbox_hardware();
@@ -317,7 +320,7 @@ static void allow_drivers(int ruleset, uint64_t device)
         for (size_t i = 0; i < sizeof(render_node_files) / sizeof(render_node_files[0]); i++)
             allow(ruleset, render_node_files[i], readable);
         allow(ruleset, "/dev/dri", READ_FOLDER);
-        allow_devices(ruleset, "/dev/dri", "renderD", device);
+        allow_devices(ruleset, "/dev/dri", "renderD", gpu, device);
     }
     if (hardware & VDS_HARDWARE_NVIDIA) {
         for (size_t i = 0; i < sizeof(nvidia_files) / sizeof(nvidia_files[0]); i++)
@@ -327,7 +330,7 @@ static void allow_drivers(int ruleset, uint64_t device)
             allow_manifests(ruleset, nvidia_manifest_folders[i]);
         for (size_t i = 0; i < sizeof(nvidia_own_files) / sizeof(nvidia_own_files[0]); i++)
             allow_own(ruleset, nvidia_own_files[i]);
-        allow_devices(ruleset, "/dev", "nvidia", device | READ_FOLDER);
+        allow_devices(ruleset, "/dev", "nvidia", NULL, device | READ_FOLDER);
     }
 }
 
@@ -384,7 +387,7 @@ unsigned vds_sandbox_hardware(void)
     return (unsigned)known;
 }
 
-int vds_files_prepare(enum vds_sandbox_kind kind)
+int vds_files_prepare(enum vds_sandbox_kind kind, const char *gpu)
 {
     const int known = version();
     if (known < 1)
@@ -409,7 +412,7 @@ int vds_files_prepare(enum vds_sandbox_kind kind)
         return -1;
     switch (kind) {
     case VDS_SANDBOX_WORKER:
-        allow_drivers(ruleset, device);
+        allow_drivers(ruleset, gpu, device);
         break;
     case VDS_SANDBOX_DEVICE:
         break;

@@ -28,9 +28,9 @@ bool vds_namespaces_complete(int namespaces);
 
 /* Whether the kernel has Landlock. */
 bool vds_files_probe(void);
-/* A list of the files that drivers need, for vds_files_restrict(). -1 with errno set, ENOSYS and
- * EOPNOTSUPP: there is no Landlock. */
-int vds_files_prepare(enum vds_sandbox_kind kind);
+/* A list of the files that drivers need, for vds_files_restrict(); with `gpu`, as in --gpu, of no other device as
+ * far as that can be told. -1 with errno set, ENOSYS and EOPNOTSUPP: there is no Landlock. */
+int vds_files_prepare(enum vds_sandbox_kind kind, const char *gpu);
 /* From now on this thread and those that it starts open nothing but what is on the list, which it takes
  * over. False as above, also if the list is -1. */
 bool vds_files_restrict(int list);

@@ -2,10 +2,16 @@
  *
  * What --gpu means.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -70,12 +76,47 @@ static void a_short_address_is_of_domain_0(void **state)
     assert_false(vds_gpu_is_wanted("c1:1f.2", &other));
 }
 
+/* In a folder as /sys/class/drm: links to where the devices are. */
+static void only_an_address_tells_of_a_node(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/viaduct-drm-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    const struct {
+        const char *node, *device;
+    } links[] = {{"renderD128", "../../../0000:c1:1f.2"},
+                 {"renderD129", "../../../0000:03:00.0"},
+                 {"renderD130", "../../../gpu"}};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, links[i].node);
+        assert_return_code(mkdir(path, 0700), errno);
+        strcat(path, "/device");
+        assert_return_code(symlink(links[i].device, path), errno);
+    }
+    assert_true(vds_gpu_may_be_node("c1:1f.2", folder, "renderD128"));
+    assert_true(vds_gpu_may_be_node("0000:C1:1F.2", folder, "renderD128"));
+    assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD129"));
+    assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD130"));
+    assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD131"));
+    static const char *const others[] = {NULL, "0", "H100", "0123456789abcdef0000000000000042"};
+    for (size_t i = 0; i < 4; i++)
+        assert_true(vds_gpu_may_be_node(others[i], folder, "renderD129"));
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%s/device", folder, links[i].node);
+        unlink(path);
+        *strrchr(path, '/') = '\0';
+        rmdir(path);
+    }
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_way_to_call_a_gpu),
         cmocka_unit_test(other_gpus_are_not_meant),
         cmocka_unit_test(a_short_address_is_of_domain_0),
+        cmocka_unit_test(only_an_address_tells_of_a_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
