@@ -107,18 +107,30 @@ LIMITS = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
 
 
 class Podman:
-    """Images and containers of one test. /run/cdi is its own, in a mount namespace."""
+    """Images and containers of one test, root's or another user's. /run/cdi is its own, in a mount
+    namespace."""
 
-    def __init__(self, context):
+    def __init__(self, context, user=None):
         program = setting.tool("podman")
         if os.geteuid() != 0:
-            context.skip("podman is tried as root only")
+            context.skip("podman is tried as root only, who can also become another user")
         self.context = context
         self.folder = pathlib.Path(context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-")))
         runtime = ["--runtime", "runc"] if shutil.which("runc") else []
         self.podman = [program, "--root", self.folder / "storage", "--runroot", self.folder / "run",
                        "--storage-driver", "vfs", *runtime]
         (self.folder / "cdi").mkdir()
+        self.user = user
+        if user:
+            self.podman = ["runuser", "-u", user, "--", "env", *(f"{name}={self.folder}" for name in
+                           ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR")), *self.podman]
+            shutil.chown(self.folder, user, user)
+            context.at_end(self.forget_namespaces)
+
+    def forget_namespaces(self):
+        """A rootless podman has a process that keeps its namespaces, with the /run/cdi of that time."""
+        if self.user:
+            self.context.run([*self.podman, "system", "migrate"], clean_environment(), "podman-migrate")
 
     def make_image(self, files):
         """An image that holds the files at the paths where they are here."""
@@ -135,17 +147,14 @@ class Podman:
     def run(self, *command):
         """The result of a command in a container of the image."""
         script = 'mkdir -p /run/cdi && mount --bind "$1" /run/cdi && shift && exec "$@"'
+        self.forget_namespaces()
         return self.context.run(
             [setting.tool("unshare"), "--mount", "/bin/sh", "-c", script, "sh", self.folder / "cdi",
              *self.podman, "run", "--rm", "--network", "none", *LIMITS, *command],
             clean_environment(), "podman-run")
 
 
-@test("cdi/podman", seconds=180)
-def applied_by_podman(context):
-    """podman run --device viaduct.dev/gpu=all: compute, and a doctor that finds no fault"""
-    podman = Podman(context)
-    server = context.enter(Server(context))
+def try_podman(context, podman, server):
     compute, viaduct = build_path() / "tests" / "compute", build_path() / "tools" / "viaduct"
     podman.make_image({str(file) for program in (compute, viaduct)
                        for file in (program, *container.linked(program))})
@@ -162,3 +171,26 @@ def applied_by_podman(context):
     context.check("container of podman" in lines["system"]["says"], lines["system"]["says"])
     result = podman.run("viaduct-test", compute)
     context.check(result.status != 0, "compute works without the device, too")
+
+
+@test("cdi/podman", seconds=180)
+def applied_by_podman(context):
+    """podman run --device viaduct.dev/gpu=all: compute, and a doctor that finds no fault"""
+    podman = Podman(context)
+    try_podman(context, podman, context.enter(Server(context)))
+
+
+@test("cdi/rootless", seconds=180)
+def applied_without_root(context):
+    """The same as an ordinary user, with a server of that user's"""
+    user = "games"  # an account that every Debian has, and nobody uses
+    podman = Podman(context, user)
+    reaches = context.run(["runuser", "-u", user, "--", "test", "-r", setting.manifest(build_path())],
+                          clean_environment())
+    if reaches.status != 0:
+        context.skip(f"user {user} can not read the build folder")
+    sockets = podman.folder / "sockets"
+    sockets.mkdir()
+    shutil.chown(sockets, user, user)
+    become = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    try_podman(context, podman, context.enter(Server(context, socket=str(sockets / "socket"), under=become)))
