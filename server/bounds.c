@@ -166,7 +166,7 @@ uint64_t vds_copy_bytes(const struct vds_decoder *d, uint32_t row_length, uint32
     const struct vds_image_facts *image = d->image;
     if (!image)
         return UINT64_MAX; /* it was not made for such copies */
-    if (!(d->copy_flags & VK_HOST_IMAGE_COPY_MEMCPY_BIT))
+    if (!(d->copy_flags & VK_HOST_IMAGE_COPY_MEMCPY))
         return copy_size(image, row_length, image_height, part, extent);
     const uint32_t levels = sizeof(image->memcpy_sizes) / sizeof(image->memcpy_sizes[0]);
     uint64_t bytes;

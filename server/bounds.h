@@ -38,7 +38,7 @@ struct vds_image_facts {
     VkExtent3D extent;
     uint32_t levels, layers;
     uint64_t sizes[3]; /* bytes of memory, of each plane if they are disjoint; 0: not known */
-    /* Bytes of one layer as VK_HOST_IMAGE_COPY_MEMCPY_BIT wants them, by level and plane. */
+    /* Bytes of one layer as VK_HOST_IMAGE_COPY_MEMCPY wants them, by level and plane. */
     uint64_t memcpy_sizes[16][3];
 };
 

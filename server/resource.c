@@ -84,7 +84,7 @@ static uint64_t needs_of(const struct vds_execution *x, VkImage image, bool disj
     return needs.memoryRequirements.size;
 }
 
-/* What VK_HOST_IMAGE_COPY_MEMCPY_BIT copies. */
+/* What VK_HOST_IMAGE_COPY_MEMCPY copies. */
 static uint64_t memcpy_size(const struct vds_execution *x, VkImage image, uint32_t level,
                             VkImageAspectFlags aspect)
 {

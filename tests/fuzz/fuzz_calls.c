@@ -275,12 +275,12 @@ void vdf_touch_sized(const char *member, const void *bytes, const void *s)
 /* What is copied as the driver lays it out has sizes that this one does not tell. */
 void vdf_remember_VkCopyMemoryToImageInfo(const VkCopyMemoryToImageInfo *s)
 {
-    memcpy_regions = s->flags & VK_HOST_IMAGE_COPY_MEMCPY_BIT;
+    memcpy_regions = s->flags & VK_HOST_IMAGE_COPY_MEMCPY;
 }
 
 void vdf_remember_VkCopyImageToMemoryInfo(const VkCopyImageToMemoryInfo *s)
 {
-    memcpy_regions = s->flags & VK_HOST_IMAGE_COPY_MEMCPY_BIT;
+    memcpy_regions = s->flags & VK_HOST_IMAGE_COPY_MEMCPY;
 }
 
 void vdf_remember_VkVideoBeginCodingInfoKHR(const VkVideoBeginCodingInfoKHR *s)

@@ -70,9 +70,9 @@ static void copies_have_the_bytes_that_the_driver_takes(void **state)
     answered(client, &r, VK_SUCCESS);
     make_copy_of(&r, image, 17, 0, 2048); /* beyond the image */
     refused(client, &r);
-    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY_BIT, 1999);
+    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY, 1999);
     refused(client, &r);
-    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY_BIT, 2000);
+    make_copy_of(&r, image, 8, VK_HOST_IMAGE_COPY_MEMCPY, 2000);
     answered(client, &r, VK_SUCCESS);
     make_copy_of(&r, unknown, 1, 0, 1024); /* not made for it */
     refused(client, &r);
