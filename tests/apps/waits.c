@@ -40,7 +40,8 @@ static const VkSubpassDescription2 *many_subpasses(void)
 
 enum {
     SLOW_MS = 100,
-    FRAME_BYTES = 16 << 20, /* natively the longest call is the wait for them: a millisecond or more */
+    FRAME_BYTES =
+        16 << 20, /* natively the longest call is the wait for them: a millisecond or more */
     SKIPPED = 77,
 };
 
