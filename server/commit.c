@@ -7,6 +7,14 @@
 #include "objects.h"
 #include "replay.h"
 
+/* The device was destroyed while the call took too long, and is left behind (device_create.c). Another one may be
+ * in its place by now, and must not be given what is not its own. */
+static bool is_orphan(const struct vds_execution *x)
+{
+    const struct vds_decoder *d = &x->decoder;
+    return x->owner && vds_object_links(d->objects, d->owner_index)->data != x->owner;
+}
+
 /* Gives the new objects their ids. The client that waits learns which there are; for one that does
  * not, poisoned objects stand in place of those that there are not. */
 static bool take_new(struct vds_execution *x)
@@ -14,20 +22,29 @@ static bool take_new(struct vds_execution *x)
     struct vds_decoder *d = &x->decoder;
     const struct vds_plan *plan = &d->plan;
     const bool some = x->command->flags & VDS_COMMAND_SOME;
-    const bool none = plan->notes & VDS_PLAN_POISONED || (x->result < 0 && !some);
+    const bool orphan = is_orphan(x);
+    const bool none = plan->notes & VDS_PLAN_POISONED || (x->result < 0 && !some) || orphan;
     for (uint32_t i = 0; i < plan->birth_count; i++) {
-        const struct vds_birth *new = &plan->births[i];
-        const uint64_t handle = none ? 0 : *new->where;
-        *new->where = 0;
-        if (handle == 0 && x->answer.asked)
+        const struct vds_birth *birth = &plan->births[i];
+        const uint64_t handle = none ? 0 : *birth->where;
+        *birth->where = 0;
+        if (handle == 0 && (x->answer.asked || orphan))
             continue;
-        const uint32_t owner =
-            vd_id_type(new->id) == VD_TYPE_VkDevice ? vd_id_index(new->id) : d->owner_index;
-        if (!vds_object_add_known(&x->context->objects, new->id, handle, owner, new->pool,
-                                  new->data, new->size, new->kinds))
+        const bool is_device = vd_id_type(birth->id) == VD_TYPE_VkDevice;
+        const struct vds_object_new new = {
+            .id = birth->id,
+            .handle = handle,
+            .owner = is_device ? vd_id_index(birth->id) : d->owner_index,
+            .owner_data = is_device ? NULL : x->owner,
+            .pool = birth->pool,
+            .data = birth->data,
+            .size = birth->size,
+            .kinds = birth->kinds,
+        };
+        if (!vds_object_add_new(&x->context->objects, &new))
             return vds_dec_fail(d, "its new object can not be added");
         if (handle)
-            *new->where = new->id;
+            *birth->where = birth->id;
     }
     return true;
 }

@@ -49,11 +49,12 @@ bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint3
 }
 
 /* Under the lock. */
-static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
-                uint32_t pool, void *data, uint64_t size, uint32_t kinds)
+static bool add(struct vds_object_table *table, const struct vds_object_new *new)
 {
-    const uint32_t index = vd_id_index(id);
-    if (!vds_object_addable(table, id, vd_id_type(id)))
+    const uint32_t index = vd_id_index(new->id), pool = new->pool;
+    if (!vds_object_addable(table, new->id, vd_id_type(new->id)))
+        return false;
+    if (new->owner_data && vds_object_links(table, new->owner)->data != new->owner_data)
         return false;
     if (pool &&
         (pool >= VD_ID_INDEX_MAX || !page_of(table, pool) || key_of(object_at(table, pool)) == 0))
@@ -71,11 +72,11 @@ static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, ui
 
     struct vds_object_links *links = vds_object_links(table, index);
     *links = (struct vds_object_links){
-        .data = data,
+        .data = new->data,
         .pool = pool,
         .born = table->births++,
-        .kinds = kinds,
-        .size = size,
+        .kinds = new->kinds,
+        .size = new->size,
     };
     if (pool) {
         struct vds_object_links *parent = vds_object_links(table, pool);
@@ -85,23 +86,29 @@ static bool add(struct vds_object_table *table, uint64_t id, uint64_t handle, ui
         parent->first_child = index;
     }
     struct vds_object *object = object_at(table, index);
-    object->handle = handle;
-    object->owner = owner;
-    atomic_store_explicit(&object->key, vd_id_key(id), memory_order_release);
+    object->handle = new->handle;
+    object->owner = new->owner;
+    atomic_store_explicit(&object->key, vd_id_key(new->id), memory_order_release);
     return true;
 }
 
 bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
                     uint32_t pool, void *data)
 {
-    return vds_object_add_known(table, id, handle, owner, pool, data, 0, 0);
+    const struct vds_object_new new = {
+        .id = id,
+        .handle = handle,
+        .owner = owner,
+        .pool = pool,
+        .data = data,
+    };
+    return vds_object_add_new(table, &new);
 }
 
-bool vds_object_add_known(struct vds_object_table *table, uint64_t id, uint64_t handle,
-                          uint32_t owner, uint32_t pool, void *data, uint64_t size, uint32_t kinds)
+bool vds_object_add_new(struct vds_object_table *table, const struct vds_object_new *new)
 {
     pthread_mutex_lock(&table->lock);
-    const bool added = add(table, id, handle, owner, pool, data, size, kinds);
+    const bool added = add(table, new);
     pthread_mutex_unlock(&table->lock);
     return added;
 }

@@ -66,9 +66,16 @@ bool vds_object_addable(const struct vds_object_table *table, uint64_t id, uint3
 /* False: not addable, the pool does not exist, or no memory. `handle` 0 makes a poisoned object. */
 bool vds_object_add(struct vds_object_table *table, uint64_t id, uint64_t handle, uint32_t owner,
                     uint32_t pool, void *data);
-/* The same of an object whose size and kinds are known: nobody finds it without them, however early. */
-bool vds_object_add_known(struct vds_object_table *table, uint64_t id, uint64_t handle,
-                          uint32_t owner, uint32_t pool, void *data, uint64_t size, uint32_t kinds);
+/* The same of an object of which more is known: nobody finds it without that, however early. */
+struct vds_object_new {
+    uint64_t id, handle;
+    uint32_t owner, pool;
+    const void *owner_data; /* that of the owner, if it is still the one that is meant; NULL: any */
+    void *data;
+    uint64_t size;
+    uint32_t kinds;
+};
+bool vds_object_add_new(struct vds_object_table *table, const struct vds_object_new *new);
 
 /* With its children; nothing happens if there is no such id. */
 void vds_object_remove(struct vds_object_table *table, uint64_t id);

@@ -55,6 +55,8 @@ static VkResult take_result(void)
 static VkResult create(uint64_t *handles, uint32_t count)
 {
     const VkResult result = take_result();
+    for (int i = 0; i < 5000 && fake_driver.keeps_objects; i++)
+        usleep(1000);
     for (uint32_t i = 0; i < count; i++) {
         if (result == VK_SUCCESS) {
             handles[i] = next_handle;

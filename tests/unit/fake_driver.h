@@ -29,6 +29,7 @@ struct fake_driver {
         meeting;          /* vkCmdDraw of FAKE_MEETING vertices returns when so many are in it */
     _Atomic bool blocked; /* vkCmdDraw of FAKE_BLOCKED vertices does not return meanwhile */
     _Atomic bool keeps_devices; /* vkDestroyDevice does not return meanwhile */
+    _Atomic bool keeps_objects; /* nor does a call that creates some */
     _Atomic bool thinks;        /* vkGetDeviceFaultInfoEXT does not return meanwhile */
     /* What looks at pictures of videos, or NULL. */
     void (*decode_video)(const VkVideoDecodeInfoKHR *info);

@@ -76,6 +76,45 @@ static void an_instance_ends_after_its_devices(void **state)
     assert_int_equal(fake_driver.orphans, 0);
 }
 
+static void *create_buffer(void *client)
+{
+    struct test_record r;
+    make_buffer(&r, DEVICE, ID(VkBuffer, 131), true);
+    accepted((struct test_client *)client, &r);
+    return NULL;
+}
+
+/* The driver makes an object while its device is destroyed, and another one takes its place. */
+static void late_objects_are_not_for_the_next_device(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    pthread_t thread;
+    client->looks = true; /* the threads share it */
+    fake_driver.keeps_objects = true;
+    const uint32_t before = fake_driver.objects;
+    assert_int_equal(pthread_create(&thread, NULL, create_buffer, client), 0);
+    assert_true(vds_context_await(client->context));
+    make_simple(&r, VD_OP_vkDestroyDevice, DEVICE, false);
+    accepted(client, &r);
+    make_device(&r, DEVICE, NULL, 0);
+    accepted(client, &r);
+    assert_true(client_host_handle(client, DEVICE) != 0);
+    fake_driver.keeps_objects = false;
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2000 && fake_driver.objects == before; i++)
+        usleep(1000);
+    usleep(20000); /* it is committed */
+    assert_int_equal(client_host_handle(client, ID(VkBuffer, 131)), 0);
+}
+
+/* What a device is at work with stays, and so does its instance. */
+static int disconnect_left_behind(void **state)
+{
+    disconnect(state);
+    return fake_driver.instances == 1 ? 0 : -1;
+}
+
 static void what_is_left_behind_is_destroyed(void **state)
 {
     struct test_client *client = *state;
@@ -552,6 +591,8 @@ int main(void)
         TEST(instances_come_and_go, connect_client),
         TEST(what_is_left_behind_is_destroyed, open_device),
         TEST(an_instance_ends_after_its_devices, open_device),
+        cmocka_unit_test_setup_teardown(late_objects_are_not_for_the_next_device, open_device,
+                                        disconnect_left_behind),
         TEST(physical_devices_are_described, open_device),
         TEST(devices_get_timeline_semaphores, open_device),
         TEST(devices_know_of_presentation, open_device),
