@@ -433,7 +433,7 @@ class ClientEmitter:
                 w(f"{args} *a = vdc_stream_put{record};")
                 w("if (!a)")
             else:
-                        w(f"if (!vdc_stream_put{record})")
+                w(f"if (!vdc_stream_put{record})")
             w("    " + give_up)
             if plan.names_buffers:
                 w(f"vdc_stream_names_others({c.params[0].name});")

@@ -68,10 +68,12 @@ bool vds_gpu_may_be_node(const char *wanted, const char *folder, const char *nod
     char path[PATH_MAX], target[PATH_MAX];
     if (!wanted || !parse_pci(wanted, &pci))
         return true;
-    if (snprintf(path, sizeof(path), "%s/%s/device", folder, node) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/%s/device", folder, node) >= (int)sizeof(path) ||
+        !realpath(path, target))
         return false;
-    const ssize_t size = readlink(path, target, sizeof(target) - 1);
-    target[size < 0 ? 0 : size] = '\0';
-    const char *slash = strrchr(target, '/');
-    return parse_pci(slash ? slash + 1 : target, &owner) && is_same_pci(&pci, &owner);
+    /* Its own folder, or one around it: virtio-gpu's device is a child of that on the bus. */
+    for (char *slash; (slash = strrchr(target, '/')); *slash = '\0')
+        if (parse_pci(slash + 1, &owner))
+            return is_same_pci(&pci, &owner);
+    return false;
 }

@@ -33,11 +33,12 @@ int vds_namespaces_probe(const char **missing)
         {CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWPID, "a user namespace"}, /* root may */
     };
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-        const pid_t pid = clone_into(sets[i].flags);
+        /* In the two steps that a child takes: a filter may permit one of them only. */
+        const pid_t pid = vds_namespaces_fork(sets[i].flags, true);
+        int status = -1;
         if (pid == 0)
-            _exit(0);
-        if (pid > 0) {
-            waitpid(pid, NULL, 0);
+            _exit(vds_namespaces_complete(sets[i].flags) ? 0 : 1);
+        if (pid > 0 && waitpid(pid, &status, 0) == pid && status == 0) {
             *missing = sets[i].missing;
             return sets[i].flags;
         }

@@ -76,35 +76,57 @@ static void a_short_address_is_of_domain_0(void **state)
     assert_false(vds_gpu_is_wanted("c1:1f.2", &other));
 }
 
+static void make_folder(const char *folder, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    assert_return_code(mkdir(path, 0700), errno);
+}
+
 /* In a folder as /sys/class/drm: links to where the devices are. */
 static void only_an_address_tells_of_a_node(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/viaduct-drm-XXXXXX", path[64];
+    char folder[] = "/tmp/viaduct-drm-XXXXXX", path[128];
     assert_non_null(mkdtemp(folder));
-    const struct {
-        const char *node, *device;
-    } links[] = {{"renderD128", "../../../0000:c1:1f.2"},
-                 {"renderD129", "../../../0000:03:00.0"},
-                 {"renderD130", "../../../gpu"}};
+    static const char *const folders[] = {
+        "pci0000:c0",
+        "pci0000:c0/0000:c1:1f.2",
+        "pci0000:c0/0000:03:00.0",
+        "pci0000:c0/0000:03:00.0/virtio0",
+        "soc",
+        "soc/gpu",
+        "renderD128",
+        "renderD129",
+        "renderD130",
+    };
+    const size_t count = sizeof(folders) / sizeof(folders[0]);
+    for (size_t i = 0; i < count; i++)
+        make_folder(folder, folders[i]);
+    static const char *const links[][2] = {
+        {"renderD128", "../pci0000:c0/0000:c1:1f.2"},
+        {"renderD129", "../pci0000:c0/0000:03:00.0/virtio0"},
+        {"renderD130", "../soc/gpu"},
+    };
     for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, links[i].node);
-        assert_return_code(mkdir(path, 0700), errno);
-        strcat(path, "/device");
-        assert_return_code(symlink(links[i].device, path), errno);
+        snprintf(path, sizeof(path), "%s/%s/device", folder, links[i][0]);
+        assert_return_code(symlink(links[i][1], path), errno);
     }
     assert_true(vds_gpu_may_be_node("c1:1f.2", folder, "renderD128"));
     assert_true(vds_gpu_may_be_node("0000:C1:1F.2", folder, "renderD128"));
     assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD129"));
+    assert_true(vds_gpu_may_be_node("03:00.0", folder, "renderD129"));
     assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD130"));
     assert_false(vds_gpu_may_be_node("c1:1f.2", folder, "renderD131"));
     static const char *const others[] = {NULL, "0", "H100", "0123456789abcdef0000000000000042"};
     for (size_t i = 0; i < 4; i++)
         assert_true(vds_gpu_may_be_node(others[i], folder, "renderD129"));
     for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/%s/device", folder, links[i].node);
+        snprintf(path, sizeof(path), "%s/%s/device", folder, links[i][0]);
         unlink(path);
-        *strrchr(path, '/') = '\0';
+    }
+    for (size_t i = count; i-- > 0;) {
+        snprintf(path, sizeof(path), "%s/%s", folder, folders[i]);
         rmdir(path);
     }
     rmdir(folder);
