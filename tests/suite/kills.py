@@ -204,6 +204,7 @@ def stopped_worker(context):
     context.check(client.wait(20) and client.result().status == 0, f"its client: {client.result().describe()}")
 
     # Nobody lets this one go on.
+    context.check(process.wait_until(lambda: not server.workers(), 20), "the first worker is left")
     client = context.start(program(["threads", "--until-term"]), server.client_environment(), "forlorn")
     context.check(process.wait_until(lambda: len(server.workers()) == 1, 20), "no second worker")
     worker, = server.workers()
