@@ -63,6 +63,7 @@ class CommandPlan:
     waited: bool                 # it ends what a call that waits may be using
     asks: str                    # C of whether this call waits for its result; None: `sync` tells
     keeps_turn: bool             # it touches what only the thread that executes the ring may touch
+    action: bool                 # recorded, it has the GPU do work
     after_loss: bool             # it asks why the device was lost
     victim: object = None        # the step whose handle or handles the call destroys
     emptied: object = None       # the parameter whose pool loses its children
@@ -81,7 +82,7 @@ ANSWERED = ("out", "inout", "shape")
 # Which tables of the policy name what. Members are "owner.member" of a struct or command.
 COMMAND_TABLES = ("client", "wrapped", "served", "not_streamed", "blocking", "synchronous", "prompt",
                   "forgiven", "empties_pool", "beside_recording", "looks_at_recording", "refused",
-                  "keeps_turn", "after_loss", "asks")
+                  "keeps_turn", "after_loss", "asks", "no_action")
 EXTENSION_TABLES = ("withheld", "loader", "same_kernel", "same_clocks", "instance", "device", "passed_on")
 TYPE_TABLES = ("chained", "unions", "remembered")
 MEMBER_TABLES = ("pointers", "ignored", "lenient", "masked")
@@ -488,6 +489,7 @@ class Planner:
                            waited=ended is not None and ended.type in self.waited,
                            asks=None if streamed else self._asks(c),
                            keeps_turn=name in self.policy["keeps_turn"],
+                           action="action" in c.tasks and name not in self.policy["no_action"],
                            after_loss=name in self.policy["after_loss"])
         plan.victim = next((s for s in steps if s.m is ended), None)
         pool = objects.pool_member(self.r, c)

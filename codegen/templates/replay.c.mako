@@ -7,7 +7,7 @@
 const struct vds_command vds_commands[VD_OP_COUNT] = {
 % for plan in g.plans:
 <%
-flags = [f for f, on in (("BLOCKING", plan.blocking), ("ANSWERED", plan.blocking), ("DESTROYS", plan.victim), ("RESULT", plan.c.ret == "VkResult"), ("SETTLES", plan.settles), ("SOME", plan.creates_some), ("FORGIVEN", plan.forgiven), ("WAITED", plan.waited), ("KEEPS_TURN", plan.keeps_turn), ("AFTER_LOSS", plan.after_loss), ("ACTION", "action" in plan.c.tasks)) if on]
+flags = [f for f, on in (("BLOCKING", plan.blocking), ("ANSWERED", plan.blocking), ("DESTROYS", plan.victim), ("RESULT", plan.c.ret == "VkResult"), ("SETTLES", plan.settles), ("SOME", plan.creates_some), ("FORGIVEN", plan.forgiven), ("WAITED", plan.waited), ("KEEPS_TURN", plan.keeps_turn), ("AFTER_LOSS", plan.after_loss), ("ACTION", plan.action)) if on]
 flags = " | ".join("VDS_COMMAND_" + f for f in flags) or "0"
 %>\
 <%
