@@ -382,7 +382,7 @@ def two_clients(context):
     expect_whole(context, server)
 
 
-@test("robust/lifecycle", seconds=300)
+@test("robust/lifecycle", seconds=600)  # 70 to 300, as much as others do beside it
 def lifecycle(context):
     """1000 instances and devices: neither client nor server grows"""
     server = context.enter(Server(context, level="warning"))
