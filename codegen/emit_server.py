@@ -331,24 +331,23 @@ class ServerEmitter:
         return ", ".join(names)
 
     def _host_command(self, w, plan, missing):
-        """A pointer to it, behind a check that there is such a command."""
+        """The pointer `call` to it, behind a check that there is such a command."""
         c = plan.c
         w(f"const PFN_{c.name} call = x->{self.table(c)}->{c.name};")
         w("if (!call) {")
         for line in missing:
             w(line)
         w("}")
-        return "call"
 
     def _call(self, w, plan, args):
         c = plan.c
         w(f"void vds_call_{c.name}(struct vds_execution *x, void *body)")
         w("{")
-        call = self._host_command(w, plan, [
+        self._host_command(w, plan, [
             'vds_dec_fail(&x->decoder, "the host has no such command");', "return;"])
         arguments = self._arguments(plan)
         w(f"{args} *a = body;" if "a->" in arguments else "(void)body;")
-        invoke = f"{call}({arguments})"
+        invoke = f"call({arguments})"
         # completion.c submits to the queue, too.
         of_queue = c.params[0].type == "VkQueue"
         if of_queue:
@@ -368,33 +367,28 @@ class ServerEmitter:
     def _replay(self, w, plan, args):
         """Decodes and calls. What returns nothing goes on with all records of its kind that follow."""
         c = plan.c
+        if c.ret not in ("void", "VkResult"):
+            raise SystemExit(f"{c.name}: nobody can be told what it returns")
         w(f"bool vds_replay_{c.name}(struct vds_execution *x, void *body)")
         w("{")
-        call = self._host_command(w, plan, [
+        self._host_command(w, plan, [
             'return vds_dec_fail(&x->decoder, "the host has no such command");'])
-        arguments = self._arguments(plan)
-        if c.ret == "VkResult":
-            self.check(w, f"decode_{c.name}(&x->decoder, body)")
-            w("const enum vds_next next = vds_stream_next(x);")
-            w("if (next != VDS_CALL)")
-            w("    return next == VDS_PASS;")
-            if plan.wire:
-                w(f"{args} *a = body;")
-            w(f"return vds_stream_result(x, {call}({arguments}));")
-        elif c.ret == "void":
-            w("do {")
-            self.check(w, f"decode_{c.name}(&x->decoder, body)")
-            w("const enum vds_next next = vds_stream_next(x);")
-            w("if (next == VDS_STOP)")
-            w("    return false;")
-            w("if (next == VDS_PASS)")
-            w("    continue;")
-            if plan.wire:
-                w(f"{args} *a = body;")
-            w(f"{call}({arguments});")
+        w("do {")
+        self.check(w, f"decode_{c.name}(&x->decoder, body)")
+        w("const enum vds_next next = vds_stream_next(x);")
+        w("if (next == VDS_STOP)")
+        w("    return false;")
+        w("if (next == VDS_PASS)")
+        w("    continue;")
+        if plan.wire:
+            w(f"{args} *a = body;")
+        call = f"call({self._arguments(plan)})"
+        if c.ret == "void":
+            w(f"{call};")
             w(f"}} while ((body = vds_stream_repeats(x, {self.args_size(plan)})));")
-            w("return true;")
         else:
-            raise SystemExit(f"{c.name}: nobody can be told what it returns")
+            self.check(w, f"vds_stream_result(x, {call})")
+            w("} while (false);")
+        w("return true;")
         w("}")
         w()
