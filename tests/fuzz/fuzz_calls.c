@@ -594,11 +594,12 @@ static bool no_room(struct vdc_encoder *e, uint64_t capacity)
     return false;
 }
 
-/* Of each type that lives in a device, and that the session has none of. */
+/* Of each type that lives in a device, and that the session has none of. Dispatchable ones are pointers for the
+ * encoders; one that nothing here makes (VkExternalComputeQueueNV) has no id either. */
 static void stand(uint32_t type)
 {
     const struct vd_object_facts *facts = &vd_objects[type];
-    if (standing[type] || !facts->crosses || !facts->of_device)
+    if (standing[type] || !facts->crosses || !facts->of_device || facts->dispatchable)
         return;
     const uint32_t pool = facts->pool ? vd_id_index(standing[facts->pool]) : 0;
     standing[type] = vdc_id_new(&instance, (uint8_t)type, facts->pool ? standing[facts->pool] : 0);
