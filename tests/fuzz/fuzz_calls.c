@@ -642,7 +642,7 @@ static void start(void)
     lost = false;
     memset(standing, 0, sizeof(standing));
     memcpy(standing, named, sizeof(named));
-    session_open(&client, get_proc_addr);
+    session_open(&client, get_proc_addr, 0);
     memset(&instance, 0, sizeof(instance));
     instance.connection = &connection;
     instance.ids = vdc_ids_create();

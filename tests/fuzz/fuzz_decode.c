@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Fuzz target: records. An input is a program: each step takes a valid record, or bytes of the
- * input, changes it here and there, and has it executed on a driver that is not one. A first byte
- * of 255 instead makes the rest of the input one span, as the ring would hand it over.
+ * input, changes it here and there, and has it executed on a driver that is not one, and that fails
+ * now and then. A first byte of 255 instead makes the rest of the input one span, as the ring would
+ * hand it over, and one of 254 begins before there is an instance.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -15,10 +16,15 @@
 #include "server/context_private.h"
 #include "server/execute.h"
 #include "server/log.h"
+#include "server/shm.h"
 
 #include "../unit/fake_driver.h"
 #include "seeds.h"
 #include "session.h"
+
+#define SPAN  255
+#define EMPTY 254
+#define IMAGE ID(VkImage, 60)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +33,8 @@ enum step {
     STEP_COMMAND, /* bytes of the input behind a header that fits them */
     STEP_STREAM,  /* such commands, recorded into a command buffer */
     STEP_UPDATES, /* of descriptors */
+    STEP_SHARED,  /* bytes that lie in shared memory */
+    STEP_RESULT,  /* what the driver's next call comes to */
     STEP_COUNT,
 };
 
@@ -53,6 +61,20 @@ static void make_stream(struct test_record *r, struct input *input, struct test_
         size += part.size;
     } while (parts--);
     stream_record(r, client, size, flags);
+}
+
+static void make_shared(struct test_record *r, struct input *input, uint32_t shm)
+{
+    const uint32_t size = (uint32_t)take(input, 3);
+    const uint64_t pointer = vd_shm_pointer(shm, (uint32_t)take(input, 3));
+    make_shared_copy(r, IMAGE, size | VD_SIZED_SHARED, pointer, take(input, 1) & 1);
+}
+
+static void set_result(struct input *input)
+{
+    static const VkResult results[] = {VK_SUCCESS, VK_ERROR_OUT_OF_HOST_MEMORY,
+                                       VK_ERROR_OUT_OF_DEVICE_MEMORY, VK_ERROR_DEVICE_LOST};
+    fake_driver.next_result = results[take(input, 1) % (sizeof(results) / sizeof(results[0]))];
 }
 
 static void make_updates(struct test_record *r, struct input *input)
@@ -96,6 +118,28 @@ void make_seeds(void)
         memcpy(seed + 240, updates, sizeof(updates));
         write_seed(seed + 240, sizeof(updates));
     }
+    for (unsigned n = 0; n * STEP_COUNT < 256; n++) {
+        const uint8_t kind = (uint8_t)(STEP_SAMPLE + n * STEP_COUNT);
+        /* Before there is anything; what fails, and what is made of that. */
+        const uint8_t early[] = {EMPTY, kind, 0};
+        write_seed(early, sizeof(early));
+        for (uint8_t result = 1; result < 4; result++) {
+            const uint8_t next = (uint8_t)(kind + STEP_COUNT);
+            const uint8_t failed[] = {STEP_RESULT, result, kind, 0, next, 0};
+            write_seed(failed, sizeof(failed));
+        }
+    }
+    const uint8_t shared[] = {STEP_SHARED, 0, 16, 0, 0, 0, 4, 1, 0};
+    write_variants(shared, sizeof(shared), 1);
+    for (unsigned opcode = 0; opcode < VD_OP_COUNT; opcode++) {
+        /* A command alone, and one and two of a stream. */
+        const uint8_t low = (uint8_t)opcode, high = (uint8_t)(opcode >> 8);
+        for (uint8_t words = 0; words < 8; words += 3) {
+            const uint8_t size = (uint8_t)(4 * words); /* halved */
+            uint8_t command[8 + 8 * 8] = {STEP_STREAM, 0, words & 1, low, high, 0, size};
+            write_seed(command, sizeof(command));
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -104,10 +148,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct test_client client = {0};
     struct test_record r;
     vds_log_set_level(getenv("VERBOSE") ? VDS_LOG_DEBUG : VDS_LOG_ERROR);
-    session_open(&client, fake_get_instance_proc_addr);
+    if (size && data[0] == EMPTY) {
+        session_start(&client, fake_get_instance_proc_addr, 0);
+    } else {
+        session_open(&client, fake_get_instance_proc_addr, 0);
+        if (!client_add_image(&client, IMAGE))
+            abort();
+    }
     while (!samples || make_sample(&r, samples, client.replies->id))
         samples++;
-    if (size && data[0] == 255) {
+    if (size && data[0] == SPAN) {
         const size_t span = (size - 1) & ~(size_t)7;
         uint8_t *copy = malloc(span ? span : 1);
         memcpy(copy, data + 1, span);
@@ -116,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size = 0;
     }
     struct input input = {data, size};
+    if (size && data[0] == EMPTY)
+        take(&input, 1);
     while (input.left) {
         const uint8_t kind = (uint8_t)take(&input, 1);
         switch ((enum step)(kind % STEP_COUNT)) {
@@ -131,6 +183,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case STEP_UPDATES:
             make_updates(&r, &input);
             break;
+        case STEP_SHARED:
+            make_shared(&r, &input, client.replies->id);
+            break;
+        case STEP_RESULT:
+            set_result(&input);
+            continue;
         case STEP_COUNT:
             break;
         }

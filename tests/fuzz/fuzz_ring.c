@@ -29,7 +29,11 @@
 #define INDIRECT   (IMPORT + 65536u)
 #define STEPS_MAX  64
 #define FLIPS_MOST 64u
+#define LANES      2
 #define TURNS_MAX  2000
+/* Time for a watcher that looks each 400 us to have seen a call twice. */
+#define BUSY_US  2000
+#define NOP_LONG (96u << 10) /* more than is read at a time */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,7 +43,11 @@ enum step {
     STEP_INDIRECT, /* one that lies elsewhere */
     STEP_FLIP,     /* bits of the ring's newest bytes, while they are read */
     STEP_FLIP_SHARED,
-    STEP_TAIL, /* a counter is changed */
+    STEP_TAIL,   /* a counter is changed */
+    STEP_RECORD, /* a header of any kind */
+    STEP_JUMP,   /* the tail is moved */
+    STEP_REST,   /* the consumer is let fall asleep */
+    STEP_BUSY,   /* a call that takes so long that others go on */
     STEP_COUNT,
 };
 
@@ -51,6 +59,7 @@ struct fuzz {
     struct vds_ring_consumer *consumer;
     uint64_t tail;
     int samples;
+    bool was_busy;
     atomic_bool ended; /* the consumer has met what makes no sense */
 };
 
@@ -71,16 +80,30 @@ static void settle(struct fuzz *f)
         sched_yield();
 }
 
+static void advance(struct fuzz *f, uint32_t size)
+{
+    f->tail += size;
+    atomic_store(&f->ring->tail, f->tail);
+    if (atomic_exchange(&f->ring->consumer_sleeps, 0))
+        vds_wake(&f->ring->consumer_sleeps);
+}
+
+/* A record that waits says where its answer goes. */
+static void name_replies(struct fuzz *f, uint8_t *bytes)
+{
+    struct vd_record *record = (struct vd_record *)bytes;
+    if (record->flags & VD_RECORD_REPLY)
+        ((struct vd_reply_request *)(record + 1))->shm = f->client.replies->id;
+}
+
 static void put(struct fuzz *f, const void *bytes, uint32_t size)
 {
     const uint32_t at = (uint32_t)f->tail & (VD_RING_DATA_SIZE - 1);
     if (size > VD_RING_DATA_SIZE - at)
         return; /* so many there are not in an input */
     memcpy(f->data + at, bytes, size);
-    f->tail += size;
-    atomic_store(&f->ring->tail, f->tail);
-    if (atomic_exchange(&f->ring->consumer_sleeps, 0))
-        vds_wake(&f->ring->consumer_sleeps);
+    name_replies(f, f->data + at);
+    advance(f, size);
 }
 
 /* Relaxed, for the compiler's sake; the other side reads as it likes. */
@@ -123,11 +146,62 @@ static void put_indirect(struct fuzz *f, struct input *input)
     struct test_record r, inner;
     if (!make_sample(&inner, (int)take(input, 1) % f->samples, f->client.replies->id))
         return;
+    name_replies(f, inner.bytes);
     memcpy(f->client.replies->map + INDIRECT, inner.bytes, inner.size);
     const struct vd_indirect args = {
         .shm = f->client.replies->id, .size = inner.size, .offset = INDIRECT};
     record_begin(&r, VD_OP_INDIRECT, &args, sizeof(args), false);
     put(f, r.bytes, r.size);
+}
+
+static void put_header(struct fuzz *f, struct input *input)
+{
+    struct vd_record record[4] = {0};
+    record->opcode = (uint16_t)take(input, 2);
+    record->flags = (uint16_t)take(input, 1);
+    record->size = (uint32_t)take(input, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const uint64_t rest = take(input, 8);
+        memcpy(&record[1 + i], &rest, sizeof(rest));
+    }
+    /* As many bytes as it says, up to a ring that is half full: what they are does not matter. */
+    uint32_t size = record->size < sizeof(record) ? (uint32_t)sizeof(*record) : record->size;
+    if (size > VD_RING_DATA_SIZE / 2)
+        size = sizeof(record);
+    const uint32_t at = (uint32_t)f->tail & (VD_RING_DATA_SIZE - 1);
+    if (size > VD_RING_DATA_SIZE - at)
+        return;
+    memset(f->data + at, 0, size);
+    memcpy(f->data + at, record, size < sizeof(record) ? size : sizeof(record));
+    advance(f, size);
+}
+
+/* Until the consumer sleeps, or has had its time. */
+static void rest(struct fuzz *f)
+{
+    settle(f);
+    for (int turns = 0;
+         turns < TURNS_MAX && !atomic_load(&f->ended) && !atomic_load(&f->ring->consumer_sleeps);
+         turns++)
+        sched_yield();
+}
+
+/* The answer to a creation keeps the client waiting, and a second thread reads on behind it. Once in an input: it
+ * takes its time. */
+static void keep_busy(struct fuzz *f, struct input *input)
+{
+    struct test_record r;
+    if (f->was_busy)
+        return;
+    f->was_busy = true;
+    settle(f);
+    fake_driver.keeps_objects = true;
+    make_buffer(&r, DEVICE, ID(VkBuffer, 56), true);
+    put(f, r.bytes, r.size);
+    if (make_sample(&r, (int)take(input, 1) % f->samples, f->client.replies->id))
+        put(f, r.bytes, r.size);
+    usleep(BUSY_US);
+    fake_driver.keeps_objects = false;
 }
 
 static void do_step(struct fuzz *f, enum step step, struct input *input)
@@ -157,6 +231,18 @@ static void do_step(struct fuzz *f, enum step step, struct input *input)
         if (take(input, 1) > 200)
             flip_some((uint8_t *)f->ring, sizeof(*f->ring), input);
         break;
+    case STEP_RECORD:
+        put_header(f, input);
+        break;
+    case STEP_JUMP:
+        advance(f, (uint32_t)take(input, 4));
+        break;
+    case STEP_REST:
+        rest(f);
+        break;
+    case STEP_BUSY:
+        keep_busy(f, input);
+        break;
     case STEP_COUNT:
         break;
     }
@@ -176,6 +262,27 @@ void make_seeds(void)
         write_seed(seed, 4);
         write_seed(seed, sizeof(seed));
         write_seed(seed + 4, sizeof(seed) - 4);
+        const uint8_t busy[] = {STEP_BUSY, n8, STEP_REST, STEP_SAMPLE, n8};
+        write_seed(busy, sizeof(busy));
+    }
+    /* Headers that are right, long, or wrong in each word. */
+    static const uint16_t opcodes[] = {VD_OP_NOP, VD_OP_SETUP, VD_OP_INDIRECT, VD_OP_STREAM};
+    for (size_t i = 0; i < sizeof(opcodes) / sizeof(opcodes[0]); i++) {
+        const uint8_t size = sizeof(struct vd_record) + sizeof(struct vd_indirect);
+        uint8_t header[32] = {STEP_RECORD, (uint8_t)opcodes[i], 0, 0, size, 0, 0, 1, 0, 0, 0, 64};
+        write_variants(header, sizeof(header), 1);
+        header[4] = (uint8_t)NOP_LONG;
+        header[5] = (uint8_t)(NOP_LONG >> 8);
+        header[6] = (uint8_t)(NOP_LONG >> 16);
+        write_seed(header, sizeof(header));
+    }
+    for (unsigned bit = 0; bit < 32; bit++) {
+        const uint32_t by = 1u << bit, back = -by;
+        uint8_t jump[] = {STEP_REST, STEP_JUMP, 0, 0, 0, 0, STEP_SAMPLE, 1};
+        memcpy(jump + 2, &by, sizeof(by));
+        write_seed(jump, sizeof(jump));
+        memcpy(jump + 2, &back, sizeof(back));
+        write_seed(jump, sizeof(jump));
     }
 }
 
@@ -187,7 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd;
     fuzz = (struct fuzz){.samples = fuzz.samples};
     vds_log_set_level(VDS_LOG_ERROR);
-    session_open(&fuzz.client, fake_get_instance_proc_addr);
+    session_open(&fuzz.client, fake_get_instance_proc_addr, LANES);
     struct test_record r;
     while (!fuzz.samples || make_sample(&r, fuzz.samples, fuzz.client.replies->id))
         fuzz.samples++;

@@ -31,10 +31,9 @@ static struct vds_shm_region *share(struct vds_shm_table *shm, uint64_t size)
     return vds_shm_get(shm, id, 0, 0);
 }
 
-void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver)
+void session_start(struct test_client *client, PFN_vkGetInstanceProcAddr driver, int lanes)
 {
-    const struct vds_context_options options = {0};
-    struct test_record r;
+    const struct vds_context_options options = {.lanes = lanes};
     fake_driver_reset();
     fake_driver.impatient = true;
     client->shm = vds_shm_table_create();
@@ -43,7 +42,12 @@ void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver)
     client->completion = (struct vd_completion *)client->page->map;
     client->context = vds_context_create_on(driver, &options, client->shm);
     vds_context_set_completion(client->context, client->completion, sizeof(*client->completion));
+}
 
+void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver, int lanes)
+{
+    struct test_record r;
+    session_start(client, driver, lanes);
     const uint32_t shm = client->replies->id;
     make_instance(&r);
     bool ok = client_send(client, &r, shm);

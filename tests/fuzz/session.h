@@ -20,8 +20,10 @@ struct input {
 /* At most 8 bytes; zeroes behind the end. */
 uint64_t take(struct input *input, size_t size);
 
-/* With an instance, a device and one object of each kind that records.h has a name for. */
-void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver);
+/* Of a client that has sent nothing yet, whose streams have so many threads beside the ring's. */
+void session_start(struct test_client *client, PFN_vkGetInstanceProcAddr driver, int lanes);
+/* The same, with an instance, a device and one object of each kind that records.h has a name for. */
+void session_open(struct test_client *client, PFN_vkGetInstanceProcAddr driver, int lanes);
 void session_close(struct test_client *client);
 
 /* Changes some of these bytes, from offset 8 on, into what a careless decoder would trip over. */

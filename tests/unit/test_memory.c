@@ -13,20 +13,6 @@
 #include "server/bounds.h"
 #include "server/shm.h"
 
-/* An image of 16 by 16 texels of 4 bytes, that the driver knows nothing of. */
-static void add_image(struct test_client *client, uint64_t id)
-{
-    struct vds_image_facts *facts = calloc(1, sizeof(*facts)); /* the table's */
-    *facts = (struct vds_image_facts){.type = VK_IMAGE_TYPE_2D,
-                                      .format = VK_FORMAT_R8G8B8A8_UNORM,
-                                      .extent = {16, 16, 1},
-                                      .levels = 1,
-                                      .layers = 1,
-                                      .memcpy_sizes = {{2000}}};
-    assert_true(
-        vds_object_add(&client->context->objects, id, 0x1000, vd_id_index(DEVICE), 0, facts));
-}
-
 /* The copy of a square. */
 static void make_copy_of(struct test_record *r, uint64_t image, uint32_t side,
                          VkHostImageCopyFlags flags, uint64_t length)
@@ -57,7 +43,7 @@ static void copies_have_the_bytes_that_the_driver_takes(void **state)
     struct test_client *client = *state;
     struct test_record r;
     const uint64_t image = ID(VkImage, 351), unknown = ID(VkImage, 352);
-    add_image(client, image);
+    assert_true(client_add_image(client, image));
     assert_true(
         vds_object_add(&client->context->objects, unknown, 0x1000, vd_id_index(DEVICE), 0, NULL));
     make_copy_of(&r, image, 16, 0, 1024);
@@ -78,24 +64,6 @@ static void copies_have_the_bytes_that_the_driver_takes(void **state)
     refused(client, &r);
 }
 
-static void make_copy(struct test_record *r, uint64_t image, uint64_t length, uint64_t pointer,
-                      bool shares)
-{
-    const struct vd_args_vkCopyMemoryToImage args = {.device = HANDLE(VkDevice, DEVICE)};
-    const VkCopyMemoryToImageInfo info = {.sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO,
-                                          .dstImage = HANDLE(VkImage, image),
-                                          .regionCount = 1};
-    const VkMemoryToImageCopy region = {.sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY};
-    const uint64_t bytes[] = {length, pointer};
-    record_begin(r, VD_OP_vkCopyMemoryToImage, &args, sizeof(args), true);
-    const uint32_t info_at = record_put(
-        r, ARG(r, struct vd_args_vkCopyMemoryToImage, pCopyMemoryToImageInfo), &info, sizeof(info));
-    const uint32_t region_at = record_put(r, info_at + offsetof(VkCopyMemoryToImageInfo, pRegions),
-                                          &region, sizeof(region));
-    record_put(r, region_at + offsetof(VkMemoryToImageCopy, pHostPointer), bytes, sizeof(bytes));
-    ((struct vd_record *)r->bytes)->flags |= shares ? VD_RECORD_SHARES : 0;
-}
-
 static void shared_bytes_stay_in_their_region(void **state)
 {
     struct test_client *client = *state;
@@ -103,14 +71,14 @@ static void shared_bytes_stay_in_their_region(void **state)
     const uint64_t image = ID(VkImage, 350);
     const uint32_t shm = client->replies->id;
     const uint64_t size = SHARED_SIZE - CHUNKS;
-    add_image(client, image);
-    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    assert_true(client_add_image(client, image));
+    make_shared_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
     answered(client, &r, VK_SUCCESS);
     /* Inline, the same length is far too much. */
-    make_copy(&r, image, size, vd_shm_pointer(shm, CHUNKS), true);
+    make_shared_copy(&r, image, size, vd_shm_pointer(shm, CHUNKS), true);
     refused(client, &r);
     /* Whoever consumes the ring must know. */
-    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), false);
+    make_shared_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), false);
     refused(client, &r);
     const struct {
         uint64_t length, pointer;
@@ -122,15 +90,15 @@ static void shared_bytes_stay_in_their_region(void **state)
         {1, UINT64_MAX},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        make_copy(&r, image, bad[i].length | VD_SIZED_SHARED, bad[i].pointer, true);
+        make_shared_copy(&r, image, bad[i].length | VD_SIZED_SHARED, bad[i].pointer, true);
         refused(client, &r);
     }
     /* The location is missing. */
-    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    make_shared_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
     r.size -= 8;
     ((struct vd_record *)r.bytes)->size -= 8;
     refused(client, &r);
-    make_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
+    make_shared_copy(&r, image, size | VD_SIZED_SHARED, vd_shm_pointer(shm, CHUNKS), true);
     answered(client, &r, VK_SUCCESS);
 }
 
