@@ -15,6 +15,7 @@ struct vdc_device {
     struct vdc_physical_device *physical_device;
     uint32_t api_version; /* min(instance, device) */
     bool *extensions;     /* enabled, by enum vd_extension_index */
+    bool is_sparse;       /* sparse resources may be bound to its memory */
     struct vdc_queue *queues;
     uint32_t queue_count;
     struct vdc_memo buffers, images; /* requirements, by what they were created with */

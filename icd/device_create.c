@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/chain.h"
 #include "common/masked_features.h"
 
 #include "calls.h"
@@ -25,6 +26,14 @@ static void device_destroy(struct vdc_device *device)
     free(device->queues);
     free(device->extensions);
     free(device);
+}
+
+static bool enables_sparse(const VkDeviceCreateInfo *info)
+{
+    const VkPhysicalDeviceFeatures2 *features =
+        vd_chain_find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2);
+    return (features && features->features.sparseBinding) ||
+           (info->pEnabledFeatures && info->pEnabledFeatures->sparseBinding);
 }
 
 /* Marks what is enabled and leaves in `names` what the host must enable. */
@@ -71,6 +80,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDevice(VkPhysicalDevice handle,
     vdc_descriptor_cache_init(&device->descriptors);
     vdc_recordings_init(&device->recordings);
     device->physical_device = pd;
+    device->is_sparse = enables_sparse(pCreateInfo);
     device->api_version = pd->properties.apiVersion < instance->api_version
                               ? pd->properties.apiVersion
                               : instance->api_version;

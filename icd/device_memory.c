@@ -208,23 +208,35 @@ static const char *mismatch(const struct vdc_physical_device *pd, bool imported,
 /* It stays mapped until it is freed: to map it again costs nothing. False: it can not be mapped. */
 static bool map_once(VkDevice device, VkDeviceMemory handle, struct vdc_device_memory *memory)
 {
-    if (memory->part.map || !memory->own)
-        return memory->part.map;
-    memory->part = (struct vdc_shm_part){
-        .fd = -1,
-        .size = memory->size,
-        .map = vdc_memory_fetch_and_map(device, handle, memory->own, 0, memory->size, NULL),
-    };
+    if (!memory->part.map && memory->own)
+        memory->part = (struct vdc_shm_part){
+            .fd = -1,
+            .size = memory->size,
+            .map = vdc_memory_fetch_and_map(device, handle, memory->own, 0, memory->size, NULL),
+        };
     return memory->part.map;
 }
 
-/* Memory of a type of which the client maps descriptors; `info` names the host's type. */
+/* Whether memory of a type that is imported must be the driver's own: lavapipe binds no other to sparse
+ * resources, and descriptors but the opaque ones are the driver's. */
+static bool is_of_driver(const struct vdc_device *device, const struct vdc_memory_type *type,
+                         const struct sharing *sharing)
+{
+    if (!type->file || sharing->host || sharing->own_file || sharing->shown)
+        return false;
+    return sharing->types ? vdc_physical_device_backing(device->physical_device, sharing->types) !=
+                                VDC_BACKING_CLIENT
+                          : device->is_sparse;
+}
+
+/* Memory that is the driver's; `info` names the host's type. */
 static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
                              const struct sharing *sharing, VkDeviceMemory *handle,
                              struct vdc_device_memory **out)
 {
     const struct vdc_physical_device *pd = ((struct vdc_device *)device)->physical_device;
-    const VkExternalMemoryHandleTypeFlags wanted = pd->data->handle_type;
+    const VkExternalMemoryHandleTypeFlags wanted =
+        pd->data->own_types ? pd->data->handle_type : VDC_MEMORY_IS_FOUND;
     struct vdc_device_memory *memory = calloc(1, sizeof(*memory));
     if (!memory)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
@@ -238,7 +250,7 @@ static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
         .pNext = info->pNext,
         .handleTypes = wanted,
     };
-    if (!sharing->types)
+    if (!sharing->types && wanted != VDC_MEMORY_IS_FOUND)
         info->pNext = &export;
     /* What is imported has a descriptor already, and need not give one. */
     if (sharing->fd)
@@ -280,7 +292,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
     VkMemoryAllocateInfo info = *pAllocateInfo;
     info.memoryTypeIndex = type.host_index;
     const struct sharing sharing = sharing_of(info.pNext);
-    const char *why = mismatch(pd, type.imported, &sharing);
+    const bool of_driver = is_of_driver(device, &type, &sharing);
+    const bool imported = type.imported && !of_driver;
+    const char *why = mismatch(pd, imported, &sharing);
     if (why) {
         vdc_log("memory type %u %s", pAllocateInfo->memoryTypeIndex, why);
         return sharing.fd || sharing.host ? VK_ERROR_INVALID_EXTERNAL_HANDLE
@@ -288,7 +302,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
     }
     VkResult result;
     struct vdc_device_memory *memory = NULL;
-    if (type.imported) {
+    if (imported) {
         const uint64_t align = pd->data->import_alignment;
         info.allocationSize = (info.allocationSize + align - 1) & -align;
         result = create(instance, info.allocationSize, align, &sharing, &memory);
@@ -314,7 +328,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
         };
         info.pNext = &import;
         result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);
-    } else if (type.own) {
+    } else if (type.own || of_driver) {
         result = allocate_own(handle, &info, &sharing, pMemory, &memory);
         if (result == VK_SUCCESS)
             memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;

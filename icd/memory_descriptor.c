@@ -13,6 +13,17 @@
 #include "entrypoints.h"
 #include "log.h"
 #include "memory_types.h"
+#include "opcodes.h"
+
+static void *map_file(int fd, uint64_t offset, uint64_t size, void *place)
+{
+    void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
+                     (off_t)offset);
+    if (map != MAP_FAILED)
+        return map;
+    vdc_log("memory of the driver's can not be mapped: %s", strerror(errno));
+    return NULL;
+}
 
 void *vdc_memory_map_fd(const struct vdc_physical_device *pd,
                         VkExternalMemoryHandleTypeFlags handle_type, int fd, uint64_t offset,
@@ -20,12 +31,7 @@ void *vdc_memory_map_fd(const struct vdc_physical_device *pd,
 {
     /* Where memory begins was found out for one type of descriptors. */
     const uint64_t start = handle_type == pd->data->handle_type ? pd->data->own_start : 0;
-    void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
-                     (off_t)(start + offset));
-    if (map != MAP_FAILED)
-        return map;
-    vdc_log("memory of the driver's can not be mapped: %s", strerror(errno));
-    return NULL;
+    return map_file(fd, start + offset, size, place);
 }
 
 VkResult vdc_memory_fetch_fd(VkDevice device, const VkMemoryGetFdInfoKHR *info, int *fd)
@@ -37,11 +43,43 @@ VkResult vdc_memory_fetch_fd(VkDevice device, const VkMemoryGetFdInfoKHR *info, 
                : result;
 }
 
+static VkResult find_file(VkDevice device, VkDeviceMemory handle, struct vd_memory_file *file)
+{
+    struct vdc_call call;
+    const struct vd_get_memory_file args = {.memory = (uint64_t)handle};
+    VkResult result =
+        vdc_call_begin(&call, device, VD_OP_GET_MEMORY_FILE, sizeof(args), VDC_CALL_SYNC);
+    if (result != VK_SUCCESS)
+        return result;
+    memcpy(call.encoder.base + call.encoder.at, &args, sizeof(args));
+    call.encoder.out_size = sizeof(*file);
+    result = vdc_call_wait(&call);
+    if (result == VK_SUCCESS)
+        memcpy(file, call.fill.out, sizeof(*file));
+    vdc_call_end(&call);
+    return result;
+}
+
+static void *find_and_map(VkDevice device, VkDeviceMemory handle, uint64_t offset, uint64_t size,
+                          void *place)
+{
+    struct vd_memory_file file;
+    int fd;
+    if (find_file(device, handle, &file) != VK_SUCCESS ||
+        vdc_link_fd_take(&vdc_instance_of(device)->connection->link, file.fd, &fd) != VK_SUCCESS)
+        return NULL;
+    void *map = map_file(fd, file.offset + offset, size, place);
+    close(fd);
+    return map;
+}
+
 void *vdc_memory_fetch_and_map(VkDevice device, VkDeviceMemory handle,
                                VkExternalMemoryHandleTypeFlags type, uint64_t offset, uint64_t size,
                                void *place)
 {
     int fd;
+    if (type == VDC_MEMORY_IS_FOUND)
+        return find_and_map(device, handle, offset, size, place);
     if (vdc_memory_fetch_fd(device,
                             &(const VkMemoryGetFdInfoKHR){
                                 .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,

@@ -7,6 +7,10 @@
 
 #include "device.h"
 
+/* In place of a handle type: the driver keeps the memory in a file that it gives nobody a descriptor of, and the
+ * server finds it. */
+#define VDC_MEMORY_IS_FOUND ((VkExternalMemoryHandleTypeFlags)1 << 31)
+
 /* A descriptor, the caller's to close. */
 VkResult vdc_memory_fetch_fd(VkDevice device, const VkMemoryGetFdInfoKHR *info, int *fd);
 

@@ -43,12 +43,14 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
             show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .own = true});
             continue;
         }
+        const bool file = imported && pd->data->file_types & (1u << i);
         /* Memory of the host's alone; that of the host's side nobody here could reach. */
-        if (!visible || flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT)
+        if (!visible || (flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT && !file))
             show_type(pd, flags & ~mapped, heap,
                       (struct vdc_memory_type){.host_index = i, .spare = imported});
         if (imported)
-            show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .imported = true});
+            show_type(pd, flags, heap,
+                      (struct vdc_memory_type){.host_index = i, .imported = true, .file = file});
     }
 }
 
@@ -87,7 +89,8 @@ uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bit
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
         const struct vdc_memory_type *type = &pd->memory_types[i];
         if (host_bits & (1u << type->host_index) &&
-            backing != (type->imported ? VDC_BACKING_HOST : VDC_BACKING_CLIENT) &&
+            (type->imported ? type->file || backing != VDC_BACKING_HOST
+                            : backing != VDC_BACKING_CLIENT) &&
             !(type->spare && backing == VDC_BACKING_ANY))
             bits |= 1u << i;
     }

@@ -42,6 +42,9 @@ struct vd_physical_device_data {
     uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of either kind of memory */
     VkPhysicalDeviceFeatures core_features;
     uint32_t own_start; /* where such memory begins in what the descriptor is of */
+    /* Of `importable` those of which the client can have the driver's own memory as well: GET_MEMORY_FILE
+     * tells the file that it is in. */
+    uint32_t file_types;
     VkPhysicalDeviceProperties core_properties;
 };
 static_assert(sizeof(struct vd_physical_device_data) % 8 == 0, "wire format");

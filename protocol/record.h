@@ -151,6 +151,20 @@ struct vd_signal_semaphore {
 };
 static_assert(sizeof(struct vd_signal_semaphore) == 8, "signal-semaphore is wire format");
 
+/* VD_OP_GET_MEMORY_FILE: where memory of a type of vd_physical_device_data.file_types is. */
+struct vd_get_memory_file {
+    uint64_t memory;
+};
+static_assert(sizeof(struct vd_get_memory_file) == 8, "get-memory-file is wire format");
+
+/* Its answer. */
+struct vd_memory_file {
+    uint64_t offset; /* in the file, where the memory begins */
+    uint32_t fd;     /* the descriptor's id, good for one use */
+    uint32_t zero;
+};
+static_assert(sizeof(struct vd_memory_file) == 16, "memory-file is wire format");
+
 /* Host pointers never cross. A VkImportMemoryHostPointerInfoEXT names shared memory instead. */
 #define VD_SHM_POINTER_OFFSET_BITS 40
 

@@ -16,6 +16,7 @@
 
 #include "child_page.h"
 #include "log.h"
+#include "mapped_file.h"
 #include "udmabuf.h"
 #include "worker.h"
 
@@ -71,6 +72,8 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
         vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context.trace, strerror(errno));
     if (!context.memory || context.memory & 1u << VDS_MEMORY_UDMABUF)
         vds_udmabuf_open(); /* the probe says whether it was missed */
+    if (!context.memory || context.memory & 1u << VDS_MEMORY_IMPORT)
+        vds_mapped_file_open(); /* the same */
     context.clock_known = vd_time_namespace_monotonic(&context.clock_ahead_ns);
     if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
         return EXIT_FAILURE;

@@ -23,7 +23,9 @@
 #include "fd.h"
 #include "instance.h"
 #include "log.h"
+#include "mapped_file.h"
 #include "names.h"
+#include "own_records.h"
 #include "replay.h"
 #include "shm.h"
 #include "udmabuf.h"
@@ -40,6 +42,9 @@ struct memory {
     struct vds_shm_region *imported;
     uint64_t size; /* of its own, that is shown */
     uint64_t taken;
+    uint64_t all; /* bytes */
+    uint32_t type;
+    void *map; /* for finding its file; NULL: not yet */
 };
 
 void vds_memory_release(struct vds_context *context, void *data)
@@ -79,6 +84,8 @@ static struct memory *take_budget(struct vds_execution *x, const VkMemoryAllocat
         return NULL;
     }
     memory->taken = cost;
+    memory->all = info->allocationSize;
+    memory->type = info->memoryTypeIndex;
     if (!import_of(x)) {
         memory->size = info->allocationSize;
         vds_meter_device_memory(&x->context->meter, memory->size);
@@ -274,6 +281,44 @@ void vds_call_vkGetMemoryFdKHR(struct vds_execution *x, void *body)
         *a->pFd = (int)vds_shm_add_fd(x->context->shm, fd);
         x->result = *a->pFd ? VK_SUCCESS : VK_ERROR_TOO_MANY_OBJECTS;
     }
+}
+
+/* ---- Memory in a file that the driver tells nobody of */
+
+bool vds_decode_get_memory_file(struct vds_decoder *d, void *body)
+{
+    struct vd_get_memory_file *args = body;
+    if (d->out_size != sizeof(struct vd_memory_file))
+        return vds_dec_fail(d, "an output area of another size");
+    d->out_cursor = d->out_size;
+    return vds_dec_first(d, &args->memory, VD_TYPE_VkDeviceMemory);
+}
+
+/* Of the file that the memory is in, a duplicate; -1: it is in none, or there are no descriptors. */
+static int file_of(const struct vds_execution *x, VkDeviceMemory handle, struct memory *memory,
+                   uint64_t *offset)
+{
+    int file;
+    if (!memory || memory->imported || memory->type >= 32 ||
+        !(x->owner->physical_device->way.files & UINT32_C(1) << memory->type))
+        return -1;
+    if (!memory->map && x->device->vkMapMemory(x->owner->handle, handle, 0, VK_WHOLE_SIZE, 0,
+                                               &memory->map) != VK_SUCCESS)
+        memory->map = NULL;
+    return memory->map && vds_mapped_file_find(memory->map, memory->all, &file, offset)
+               ? fcntl(file, F_DUPFD_CLOEXEC, 0)
+               : -1;
+}
+
+void vds_call_get_memory_file(struct vds_execution *x, void *body)
+{
+    const struct vd_get_memory_file *args = body;
+    const struct vds_object_links *links = vds_object_links(x->decoder.objects, x->decoder.first);
+    struct vd_memory_file answer = {0};
+    const int fd = file_of(x, (VkDeviceMemory)args->memory, links->data, &answer.offset);
+    answer.fd = fd >= 0 ? vds_shm_add_fd(x->context->shm, fd) : 0;
+    x->result = answer.fd ? VK_SUCCESS : VK_ERROR_MEMORY_MAP_FAILED;
+    memcpy(x->decoder.out, &answer, sizeof(answer));
 }
 
 void vds_call_vkGetMemoryFdPropertiesKHR(struct vds_execution *x, void *body)

@@ -19,6 +19,7 @@
 #include "fd.h"
 #include "instance.h"
 #include "map_aligned.h"
+#include "mapped_file.h"
 #include "udmabuf.h"
 
 /* Of the memory that is tried, and of what is written to it, in bytes. */
@@ -413,6 +414,44 @@ bool vds_memory_probe_import(struct vds_memory_probe *probe, struct vds_memory_w
     if (!probe->is_stuck)
         munmap(memory, SIZE);
     return way->types;
+}
+
+/* ---- Files that drivers tell nobody of */
+
+static bool file_works(struct vds_memory_probe *probe, uint32_t type)
+{
+    struct piece piece = {.coherent = true};
+    VkMemoryAllocateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .memoryTypeIndex = type,
+    };
+    void *map;
+    int file;
+    uint64_t offset;
+    const char *why;
+    bool works =
+        is_coherent(probe, type) &&
+        make_buffer(probe, 0, type, &piece.buffer, &info.allocationSize) &&
+        probe->vk.vkAllocateMemory(probe->device, &info, NULL, &piece.memory) == VK_SUCCESS &&
+        probe->vk.vkBindBufferMemory(probe->device, piece.buffer, piece.memory, 0) == VK_SUCCESS &&
+        probe->vk.vkMapMemory(probe->device, piece.memory, 0, VK_WHOLE_SIZE, 0, &map) ==
+            VK_SUCCESS &&
+        vds_mapped_file_find(map, SIZE, &file, &offset);
+    if (works) {
+        void *other = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, (off_t)offset);
+        piece.map = other == MAP_FAILED ? NULL : other;
+        piece.map_size = SIZE;
+        works = piece.map && is_shared(probe, &piece, type, &why);
+    }
+    piece_finish(probe, &piece);
+    return works;
+}
+
+void vds_memory_probe_files(struct vds_memory_probe *probe, struct vds_memory_way *way)
+{
+    for (uint32_t i = 0; i < probe->memory.memoryTypeCount && !probe->is_stuck; i++)
+        if (way->types & UINT32_C(1) << i && file_works(probe, i))
+            way->files |= UINT32_C(1) << i;
 }
 
 /* ---- Import as a dma-buf */

@@ -24,6 +24,8 @@ bool vds_memory_probe_own(struct vds_memory_probe *probe, struct vds_memory_way 
                           const char **why);
 bool vds_memory_probe_import(struct vds_memory_probe *probe, struct vds_memory_way *way,
                              const char **why);
+/* Fills way->files, of way->types. */
+void vds_memory_probe_files(struct vds_memory_probe *probe, struct vds_memory_way *way);
 bool vds_memory_probe_udmabuf(struct vds_memory_probe *probe, struct vds_memory_way *way,
                               const char **why);
 

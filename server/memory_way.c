@@ -57,7 +57,7 @@ static bool has_visible_memory(const struct vds_instance *instance,
 
 static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
                      const struct vds_physical_device *pd, uint32_t among, bool import_first,
-                     struct vds_memory_way *way)
+                     bool is_cpu, struct vds_memory_way *way)
 {
     const char *why = "";
     if (!has_visible_memory(instance, pd)) {
@@ -80,6 +80,9 @@ static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *i
         if (among & 1u << kind)
             try_way(probe, kind, way);
     }
+    /* On a GPU memory is no file. */
+    if (way->kind == VDS_MEMORY_IMPORT && among & VDS_MEMORY_DESCRIPTORS && is_cpu)
+        vds_memory_probe_files(probe, way);
     vds_memory_probe_destroy(probe);
 }
 
@@ -107,7 +110,8 @@ void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instanc
         return;
     }
     try_ways(get, instance, pd, among,
-             prefers_import(properties.properties.deviceType, driver.driverID), way);
+             prefers_import(properties.properties.deviceType, driver.driverID),
+             properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU, way);
     vds_log(VDS_LOG_DEBUG, "memory of %s: %s%s%s", properties.properties.deviceName,
             way->kind == VDS_MEMORY_NO_WAY ? "no way" : vds_memory_way_name(way->kind),
             way->why[0] ? ": " : "", way->why);

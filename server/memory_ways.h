@@ -23,6 +23,8 @@ enum vds_memory_way_kind {
 /* Sets of ways: bits 1 << kind. */
 #define VDS_MEMORY_ANY_WAY \
     (1u << VDS_MEMORY_OWN | 1u << VDS_MEMORY_IMPORT | 1u << VDS_MEMORY_UDMABUF)
+/* In such a set: the client can be given descriptors. */
+#define VDS_MEMORY_DESCRIPTORS (1u << 31)
 
 struct vds_memory_way {
     enum vds_memory_way_kind kind;
@@ -30,7 +32,9 @@ struct vds_memory_way {
     uint32_t alignment;   /* all but OWN: of addresses and sizes, a power of two */
     uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of what is shared */
     uint32_t start;       /* OWN: where the memory begins in the file, whole pages */
-    char why[192];        /* NO_WAY: what was tried, and why it failed; a text */
+    uint32_t
+        files; /* IMPORT: of these types those whose own memory is found in a file (mapped_file.h) */
+    char why[192]; /* NO_WAY: what was tried, and why it failed; a text */
 };
 
 /* What is known already. Devices beyond the last place are tried by each worker. */

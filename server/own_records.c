@@ -45,5 +45,9 @@ const struct vds_command vds_own_records[VDS_OWN_RECORDS] = {
                                 .call = vds_call_signal_semaphore,
                                 .size = sizeof(struct vd_signal_semaphore),
                                 .flags = VDS_COMMAND_SILENT},
+    [VD_OP_GET_MEMORY_FILE] = {.decode = vds_decode_get_memory_file,
+                               .call = vds_call_get_memory_file,
+                               .size = sizeof(struct vd_get_memory_file),
+                               .flags = VDS_COMMAND_ANSWERED | VDS_COMMAND_KEEPS_TURN},
     [VD_OP_SYNC] = {.decode = decode_sync, .call = call_sync, .flags = VDS_COMMAND_ANSWERED},
 };

@@ -21,6 +21,8 @@ bool vds_decode_get_physical_devices(struct vds_decoder *d, void *body);
 void vds_call_get_physical_devices(struct vds_execution *x, void *body);
 bool vds_decode_update_descriptors(struct vds_decoder *d, void *body);
 void vds_call_update_descriptors(struct vds_execution *x, void *body);
+bool vds_decode_get_memory_file(struct vds_decoder *d, void *body);
+void vds_call_get_memory_file(struct vds_execution *x, void *body);
 bool vds_decode_signal_fence(struct vds_decoder *d, void *body);
 void vds_call_signal_fence(struct vds_execution *x, void *body);
 bool vds_decode_signal_semaphore(struct vds_decoder *d, void *body);

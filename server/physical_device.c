@@ -14,6 +14,7 @@
 #include "gpu_choice.h"
 #include "instance.h"
 #include "log.h"
+#include "mapped_file.h"
 #include "memory_way.h"
 #include "names.h"
 #include "opcodes.h"
@@ -155,21 +156,25 @@ static void find_way(struct vds_context *context, const struct vds_instance *ins
     if (!among)
         pd->way = (struct vds_memory_way){.why = "this way is not for virtual machines"};
     else
-        vds_memory_way_find(context->get_instance_proc_addr, instance, pd, among,
+        vds_memory_way_find(context->get_instance_proc_addr, instance, pd,
+                            context->is_guest ? among : among | VDS_MEMORY_DESCRIPTORS,
                             context->options.ways, &pd->way);
 }
 
 void vds_physical_devices_probe(struct vds_context *context, struct vds_instance *instance)
 {
-    bool udmabuf = false;
+    bool udmabuf = false, files = false;
     for (uint32_t i = 0; i < instance->physical_device_count; i++) {
         find_way(context, instance, &instance->physical_devices[i]);
         udmabuf |= instance->physical_devices[i].way.kind == VDS_MEMORY_UDMABUF;
+        files |= instance->physical_devices[i].way.files != 0;
     }
     if (udmabuf)
         vds_shm_keep_files(context->shm);
     else
         vds_udmabuf_close();
+    if (!files)
+        vds_mapped_file_close();
 }
 
 /* Tells the log, and keeps the text for the client. */
@@ -384,6 +389,7 @@ static void append_device(struct vds_context *context, struct blob *blob,
         .own_start = pd->way.start,
         .importable = pd->way.kind == VDS_MEMORY_OWN ? 0 : pd->way.types,
         .import_alignment = pd->way.alignment,
+        .file_types = pd->way.files,
     };
     const size_t start = append(blob, sizeof(data));
     vk->vkGetPhysicalDeviceMemoryProperties(pd->handle, &data.memory);

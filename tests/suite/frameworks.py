@@ -143,9 +143,7 @@ def wine(context):
 def renderdoc(context):
     """vkcube captured by RenderDoc and replayed, natively and through Viaduct in all four ways: same pixels"""
     display = context.enter(Xvfb(context)).display
-    # Its captures hold numbers of memory types: they fit where these are equal, and so are lavapipe's if
-    # no memory is imported.
-    server = context.enter(Server(context, "--memory=own"))
+    server = context.enter(Server(context))
     places = {"native": native_environment(DISPLAY=display),
               "through": server.client_environment(DISPLAY=display, VIADUCT_DEBUG="stats")}
     script = ["/usr/bin/python3", root_path() / FOREIGN / "frames.py"]

@@ -152,6 +152,30 @@ static void imported_memory_outlives_its_id(void **state)
     assert_int_equal(client_host_handle(client, id), 0);
 }
 
+static void ask_for_file(struct test_record *r, uint64_t memory, uint32_t size)
+{
+    const struct vd_get_memory_file args = {.memory = memory};
+    record_begin(r, VD_OP_GET_MEMORY_FILE, &args, sizeof(args), true);
+    ((struct vd_reply_request *)((struct vd_record *)r->bytes + 1))->out_size = size;
+}
+
+static void only_memory_of_the_driver_is_found(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    const uint64_t id = ID(VkDeviceMemory, 150);
+    ask_for_file(&r, id, sizeof(struct vd_memory_file));
+    refused(client, &r);
+    make_memory(&r, id, vd_shm_pointer(client->replies->id, IMPORT), 4096);
+    answered(client, &r, VK_SUCCESS);
+    ask_for_file(&r, id, 8);
+    refused(client, &r);
+    ask_for_file(&r, DEVICE, sizeof(struct vd_memory_file));
+    refused(client, &r);
+    ask_for_file(&r, id, sizeof(struct vd_memory_file));
+    answered(client, &r, VK_ERROR_MEMORY_MAP_FAILED);
+}
+
 /* Before a descriptor that is imported stands one that is not, with a number of the server's own. */
 static void only_what_was_lent_is_closed(void **state)
 {
@@ -188,6 +212,7 @@ int main(void)
         TEST(shared_bytes_stay_in_their_region, open_device),
         TEST(imports_stay_within_shared_memory, open_device),
         TEST(imported_memory_outlives_its_id, open_device),
+        TEST(only_memory_of_the_driver_is_found, open_device),
         TEST(only_what_was_lent_is_closed, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
