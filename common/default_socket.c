@@ -8,22 +8,9 @@
 #include <unistd.h>
 
 #include "environment.h"
+#include "own_folder.h"
 
 #define ROOTS_FOLDER "/run/viaduct"
-
-/* A folder, no link, in which nobody but this process's user and root can make anything. */
-static bool is_ours(const char *folder)
-{
-    struct stat status;
-    if (lstat(folder, &status) < 0)
-        return false;
-    if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() ||
-        (status.st_mode & (S_IWGRP | S_IWOTH))) {
-        errno = EPERM;
-        return false;
-    }
-    return true;
-}
 
 /* The folder of the user's own socket. False with errno. */
 static bool users_folder(struct vd_default_socket *folder)
@@ -33,7 +20,7 @@ static bool users_folder(struct vd_default_socket *folder)
         errno = ENOENT;
         return false;
     }
-    if (!is_ours(runtime))
+    if (!vd_own_folder(runtime))
         return false;
     if (snprintf(folder->path, sizeof(folder->path), "%s/viaduct", runtime) >=
         (int)(sizeof(folder->path) - strlen("/socket"))) {
@@ -59,7 +46,8 @@ bool vd_default_socket_make(struct vd_default_socket *socket)
         strcpy(socket->path, ROOTS_FOLDER);
     else if (!users_folder(socket))
         return false;
-    if ((mkdir(socket->path, root ? 0755 : 0700) < 0 && errno != EEXIST) || !is_ours(socket->path))
+    if ((mkdir(socket->path, root ? 0755 : 0700) < 0 && errno != EEXIST) ||
+        !vd_own_folder(socket->path))
         return false;
     strcat(socket->path, "/socket");
     return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include "child_page.h"
 #include "log.h"
 #include "mapped_file.h"
+#include "shader_cache.h"
+#include "shm.h"
 #include "udmabuf.h"
 #include "worker.h"
 
@@ -25,6 +28,7 @@ static const char *const names[] = {
     [VDS_ROLE_WORKER] = "worker",
     [VDS_ROLE_EARLY_WORKER] = "early-worker",
     [VDS_ROLE_DEVICE] = "device",
+    [VDS_ROLE_COMPILER] = "compiler",
 };
 
 const char *vds_role_name(enum vds_role role)
@@ -59,21 +63,32 @@ static void raise_limit(void)
     }
 }
 
-static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
+/* What is known before the sandbox is closed, of a worker's options. */
+static struct vds_context_options prepare(const struct vds_child_options *options,
+                                          struct vds_child_page *page)
 {
     struct vds_context_options context = options->context;
     context.ways = &page->ways;
     context.counters = &page->counters;
-    if (page->has_seal_key)
-        vds_seal_set_key(page->seal_key);
     raise_limit();
-    /* Nothing can be opened later. */
-    if (context.trace && !vd_trace_open(context.trace, "worker"))
-        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context.trace, strerror(errno));
     if (!context.memory || context.memory & 1u << VDS_MEMORY_UDMABUF)
         vds_udmabuf_open(); /* the probe says whether it was missed */
     if (!context.memory || context.memory & 1u << VDS_MEMORY_IMPORT)
         vds_mapped_file_open(); /* the same */
+    return context;
+}
+
+static_assert(VDS_SHADER_CACHE_WRITTEN >= (int)VDS_CHILD_FDS_END, "what a child begins with stays");
+
+static int run_worker(const struct vds_child_options *options, struct vds_child_page *page)
+{
+    vds_shader_cache_open();
+    struct vds_context_options context = prepare(options, page);
+    if (page->has_seal_key)
+        vds_seal_set_key(page->seal_key);
+    /* Nothing can be opened later. */
+    if (context.trace && !vd_trace_open(context.trace, "worker"))
+        vds_log(VDS_LOG_WARNING, "no trace at %s: %s", context.trace, strerror(errno));
     context.clock_known = vd_time_namespace_monotonic(&context.clock_ahead_ns);
     if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_WORKER))
         return EXIT_FAILURE;
@@ -85,6 +100,42 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
         .handshake_seconds = options->handshake_seconds,
     };
     return vds_worker_run(VDS_CHILD_CHANNEL, &worker);
+}
+
+static void end(int signal)
+{
+    (void)signal;
+    _exit(EXIT_SUCCESS);
+}
+
+/* Loads the drivers and makes a device of each physical device, as a worker without a client does: what drivers
+ * compile then, every worker needs. */
+static int run_compiler(const struct vds_child_options *options, struct vds_child_page *page)
+{
+    struct vds_shm_table *shm = vds_shm_table_create();
+    const struct vds_context_options context = prepare(options, page);
+    sigset_t term;
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    signal(SIGTERM, end);
+    sigprocmask(SIG_UNBLOCK, &term, NULL);
+    prctl(PR_SET_NAME, "viaduct-shaders");
+    if (!shm || !vds_shader_cache_compile() ||
+        !vds_sandbox_enter(options->sandbox, VDS_SANDBOX_COMPILER))
+        return EXIT_FAILURE;
+    struct vds_context *compiler = vds_context_create(&context, shm);
+    if (!compiler)
+        return EXIT_FAILURE;
+    vds_context_warm(compiler);
+    /* A driver that has not done writing would be in the way of its own cache. */
+    if (!vds_context_destroy(compiler))
+        _exit(EXIT_FAILURE);
+    const int count = vds_shader_cache_publish();
+    if (count < 0)
+        vds_log(VDS_LOG_WARNING, "no cache of shaders: %s", strerror(errno));
+    else if (count > 0)
+        vds_log(VDS_LOG_DEBUG, "there is more for %d devices", count);
+    return count > 0 ? VDS_SHADER_CACHE_NEWS : EXIT_SUCCESS;
 }
 
 static int run_device(const struct vds_child_options *options, struct vds_child_page *page)
@@ -113,6 +164,8 @@ int vds_child_run(const struct vds_child_options *options)
         return run_worker(options, page);
     case VDS_ROLE_DEVICE:
         return run_device(options, page);
+    case VDS_ROLE_COMPILER:
+        return run_compiler(options, page);
     case VDS_ROLE_NONE:
         break;
     }

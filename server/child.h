@@ -22,6 +22,7 @@ enum vds_role {
     VDS_ROLE_WORKER,
     VDS_ROLE_EARLY_WORKER, /* which is not needed yet */
     VDS_ROLE_DEVICE,
+    VDS_ROLE_COMPILER, /* shader_cache.h */
 };
 
 /* The descriptors that a child begins with, above stderr. */
@@ -41,7 +42,7 @@ struct vds_child_options {
     int (*run_device)(int socket, int spawn);
 };
 
-/* "worker", "early-worker", "device". */
+/* "worker", "early-worker", "device", "compiler". */
 const char *vds_role_name(enum vds_role role);
 /* VDS_ROLE_NONE: there is no such role. */
 enum vds_role vds_role_of(const char *name);

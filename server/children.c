@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/pass_fds.h"
 
 #include "child.h"
@@ -22,11 +23,16 @@
 #include "log.h"
 #include "names.h"
 #include "quota.h"
+#include "shader_cache.h"
 #include "virtio_gpu/spawn.h"
 #include "worker.h"
 
 #define LABEL_SIZE    (VDS_CLIENT_NAME_SIZE + 32)
 #define ARGUMENTS_MAX 128
+
+/* How long a server must have lived before it starts the compiler: for a single short program it is not worth
+ * its time, and would take it from that. What earlier servers left is there before. */
+#define COMPILE_AFTER_MS 1000
 
 struct child {
     struct child *next;
@@ -38,7 +44,8 @@ struct child {
     pid_t process;               /* that has connected; 0: it can not be seen from here */
     struct vds_child_page *page; /* shared with the child, who may write anything */
     struct vds_client_log log;
-    bool is_device;
+    bool is_device, is_compiler;
+    bool is_old_spare;      /* there is a better one */
     int spawn;              /* of a device: what it asks us for comes here; -1: there is none */
     pid_t device;           /* of a worker that a device has asked for, else 0 */
     uint32_t device_number; /* and the device's name for it */
@@ -49,6 +56,8 @@ struct vds_children {
     struct child *first;
     struct child *spare;         /* one of them, ready for the next client; may be NULL */
     bool wants_spare;            /* start one when there is time */
+    bool wants_compiler;         /* and the compiler, not before */
+    uint64_t compile_at;         /* then, in milliseconds */
     unsigned client_count;       /* since the start */
     struct vds_memory_ways ways; /* what workers have found out */
     bool stopping;
@@ -64,6 +73,8 @@ static const char *label(const struct child *child, char text[static LABEL_SIZE]
     name[sizeof(name) - 1] = '\0';
     if (child->is_device)
         snprintf(text, LABEL_SIZE, "guest %u", child->number);
+    else if (child->is_compiler)
+        snprintf(text, LABEL_SIZE, "the compiler of shaders");
     else if (!child->number)
         snprintf(text, LABEL_SIZE, "a worker");
     else if (name[0])
@@ -136,7 +147,12 @@ struct vds_children *vds_children_create(const struct vds_children_options *opti
     struct vds_children *children = malloc(sizeof(*children));
     if (!children)
         return NULL;
-    *children = (struct vds_children){.options = options, .wants_spare = true};
+    *children = (struct vds_children){
+        .options = options,
+        .wants_spare = true,
+        .wants_compiler = options->compiles,
+        .compile_at = vd_clock_ms() + COMPILE_AFTER_MS,
+    };
     return children;
 }
 
@@ -259,7 +275,8 @@ static bool start(struct vds_children *children, struct child **child, enum vds_
     }
     close(log);
     close(fds[VDS_CHILD_PAGE]);
-    close(fds[VDS_CHILD_CHANNEL]);
+    if (fds[VDS_CHILD_CHANNEL] >= 0)
+        close(fds[VDS_CHILD_CHANNEL]);
     (*child)->pid = pid;
     if (pid < 0) {
         vds_log(VDS_LOG_ERROR, "no process: %s", strerror(errno));
@@ -299,10 +316,41 @@ static bool start_worker(struct vds_children *children, bool early, int *status)
     return false;
 }
 
-bool vds_children_start_spare(struct vds_children *children, int *status)
+/* ---- The compiler */
+
+static bool start_compiler(struct vds_children *children, int *status)
 {
-    return children->wants_spare && !children->spare && !children->stopping &&
-           start_worker(children, true, status);
+    int page, log;
+    struct child *compiler = add(children, &page, &log);
+    children->wants_compiler = false;
+    if (!compiler)
+        return false;
+    compiler->is_compiler = true;
+    const int fds[VDS_CHILD_FDS_END] = {
+        [VDS_CHILD_PAGE] = page,
+        [VDS_CHILD_CHANNEL] = -1,
+        [VDS_CHILD_FRONTEND] = -1,
+        [VDS_CHILD_PROGRAM] = children->options->program,
+    };
+    /* It makes a device of each physical device only where it has to find out about its memory. */
+    atomic_store(&compiler->page->ways.count, 0);
+    return start(children, &compiler, VDS_ROLE_COMPILER, log, fds, status);
+}
+
+int vds_children_timeout(const struct vds_children *children)
+{
+    if (!children->wants_compiler || children->stopping)
+        return -1;
+    const uint64_t now = vd_clock_ms();
+    return children->compile_at > now ? (int)(children->compile_at - now) : 0;
+}
+
+bool vds_children_start_ahead(struct vds_children *children, int *status)
+{
+    if (children->wants_spare && !children->spare && !children->stopping &&
+        start_worker(children, true, status))
+        return true;
+    return vds_children_timeout(children) == 0 && start_compiler(children, status);
 }
 
 /* The process that has connected; 0: it can not be seen from here. */
@@ -575,8 +623,39 @@ static uint32_t last_call(const struct vds_child_page *page)
     return opcode;
 }
 
+static bool has_compiled(int status)
+{
+    return WIFEXITED(status) &&
+           (WEXITSTATUS(status) == EXIT_SUCCESS || WEXITSTATUS(status) == VDS_SHADER_CACHE_NEWS);
+}
+
+/* What the compiler has found out is known from now on; no client was there to tell lies. A spare worker has
+ * looked for the cache already, and not found the news. */
+static void heed_compiler(struct vds_children *children, const struct child *compiler, int status)
+{
+    if (!has_compiled(status))
+        return;
+    if (atomic_load(&children->ways.count) == 0)
+        vds_memory_ways_copy(&children->ways, &compiler->page->ways);
+    if (WEXITSTATUS(status) == VDS_SHADER_CACHE_NEWS && children->spare) {
+        children->spare->is_old_spare = true;
+        kill(children->spare->pid, SIGTERM);
+        children->spare = NULL;
+        children->wants_spare = true;
+    }
+    vds_log(VDS_LOG_DEBUG, "the cache of shaders is ready");
+}
+
 static void report(const struct vds_children *children, const struct child *child, int status)
 {
+    if (child->is_old_spare)
+        return;
+    if (child->is_compiler) {
+        if (WIFSIGNALED(status) && !children->stopping)
+            vds_log(VDS_LOG_WARNING, "the compiler of shaders was ended by signal %d (%s)",
+                    WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return;
+    }
     if (!child->number) {
         vds_log(children->stopping ? VDS_LOG_DEBUG : VDS_LOG_WARNING,
                 "a worker ended before it had a client");
@@ -619,6 +698,8 @@ void vds_children_reap(struct vds_children *children)
         children->wants_spare |= child->number != 0;
         char text[LABEL_SIZE];
         vds_client_log_close(&child->log, label(child, text), children->options->log_lines);
+        if (child->is_compiler)
+            heed_compiler(children, child, status);
         report(children, child, status);
         drop(children, child);
     }

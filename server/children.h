@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The listener's child processes: a worker for each client, one more that is ready for the next
- * client, and a device for each QEMU.
+ * client, a device for each QEMU, and for a moment the compiler (shader_cache.h).
  *
  * Functions that may start a process return true in the new process, once it has done its work, with
  * the exit status in *status: the caller then has nothing left to do but to clean up and exit. In
@@ -34,6 +34,7 @@ struct vds_children_options {
     unsigned log_lines;         /* of one child, in a second; 0: all */
     /* Bytes that the clients of one user may have, and all of them (quota.h); 0: any number. */
     uint64_t memory_of_user, memory;
+    bool compiles; /* whether there shall be a compiler */
 };
 
 /* The options must outlive the children. NULL without memory. */
@@ -61,8 +62,10 @@ struct vds_client_view {
 /* One after another, in the order in which they came. */
 void vds_children_visit(const struct vds_children *children,
                         void (*visit)(void *data, const struct vds_client_view *view), void *data);
-/* Makes a spare worker if one is missing and it is the time for it. */
-bool vds_children_start_spare(struct vds_children *children, int *status);
+/* Makes a spare worker if one is missing, and the compiler, each when it is the time for it. */
+bool vds_children_start_ahead(struct vds_children *children, int *status);
+/* In how many milliseconds that may be; -1: nobody knows. */
+int vds_children_timeout(const struct vds_children *children);
 
 /* What the children may say something on, for poll(): how many there are, and at most `max` of them. */
 unsigned vds_children_source_count(const struct vds_children *children);

@@ -20,6 +20,7 @@
 #include "listening_socket.h"
 #include "log.h"
 #include "service.h"
+#include "shader_cache.h"
 #include "stats_socket.h"
 
 /* How long workers may take to end after SIGTERM. */
@@ -130,7 +131,8 @@ static int sooner(int a, int b)
 static int poll_timeout(struct listener *listener)
 {
     const int door = listener->stopping ? -1 : vds_door_timeout(listener->door);
-    const int others = sooner(door, vds_stats_socket_expire(listener->stats));
+    const int others = sooner(sooner(door, vds_stats_socket_expire(listener->stats)),
+                              vds_children_timeout(listener->children));
     if (!listener->stopping && !listener->paused)
         return others;
     const uint64_t now = vd_clock_ms();
@@ -190,7 +192,7 @@ static int serve(struct listener *listener)
     while (wanted(listener) || vds_children_remain(listener->children)) {
         if (!wanted(listener) && !listener->stopping)
             begin_stop(listener, 0);
-        if (vds_children_start_spare(listener->children, &status))
+        if (vds_children_start_ahead(listener->children, &status))
             return status; /* we are the worker */
         const unsigned count = fill_sources(listener);
         if (count == 0) {
@@ -306,6 +308,8 @@ int vds_listener_run(const struct vds_listener_options *options)
         .log_lines = options->log_lines,
         .memory_of_user = options->memory_of_user,
         .memory = options->memory,
+        .compiles =
+            vds_shader_cache_begin(options->shader_cache, vds_sandbox_keeps_files(&sandbox)),
     };
     struct listener listener = {
         .options = options,

@@ -21,7 +21,8 @@ struct vds_listener_options {
     int ready_fd; /* told with a newline, then closed, once clients can connect; -1: none */
     struct vds_context_options context;
     struct vds_sandbox sandbox;
-    const char *const *argv; /* as in vds_children_options */
+    const char *const *argv;  /* as in vds_children_options */
+    const char *shader_cache; /* as in vds_shader_cache_begin() */
     unsigned log_lines;
     uint64_t memory_of_user, memory; /* as in vds_children_options */
     struct vds_limits limits;

@@ -119,11 +119,6 @@ static int serve(struct vds_options *options)
     choose_stats(listener);
     /* The loader in our workers may find Viaduct's own driver: it must not answer there. */
     setenv("VIADUCT_IN_SERVER", "1", 1);
-    /* Drivers' caches on disk would be one client's way to another's. */
-    setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
-    setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 22 */
-    setenv("__GL_SHADER_DISK_CACHE", "0", 1);     /* NVIDIA */
-    setenv("CUDA_CACHE_DISABLE", "1", 1);         /* which its ray tracing brings with it */
     return vds_listener_run(listener);
 }
 
@@ -133,7 +128,8 @@ static int serve(struct vds_options *options)
  *     listener ─┬─ worker of client 1      socket, signals, watching  (first thread)
  *               │                          engine: driver, ring       (second thread)
  *               ├─ worker of client 2      and what the driver starts
- *               └─ ...
+ *               ├─ ...
+ *               └─ compiler                for a moment, once (shader_cache.h)
  *
  * The listener owns the path in the file system. It accepts, forks, and does nothing else: it never
  * reads from a client and never loads a driver, so nothing that a client or a driver does can block

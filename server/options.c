@@ -102,6 +102,9 @@ static const char help[] =
     "                     For these limits 0 is none.\n"
     "  --log-lines N      say no more than N lines a second of each client for long, 0: all\n"
     "                     (default: 50)\n"
+    "  --shader-cache FOLDER\n"
+    "                     keep what drivers compile for themselves here, for workers to read\n"
+    "                     (default: $XDG_CACHE_HOME/viaduct; - is nowhere)\n"
     "  --check-sandbox    say what of the sandbox this machine lacks, and end: with 1 if anything\n"
     "  --ready-fd N       write a newline to descriptor N once clients can connect\n"
     "  --log-level LEVEL  error, warning, info (default) or debug\n"
@@ -126,6 +129,7 @@ enum option_id {
     OPTION_USER,
     OPTION_SANDBOX,
     OPTION_CHECK_SANDBOX,
+    OPTION_SHADER_CACHE,
     OPTION_ALLOW_UID,
     OPTION_SOCKET_MODE,
     OPTION_STATS,
@@ -163,6 +167,7 @@ static const struct option long_options[] = {
     {"user", required_argument, NULL, OPTION_USER},
     {"sandbox", required_argument, NULL, OPTION_SANDBOX},
     {"check-sandbox", no_argument, NULL, OPTION_CHECK_SANDBOX},
+    {"shader-cache", required_argument, NULL, OPTION_SHADER_CACHE},
     {"allow-uid", required_argument, NULL, OPTION_ALLOW_UID},
     {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
     {"stats", required_argument, NULL, OPTION_STATS},
@@ -394,6 +399,11 @@ int vds_options_read(struct vds_options *options, int argc, char **argv)
             return vds_sandbox_probe(&(struct vds_sandbox){.mode = VDS_SANDBOX_STRICT})
                        ? EXIT_SUCCESS
                        : EXIT_FAILURE;
+        case OPTION_SHADER_CACHE:
+            if (optarg[0] != '/' && strcmp(optarg, "-") != 0)
+                return vds_usage_error("--shader-cache wants a folder from / on, not '%s'", optarg);
+            listener->shader_cache = optarg;
+            break;
         case OPTION_ALLOW_UID: {
             unsigned uid;
             if (limits->user_count == VDS_OPTION_USERS_MAX || !parse_count(optarg, &uid))

@@ -57,6 +57,11 @@ bool vds_sandbox_probe(struct vds_sandbox *sandbox)
     return true;
 }
 
+bool vds_sandbox_keeps_files(const struct vds_sandbox *sandbox)
+{
+    return is_box(sandbox) && vds_files_probe();
+}
+
 pid_t vds_sandbox_fork(const struct vds_sandbox *sandbox, bool anew)
 {
     return vds_namespaces_fork(sandbox->namespaces, anew);

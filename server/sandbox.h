@@ -36,6 +36,8 @@ struct vds_sandbox {
 
 /* Finds out what the kernel has, and says what it lacks. False: that is not enough. */
 bool vds_sandbox_probe(struct vds_sandbox *sandbox);
+/* Whether what is inside can write no file. */
+bool vds_sandbox_keeps_files(const struct vds_sandbox *sandbox);
 /* fork() into the namespaces that are quickly made. `anew`: the child does nothing but prepare for exec(). */
 pid_t vds_sandbox_fork(const struct vds_sandbox *sandbox, bool anew);
 /* Into the others, in a child that prepares for exec() and has none of the listener's descriptors left. False:

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "server/log.h"
+#include "server/shader_cache.h"
 #include "server/udmabuf.h"
 
 #include "layers.h"
@@ -248,10 +249,12 @@ static bool fill_for_worker(void)
         (hardware & VDS_HARDWARE_NVIDIA ? allow("mprotect") : allow_mapping("mprotect", true));
     /* Threads, not processes. */
     ok &= allow_if("clone", SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-    /* Files to read; what has hardware opens its devices as well, and nothing else by Landlock. */
+    /* Files to read; what has hardware opens its devices as well, and Mesa's cache its memory. By Landlock
+     * there is nothing else. */
+    const bool writes = hardware || vds_shader_cache_to_read();
     if (!logs)
-        ok &= hardware ? allow("openat")
-                       : allow_if("openat", SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, 0));
+        ok &= writes ? allow("openat")
+                     : allow_if("openat", SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT, 0));
     ok &= allow_if("prctl", SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)) &&
           allow_if("prctl", SCMP_A0(SCMP_CMP_EQ, PR_GET_NAME));
     ok &= allow_if("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0)) && allow("getrlimit");
@@ -276,7 +279,7 @@ static bool fill_for_worker(void)
         /* The C library asks whether standard output is a terminal, before its first line. */
         if (!(hardware & VDS_HARDWARE_NVIDIA))
             ok &= add(SCMP_ACT_ERRNO(ENOTTY), "ioctl", 1, &SCMP_A1(SCMP_CMP_EQ, TCGETS));
-        if (!hardware)
+        if (!writes)
             ok &= add(SCMP_ACT_ERRNO(EACCES), "openat", 1,
                       &SCMP_A2(SCMP_CMP_MASKED_EQ, O_WRONLY, O_WRONLY)) &&
                   add(SCMP_ACT_ERRNO(EACCES), "openat", 1,
@@ -307,6 +310,7 @@ static bool fill(enum vds_sandbox_kind kind, uint32_t otherwise)
     bool ok = ALLOW_ALL(common) && allow_if("tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
     switch (kind) {
     case VDS_SANDBOX_WORKER:
+    case VDS_SANDBOX_COMPILER:
         ok &= fill_for_worker();
         break;
     case VDS_SANDBOX_DEVICE:

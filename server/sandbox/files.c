@@ -21,6 +21,7 @@
 #include "common/environment.h"
 #include "server/gpu_choice.h"
 #include "server/log.h"
+#include "server/shader_cache.h"
 
 #include "layers.h"
 
@@ -408,11 +409,19 @@ int vds_files_prepare(enum vds_sandbox_kind kind, const char *gpu)
         handled.scoped = ABSTRACT_SOCKET_SIGNAL;
     const size_t size = known >= 6 ? sizeof(handled) : known >= 4 ? 16 : 8;
     const int ruleset = (int)syscall(SYS_landlock_create_ruleset, &handled, size, 0);
+    char path[PATH_MAX];
     if (ruleset < 0)
         return -1;
     switch (kind) {
     case VDS_SANDBOX_WORKER:
         allow_drivers(ruleset, gpu, device);
+        if (vds_shader_cache_to_read())
+            allow(ruleset, vds_shader_cache_to_read(), READ_FILE | READ_FOLDER);
+        break;
+    case VDS_SANDBOX_COMPILER:
+        allow_drivers(ruleset, gpu, device);
+        if (vds_shader_cache_to_write(path, sizeof(path)))
+            allow(ruleset, path, handled.files & ~(uint64_t)(EXECUTE | IOCTL_DEV));
         break;
     case VDS_SANDBOX_DEVICE:
         break;

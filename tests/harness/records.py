@@ -147,6 +147,9 @@ class Client(wire.Peer):
     def open_device(self):
         """Instance, physical device, device, and its first queue."""
         self.open_instance()
+        self.open_device_of_instance()
+
+    def open_device_of_instance(self):
         self.physical_device = self.new("VkPhysicalDevice")
         devices = Record("GET_PHYSICAL_DEVICES")
         devices.out_size = DEVICES_SIZE

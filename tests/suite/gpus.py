@@ -113,7 +113,8 @@ def refusals(context):
 @test("gpus/remembered", seconds=60)
 def remembered(context):
     """What a spare worker finds out before it has a client, the next workers need not"""
-    server = context.enter(Server(context, environment=environment("radv"), level="debug"))
+    server = context.enter(Server(context, "--shader-cache", "-", environment=environment("radv"),
+                                  level="debug"))
     context.check(wait_until(lambda: "memory of" in server.log(), 30),
                   "the spare worker does not look for a way")
     for number in range(3):

@@ -51,7 +51,7 @@ TRIES = {
 }
 
 
-def attempt(context, name, mode, secret=None, under=(), driver=None):
+def attempt(context, name, mode, secret=None, under=(), driver=None, options=()):
     """Has the driver of a worker try it, on a file if it tries that. Returns what it says, or None, and
     the system call that ended it, or None."""
     victim = context.start(["sleep", "600"], native_environment(), f"victim-{mode}")
@@ -66,7 +66,7 @@ def attempt(context, name, mode, secret=None, under=(), driver=None):
         VIADUCT_TRY_PID=victim.pid, VIADUCT_TRY_FILE=secret, VIADUCT_TRY_ABSTRACT=abstract)
     if driver:
         environment.update(VK_DRIVER_FILES=str(driver), VK_ICD_FILENAMES=str(driver))
-    server = context.enter(Server(context, f"--sandbox={mode}", environment=environment, under=under))
+    server = context.enter(Server(context, f"--sandbox={mode}", *options, environment=environment, under=under))
     lacking = re.search(r"DEGRADED.*", server.log())
     if lacking:
         context.skip(f"the sandbox is not whole here: {lacking.group()}")
@@ -257,20 +257,6 @@ def strict(context):
     with Client(on.socket) as client:
         client.begin()
         client.open_device()
-
-
-@test("sandbox/cache")
-def no_cache(context):
-    """A driver in a worker writes no cache that another client's worker reads"""
-    home = context.path / "home"
-    home.mkdir()
-    environment = native_environment(HOME=home, XDG_CACHE_HOME=home / "cache")
-    for mode in ("on", "off"):
-        server = context.enter(Server(context, f"--sandbox={mode}", environment=environment))
-        context.succeed([build_path() / "tests" / "compute"], server.client_environment())
-        server.stop()
-    left = [str(path) for path in home.rglob("*")]
-    context.check(not left, f"it has written {left}")
 
 
 # ---- What a client can use up
