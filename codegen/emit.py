@@ -53,20 +53,6 @@ def object_type(step, members, prefix):
     return f"vd_type_of_{of}({prefix}{m.name})"
 
 
-def args_members(plan):
-    """Members of the argument struct, as C declarations."""
-    out = []
-    for p in plan.wire:
-        d = p.declaration
-        if p.dims:
-            d = d.replace("const ", "")
-        elif p.pointers:
-            # The server patches pointers in place and hands them on.
-            pass
-        out.append(d + ";")
-    return out
-
-
 def reached_functions(roots, has_chain, links, members):
     """(struct functions, chain functions) that are called, starting with `roots`. A struct comes
     with its chain, if it has one; links(it) are the structs that may stand there, and come without

@@ -4,12 +4,23 @@
 import re
 
 from emit import Writer, count_expression, object_type, reached_functions
+from emit_wire import WireEmitter
 
 
 class ClientEmitter:
     def __init__(self, planner):
         self.p = planner
         self.r = planner.r
+        self.wire = WireEmitter(planner)
+
+    def _differing(self, name, function, place, value, *rest):
+        """A call that copies elements. Where their layout on the wire may be another one, `function` is a
+        macro that is told the type; else a function, which is told the size."""
+        if self.wire.differs(name):
+            function, size = function.upper(), name
+        else:
+            size = f"sizeof({'uint8_t' if name == 'void' else name})"
+        return f"{function}({', '.join([place, value, size, *rest])})"
 
     # -- what is needed for a struct ------------------------------------------------------------
 
@@ -55,6 +66,10 @@ class ClientEmitter:
     def links(self, kind, name):
         return [s for s in self.p.chain_of(name) if kind != "fill" or self.p.fills(s.name)]
 
+    def _offset(self, owner, member):
+        """Of a member of a struct, or of a command's arguments, on the wire."""
+        return f"offsetof({self.wire.type(owner)}, {member})"
+
     # -- struct functions -----------------------------------------------------------------------
 
     def declare(self, kind, name):
@@ -78,7 +93,7 @@ class ClientEmitter:
         w(f"vdc_{kind}_{name}({handle}, {at}, {s});")
         if self.r.structs[name].has_chain:
             cast = "(void *)" if kind == "take" else ""
-            w(f"vdc_{kind}_chain_{name}({handle}, {at} + offsetof({name}, pNext), "
+            w(f"vdc_{kind}_chain_{name}({handle}, {at} + {self._offset(name, 'pNext')}, "
               f"{cast}({s})->pNext);")
 
     def struct_function(self, kind, name):
@@ -115,9 +130,9 @@ class ClientEmitter:
                 for s in links:
                     w(f"case {s.stype}:")
                     if kind == "enc":
-                        w(f"    next = vdc_enc_copy(e, at, in, sizeof({s.name}), 1);")
+                        w(f"    next = {self._differing(s.name, 'vdc_enc_copy', 'e, at', 'in', '1')};")
                     else:
-                        w(f"    next = vdc_enc_shape(e, at, in, sizeof({s.name}), 1);")
+                        w(f"    next = vdc_enc_shape(e, at, in, sizeof({self.wire.type(s.name)}), 1);")
                     w("    if (!next)")
                     w("        return;")
                     w(f"    vdc_{kind}_{s.name}(e, next, (const {s.name} *)in);")
@@ -125,7 +140,7 @@ class ClientEmitter:
                 w("default:")
                 w("    continue;")
                 w("}")
-                w("at = next + offsetof(VkBaseInStructure, pNext);")
+                w("at = next + VD_WIRE_PNEXT;")
                 w("}")
             else:
                 w("(void)chain;")
@@ -134,7 +149,7 @@ class ClientEmitter:
             base = "const VkBaseInStructure" if kind == "fill" else "VkBaseOutStructure"
             w(f"{base} *out = chain;")
             w("for (uint32_t next = vdc_fill_pointer(f, at); next;")
-            w("     next = vdc_fill_pointer(f, next + offsetof(VkBaseInStructure, pNext))) {")
+            w("     next = vdc_fill_pointer(f, next + VD_WIRE_PNEXT)) {")
             w("const VkStructureType type = vdc_fill_stype(f, next);")
             w("while (out && out->sType != type)")
             w("    out = out->pNext;")
@@ -178,12 +193,12 @@ class ClientEmitter:
         for m in s.members:
             if m.name in sizes:
                 size = self.p.layouts.of_member(m)[0]
-                w(f"vdc_enc_put{size * 8}(e, at + offsetof({name}, {m.name}), s->{m.name});")
+                w(f"vdc_enc_put{size * 8}(e, at + {self._offset(name, m.name)}, s->{m.name});")
         for step in self.p.struct_steps(name):
             if step.kind in ("out", "inout", "shape", "number", "new"):
                 self.encode_step(w, step, name, "s->", s.members)
             elif step.kind == "struct":
-                self.call(w, "shape", step.elem, f"at + offsetof({name}, {step.m.name})",
+                self.call(w, "shape", step.elem, f"at + {self._offset(name, step.m.name)}",
                           f"&s->{step.m.name}")
 
     def _fill(self, w, name):
@@ -194,7 +209,7 @@ class ClientEmitter:
 
     def _take(self, w, name):
         s = self.r.structs[name]
-        w(f"const {name} *from = vdc_fill_echo(f, at, sizeof(*from));")
+        w(f"const {self.wire.type(name)} *from = vdc_fill_echo(f, at, sizeof(*from));")
         w("if (!from)")
         w("    return;")
         steps = {x.m.name: x for x in self.p.struct_steps(name)}
@@ -203,14 +218,19 @@ class ClientEmitter:
             inner = m.name in steps and steps[m.name].kind == "struct"
             if m.name in ("sType", "pNext") or m.pointers or inner:
                 continue
-            if m.dims:
+            if self.wire.differs(m.type) and m.dims:
+                w(f"for (uint32_t i = 0; i < {m.dims[0]}; i++)")
+                w(f"    VD_FROM_WIRE({m.type}, &s->{m.name}[i], &from->{m.name}[i]);")
+            elif self.wire.differs(m.type):
+                w(f"VD_FROM_WIRE({m.type}, &s->{m.name}, &from->{m.name});")
+            elif m.dims:
                 w(f"memcpy(s->{m.name}, from->{m.name}, sizeof(s->{m.name}));")
             else:
                 w(f"s->{m.name} = from->{m.name};")
         for m in s.members:
             step = steps.get(m.name)
             if step and step.kind == "struct":
-                self.call(w, "take", step.elem, f"at + offsetof({name}, {m.name})",
+                self.call(w, "take", step.elem, f"at + {self._offset(name, m.name)}",
                           f"&s->{m.name}")
             elif step and step.kind in ("out", "inout", "shape"):
                 self.fill_step(w, step, name, "s->", s.members)
@@ -220,7 +240,7 @@ class ClientEmitter:
     def encode_step(self, w, step, owner, prefix, members):
         """Encodes what one member points to. `owner` is the C type at offset `at`."""
         m = step.m
-        where = f"at + offsetof({owner}, {m.name})"
+        where = f"at + {self._offset(owner, m.name)}"
         value = prefix + m.name
         if step.kind == "dispatchable":
             w(f"vdc_enc_put64(e, {where}, vdc_id_of({value}));")
@@ -232,14 +252,14 @@ class ClientEmitter:
         elif step.kind == "host":
             w(f"vdc_enc_put64(e, {where}, 0);")
             if step.ignored_count:
-                w(f"vdc_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+                w(f"vdc_enc_put32(e, at + {self._offset(owner, step.ignored_count)}, 0);")
         elif step.kind == "shm":
-            w(f"vdc_enc_put64(e, {where}, (uint64_t)(uintptr_t){value});")
+            w(f"vdc_enc_put64(e, {where}, {value} ? *(const uint64_t *){value} : 0);")
         elif step.kind == "struct":
             self.call(w, "enc", step.elem, where, f"&{value}")
         elif step.kind == "structs":
             w(f"for (uint32_t i = 0; i < {m.dims[0]}; i++) {{")
-            self.call(w, "enc", step.elem, f"({where} + i * (uint32_t)sizeof({step.elem}))",
+            self.call(w, "enc", step.elem, f"({where} + i * (uint32_t)sizeof({self.wire.type(step.elem)}))",
                       f"&{value}[i]")
             w("}")
         elif step.kind == "union":
@@ -249,7 +269,7 @@ class ClientEmitter:
                 w(f"if ({step.when_ignored}) {{")
                 w(f"vdc_enc_put64(e, {where}, 0);")
                 if step.ignored_count:
-                    w(f"vdc_enc_put32(e, at + offsetof({owner}, {step.ignored_count}), 0);")
+                    w(f"vdc_enc_put32(e, at + {self._offset(owner, step.ignored_count)}, 0);")
                 w("} else {")
             else:
                 w("{")
@@ -259,7 +279,8 @@ class ClientEmitter:
     def _encode_pointer(self, w, step, owner, where, value, prefix, members):
         m = step.m
         count = count_expression(step.count, members, prefix, "e->outer")
-        ctype = "uint8_t" if step.elem == "void" else step.elem
+        ctype = "uint8_t" if step.elem == "void" else self.wire.type(step.elem)
+        place = f"e, {where}"
         if step.kind == "string":
             w(f"vdc_enc_string(e, {where}, {value});")
         elif step.kind == "strings":
@@ -269,23 +290,23 @@ class ClientEmitter:
                 w(f"vdc_enc_dispatchables(e, {where}, (const void *const *){value}, {count});")
             elif step.elem in self.r.structs and step.elem_work:
                 w(f"const uint64_t n = {count};")
-                w(f"const uint32_t p = vdc_enc_copy(e, {where}, {value}, sizeof({ctype}), n);")
+                w(f"const uint32_t p = {self._differing(step.elem, 'vdc_enc_copy', place, value, 'n')};")
                 w("for (uint32_t i = 0; p && i < n; i++) {")
                 self.call(w, "enc", step.elem, f"(p + i * (uint32_t)sizeof({ctype}))",
                           f"&{value}[i]")
                 w("}")
             elif m.stride:
                 # The application's array may have gaps, the record's has none.
-                w(f"vdc_enc_gather(e, {where}, {value}, sizeof({ctype}), {count}, "
-                  f"{prefix}{m.stride});")
-                w(f"vdc_enc_put32(e, at + offsetof({owner}, {m.stride}), sizeof({ctype}));")
+                stride = prefix + m.stride
+                w(f"{self._differing(step.elem, 'vdc_enc_gather', place, value, count, stride)};")
+                w(f"vdc_enc_put32(e, at + {self._offset(owner, m.stride)}, sizeof({ctype}));")
             else:
-                w(f"vdc_enc_copy(e, {where}, {value}, sizeof({ctype}), {count});")
+                w(f"{self._differing(step.elem, 'vdc_enc_copy', place, value, count)};")
         elif step.kind == "pointers":
             w(f"const uint64_t n = {count};")
-            w(f"const uint32_t list = vdc_enc_copy(e, {where}, {value}, 8, n);")
+            w(f"const uint32_t list = vdc_enc_list(e, {where}, {value}, n);")
             w("for (uint32_t i = 0; list && i < n; i++) {")
-            w(f"const uint32_t p = vdc_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), 1);")
+            w(f"const uint32_t p = {self._differing(step.elem, 'vdc_enc_copy', 'e, list + i * 8', f'{value}[i]', '1')};")
             if step.elem_work:
                 w("if (p) {")
                 self.call(w, "enc", step.elem, "p", f"{value}[i]")
@@ -295,15 +316,15 @@ class ClientEmitter:
             w("}")
         elif step.kind == "arrays":
             w(f"const uint64_t n = {count};")
-            w(f"const uint32_t list = vdc_enc_copy(e, {where}, {value}, 8, n);")
+            w(f"const uint32_t list = vdc_enc_list(e, {where}, {value}, n);")
             w("for (uint32_t i = 0; list && i < n; i++)")
-            w(f"    vdc_enc_copy(e, list + i * 8, {value}[i], sizeof({ctype}), {step.inner});")
+            w(f"    {self._differing(step.elem, 'vdc_enc_copy', 'e, list + i * 8', f'{value}[i]', step.inner)};")
         elif step.kind == "sized":
             w(f"vdc_enc_sized(e, {where}, {value}, {step.size}, {'true' if step.back else 'false'}, {step.share});")
         elif step.kind == "out":
             w(f"vdc_enc_out(e, {where}, {value}, sizeof({ctype}), {count});")
         elif step.kind == "inout":
-            w(f"vdc_enc_inout(e, {where}, {value}, sizeof({ctype}), {count});")
+            w(f"{self._differing(step.elem, 'vdc_enc_inout', place, value, count)};")
         elif step.kind == "shape":
             w(f"const uint64_t n = {count};")
             w(f"const uint32_t p = vdc_enc_shape(e, {where}, {value}, sizeof({ctype}), n);")
@@ -335,7 +356,7 @@ class ClientEmitter:
             w("break;")
             w("}")
         w("default:")
-        w(f"    vdc_enc_zero(e, at + offsetof({owner}, {m.name}), sizeof({prefix}{m.name}));")
+        w(f"    vdc_enc_zero(e, at + {self._offset(owner, m.name)}, {self.p.layouts.of_member(m)[0]});")
         w("}")
 
     def _union_member(self, w, inner, owner, m, prefix):
@@ -347,9 +368,9 @@ class ClientEmitter:
 
     def fill_step(self, w, step, owner, prefix, members):
         m = step.m
-        where = f"at + offsetof({owner}, {m.name})"
+        where = f"at + {self._offset(owner, m.name)}"
         value = prefix + m.name
-        ctype = "uint8_t" if step.elem == "void" else step.elem
+        ctype = "uint8_t" if step.elem == "void" else self.wire.type(step.elem)
         if step.kind == "struct":
             self.call(w, "fill", step.elem, where, f"&{value}")
             return
@@ -376,8 +397,8 @@ class ClientEmitter:
                           f"&{value}[i]")
                 w("}")
             else:
-                w(f"vdc_fill_{step.kind}(f, {where}, {value}, sizeof({ctype}), "
-                  f"vdc_fill_count(f, {count}, {self._asked(step, owner, members)}));")
+                came = f"vdc_fill_count(f, {count}, {self._asked(step, owner, members)})"
+                w(f"{self._differing(step.elem, f'vdc_fill_{step.kind}', f'f, {where}', value, came)};")
         else:
             raise SystemExit(f"no filling for {step.kind} {value}")
         w("}")
@@ -392,8 +413,8 @@ class ClientEmitter:
         size = 4 if m.type not in ("size_t", "VkDeviceSize") else 8
         if m.pointers:
             return (f"vdc_fill_asked{size * 8}(f, vdc_fill_pointer(f, at + "
-                    f"offsetof({owner}, {m.name})))")
-        return f"vdc_fill_asked{size * 8}(f, at + offsetof({owner}, {m.name}))"
+                    f"{self._offset(owner, m.name)}))")
+        return f"vdc_fill_asked{size * 8}(f, at + {self._offset(owner, m.name)})"
 
     # -- commands -------------------------------------------------------------------------------
 
@@ -598,15 +619,17 @@ class ClientEmitter:
         for p in plan.wire:
             step = steps.get(p.name)
             if step and step.kind == "dispatchable":
-                w(f"a->{p.name} = ({p.type})(uintptr_t)vdc_id_of({p.name});")
+                w(f"a->{p.name} = VD_WIDE_ID({p.type}, vdc_id_of({p.name}));")
             elif step and step.kind == "number" or not p.pointers and (
                     not step or step.kind == "handle"):
-                if p.dims:
+                if self.wire.differs(p.type) and p.type in self.r.structs:
+                    w(f"VD_TO_WIRE({p.type}, &a->{p.name}, &{p.name});")
+                elif p.dims:
                     w(f"memcpy(a->{p.name}, {p.name}, sizeof(a->{p.name}));")
                 else:
                     w(f"a->{p.name} = {p.name};")
             elif not step and p.pointers:
-                w(f"a->{p.name} = {p.name};")   # policy: a number
+                w(f"a->{p.name} = VD_WIDE_NUMBER({p.name});")   # policy: a number
             elif step and step.kind == "host":
-                w(f"a->{p.name} = {'NULL' if p.pointers else 'VK_NULL_HANDLE'};")
+                w(f"a->{p.name} = 0;")
                 w(f"(void){p.name};")

@@ -156,7 +156,7 @@ class FuzzEmitter:
         elif step.kind == "host":
             w(f"{value} = {'NULL' if m.pointers or m.type in self.r.funcpointers else 'VK_NULL_HANDLE'};")
         elif step.kind == "shm":
-            w(f"{value} = (void *)(uintptr_t)vdf_shm_pointer(m);")
+            w(f"{value} = vdf_shm_pointer(m);")
         elif step.kind == "struct":
             self._whole(w, step.elem, value)
         elif step.kind == "structs":

@@ -18,7 +18,6 @@ from mako.lookup import TemplateLookup
 import answers
 import queries
 from depends import c_expression
-from emit import args_members
 from emit_client import ClientEmitter
 from emit_fuzz import FuzzEmitter
 from emit_server import ServerEmitter
@@ -69,6 +68,7 @@ class Generator:
                   ("objects.h", t("objects.h")), ("objects.c", t("objects.c")),
                   ("extensions.h", t("extensions.h")), ("extensions.c", t("extensions.c")),
                   ("chains.h", t("chains.h")), ("chains.c", t("chains.c")),
+                  ("wire_structs.h", self.client.wire.header), ("wire_structs.c", self.client.wire.source),
                   ("formats.h", t("formats.h")), ("formats.c", t("formats.c"))]
         client = [("calls.h", t("calls.h")), ("client_structs.h", self.client_structs_h),
                   ("client_structs.c", self.client_structs_c),
@@ -95,8 +95,7 @@ class Generator:
     def template(self, name):
         def render():
             return self.lookup.get_template(name + ".mako").render(
-                g=self, r=self.r, p=self.p, args_members=args_members,
-                layouts=self.p.layouts)
+                g=self, r=self.r, p=self.p, layouts=self.p.layouts, wire=self.client.wire)
         return render
 
     # -- struct functions: in the file of their class, or shared when several need them --------

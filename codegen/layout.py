@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Sizes and offsets of every struct on an LP64 machine, where the wire is the C struct."""
+"""Sizes and offsets of every struct: on an LP64 machine, where the wire is the C struct, or on another."""
 
 import re
 from functools import lru_cache
 
 BASIC = {
     "void": 1, "char": 1, "int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int": 4,
-    "int32_t": 4, "uint32_t": 4, "float": 4, "double": 8, "int64_t": 8, "uint64_t": 8, "size_t": 8,
+    "int32_t": 4, "uint32_t": 4, "float": 4, "double": 8, "int64_t": 8, "uint64_t": 8,
 }
 
 # Types of window systems that are passed by value in structs of ours; all are XIDs or pointers.
@@ -18,18 +18,24 @@ class Unplannable(Exception):
 
 
 class Layouts:
-    def __init__(self, registry):
+    """`word` is the size of a pointer, and the largest alignment that there is: 4 on i386."""
+
+    def __init__(self, registry, word=8):
         self.registry = registry
+        self.word = word
 
     @lru_cache(maxsize=None)
     def of_type(self, name):
         """(size, alignment) of a type by value."""
         r = self.registry
         name = r.resolve(name)
+        if name == "size_t" or name in r.funcpointers or \
+                name in r.handles and r.handles[name].dispatchable:
+            return self.word, self.word
+        if name in r.handles:
+            return 8, self.word
         if name in BASIC:
-            return BASIC[name], BASIC[name]
-        if name in r.handles or name in r.funcpointers:
-            return 8, 8
+            return BASIC[name], min(BASIC[name], self.word)
         if name in r.structs:
             size, align, _ = self.of_struct(name)
             return size, align
@@ -41,7 +47,7 @@ class Layouts:
 
     def of_member(self, m):
         if m.pointers:
-            size, align = 8, 8
+            size, align = self.word, self.word
         else:
             size, align = self.of_type(m.type)
         for d in m.dims:

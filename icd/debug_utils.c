@@ -15,7 +15,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDebugUtilsMessengerEXT(
     (void)pCreateInfo;
     (void)pAllocator;
     void *messenger = malloc(1); /* a handle of its own is all it needs */
-    *pMessenger = (VkDebugUtilsMessengerEXT)messenger;
+    *pMessenger = (VkDebugUtilsMessengerEXT)(uintptr_t)messenger;
     return messenger ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
@@ -25,7 +25,7 @@ vdc_vkDestroyDebugUtilsMessengerEXT(VkInstance instance, VkDebugUtilsMessengerEX
 {
     (void)instance;
     (void)pAllocator;
-    free((void *)messenger);
+    free((void *)(uintptr_t)messenger);
 }
 
 VKAPI_ATTR void VKAPI_CALL vdc_vkSubmitDebugUtilsMessageEXT(

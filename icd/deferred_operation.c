@@ -17,7 +17,7 @@ vdc_vkCreateDeferredOperationKHR(VkDevice device, const VkAllocationCallbacks *p
     (void)pAllocator;
     struct vdc_local_object *operation = vdc_local_object_create(
         vdc_instance_of(device), VD_TYPE_VkDeferredOperationKHR, sizeof(*operation));
-    *pDeferredOperation = (VkDeferredOperationKHR)operation;
+    *pDeferredOperation = (VkDeferredOperationKHR)(uintptr_t)operation;
     return operation ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY;
 }
 
@@ -25,7 +25,8 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDeferredOperationKHR(
     VkDevice device, VkDeferredOperationKHR operation, const VkAllocationCallbacks *pAllocator)
 {
     (void)pAllocator;
-    vdc_local_object_destroy(vdc_instance_of(device), (struct vdc_local_object *)operation);
+    vdc_local_object_destroy(vdc_instance_of(device),
+                             (struct vdc_local_object *)(uintptr_t)operation);
 }
 
 VKAPI_ATTR uint32_t VKAPI_CALL

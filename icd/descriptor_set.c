@@ -89,7 +89,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSets(VkDevice device,
         const VkWriteDescriptorSet *write = &pDescriptorWrites[i];
         to = vdc_descriptors_put(to, write->dstSet, write->dstBinding, write->dstArrayElement,
                                  write->descriptorCount, write->descriptorType, packable(write),
-                                 vd_descriptor_size(write->descriptorType));
+                                 vdc_descriptor_size(write->descriptorType));
     }
     for (uint32_t i = 0; i < descriptorCopyCount; i++) {
         const VkCopyDescriptorSet *copy = &pDescriptorCopies[i];

@@ -9,6 +9,13 @@
 
 #include "connection/ring.h"
 
+/* Bytes of one descriptor where the application has it; 0: not one that is written so. */
+static inline size_t vdc_descriptor_size(VkDescriptorType type)
+{
+    return VD_WIRE_IS_NATIVE || !vd_descriptor_is_image(type) ? vd_descriptor_size(type)
+                                                              : sizeof(VkDescriptorImageInfo);
+}
+
 /* Room for updates of `size` bytes, struct vd_descriptor_update and what follows each; they go to
  * the server with others. NULL: they cannot go this way just now, and the generated
  * vdc_call_vkUpdateDescriptorSets has to do. */
@@ -41,7 +48,10 @@ static inline uint8_t *vdc_descriptors_put(uint8_t *to, VkDescriptorSet set, uin
             uint64_t first, second, third;
             memcpy(&first, from, 8);
             memcpy(&second, from + 8, 8);
-            memcpy(&third, from + 16, 8);
+            if (VD_WIRE_IS_NATIVE || !vd_descriptor_is_image(type))
+                memcpy(&third, from + 16, 8);
+            else /* those four bytes are the next one's */
+                third = *(const uint32_t *)(from + 16);
             uint64_t *words = (uint64_t *)to;
             words[0] = first;
             words[1] = second;

@@ -35,7 +35,7 @@ static size_t element_size(VkDescriptorType type)
     case VK_DESCRIPTOR_TYPE_ACCELERATION_STRUCTURE_NV:
         return sizeof(VkAccelerationStructureNV);
     }
-    return vd_descriptor_size(type);
+    return vdc_descriptor_size(type);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDescriptorUpdateTemplate(
@@ -68,7 +68,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateDescriptorUpdateTemplate(
         else if (t->packed_size != UINT64_MAX)
             t->packed_size += sizeof(struct vd_descriptor_update) + size;
     }
-    *pTemplate = (VkDescriptorUpdateTemplate)t;
+    *pTemplate = (VkDescriptorUpdateTemplate)(uintptr_t)t;
     return VK_SUCCESS;
 }
 
@@ -78,7 +78,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkDestroyDescriptorUpdateTemplate(
 {
     (void)pAllocator;
     vdc_local_object_destroy(vdc_instance_of(device),
-                             (struct vdc_local_object *)descriptorUpdateTemplate);
+                             (struct vdc_local_object *)(uintptr_t)descriptorUpdateTemplate);
 }
 
 /* What the writes of one update are made of; they fit `scratch_size` bytes. */
@@ -167,7 +167,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkUpdateDescriptorSetWithTemplate(
     VkDescriptorUpdateTemplate descriptorUpdateTemplate, const void *pData)
 {
     const struct vdc_descriptor_update_template *t =
-        (const struct vdc_descriptor_update_template *)descriptorUpdateTemplate;
+        (const struct vdc_descriptor_update_template *)(uintptr_t)descriptorUpdateTemplate;
     struct vdc_ring_piece piece;
     uint8_t *to = vdc_descriptors_begin(device, t->packed_size, &piece);
     if (to) {
@@ -205,14 +205,15 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkCmdPushDescriptorSetWithTemplate(
     VkCommandBuffer commandBuffer, VkDescriptorUpdateTemplate descriptorUpdateTemplate,
     VkPipelineLayout layout, uint32_t set, const void *pData)
 {
-    push(commandBuffer, (const struct vdc_descriptor_update_template *)descriptorUpdateTemplate,
-         layout, set, pData);
+    push(commandBuffer,
+         (const struct vdc_descriptor_update_template *)(uintptr_t)descriptorUpdateTemplate, layout,
+         set, pData);
 }
 
 VKAPI_ATTR void VKAPI_CALL vdc_vkCmdPushDescriptorSetWithTemplate2(
     VkCommandBuffer commandBuffer, const VkPushDescriptorSetWithTemplateInfo *info)
 {
     push(commandBuffer,
-         (const struct vdc_descriptor_update_template *)info->descriptorUpdateTemplate,
+         (const struct vdc_descriptor_update_template *)(uintptr_t)info->descriptorUpdateTemplate,
          info->layout, info->set, info->pData);
 }

@@ -319,12 +319,12 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
             info.pNext = undedicate(&copy, info.pNext);
         if (zero)
             copy.flags.flags &= ~(VkMemoryAllocateFlags)VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
+        uint64_t pages = vd_shm_pointer(memory->part.shm, memory->part.offset);
         const VkImportMemoryHostPointerInfoEXT import = {
             .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
             .pNext = info.pNext,
             .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-            .pHostPointer =
-                (void *)(uintptr_t)vd_shm_pointer(memory->part.shm, memory->part.offset),
+            .pHostPointer = &pages, /* the encoder sends what stands there */
         };
         info.pNext = &import;
         result = vdc_call_vkAllocateMemory(handle, &info, pAllocator, pMemory);

@@ -31,7 +31,7 @@ void vdc_enc_string(struct vdc_encoder *e, uint32_t where, const char *text)
 void vdc_enc_strings(struct vdc_encoder *e, uint32_t where, const char *const *texts,
                      uint64_t count)
 {
-    const uint32_t list = vdc_enc_copy(e, where, texts, 8, count);
+    const uint32_t list = vdc_enc_list(e, where, texts, count);
     for (uint32_t i = 0; list && i < count; i++)
         vdc_enc_string(e, list + i * 8, texts[i]);
 }
@@ -39,16 +39,37 @@ void vdc_enc_strings(struct vdc_encoder *e, uint32_t where, const char *const *t
 void vdc_enc_dispatchables(struct vdc_encoder *e, uint32_t where, const void *const *handles,
                            uint64_t count)
 {
-    const uint32_t list = vdc_enc_copy(e, where, handles, 8, count);
+    const uint32_t list = vdc_enc_list(e, where, handles, count);
     for (uint32_t i = 0; list && i < count; i++)
         vdc_enc_put64(e, list + i * 8, vdc_id_of(handles[i]));
 }
+
+#if !VD_WIRE_IS_NATIVE
+uint32_t vdc_enc_converted(struct vdc_encoder *e, uint32_t where, const void *from,
+                           const struct vdc_conversion *c, uint64_t count, size_t stride)
+{
+    uint32_t at = 0;
+    if (from && count) {
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vdc_enc_reserve(e, c->wire * count);
+        for (uint64_t i = 0; at && i < count; i++)
+            c->convert(e->base + at + i * c->wire, (const char *)from + i * stride);
+    }
+    vdc_enc_put64(e, where, at);
+    return at;
+}
+#endif
 
 /* What comes back is echoed from its first byte on. */
 static void mark_echo(struct vdc_encoder *e, uint32_t at)
 {
     if (!e->echo)
         e->echo = at;
+}
+
+void vdc_enc_echoed(struct vdc_encoder *e, uint32_t at)
+{
+    if (at)
+        mark_echo(e, at);
 }
 
 /* From here on a copy is saved by naming the bytes instead of sending them. */
@@ -107,9 +128,7 @@ void vdc_enc_out(struct vdc_encoder *e, uint32_t where, const void *to, size_t e
 void vdc_enc_inout(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
                    uint64_t count)
 {
-    const uint32_t at = vdc_enc_copy(e, where, from, element, count);
-    if (at)
-        mark_echo(e, at);
+    vdc_enc_echoed(e, vdc_enc_copy(e, where, from, element, count));
 }
 
 uint32_t vdc_enc_shape(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
@@ -153,33 +172,55 @@ void vdc_enc_new_dispatchables(struct vdc_encoder *e, uint32_t where, const void
     vdc_enc_dispatchables(e, where, objects, count);
 }
 
-const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, size_t size)
+const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, uint64_t size)
 {
-    if (!f->echo_from || at < f->echo_from || at + size > f->record_size)
+    if (!f->echo_from || at < f->echo_from || at > f->record_size || size > f->record_size - at)
         return NULL;
     return f->echo + (at - f->echo_from);
+}
+
+const void *vdc_fill_out_at(const struct vdc_fill *f, uint32_t where, size_t element,
+                            uint64_t count)
+{
+    uint64_t pointer;
+    memcpy(&pointer, f->record + where, sizeof(pointer));
+    if (!(pointer & VD_POINTER_OUT))
+        return NULL;
+    const uint64_t at = pointer & ~VD_POINTER_OUT;
+    const bool came = at <= f->out_size && count <= (f->out_size - at) / element;
+    return came ? f->out + at : NULL;
+}
+
+const void *vdc_fill_inout_at(const struct vdc_fill *f, uint32_t where, size_t element,
+                              uint64_t count)
+{
+    const uint32_t at = vdc_fill_pointer(f, where);
+    return at ? vdc_fill_echo(f, at, element * count) : NULL;
 }
 
 void vdc_fill_out(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
                   uint64_t count)
 {
-    uint64_t pointer;
-    memcpy(&pointer, f->record + where, sizeof(pointer));
-    if (!(pointer & VD_POINTER_OUT) || !to)
-        return;
-    const uint64_t at = pointer & ~VD_POINTER_OUT;
-    if (at <= f->out_size && count <= (f->out_size - at) / element)
-        memcpy(to, f->out + at, element * count);
+    const void *from = vdc_fill_out_at(f, where, element, count);
+    if (from && to)
+        memcpy(to, from, element * count);
 }
 
 void vdc_fill_inout(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
                     uint64_t count)
 {
-    const uint32_t at = vdc_fill_pointer(f, where);
-    const void *from = at && to ? vdc_fill_echo(f, at, element * count) : NULL;
-    if (from)
+    const void *from = vdc_fill_inout_at(f, where, element, count);
+    if (from && to)
         memcpy(to, from, element * count);
 }
+
+#if !VD_WIRE_IS_NATIVE
+void vdc_fill_converted(const struct vdc_conversion *c, void *to, const void *from, uint64_t count)
+{
+    for (uint64_t i = 0; from && to && i < count; i++)
+        c->convert((char *)to + i * c->native, (const char *)from + i * c->wire);
+}
+#endif
 
 void vdc_fill_sized(const struct vdc_fill *f, uint32_t where, void *to)
 {

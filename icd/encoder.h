@@ -15,6 +15,7 @@
 
 #include "protocol/descriptor.h"
 #include "protocol/record.h"
+#include "protocol/wire.h"
 
 #include "object.h"
 #include "shm_pool.h"
@@ -104,6 +105,55 @@ static inline uint32_t vdc_enc_copy(struct vdc_encoder *e, uint32_t where, const
     return at;
 }
 
+/* An array of `count` pointers, each still to be written; else as vdc_enc_copy(). */
+static inline uint32_t vdc_enc_list(struct vdc_encoder *e, uint32_t where, const void *from,
+                                    uint64_t count)
+{
+#if VD_WIRE_IS_NATIVE
+    return vdc_enc_copy(e, where, from, 8, count);
+#else
+    uint32_t at = 0;
+    if (from && count)
+        at = count > VD_RECORD_MAX ? (e->failed = true, 0) : vdc_enc_reserve(e, 8 * count);
+    vdc_enc_put64(e, where, at);
+    return at;
+#endif
+}
+
+#if VD_WIRE_IS_NATIVE
+#define VDC_ENC_COPY(e, where, from, type, count) vdc_enc_copy(e, where, from, sizeof(type), count)
+#define VDC_ENC_GATHER(e, where, from, type, count, stride) \
+    vdc_enc_gather(e, where, from, sizeof(type), count, stride)
+#define VDC_ENC_INOUT(e, where, from, type, count) \
+    vdc_enc_inout(e, where, from, sizeof(type), count)
+#define VDC_FILL_OUT(f, where, to, type, count)   vdc_fill_out(f, where, to, sizeof(type), count)
+#define VDC_FILL_INOUT(f, where, to, type, count) vdc_fill_inout(f, where, to, sizeof(type), count)
+#else
+#define VDC_ENC_COPY(e, where, from, type, count) \
+    vdc_enc_converted(e, where, from, VDC_CONVERSION(to, type), count, sizeof(type))
+#define VDC_ENC_GATHER(e, where, from, type, count, stride) \
+    vdc_enc_converted(e, where, from, VDC_CONVERSION(to, type), count, stride)
+#define VDC_ENC_INOUT(e, where, from, type, count) \
+    vdc_enc_echoed(e, VDC_ENC_COPY(e, where, from, type, count))
+#define VDC_FILL_OUT(f, where, to, type, count)        \
+    vdc_fill_converted(VDC_CONVERSION(from, type), to, \
+                       vdc_fill_out_at(f, where, sizeof(VD_WIRE(type)), count), count)
+#define VDC_FILL_INOUT(f, where, to, type, count)      \
+    vdc_fill_converted(VDC_CONVERSION(from, type), to, \
+                       vdc_fill_inout_at(f, where, sizeof(VD_WIRE(type)), count), count)
+
+/* A type whose layout on the wire is not this machine's. */
+struct vdc_conversion {
+    void (*convert)(void *to, const void *from);
+    uint32_t native, wire; /* bytes */
+};
+#define VDC_CONVERSION(way, type) \
+    (&(const struct vdc_conversion){vd_##way##_wire_##type, sizeof(type), sizeof(VD_WIRE(type))})
+/* As vdc_enc_copy(), of an array whose elements lie `stride` bytes apart. */
+uint32_t vdc_enc_converted(struct vdc_encoder *e, uint32_t where, const void *from,
+                           const struct vdc_conversion *c, uint64_t count, size_t stride);
+#endif
+
 /* The same of an array whose elements lie `stride` bytes apart. */
 uint32_t vdc_enc_gather(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
                         uint64_t count, size_t stride);
@@ -125,6 +175,8 @@ void vdc_enc_out(struct vdc_encoder *e, uint32_t where, const void *to, size_t e
 /* Sent and returned. */
 void vdc_enc_inout(struct vdc_encoder *e, uint32_t where, const void *from, size_t element,
                    uint64_t count);
+/* What was copied to `at` (0: nothing) returns. */
+void vdc_enc_echoed(struct vdc_encoder *e, uint32_t at);
 /* Structs that return: zeroed, for the caller to write what the server must know. */
 uint32_t vdc_enc_shape(struct vdc_encoder *e, uint32_t where, const void *to, size_t element,
                        uint64_t count);
@@ -204,11 +256,21 @@ static inline uint64_t vdc_fill_count(const struct vdc_fill *f, uint64_t came, u
 }
 
 /* The returned bytes of the record at `at`, or NULL where they did not return. */
-const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, size_t size);
+const void *vdc_fill_echo(const struct vdc_fill *f, uint32_t at, uint64_t size);
+/* `count` elements of the output, or of the echo, that the pointer at `where` leads to; NULL: they did not
+ * come. */
+const void *vdc_fill_out_at(const struct vdc_fill *f, uint32_t where, size_t element,
+                            uint64_t count);
+const void *vdc_fill_inout_at(const struct vdc_fill *f, uint32_t where, size_t element,
+                              uint64_t count);
+/* The same, copied to where the application wants it. */
 void vdc_fill_out(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
                   uint64_t count);
 void vdc_fill_inout(const struct vdc_fill *f, uint32_t where, void *to, size_t element,
                     uint64_t count);
+#if !VD_WIRE_IS_NATIVE
+void vdc_fill_converted(const struct vdc_conversion *c, void *to, const void *from, uint64_t count);
+#endif
 void vdc_fill_sized(const struct vdc_fill *f, uint32_t where, void *to);
 
 #endif

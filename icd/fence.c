@@ -30,7 +30,7 @@ VD_PROCESS_LOCK(lock)
 
 static struct vdc_fence *fence_of(VkFence handle)
 {
-    return (struct vdc_fence *)handle;
+    return (struct vdc_fence *)(uintptr_t)handle;
 }
 
 static bool is_signaled(const struct vdc_waiter *waiter, VkFence handle)
@@ -109,7 +109,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCreateFence(VkDevice handle,
             return result;
         }
     }
-    *pFence = (VkFence)fence;
+    *pFence = (VkFence)(uintptr_t)fence;
     return VK_SUCCESS;
 }
 

@@ -264,7 +264,7 @@ static bool replace(uintptr_t start, void *from, uint64_t size)
     if (!ioctl(fd, UFFDIO_REGISTER, &area)) {
         /* Only pages that are there are protected. */
         for (uint64_t i = 0; i < size; i += PAGE)
-            (void)*(volatile uint8_t *)(start + i);
+            (void)*(volatile uint8_t *)(start + (uintptr_t)i);
         if (!ioctl(fd, UFFDIO_WRITEPROTECT, &protect)) {
             memcpy(from, (void *)start, size);
             done = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)start) !=

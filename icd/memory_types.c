@@ -28,8 +28,9 @@ static void show_type(struct vdc_physical_device *pd, VkMemoryPropertyFlags flag
 
 void vdc_memory_types_choose(struct vdc_physical_device *pd)
 {
-    const VkPhysicalDeviceMemoryProperties *host = &pd->data->memory;
-    memcpy(pd->memory.memoryHeaps, host->memoryHeaps, sizeof(host->memoryHeaps));
+    const VD_WIRE(VkPhysicalDeviceMemoryProperties) *host = &pd->data->memory;
+    for (uint32_t i = 0; i < host->memoryHeapCount; i++)
+        VD_FROM_WIRE(VkMemoryHeap, &pd->memory.memoryHeaps[i], &host->memoryHeaps[i]);
     pd->memory.memoryHeapCount = host->memoryHeapCount;
     const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |

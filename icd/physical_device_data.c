@@ -42,7 +42,7 @@ static bool check_chain(const uint8_t *at, uint32_t size, const struct vd_chain_
         const struct vd_chain_struct *known = find(structs, count, entry.type);
         if (entry.size > left || vd_align(entry.size) > left)
             return false;
-        if (known && entry.size != known->size - sizeof(VkBaseOutStructure))
+        if (known && entry.size != known->wire_size - sizeof(VD_WIRE(VkBaseOutStructure)))
             return false;
         const uint32_t step = (uint32_t)(sizeof(entry) + vd_align(entry.size));
         at += step;
@@ -51,7 +51,7 @@ static bool check_chain(const uint8_t *at, uint32_t size, const struct vd_chain_
     return size == 0;
 }
 
-static bool check_memory(const VkPhysicalDeviceMemoryProperties *memory)
+static bool check_memory(const VD_WIRE(VkPhysicalDeviceMemoryProperties) * memory)
 {
     if (memory->memoryTypeCount > VK_MAX_MEMORY_TYPES ||
         memory->memoryHeapCount > VK_MAX_MEMORY_HEAPS)
@@ -119,3 +119,52 @@ const char *vdc_physical_devices_check(uint8_t *blob, size_t size, uint32_t *cou
     }
     return NULL;
 }
+
+#if VD_WIRE_IS_NATIVE
+
+void vdc_physical_device_localize(struct vd_physical_device_data *data)
+{
+    (void)data;
+}
+
+#else
+
+/* In place, for here they are smaller. Structs that nobody here can ask for are left out. Returns the bytes
+ * that are left. */
+static uint32_t localize_chain(uint8_t *chain, uint32_t size, const struct vd_chain_struct *structs,
+                               size_t count)
+{
+    uint64_t wire[512], native[512];
+    const size_t wire_head = sizeof(VD_WIRE(VkBaseOutStructure));
+    const size_t head = sizeof(VkBaseOutStructure);
+    uint8_t *to = chain;
+    for (const uint8_t *at = chain, *end = chain + size; at < end;) {
+        struct vd_chain_entry entry;
+        memcpy(&entry, at, sizeof(entry));
+        at += sizeof(entry);
+        const struct vd_chain_struct *known = find(structs, count, entry.type);
+        if (known && known->from_wire && known->wire_size <= sizeof(wire)) {
+            memcpy((uint8_t *)wire + wire_head, at, entry.size);
+            known->from_wire(native, wire);
+        }
+        at += vd_align(entry.size);
+        if (!known || !known->from_wire || known->wire_size > sizeof(wire))
+            continue;
+        entry.size = known->size - (uint32_t)head;
+        memcpy(to, &entry, sizeof(entry));
+        memcpy(to + sizeof(entry), (uint8_t *)native + head, entry.size);
+        to += sizeof(entry) + vd_align(entry.size);
+    }
+    return (uint32_t)(to - chain);
+}
+
+void vdc_physical_device_localize(struct vd_physical_device_data *data)
+{
+    uint8_t *bytes = (uint8_t *)data;
+    data->features_size = localize_chain(bytes + data->features, data->features_size,
+                                         vd_feature_structs, vd_feature_struct_count);
+    data->properties_size = localize_chain(bytes + data->properties, data->properties_size,
+                                           vd_property_structs, vd_property_struct_count);
+}
+
+#endif

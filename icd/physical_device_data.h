@@ -16,4 +16,7 @@
  * is. Else what is wrong, for the log. */
 const char *vdc_physical_devices_check(uint8_t *blob, size_t size, uint32_t *count);
 
+/* Lays the features and properties of one device, which has been checked, out as this machine does. */
+void vdc_physical_device_localize(struct vd_physical_device_data *data);
+
 #endif

@@ -66,6 +66,9 @@ static void change_identity(struct vdc_physical_device *pd, VkStructureType type
     memset(body + luid_valid, 0, sizeof(VkBool32));
 }
 
+/* Where the body of a struct begins. */
+#define BODY sizeof(VkBaseOutStructure)
+
 static void rename_device(struct vdc_physical_device *pd)
 {
     char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
@@ -75,19 +78,19 @@ static void rename_device(struct vdc_physical_device *pd)
     snprintf(pd->properties.deviceName, sizeof(pd->properties.deviceName), "Viaduct (%.*s)",
              (int)sizeof(name) - 11, name);
     rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
-                  offsetof(VkPhysicalDeviceDriverProperties, driverName) - 16,
-                  offsetof(VkPhysicalDeviceDriverProperties, driverInfo) - 16);
+                  offsetof(VkPhysicalDeviceDriverProperties, driverName) - BODY,
+                  offsetof(VkPhysicalDeviceDriverProperties, driverInfo) - BODY);
     rename_driver(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_PROPERTIES,
-                  offsetof(VkPhysicalDeviceVulkan12Properties, driverName) - 16,
-                  offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - 16);
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverName) - BODY,
+                  offsetof(VkPhysicalDeviceVulkan12Properties, driverInfo) - BODY);
     change_identity(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES,
-                    offsetof(VkPhysicalDeviceIDProperties, driverUUID) - 16,
-                    offsetof(VkPhysicalDeviceIDProperties, deviceLUID) - 16,
-                    offsetof(VkPhysicalDeviceIDProperties, deviceLUIDValid) - 16);
+                    offsetof(VkPhysicalDeviceIDProperties, driverUUID) - BODY,
+                    offsetof(VkPhysicalDeviceIDProperties, deviceLUID) - BODY,
+                    offsetof(VkPhysicalDeviceIDProperties, deviceLUIDValid) - BODY);
     change_identity(pd, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_PROPERTIES,
-                    offsetof(VkPhysicalDeviceVulkan11Properties, driverUUID) - 16,
-                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUID) - 16,
-                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUIDValid) - 16);
+                    offsetof(VkPhysicalDeviceVulkan11Properties, driverUUID) - BODY,
+                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUID) - BODY,
+                    offsetof(VkPhysicalDeviceVulkan11Properties, deviceLUIDValid) - BODY);
 }
 
 static bool is_near_enough(const struct vdc_nearness *near, const struct vd_extension *extension)
@@ -208,7 +211,7 @@ static VkResult device_init(struct vdc_physical_device *pd, struct vdc_instance 
     vdc_memo_init(&pd->shareable_images);
     if (!pd->extensions)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
-    pd->properties = pd->data->core_properties;
+    VD_FROM_WIRE(VkPhysicalDeviceProperties, &pd->properties, &pd->data->core_properties);
     pd->features = pd->data->core_features;
     const uint32_t theirs = instance->peer.capset->registry_version;
     const uint32_t both = theirs < VD_REGISTRY_VERSION ? theirs : VD_REGISTRY_VERSION;
@@ -272,6 +275,7 @@ VkResult vdc_physical_devices_fetch(struct vdc_instance *instance)
     uint8_t *at = blob + sizeof(struct vd_physical_devices);
     for (uint32_t i = 0; i < count && result == VK_SUCCESS; i++) {
         devices[i].blob = i == 0 ? blob : NULL;
+        vdc_physical_device_localize((struct vd_physical_device_data *)at);
         result = device_init(&devices[i], instance, ids[i], at);
         at += ((const struct vd_physical_device_data *)at)->size;
     }

@@ -12,6 +12,8 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "wire.h"
+
 /* The body begins with the VkDevice's id; updates follow, one behind the other. */
 struct vd_descriptor_update {
     uint64_t set; /* dstSet */
@@ -59,11 +61,11 @@ static inline uint32_t vd_descriptor_size(VkDescriptorType type)
     if (vd_descriptor_is_buffer(type))
         return sizeof(VkDescriptorBufferInfo);
     if (vd_descriptor_is_image(type))
-        return sizeof(VkDescriptorImageInfo);
+        return sizeof(VD_WIRE(VkDescriptorImageInfo));
     return vd_descriptor_is_texel_buffer(type) ? sizeof(VkBufferView) : 0;
 }
-static_assert(sizeof(VkDescriptorImageInfo) == 24 && sizeof(VkDescriptorBufferInfo) == 24 &&
-                  sizeof(VkBufferView) == 8,
+static_assert(sizeof(VD_WIRE(VkDescriptorImageInfo)) == 24 &&
+                  sizeof(VkDescriptorBufferInfo) == 24 && sizeof(VkBufferView) == 8,
               "descriptors are wire format");
 
 #endif

@@ -10,6 +10,8 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "wire.h"
+
 /* Arguments: up to id_count devices get the ids that follow. */
 struct vd_get_physical_devices {
     uint32_t id_count;
@@ -38,16 +40,16 @@ struct vd_physical_device_data {
     uint32_t queue_family_count, queue_families; /* VkQueueFamilyProperties */
     uint32_t features, features_size;            /* struct vd_chain_entry, one after another */
     uint32_t properties, properties_size;        /* the same */
-    VkPhysicalDeviceMemoryProperties memory;
+    VD_WIRE(VkPhysicalDeviceMemoryProperties) memory;
     uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of either kind of memory */
     VkPhysicalDeviceFeatures core_features;
     uint32_t own_start; /* where such memory begins in what the descriptor is of */
     /* Of `importable` those of which the client can have the driver's own memory as well: GET_MEMORY_FILE
      * tells the file that it is in. */
     uint32_t file_types;
-    VkPhysicalDeviceProperties core_properties;
+    VD_WIRE(VkPhysicalDeviceProperties) core_properties;
 };
-static_assert(sizeof(struct vd_physical_device_data) % 8 == 0, "wire format");
+static_assert(sizeof(struct vd_physical_device_data) == 1624, "wire format");
 
 /* A struct that extends VkPhysicalDeviceFeatures2 or VkPhysicalDeviceProperties2; its bytes after
  * sType and pNext follow, padded to a multiple of 8. */

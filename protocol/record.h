@@ -23,6 +23,9 @@
 /* One record, with what its pointers point to, never exceeds this many bytes; nor does its reply. */
 #define VD_RECORD_MAX (1u << 30)
 
+/* Where pNext stands in a struct. */
+#define VD_WIRE_PNEXT 8u
+
 /* A pNext chain longer than this is refused. */
 #define VD_CHAIN_MAX 256
 

@@ -7,11 +7,13 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "protocol/wire.h"
+
 % for plan in g.plans:
 % if plan.wire:
 struct vd_args_${plan.c.name} {
-% for m in args_members(plan):
-    ${m}
+% for p in plan.wire:
+    ${wire.argument(p)}
 % endfor
 };
 static_assert(sizeof(struct vd_args_${plan.c.name}) == ${layouts.of_members(plan.wire)[0]}, "wire format");

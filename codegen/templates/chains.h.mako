@@ -13,6 +13,8 @@ struct vd_chain_struct {
     const char *name;
     uint32_t version;          /* core version that has it, 0: none */
     const int *extensions;     /* enum vd_extension_index, ends with -1 */
+    uint32_t wire_size;        /* as it crosses, 0: it never does */
+    void (*from_wire)(void *native, const void *wire); /* NULL: both are the same */
 };
 
 /* What extends VkPhysicalDeviceFeatures2, and holds only VkBool32s. */

@@ -348,6 +348,27 @@ class Model(unittest.TestCase):
                      "VkPhysicalDeviceSwapchainMaintenance1FeaturesEXT"):
             self.assertIn(self.r.resolve(name), own)
 
+    def test_structs_that_narrow_machines_lay_out_in_another_way(self):
+        wire = self.g.client.wire
+        for name, differs in (
+                ("VkExtent3D", False), ("VkDescriptorBufferInfo", False), ("VkClearValue", False),
+                ("VkMemoryRequirements", True),     # a 32-bit number behind those of 64
+                ("VkDescriptorImageInfo", True), ("VkSpecializationMapEntry", True), ("size_t", True),
+                ("VkDeviceOrHostAddressConstKHR", True), ("VkBufferCreateInfo", True)):
+            self.assertEqual(wire.differs(name), differs, name)
+        structs = wire.structs()
+        for i, name in enumerate(structs):
+            for m in self.r.structs[name].members:
+                if m.type in structs and not m.pointers:
+                    self.assertLess(structs.index(m.type), i, f"{name}.{m.name}: its mirror is not known yet")
+        for name in self.p.structs:
+            for m in self.r.structs[name].members:
+                inner = self.r.structs.get(m.type)
+                if inner and inner.union and not m.pointers and wire.differs(m.type):
+                    self.assertTrue(m.selector or m.type in self.p.policy["unions"], f"{name}.{m.name}")
+        self.assertIn("_Alignas(8) uint64_t pNext;", wire.mirror("VkBufferCreateInfo"))
+        self.assertIn("vd_wire_VkMemoryHeap memoryHeaps[16];", wire.mirror("VkPhysicalDeviceMemoryProperties"))
+
     def test_chains_come_last(self):
         for name in self.p.structs:
             kinds = [s.kind for s in self.p.struct_steps(name)]

@@ -200,9 +200,11 @@ void *vdf_new_dispatchable(struct vdf_maker *m, uint32_t type)
     return object;
 }
 
-uint64_t vdf_shm_pointer(struct vdf_maker *m)
+void *vdf_shm_pointer(struct vdf_maker *m)
 {
-    return vd_shm_pointer(client.replies->id, IMPORT + 4096ull * (byte_of(m) % 4));
+    uint64_t *pointer = vdf_alloc(m, sizeof(*pointer));
+    *pointer = vd_shm_pointer(client.replies->id, IMPORT + 4096ull * (byte_of(m) % 4));
+    return pointer;
 }
 
 static void release(struct vdf_maker *m)

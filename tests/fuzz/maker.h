@@ -57,6 +57,7 @@ uint64_t vdf_self(struct vdf_maker *m, uint32_t type);
 uint32_t vdf_type(struct vdf_maker *m);
 /* An object that a call is to create. */
 void *vdf_new_dispatchable(struct vdf_maker *m, uint32_t type);
-uint64_t vdf_shm_pointer(struct vdf_maker *m);
+/* Shared memory, as policy.toml's kind `shm` has it: where the u64 stands that names it. */
+void *vdf_shm_pointer(struct vdf_maker *m);
 
 #endif
