@@ -222,7 +222,7 @@ static bool map_once(VkDevice device, VkDeviceMemory handle, struct vdc_device_m
 static bool is_of_driver(const struct vdc_device *device, const struct vdc_memory_type *type,
                          const struct sharing *sharing)
 {
-    if (!type->file || sharing->host || sharing->own_file || sharing->shown)
+    if (!type->sole || sharing->host || sharing->own_file || sharing->shown)
         return false;
     return sharing->types ? vdc_physical_device_backing(device->physical_device, sharing->types) !=
                                 VDC_BACKING_CLIENT

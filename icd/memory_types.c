@@ -26,6 +26,38 @@ static void show_type(struct vdc_physical_device *pd, VkMemoryPropertyFlags flag
     pd->memory_types[at] = type;
 }
 
+/* Whether all that a CPU's driver makes can have imported memory: nothing can be sparse, or be shared as a dma-buf,
+ * and images of optimal tiling take it, which SwiftShader's do not. */
+static bool take_imports(struct vdc_physical_device *pd)
+{
+    if (pd->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU || !pd->data->importable ||
+        pd->features.sparseBinding || pd->extensions[VD_EXT_EXT_external_memory_dma_buf])
+        return false;
+    VkExternalImageFormatProperties external = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+    };
+    VkImageFormatProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+        .pNext = &external,
+    };
+    const VkPhysicalDeviceExternalImageFormatInfo handle = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        .handleType = (VkExternalMemoryHandleTypeFlagBits)vdc_shared_handle_type(pd),
+    };
+    const VkPhysicalDeviceImageFormatInfo2 question = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+        .pNext = &handle,
+        .format = VK_FORMAT_R8G8B8A8_UNORM,
+        .type = VK_IMAGE_TYPE_2D,
+        .tiling = VK_IMAGE_TILING_OPTIMAL,
+        .usage = VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+    };
+    return vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
+                                                              &properties) == VK_SUCCESS &&
+           external.externalMemoryProperties.externalMemoryFeatures &
+               VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT;
+}
+
 void vdc_memory_types_choose(struct vdc_physical_device *pd)
 {
     const VD_WIRE(VkPhysicalDeviceMemoryProperties) *host = &pd->data->memory;
@@ -35,6 +67,7 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
     const VkMemoryPropertyFlags mapped = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
                                          VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+    const bool all_take_imports = take_imports(pd);
     for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
         const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
         const uint32_t heap = host->memoryTypes[i].heapIndex;
@@ -44,14 +77,14 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
             show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .own = true});
             continue;
         }
-        const bool file = imported && pd->data->file_types & (1u << i);
+        const bool sole = imported && (all_take_imports || pd->data->file_types & (1u << i));
         /* Memory of the host's alone; that of the host's side nobody here could reach. */
-        if (!visible || (flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT && !file))
+        if (!visible || (flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT && !sole))
             show_type(pd, flags & ~mapped, heap,
                       (struct vdc_memory_type){.host_index = i, .spare = imported});
         if (imported)
             show_type(pd, flags, heap,
-                      (struct vdc_memory_type){.host_index = i, .imported = true, .file = file});
+                      (struct vdc_memory_type){.host_index = i, .imported = true, .sole = sole});
     }
 }
 
@@ -90,7 +123,7 @@ uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bit
     for (uint32_t i = 0; i < pd->memory.memoryTypeCount; i++) {
         const struct vdc_memory_type *type = &pd->memory_types[i];
         if (host_bits & (1u << type->host_index) &&
-            (type->imported ? type->file || backing != VDC_BACKING_HOST
+            (type->imported ? type->sole || backing != VDC_BACKING_HOST
                             : backing != VDC_BACKING_CLIENT) &&
             !(type->spare && backing == VDC_BACKING_ANY))
             bits |= 1u << i;

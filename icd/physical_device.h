@@ -13,8 +13,9 @@
 struct vdc_memory_type {
     uint32_t host_index; /* of the host's type */
     bool imported;       /* host-visible: the client's memory, imported by the host */
-    bool own;   /* host-visible: the host's memory, of which the client maps a descriptor */
-    bool file;  /* imported, but it can be the driver's own as well, whose file the server finds */
+    bool own; /* host-visible: the host's memory, of which the client maps a descriptor */
+    bool
+        sole; /* imported, and no other type beside it: resources can have it, or the driver's own of it */
     bool spare; /* an imported type without host access, for what cannot be bound to that:
                             sparse resources, SwiftShader's optimal images, what is exported */
 };

@@ -104,6 +104,10 @@ static const struct gpu gpus[] = {
      {{DL | HV | CA, 0}, {DL | HV | HC, 0}},
      {VRAM(8 * GIB)},
      .importable = 0x3, .descriptors = MAPPABLE},
+    {"old-lavapipe", "llvmpipe", VK_DRIVER_ID_MESA_LLVMPIPE, VK_PHYSICAL_DEVICE_TYPE_CPU,
+     {{DL | HV | HC | CA, 0}},
+     {VRAM(8 * GIB)},
+     .importable = 0x1},
     {"no-way", "V3DV Mesa", VK_DRIVER_ID_MESA_V3DV, INTEGRATED,
      {{DL | HV | HC, 0}},
      {VRAM(GIB)}},
@@ -399,6 +403,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL map(VkDevice device, VkDeviceMemory memory
                                           VkDeviceSize offset, VkDeviceSize size,
                                           VkMemoryMapFlags flags, void **data)
 {
+    /* Of the server's environment alone: memory that is in no file, or in none that can be found. */
+    if (getenv("VIADUCT_TEST_UNMAPPED"))
+        return VK_ERROR_MEMORY_MAP_FAILED;
     mark_mapped(memory, true);
     return NEXT(device, vkMapMemory)(device, memory, offset, size, flags, data);
 }

@@ -51,8 +51,8 @@ def environment(gpu):
                               VIADUCT_TEST_GPU=gpu)
 
 
-def compare(context, gpu, way, programs, *options):
-    server = context.enter(Server(context, *options, environment=environment(gpu), level="debug"))
+def compare(context, gpu, way, programs, *options, **variables):
+    server = context.enter(Server(context, *options, environment={**environment(gpu), **variables}, level="debug"))
     for program in programs:
         command = [build_path() / "tests" / program]
         native = context.run(command, environment(gpu), f"native-{program}")
@@ -77,6 +77,15 @@ for gpu, way, programs in FORCED:
     add(lambda context, row=(gpu, way, programs): compare(context, *row, "--memory", row[1]),
         f"gpus/{gpu}-{way}", f"{len(programs)} programs with the memory of {gpu}: --memory {way}",
         seconds=180)
+
+
+@test("gpus/old-lavapipe", seconds=120)
+def old_lavapipe(context):
+    """A CPU whose memory is in no file, and has nothing that can not be imported: no more memory types than natively"""
+    compare(context, "old-lavapipe", "import", ("compute", "memory", "types"), VIADUCT_TEST_UNMAPPED="1")
+    server = context.enter(Server(context, environment={**environment("old-lavapipe"), "VIADUCT_TEST_UNMAPPED": "1"}))
+    result = context.succeed([setting.tool("vulkaninfo")], server.client_environment(), "vulkaninfo")
+    context.check("memoryTypes: count = 1\n" in result.out, "there is another memory type")
 
 
 @test("gpus/no-way", seconds=60)
