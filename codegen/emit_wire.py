@@ -62,10 +62,11 @@ class WireEmitter:
         dims = "".join(f"[{d}]" for d in m.dims)
         if self.is_address(m):
             return f"_Alignas(8) uint64_t {m.name}{dims};"
-        if m.type not in self.r.structs and self.layouts.of_type(m.type)[1] == 8:
-            return f"_Alignas(8) {m.type} {m.name}{dims};"
+        if self.differs(m.type):
+            return f"vd_wire_{m.type} {m.name}{dims};"
+        align = "_Alignas(8) " if self.layouts.of_type(m.type)[1] == 8 else ""
         bits = f" : {m.bits}" if m.bits else ""
-        return f"{'vd_wire_' if self.differs(m.type) else ''}{m.type} {m.name}{dims}{bits};"
+        return f"{align}{m.type} {m.name}{dims}{bits};"
 
     def argument(self, m):
         """Its declaration in the arguments of a command, on any machine."""
