@@ -379,8 +379,9 @@ VkResult vdc_host_pages_share(void *pointer, uint64_t size, int *out)
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     *s = (struct shared){.start = (uintptr_t)pointer, .end = (uintptr_t)pointer + size};
     lock_pages();
-    const bool possible = s->end <= (uintptr_t)FILE_SIZE && open_file() &&
-                          for_each_piece(s->start, s->end, can_share);
+    const uint64_t end = s->end;
+    const bool possible = s->start < s->end && size <= SIZE_MAX / 2 && end <= (uint64_t)FILE_SIZE &&
+                          open_file() && for_each_piece(s->start, s->end, can_share);
     const bool done = possible && for_each_piece(s->start, s->end, make_shared);
     if (done) {
         s->next = shared_pages;

@@ -17,8 +17,11 @@
 
 static void *map_file(int fd, uint64_t offset, uint64_t size, void *place)
 {
-    void *map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
-                     (off_t)offset);
+    errno = ENOMEM;
+    void *map = MAP_FAILED;
+    if (size <= SIZE_MAX / 2)
+        map = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED : 0), fd,
+                   (off_t)offset);
     if (map != MAP_FAILED)
         return map;
     vdc_log("memory of the driver's can not be mapped: %s", strerror(errno));

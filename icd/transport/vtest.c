@@ -93,7 +93,7 @@ static bool map_blob(struct vtest *vtest, uint32_t id, int fd, uint64_t offset, 
                      struct vdc_shm *shm)
 {
     void *map = MAP_FAILED;
-    if (fd >= 0)
+    if (fd >= 0 && size <= SIZE_MAX / 2)
         map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (map == MAP_FAILED) {
         release_blob(vtest, id);

@@ -43,7 +43,7 @@ void run_parts(const char *program, const struct program_part *parts, size_t cou
 
 /* Ignored members may hold anything. Reading from this address ends the program. */
 #define GARBAGE_POINTER ((void *)(uintptr_t)0xdead0000beef0000u)
-#define GARBAGE_HANDLE  GARBAGE_POINTER
+#define GARBAGE_HANDLE  UINT64_C(0xdead0000beef0000)
 
 uint64_t now_ns(void);
 void sleep_ms(uint32_t milliseconds);

@@ -121,7 +121,7 @@ static void test_pipeline_cache(void)
     const VkResult result =
         vkCreateComputePipelines(gpu.device, cache, 1, &infos[1], NULL, &refused);
     expect(result == VK_SUCCESS || (result == VK_PIPELINE_COMPILE_REQUIRED && !refused),
-           "it gave %s with handle %p", result_name(result), (void *)refused);
+           "it gave %s with handle %p", result_name(result), (void *)(uintptr_t)refused);
     vkDestroyPipeline(gpu.device, refused, NULL);
 
     for (uint32_t i = 0; i < 2; i++) {

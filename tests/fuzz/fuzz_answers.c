@@ -106,7 +106,8 @@ static void make_capset(void)
 static uint32_t put_chain(uint8_t *to, const struct vd_chain_struct *known)
 {
     const struct vd_chain_entry entries[] = {
-        {(uint32_t)known->type, (uint32_t)(known->size - sizeof(VkBaseOutStructure))}, {1, 12}};
+        {(uint32_t)known->type, (uint32_t)(known->wire_size - sizeof(VD_WIRE(VkBaseOutStructure)))},
+        {1, 12}};
     uint32_t size = 0;
     for (int i = 0; i < 2; i++) {
         memcpy(to + size, &entries[i], sizeof(entries[i]));

@@ -176,11 +176,13 @@ def as_root():
     return ["--allow-root"] if os.geteuid() == 0 else []
 
 
-def through(command, *options, build=None, server=None, driver=None):
+def through(command, *options, build=None, server=None, driver=None, icd=None):
     """The command line that runs a command through Viaduct with a server of its own, which comes from
-    the build `server` if that is another."""
+    the build `server` if that is another, and with the ICD of the build `icd`, if that is."""
     if server:
         options = ("--server", server / "server" / "viaduct-server", *options)
+    if icd:
+        command = ["env", *(f"{name}={manifest(icd)}" for name in ("VK_DRIVER_FILES", "VK_ICD_FILENAMES")), *command]
     return [(build or build_path()) / "tools" / "viaduct", "run", "--driver", driver or host_driver(),
             *options, "--", *command]
 

@@ -13,16 +13,17 @@ def without_version(text):
     return re.sub(r"Vulkan \d+\.\d+\.\d+", "Vulkan", text)
 
 
-def compare(context, program, driver=None, pair=None):
-    """`pair`: the builds that driver and server are of."""
+def compare(context, program, driver=None, pair=None, narrow=None):
+    """`pair`: the builds that driver and server are of. `narrow`: the build that driver and program are of, for a
+    machine of another kind."""
     build, server = pair or (None, None)
     native, native_picture = run_native(context, program, driver)
     if skipped(native) and not program.own:
         raise Skipped("natively: " + native.last_line(),
                       needs_gpu=not setting.host_driver_is_lavapipe())
     picture = context.path / "through.png" if program.has_picture else None
-    command = program.command_line(setting.build_path(), picture)
-    result = context.run(through(command, build=build, server=server, driver=driver),
+    command = program.command_line(narrow or setting.build_path(), picture)
+    result = context.run(through(command, build=build, server=server, driver=driver, icd=narrow),
                          program.environment(context, setting.clean_environment()), "through")
     if native.status != 0 and not skipped(native):
         raise Failure(f"natively it ends with {native.describe()},"

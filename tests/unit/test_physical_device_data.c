@@ -14,6 +14,8 @@
 #include "icd/physical_device_data.h"
 #include "protocol/record.h"
 
+#define HEAD sizeof(VD_WIRE(VkBaseOutStructure))
+
 /* One device with an extension, a queue family, and a struct of each kind. */
 struct answer {
     struct vd_physical_devices head;
@@ -22,9 +24,9 @@ struct answer {
     uint32_t padding;
     VkQueueFamilyProperties family;
     struct vd_chain_entry feature;
-    uint8_t features[sizeof(VkPhysicalDeviceVulkan12Features) - sizeof(VkBaseOutStructure)];
+    uint8_t features[sizeof(VD_WIRE(VkPhysicalDeviceVulkan12Features)) - HEAD];
     struct vd_chain_entry property;
-    uint8_t properties[sizeof(VkPhysicalDeviceDriverProperties) - sizeof(VkBaseOutStructure)];
+    uint8_t properties[sizeof(VD_WIRE(VkPhysicalDeviceDriverProperties)) - HEAD];
 };
 
 #define AT(member) ((uint32_t)(offsetof(struct answer, member) - offsetof(struct answer, data)))
@@ -146,12 +148,48 @@ static void no_part_of_an_answer_is_one(void **state)
     }
 }
 
+/* The body of the first struct of a chain, as this machine has it. */
+static const void *first(const struct answer *a, uint32_t chain, uint32_t size, size_t native)
+{
+    const uint8_t *at = (const uint8_t *)&a->data + chain;
+    struct vd_chain_entry entry;
+    memcpy(&entry, at, sizeof(entry));
+    assert_int_equal(entry.size, native - sizeof(VkBaseOutStructure));
+    assert_int_equal(size, sizeof(entry) + vd_align(entry.size));
+    return at + sizeof(entry) - sizeof(VkBaseOutStructure);
+}
+
+static void structs_become_those_of_this_machine(void **state)
+{
+    (void)state;
+    VD_WIRE(VkPhysicalDeviceVulkan12Features) features = {.subgroupBroadcastDynamicId = VK_TRUE};
+    VD_WIRE(VkPhysicalDeviceDriverProperties)
+    driver = {
+        .driverID = VK_DRIVER_ID_MESA_LLVMPIPE,
+        .driverInfo = "of a server",
+        .conformanceVersion.patch = 7,
+    };
+    struct answer a = honest();
+    memcpy(a.features, (uint8_t *)&features + HEAD, sizeof(a.features));
+    memcpy(a.properties, (uint8_t *)&driver + HEAD, sizeof(a.properties));
+    vdc_physical_device_localize(&a.data);
+    const VkPhysicalDeviceVulkan12Features *f =
+        first(&a, a.data.features, a.data.features_size, sizeof(*f));
+    const VkPhysicalDeviceDriverProperties *d =
+        first(&a, a.data.properties, a.data.properties_size, sizeof(*d));
+    assert_int_equal(f->subgroupBroadcastDynamicId, VK_TRUE);
+    assert_int_equal(d->driverID, VK_DRIVER_ID_MESA_LLVMPIPE);
+    assert_string_equal(d->driverInfo, "of a server");
+    assert_int_equal(d->conformanceVersion.patch, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_honest_answer_is_taken),
         cmocka_unit_test(lies_are_found),
         cmocka_unit_test(no_part_of_an_answer_is_one),
+        cmocka_unit_test(structs_become_those_of_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
