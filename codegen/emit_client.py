@@ -557,10 +557,12 @@ class ClientEmitter:
         if plan.sync:
             return "VDC_CALL_SYNC"
         if plan.c.level == "VkQueue" or plan.c.name in self.p.policy["prompt"]:
-            return "VDC_CALL_PROMPT"
-        lazy = "VDC_CALL_UNLESS_SCARCE" if {"VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY"}.intersection(
-            plan.c.errors) else "VDC_CALL_LAZY"
-        return f"{plan.asks} ? VDC_CALL_SYNC : {lazy}" if plan.asks else lazy
+            kind = "VDC_CALL_PROMPT"
+        elif {"VK_ERROR_OUT_OF_HOST_MEMORY", "VK_ERROR_OUT_OF_DEVICE_MEMORY"}.intersection(plan.c.errors):
+            kind = "VDC_CALL_UNLESS_SCARCE"
+        else:
+            kind = "VDC_CALL_LAZY"
+        return f"{plan.asks} ? VDC_CALL_SYNC : {kind}" if plan.asks else kind
 
     def _args_size(self, plan):
         return f"sizeof(struct vd_args_{plan.c.name})" if plan.wire else "0"

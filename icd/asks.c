@@ -3,6 +3,7 @@
 
 #include "chain.h"
 #include "device.h"
+#include "device_memory.h"
 #include "formats.h"
 
 /* Texels that are copied sooner than an answer has come. */
@@ -127,4 +128,9 @@ bool vdc_asks_copy(const VkCopyMemoryToImageInfo *info)
                   region->imageExtent.depth * region->imageSubresource.layerCount;
     }
     return texels > COPY_TEXELS;
+}
+
+bool vdc_asks_free(VkDevice device, VkDeviceMemory memory)
+{
+    return vdc_device_memory_is_missed((struct vdc_device *)device, memory);
 }

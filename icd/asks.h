@@ -30,4 +30,7 @@ bool vdc_asks_count(uint32_t count);
 /* A copy so large that the thread which executes the ring must not be kept with it: see server/turn.h. */
 bool vdc_asks_copy(const VkCopyMemoryToImageInfo *info);
 
+/* Memory that others than the driver may still look at, or that is large (device_memory.h). */
+bool vdc_asks_free(VkDevice device, VkDeviceMemory memory);
+
 #endif

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "names.h"
+#include "opcodes.h"
 #include "profile.h"
 
 /* Buffers for records are kept, a few and not the huge ones, so that a call allocates nothing. */
@@ -67,6 +68,17 @@ static void scratch_put(struct vdc_instance *instance, struct vdc_scratch *scrat
     pthread_mutex_unlock(&instance->lock);
     if (!keep)
         free(scratch);
+}
+
+VkResult vdc_call_catch_up(void *self)
+{
+    struct vdc_call call;
+    VkResult result = vdc_call_begin(&call, self, VD_OP_SYNC, 0, VDC_CALL_SYNC);
+    if (result != VK_SUCCESS)
+        return result;
+    result = vdc_call_wait(&call);
+    vdc_call_end(&call);
+    return result;
 }
 
 void vdc_scratch_finish(struct vdc_instance *instance)

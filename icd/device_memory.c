@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -24,6 +25,7 @@
 #include "log.h"
 #include "memory_descriptor.h"
 #include "memory_types.h"
+#include "undedicate.h"
 
 #ifndef VK_EXT_zero_initialize_device_memory
 #define VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT 8 /* headers before 1.4.363 do not know it */
@@ -50,38 +52,18 @@ const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkD
     return m && m->part.map ? &m->part : NULL;
 }
 
-/* A dedicated allocation has exactly its resource's size, but whole pages are what can be imported.
- * The dedication is only a hint, so where the sizes differ the chain goes on without it. Nor is it the
- * host's business with whom the client shares its memory. */
-struct undedicated {
-    VkMemoryAllocateFlagsInfo flags;
-    VkMemoryOpaqueCaptureAddressAllocateInfo address;
-    VkMemoryPriorityAllocateInfoEXT priority;
-};
+/* Whose absence others notice, and which is freed so rarely that an answer costs nothing. */
+#define LARGE (UINT64_C(1) << 20)
 
-static const void *undedicate(struct undedicated *copy, const void *chain)
+/* How often an allocation is tried once more that was refused behind something freed. */
+#define TRIES    3u
+#define PAUSE_NS 2000000
+
+bool vdc_device_memory_is_missed(struct vdc_device *device, VkDeviceMemory memory)
 {
-    const void *head = NULL;
-    for (const VkBaseInStructure *in = chain; in; in = in->pNext) {
-        switch ((int)in->sType) {
-        case VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO:
-            copy->flags = *(const VkMemoryAllocateFlagsInfo *)in;
-            copy->flags.pNext = head;
-            head = &copy->flags;
-            break;
-        case VK_STRUCTURE_TYPE_MEMORY_OPAQUE_CAPTURE_ADDRESS_ALLOCATE_INFO:
-            copy->address = *(const VkMemoryOpaqueCaptureAddressAllocateInfo *)in;
-            copy->address.pNext = head;
-            head = &copy->address;
-            break;
-        case VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT:
-            copy->priority = *(const VkMemoryPriorityAllocateInfoEXT *)in;
-            copy->priority.pNext = head;
-            head = &copy->priority;
-            break;
-        }
-    }
-    return head;
+    const struct vdc_device_memory *m = memory_of((VkDevice)device, memory);
+    return !m || m->size > LARGE || m->pages || m->part.fd >= 0 ||
+           atomic_load_explicit(&device->base.instance->scarce_until, memory_order_relaxed);
 }
 
 /* Whether memory has to be zero. What is imported can not be asked of the host, so the client sees to
@@ -274,10 +256,8 @@ static VkResult allocate_own(VkDevice device, VkMemoryAllocateInfo *info,
     return result;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
-                                                    const VkMemoryAllocateInfo *pAllocateInfo,
-                                                    const VkAllocationCallbacks *pAllocator,
-                                                    VkDeviceMemory *pMemory)
+static VkResult allocate(VkDevice handle, const VkMemoryAllocateInfo *pAllocateInfo,
+                         const VkAllocationCallbacks *pAllocator, VkDeviceMemory *pMemory)
 {
     struct vdc_device *device = (struct vdc_device *)handle;
     const struct vdc_physical_device *pd = device->physical_device;
@@ -310,13 +290,13 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
             return result;
         memory->size = pAllocateInfo->allocationSize;
         memory->coherent = shown->propertyFlags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-        struct undedicated copy;
+        struct vdc_undedicated copy;
         const bool zero = wants_zeroes(info.pNext);
         if (zero && !sharing.fd && !sharing.host)
             memset(memory->part.map, 0, memory->part.size);
         if (zero || info.allocationSize != pAllocateInfo->allocationSize || sharing.host ||
             sharing.types)
-            info.pNext = undedicate(&copy, info.pNext);
+            info.pNext = vdc_undedicate(&copy, info.pNext);
         if (zero)
             copy.flags.flags &= ~(VkMemoryAllocateFlags)VK_MEMORY_ALLOCATE_ZERO_INITIALIZE_BIT_EXT;
         uint64_t pages = vd_shm_pointer(memory->part.shm, memory->part.offset);
@@ -347,6 +327,26 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice handle,
     return result;
 }
 
+VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice device,
+                                                    const VkMemoryAllocateInfo *pAllocateInfo,
+                                                    const VkAllocationCallbacks *pAllocator,
+                                                    VkDeviceMemory *pMemory)
+{
+    VkResult result = allocate(device, pAllocateInfo, pAllocator, pMemory);
+    if (result >= 0 || !atomic_exchange(&vdc_instance_of(device)->has_freed, false))
+        return result;
+    /* What was freed is still there until the server has come to it; and for a moment more, if another of its
+     * threads has overtaken the one that frees (server/turn.h). */
+    for (unsigned tries = 0; result < 0 && tries < TRIES; tries++) {
+        if (tries)
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        if (vdc_call_catch_up(device) != VK_SUCCESS)
+            break;
+        result = allocate(device, pAllocateInfo, pAllocator, pMemory);
+    }
+    return result;
+}
+
 static void unplace(struct vdc_device_memory *memory, bool reserve)
 {
     if (!memory->placed)
@@ -366,7 +366,7 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkFreeMemory(VkDevice device, VkDeviceMemory hand
         return;
     struct vdc_device_memory *memory = memory_of(device, handle);
     vdc_descriptor_cache_end_life(&((struct vdc_device *)device)->descriptors);
-    /* Answered: once this returns, the driver no longer touches the pages. */
+    atomic_store(&vdc_instance_of(device)->has_freed, true);
     vdc_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {
         unplace(memory, false);

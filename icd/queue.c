@@ -117,12 +117,7 @@ static void begin_batches(struct vdc_queue *queue, uint32_t count, VkFence fence
  * instance, uses a ring of its own. */
 static VkResult deliver(struct vdc_queue *queue)
 {
-    struct vdc_call call;
-    VkResult result = vdc_call_begin(&call, queue, VD_OP_SYNC, 0, VDC_CALL_SYNC);
-    if (result != VK_SUCCESS)
-        return result;
-    result = vdc_call_wait(&call);
-    vdc_call_end(&call);
+    const VkResult result = vdc_call_catch_up(queue);
     return result == VK_SUCCESS ? status(queue) : result;
 }
 

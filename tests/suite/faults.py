@@ -69,6 +69,17 @@ def round_trips(context):
         context.check(found and int(found[1]) >= count, f"not {count} round trips of {command}: {found}")
 
 
+@test("refusals/freed")
+def freed(context):
+    """What was freed can be allocated again at once, although nobody waits for its end, and its contents are kept"""
+    run(context, native_environment(), "native", "freed")
+    server = context.enter(Server(context, "--max-shared-memory", "112"))
+    environment = {**server.client_environment(), "VIADUCT_DEBUG": "stats"}
+    said = context.succeed([build_path() / "tests/freed"], environment, "through").err
+    found = re.search(r"vkFreeMemory: calls=(\d+) round_trips=(\d+)", said)
+    context.check(found and int(found[2]) < int(found[1]) / 2, f"it waits: {found}")
+
+
 def check_beside(context, driver):
     faults = Faults(context, driver)
     run(context, faults.environment, "native", "beside")
