@@ -67,7 +67,7 @@ static bool calls(uint32_t opcode)
 static struct overlap count_commands(const struct vdc_peer *peer)
 {
     struct overlap overlap = {0};
-    for (uint32_t i = 1; i < VD_CAPSET_OPCODES; i++)
+    for (uint32_t i = VD_OP_RESERVED + 1; i < VD_CAPSET_OPCODES; i++)
         count(&overlap, calls(i), vdc_peer_knows_command(peer, i));
     return overlap;
 }

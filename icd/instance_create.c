@@ -10,6 +10,7 @@
 
 #include "call.h"
 #include "calls.h"
+#include "driver_environment.h"
 #include "entrypoints.h"
 #include "extensions.h"
 #include "log.h"
@@ -123,6 +124,7 @@ static VkResult instance_open(struct vdc_instance *instance, const VkApplication
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     vdc_dispatchable_init(&instance->base, vdc_id_new(instance, VD_TYPE_VkInstance, 0), instance,
                           NULL);
+    vdc_send_driver_environment(instance);
     /* The server chooses its own extensions; what the application enabled is between us two. */
     const VkInstanceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,

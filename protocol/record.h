@@ -197,8 +197,8 @@ struct vd_capset {
     uint32_t registry_version;
     uint32_t stype_count;
     uint32_t extensions_size; /* bytes of extensions used */
-    /* Bit n % 8 of byte n / 8: the Vulkan command with number n. Numbers of Viaduct's own come with the
-     * protocol's version. */
+    /* Bit n % 8 of byte n / 8: the Vulkan command with number n. Of Viaduct's own, those up to SYNC
+     * come with the protocol's version, and have none. */
     uint8_t opcodes[VD_CAPSET_OPCODES / 8];
     /* VkStructureType of all structs that may stand in a chain, growing. */
     uint32_t stypes[VD_CAPSET_STYPES];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "context_private.h"
+#include "driver_environment.h"
 #include "extensions.h"
 #include "fence.h"
 #include "flight.h"
@@ -17,6 +18,7 @@
 #include "memory.h"
 #include "names.h"
 #include "opcodes.h"
+#include "own_records.h"
 #include "replay.h"
 #include "turn.h"
 #include "wait.h"
@@ -80,6 +82,7 @@ static void release_object(void *user, uint32_t type, void *data)
 struct vds_context *vds_context_create(const struct vds_context_options *options,
                                        struct vds_shm_table *shm)
 {
+    vds_driver_environment_prepare();
     const PFN_vkGetInstanceProcAddr get = load_vulkan();
     return get ? vds_context_create_on(get, options, shm) : NULL;
 }
@@ -217,6 +220,14 @@ void vds_context_lose(struct vds_context *context, const char *why, ...)
     vds_waits_lose(context->waits);
 }
 
+/* Our own records up to SYNC come with the protocol's version. */
+static bool is_told_of(uint32_t opcode)
+{
+    if (opcode < VDS_OWN_RECORDS)
+        return opcode > VD_OP_SYNC && vds_own_records[opcode].decode;
+    return vds_commands[opcode].decode || vds_commands[opcode].replay;
+}
+
 void vds_capset_fill(struct vd_capset *capset)
 {
     *capset = (struct vd_capset){
@@ -225,7 +236,7 @@ void vds_capset_fill(struct vd_capset *capset)
     };
     static_assert(VD_OP_COUNT <= VD_CAPSET_OPCODES, "each opcode has a bit");
     for (uint32_t i = 0; i < VD_OP_COUNT; i++)
-        if (vds_commands[i].decode || vds_commands[i].replay)
+        if (is_told_of(i))
             capset->opcodes[i / 8] |= (uint8_t)(1u << i % 8);
     while (capset->stype_count < vd_stype_count && capset->stype_count < VD_CAPSET_STYPES) {
         capset->stypes[capset->stype_count] = (uint32_t)vd_stypes[capset->stype_count];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "own_records.h"
 
+#include "driver_environment.h"
 #include "protocol/physical_device.h"
 #include "protocol/record.h"
 
@@ -49,5 +50,8 @@ const struct vds_command vds_own_records[VDS_OWN_RECORDS] = {
                                .call = vds_call_get_memory_file,
                                .size = sizeof(struct vd_get_memory_file),
                                .flags = VDS_COMMAND_ANSWERED | VDS_COMMAND_KEEPS_TURN},
+    [VD_OP_ENVIRONMENT] = {.decode = vds_decode_environment,
+                           .call = vds_call_environment,
+                           .flags = VDS_COMMAND_SILENT | VDS_COMMAND_KEEPS_TURN},
     [VD_OP_SYNC] = {.decode = decode_sync, .call = call_sync, .flags = VDS_COMMAND_ANSWERED},
 };

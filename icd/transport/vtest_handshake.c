@@ -14,6 +14,7 @@
 #include "common/environment.h"
 
 #include "icd/log.h"
+#include "icd/program_name.h"
 #include "icd/transport.h"
 
 #include "vtest_owner.h"
@@ -103,7 +104,8 @@ static bool open_socket(struct handshake *h)
 
 static bool introduce(const struct handshake *h)
 {
-    const char *name = program_invocation_short_name;
+    char name[64];
+    vdc_program_name(name, sizeof(name));
     const size_t size = strlen(name) + 1;
     const int error = vdc_vtest_send(h->wire, VTEST_CREATE_RENDERER, (uint32_t)size, name, size);
     return !error || failed(h, "introduction", error);

@@ -315,7 +315,9 @@ static void allow_drivers(int ruleset, const char *gpu, uint64_t device)
     allow_list(ruleset, vd_getenv("VK_LAYER_PATH"));
     allow_list(ruleset, vd_getenv("VK_ADD_LAYER_PATH"));
     allow_list(ruleset, vd_getenv("LD_LIBRARY_PATH"));
+    allow_list(ruleset, vd_getenv("DRIRC_CONFIGDIR"));
     allow_below(ruleset, vd_getenv("HOME"), ".local/share/vulkan");
+    allow_below(ruleset, vd_getenv("HOME"), ".drirc");
     allow_below(ruleset, vd_getenv("XDG_DATA_HOME"), "vulkan");
     if (hardware & VDS_HARDWARE_RENDER_NODE) {
         for (size_t i = 0; i < sizeof(render_node_files) / sizeof(render_node_files[0]); i++)

@@ -19,6 +19,7 @@
 #include "server/shm.h"
 
 #include "../unit/fake_driver.h"
+#include "../unit/shared_copy.h"
 #include "seeds.h"
 #include "session.h"
 

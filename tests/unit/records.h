@@ -110,13 +110,6 @@ void make_begin(struct test_record *r); /* of a stream */
 void make_sync(struct test_record *r);
 void make_simple(struct test_record *r, uint16_t opcode, uint64_t first, bool wait);
 
-/* A copy to the image that takes `length` bytes at `pointer`, into shared memory. Its record says so, or not. */
-void make_shared_copy(struct test_record *r, uint64_t image, uint64_t length, uint64_t pointer,
-                      bool shares);
-
-/* An image of 16 by 16 texels of 4 bytes, that the driver knows nothing of. */
-bool client_add_image(struct test_client *client, uint64_t id);
-
 /* The n-th of many kinds, where `shm` is the client's shared memory; false: no more. They speak of a
  * device, a queue, a buffer, a pool, a layout and a semaphore. */
 bool make_sample(struct test_record *r, int n, uint32_t shm);

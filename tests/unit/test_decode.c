@@ -4,6 +4,8 @@
  */
 #include "fixture.h"
 
+#include <stdlib.h>
+
 #include "args.h"
 #include "server/execute.h"
 
@@ -387,6 +389,54 @@ static void outputs_return_and_pointers_do_not(void **state)
     assert_true(client_reply(client)->value == 0x123456789abc);
 }
 
+/* The refusals leave the process's environment as it is, and so does what is not on the list. */
+static void variables_reach_the_environment(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    static char all[4104];
+    static const char text[] = "radv_test=1\0MESA_LOADER_DRIVER_OVERRIDE=x\0radv_test=2\0no\0"
+                               "RADV_DEBUG=\033[2J\0RADV_DEBUGS=x\0RADV_PERFTEST=rt,\0=\0\0\0\0\0";
+    static_assert(sizeof(text) % 8 == 0, "whole words");
+    setenv("RADV_PERFTEST", "the server's", 1);
+    record_begin(&r, VD_OP_ENVIRONMENT, text, sizeof(text), false);
+    accepted(client, &r);
+    assert_string_equal(getenv("radv_test"), "1");
+    assert_null(getenv("MESA_LOADER_DRIVER_OVERRIDE"));
+    assert_null(getenv("RADV_DEBUG"));
+    assert_null(getenv("RADV_DEBUGS"));
+    assert_string_equal(getenv("RADV_PERFTEST"), "the server's");
+    memset(all, 'x', sizeof(all));
+    memcpy(all, "radv_long=", 10);
+    all[511] = '\0';
+    record_begin(&r, VD_OP_ENVIRONMENT, all, 512, false);
+    accepted(client, &r);
+    assert_null(getenv("radv_long"));
+    record_begin(&r, VD_OP_ENVIRONMENT, NULL, 0, false);
+    accepted(client, &r);
+    record_begin(&r, VD_OP_ENVIRONMENT, text, sizeof(text), true);
+    refused(client, &r);
+    record_begin(&r, VD_OP_ENVIRONMENT, "radv_no=1234567", 8, false);
+    refused(client, &r);
+    memset(all, 0, sizeof(all));
+    record_begin(&r, VD_OP_ENVIRONMENT, all, sizeof(all), false);
+    refused(client, &r);
+    record_begin(&r, VD_OP_ENVIRONMENT, all, 4096, false);
+    accepted(client, &r);
+    assert_null(getenv("radv_no"));
+    unsetenv("RADV_PERFTEST");
+    unsetenv("radv_test");
+}
+
+static void variables_come_before_the_instance(void **state)
+{
+    struct test_client *client = *state;
+    struct test_record r;
+    record_begin(&r, VD_OP_ENVIRONMENT, "radv_x=", 8, false);
+    refused(client, &r);
+    assert_null(getenv("radv_x"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +452,8 @@ int main(void)
         TEST(query_results_stay_in_their_array, open_device),
         TEST(replies_stay_in_shared_memory, open_device),
         TEST(outputs_return_and_pointers_do_not, open_device),
+        TEST(variables_reach_the_environment, connect_client),
+        TEST(variables_come_before_the_instance, open_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

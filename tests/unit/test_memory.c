@@ -13,6 +13,8 @@
 #include "server/bounds.h"
 #include "server/shm.h"
 
+#include "shared_copy.h"
+
 /* The copy of a square. */
 static void make_copy_of(struct test_record *r, uint64_t image, uint32_t side,
                          VkHostImageCopyFlags flags, uint64_t length)
