@@ -89,11 +89,20 @@ static void advance(struct fuzz *f, uint32_t size)
 }
 
 /* A record that waits says where its answer goes. */
-static void name_replies(struct fuzz *f, uint8_t *bytes)
+static void name_replies(struct fuzz *f, struct test_record *r)
 {
-    struct vd_record *record = (struct vd_record *)bytes;
+    struct vd_record *record = (struct vd_record *)r->bytes;
     if (record->flags & VD_RECORD_REPLY)
         ((struct vd_reply_request *)(record + 1))->shm = f->client.replies->id;
+}
+
+/* The input's choice of a valid record. */
+static bool sample(struct fuzz *f, struct test_record *r, struct input *input)
+{
+    if (!make_sample(r, (int)take(input, 1) % f->samples, f->client.replies->id))
+        return false;
+    name_replies(f, r);
+    return true;
 }
 
 static void put(struct fuzz *f, const void *bytes, uint32_t size)
@@ -102,7 +111,6 @@ static void put(struct fuzz *f, const void *bytes, uint32_t size)
     if (size > VD_RING_DATA_SIZE - at)
         return; /* so many there are not in an input */
     memcpy(f->data + at, bytes, size);
-    name_replies(f, f->data + at);
     advance(f, size);
 }
 
@@ -144,9 +152,8 @@ static void put_stream(struct fuzz *f, struct input *input)
 static void put_indirect(struct fuzz *f, struct input *input)
 {
     struct test_record r, inner;
-    if (!make_sample(&inner, (int)take(input, 1) % f->samples, f->client.replies->id))
+    if (!sample(f, &inner, input))
         return;
-    name_replies(f, inner.bytes);
     memcpy(f->client.replies->map + INDIRECT, inner.bytes, inner.size);
     const struct vd_indirect args = {
         .shm = f->client.replies->id, .size = inner.size, .offset = INDIRECT};
@@ -197,8 +204,9 @@ static void keep_busy(struct fuzz *f, struct input *input)
     settle(f);
     fake_driver.keeps_objects = true;
     make_buffer(&r, DEVICE, ID(VkBuffer, 56), true);
+    name_replies(f, &r);
     put(f, r.bytes, r.size);
-    if (make_sample(&r, (int)take(input, 1) % f->samples, f->client.replies->id))
+    if (sample(f, &r, input))
         put(f, r.bytes, r.size);
     usleep(BUSY_US);
     fake_driver.keeps_objects = false;
@@ -211,7 +219,7 @@ static void do_step(struct fuzz *f, enum step step, struct input *input)
     const uint32_t recent = behind < 1024 ? behind : 1024;
     switch (step) {
     case STEP_SAMPLE:
-        if (make_sample(&r, (int)take(input, 1) % f->samples, f->client.replies->id))
+        if (sample(f, &r, input))
             put(f, r.bytes, r.size);
         break;
     case STEP_STREAM:
