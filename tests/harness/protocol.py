@@ -110,6 +110,7 @@ class Headers:
         return self._layouts[name]
 
     def _declare(self, layout, declaration):
+        declaration = re.sub(r"\bVD_WIDE\(([^()]*)\)", r"\1", declaration)  # a pointer, in 64 bits
         match = re.fullmatch(
             r"(?:_Alignas\((?P<alignas>\d+)\)\s*)?(?:const\s+)?(?:_Atomic\s+)?(?:const\s+)?"
             r"(?P<type>(?:struct\s+|enum\s+)?\w+)(?P<rest>[\s*].*)", declaration, re.DOTALL)
