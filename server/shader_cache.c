@@ -29,9 +29,10 @@
 /* The name of what workers read. */
 #define READ "server"
 
-/* How long the file called "index" is, by which Mesa's other kinds of caches find entries. Where it is not,
- * Mesa makes it so, and takes memory for all of it. */
-#define INDEX_SIZE (8 + 65536 * 20)
+/* In the workers' folder: a file without contents that is as long as Mesa's file called "index", by which its
+ * other kinds of caches find entries. Where that is not so long already, Mesa makes it so, and takes memory for
+ * all of it. */
+#define INDEX_LENGTH ".index"
 
 /* What is so until there is something to read. */
 static void disable(void)
@@ -164,8 +165,12 @@ void vds_shader_cache_open(void)
     const int written = open_memory(VDS_SHADER_CACHE_WRITTEN, "shader-cache");
     if (written >= 0 && write(written, empty, sizeof(empty)) == sizeof(empty))
         fcntl(written, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+    char length[PATH_MAX];
+    struct stat status;
     const int index = open_memory(VDS_SHADER_CACHE_INDEX, "shader-cache-index");
-    if (index >= 0 && ftruncate(index, INDEX_SIZE) < 0)
+    if (index >= 0 &&
+        snprintf(length, sizeof(length), "%s/" INDEX_LENGTH, folder) < (int)sizeof(length) &&
+        stat(length, &status) == 0 && ftruncate(index, status.st_size) < 0)
         close(index);
 }
 
@@ -210,6 +215,19 @@ static bool link_descriptor(const struct pair *folders, const char *name, int nu
     return symlinkat(target, folders->to, name) == 0 || errno == EEXIST;
 }
 
+/* Of all devices alike, for it is one of Mesa. */
+static void note_index_length(const struct pair *folders, int workers)
+{
+    struct stat status;
+    const int fd = openat(workers, INDEX_LENGTH, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    const bool noted =
+        fstatat(folders->from, "index", &status, 0) == 0 && ftruncate(fd, status.st_size) == 0;
+    (void)noted; /* else it takes memory */
+    close(fd);
+}
+
 /* Mesa only adds to its files. */
 static bool is_known(const struct pair *folders)
 {
@@ -237,7 +255,7 @@ static int open_folder(int in, const char *name)
 #define DEPTH 3
 
 /* As vds_shader_cache_publish, for what is in these folders, which it closes. */
-static int publish(struct pair folders, int depth)
+static int publish(struct pair folders, int workers, int depth)
 {
     int count = -1;
     DIR *entries = folders.from >= 0 && folders.to >= 0 ? fdopendir(folders.from) : NULL;
@@ -245,6 +263,7 @@ static int publish(struct pair folders, int depth)
         if (folders.from >= 0)
             close(folders.from);
     } else if (faccessat(folders.from, WRITTEN ".foz", F_OK, 0) == 0) {
+        note_index_length(&folders, workers);
         count = is_known(&folders) ? 0 : publish_device(&folders) ? 1 : -1;
     } else {
         count = 0;
@@ -257,7 +276,7 @@ static int publish(struct pair folders, int depth)
             mkdirat(folders.to, entry->d_name, 0700);
             const int below =
                 publish((struct pair){.from = from, .to = open_folder(folders.to, entry->d_name)},
-                        depth - 1);
+                        workers, depth - 1);
             count = below < 0 ? -1 : count + below;
         }
     }
@@ -279,7 +298,12 @@ int vds_shader_cache_publish(void)
         errno = ENAMETOOLONG;
         return -1;
     }
-    return publish(
-        (struct pair){.from = open_folder(AT_FDCWD, server), .to = open_folder(AT_FDCWD, workers)},
-        DEPTH);
+    const int to = open_folder(AT_FDCWD, workers);
+    const int count =
+        publish((struct pair){.from = open_folder(AT_FDCWD, server), .to = dup(to)}, to, DEPTH);
+    const int error = errno;
+    if (to >= 0)
+        close(to);
+    errno = error;
+    return count;
 }

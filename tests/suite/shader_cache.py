@@ -111,6 +111,8 @@ def private(context):
             opened = [pathlib.Path(path) for path in pathlib.Path(f"/proc/{worker}/fd").iterdir()]
             written = [path for path in opened if "memfd:shader-cache" in os.readlink(path)]
             context.check(len(written) > 2, "the driver does not use the worker's own memory")
+            context.check(sum({os.stat(path).st_ino: os.stat(path).st_blocks for path in written}.values()) < 200,
+                          "what nobody has written takes memory")
             files.append({os.stat(path).st_ino for path in written})
         context.check(not files or not files[0] & files[1], "two workers share memory")
 
