@@ -2,6 +2,7 @@
 """32-bit programs, with the driver of their own kind, through the server of 64 bits."""
 
 import platform
+import threading
 
 from harness import Failure, Skipped, clean_environment, setting, test, through
 from harness.programs import RUNNABLE
@@ -17,6 +18,8 @@ LABELS = ("compute", "scene-triangle", "scene-depth", "shapes-descriptors", "sha
 UNITS = ("layouts", "descriptor_cache", "facts", "peer", "physical_device_data")
 JOBS = 2
 
+_lock = threading.Lock()
+
 
 def libraries():
     """Where the packages of i386 are unpacked."""
@@ -30,7 +33,12 @@ def libraries():
 
 def built(context):
     """The path of a build for i386. Costs little when it was there before."""
-    root, path = libraries(), setting.root_path() / "build" / "i386"
+    root = libraries()
+    with _lock:
+        return build_in(context, root, setting.root_path() / "build" / "i386")
+
+
+def build_in(context, root, path):
     library = root / "usr/lib/i386-linux-gnu"
     cross = path.parent / "i386-root.cross"
     text = (f"[properties]\nsys_root = '{root}'\n"
