@@ -41,8 +41,13 @@ static bool take_new(struct vds_execution *x)
             .size = birth->size,
             .kinds = birth->kinds,
         };
-        if (!vds_object_add_new(&x->context->objects, &new))
+        struct vds_object_table *objects = &x->context->objects;
+        if (!vds_object_add_new(objects, &new)) {
+            /* Two calls at a time were to make it. The driver's object ends with the device. */
+            if (new.data)
+                objects->release(objects->user, vd_id_type(new.id), new.data);
             return vds_dec_fail(d, "its new object can not be added");
+        }
         if (handle)
             *birth->where = birth->id;
     }

@@ -523,6 +523,12 @@ bool vdc_asks_descriptor_pool(const VkDescriptorPoolCreateInfo *info)
     return info->flags & 1;
 }
 
+bool vdc_asks_free(VkDevice unused, VkDeviceMemory memory)
+{
+    (void)unused;
+    return (uintptr_t)memory & 8;
+}
+
 bool vdc_asks_bytes(size_t size)
 {
     return size & 4;
