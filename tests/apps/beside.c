@@ -523,18 +523,8 @@ static void init(void)
     }
     gpu_init_device(&gpu, &options);
 
-    must(vkCreateDescriptorSetLayout(
-        gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_ALL, NULL},
-                    {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_ALL, NULL},
-                },
-        },
-        NULL, &set_layout));
+    set_layout = set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                   VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_ALL);
     layout = pipeline_layout_init(&gpu, &set_layout, VK_SHADER_STAGE_ALL, 64);
     module = shader_init(&gpu, sum_comp, sizeof(sum_comp));
     must(vkCreateDescriptorPool(

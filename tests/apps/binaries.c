@@ -533,18 +533,8 @@ static void open_device(VkBool32 disable_cache)
     name##_ = (PFN_##name)vkGetDeviceProcAddr(gpu.device, #name); \
     expect(name##_, "there is no " #name);
     FUNCTIONS(LOAD)
-    must(vkCreateDescriptorSetLayout(
-        gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                    {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                },
-        },
-        NULL, &set_layout));
+    set_layout = set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                   VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_COMPUTE_BIT);
     must(
         vkCreatePipelineLayout(gpu.device,
                                &(VkPipelineLayoutCreateInfo){

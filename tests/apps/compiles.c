@@ -92,31 +92,12 @@ static void finish(VkPipeline pipeline)
 
 /* ---- Kinds */
 
-static VkDescriptorSetLayout set_layout_init(VkDescriptorType first, VkDescriptorType second,
-                                             VkShaderStageFlags stages)
-{
-    VkDescriptorSetLayout layout;
-    must(vkCreateDescriptorSetLayout(
-        gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, first, 1, stages, NULL},
-                    {1, second, 1, stages, NULL},
-                },
-        },
-        NULL, &layout));
-    return layout;
-}
-
 static void compute(struct shader_code code, uint32_t operations)
 {
     static const VkSpecializationMapEntry entries[] = {{0, 0, 4}, {1, 4, 4}, {2, 8, 4}};
     const VkDescriptorSetLayout set =
-        set_layout_init(VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                        VK_SHADER_STAGE_COMPUTE_BIT);
+        set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                          VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_COMPUTE_BIT);
     const VkPipelineLayout layout =
         pipeline_layout_init(&gpu, &set, VK_SHADER_STAGE_COMPUTE_BIT, 12);
     const VkShaderModule module = shader_init(&gpu, code.words, code.size);
@@ -226,8 +207,8 @@ static void triangles(void)
 
 static void textures(void)
 {
-    const VkDescriptorSetLayout set = set_layout_init(
-        VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
+    const VkDescriptorSetLayout set = set_layout_of_two(
+        &gpu, VK_DESCRIPTOR_TYPE_UNIFORM_BUFFER, VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER,
         VK_SHADER_STAGE_VERTEX_BIT | VK_SHADER_STAGE_FRAGMENT_BIT);
     draw(
         (struct graphics_options){
@@ -261,8 +242,8 @@ static void rays(void)
         (PFN_vkCreateRayTracingPipelinesKHR)vkGetDeviceProcAddr(gpu.device,
                                                                 "vkCreateRayTracingPipelinesKHR");
     const VkDescriptorSetLayout set =
-        set_layout_init(VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
-                        VK_SHADER_STAGE_RAYGEN_BIT_KHR);
+        set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                          VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_RAYGEN_BIT_KHR);
     const VkPipelineLayout layout = pipeline_layout_init(&gpu, &set, 0, 0);
     const VkShaderModule module = shader_init(&gpu, launch_rgen, sizeof(launch_rgen));
     const VkPipelineShaderStageCreateInfo stage = stage_of(VK_SHADER_STAGE_RAYGEN_BIT_KHR, module);

@@ -77,18 +77,9 @@ struct program {
 
 static void create_pipelines(struct program *p)
 {
-    must(vkCreateDescriptorSetLayout(
-        p->gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                    {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                },
-        },
-        NULL, &p->set_layout));
+    p->set_layout =
+        set_layout_of_two(&p->gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                          VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_COMPUTE_BIT);
     p->layout = pipeline_layout_init(&p->gpu, &p->set_layout, VK_SHADER_STAGE_COMPUTE_BIT,
                                      sizeof(struct push));
 

@@ -14,18 +14,8 @@ static struct gpu gpu;
 
 static VkPipelineLayout create_compute_layout(VkDescriptorSetLayout *set_layout)
 {
-    must(vkCreateDescriptorSetLayout(
-        gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                    {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, NULL},
-                },
-        },
-        NULL, set_layout));
+    *set_layout = set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                    VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_COMPUTE_BIT);
     return pipeline_layout_init(&gpu, set_layout, VK_SHADER_STAGE_COMPUTE_BIT, 12);
 }
 

@@ -3,6 +3,25 @@
 
 #include "common.h"
 
+VkDescriptorSetLayout set_layout_of_two(const struct gpu *gpu, VkDescriptorType first,
+                                        VkDescriptorType second, VkShaderStageFlags stages)
+{
+    VkDescriptorSetLayout layout;
+    must(vkCreateDescriptorSetLayout(
+        gpu->device,
+        &(VkDescriptorSetLayoutCreateInfo){
+            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
+            .bindingCount = 2,
+            .pBindings =
+                (const VkDescriptorSetLayoutBinding[]){
+                    {0, first, 1, stages, NULL},
+                    {1, second, 1, stages, NULL},
+                },
+        },
+        NULL, &layout));
+    return layout;
+}
+
 VkPipelineLayout pipeline_layout_init(const struct gpu *gpu, const VkDescriptorSetLayout *set,
                                       VkShaderStageFlags stages, uint32_t push_size)
 {

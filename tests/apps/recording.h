@@ -7,6 +7,9 @@
 
 #include "gpu.h"
 
+/* Bindings 0 and 1, of one descriptor each. */
+VkDescriptorSetLayout set_layout_of_two(const struct gpu *gpu, VkDescriptorType first,
+                                        VkDescriptorType second, VkShaderStageFlags stages);
 /* set and stages with push_size may each be missing: NULL, or 0. */
 VkPipelineLayout pipeline_layout_init(const struct gpu *gpu, const VkDescriptorSetLayout *set,
                                       VkShaderStageFlags stages, uint32_t push_size);

@@ -315,18 +315,8 @@ static void test_poisoned_buffer(void)
 static VkDescriptorSetLayout make_set_layout(void)
 {
     VkDescriptorSetLayout layout;
-    must(vkCreateDescriptorSetLayout(
-        gpu.device,
-        &(VkDescriptorSetLayoutCreateInfo){
-            .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-            .bindingCount = 2,
-            .pBindings =
-                (const VkDescriptorSetLayoutBinding[]){
-                    {0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_ALL, NULL},
-                    {1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_ALL, NULL},
-                },
-        },
-        NULL, &layout));
+    layout = set_layout_of_two(&gpu, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                               VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, VK_SHADER_STAGE_ALL);
     return layout;
 }
 
