@@ -216,6 +216,9 @@ class ClientEmitter:
         # Counts first: they say how much of an array came.
         for m in s.members:
             inner = m.name in steps and steps[m.name].kind == "struct"
+            if m.pointers and m.name not in steps:   # policy: a number
+                w(f"s->{m.name} = ({m.type} *)(uintptr_t)from->{m.name};")
+                continue
             if m.name in ("sType", "pNext") or m.pointers or inner:
                 continue
             if self.wire.differs(m.type) and m.dims:

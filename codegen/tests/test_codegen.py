@@ -380,6 +380,14 @@ class Model(unittest.TestCase):
                          [("pBinaries->", "pPipelineBinaries", "pipelineBinaryCount")])
         self.assertTrue(plan.sync)
 
+    def test_numbers_of_the_application_return(self):
+        """A member that looks like a pointer and is a number comes back with the rest of its struct."""
+        client = ClientEmitter(self.p)
+        for struct in ("VkCheckpointDataNV", "VkCheckpointData2NV"):
+            lines = []
+            client._take(lines.append, struct)
+            self.assertIn("s->pCheckpointMarker = (void *)(uintptr_t)from->pCheckpointMarker;", lines)
+
     def test_what_may_be_created_in_part(self):
         for name in ("vkCreatePipelineBinariesKHR", "vkCreateGraphicsPipelines",
                      "vkCreateShadersEXT"):
