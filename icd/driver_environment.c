@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver_environment.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/driver_environment.h"
+#include "common/environment.h"
 
 #include "call.h"
 #include "opcodes.h"
@@ -28,11 +28,13 @@ static void add(struct text *text, const char *variable)
     text->size += length + 1;
 }
 
+/* By the user's choice, as natively, or by its file's name. */
 static void add_program(struct text *text)
 {
     char name[VD_VARIABLE_MAX - sizeof(VD_DRIVER_PROGRAM)], variable[VD_VARIABLE_MAX];
+    const char *chosen = vd_getenv("MESA_DRICONF_EXECUTABLE_OVERRIDE");
     vdc_program_name(name, sizeof(name));
-    snprintf(variable, sizeof(variable), VD_DRIVER_PROGRAM "=%s", name);
+    snprintf(variable, sizeof(variable), VD_DRIVER_PROGRAM "=%s", chosen ? chosen : name);
     add(text, variable);
 }
 
@@ -42,11 +44,12 @@ void vdc_send_driver_environment(struct vdc_instance *instance)
     struct vdc_call call;
     if (!vdc_peer_knows_command(&instance->peer, VD_OP_ENVIRONMENT))
         return;
-    /* The user's variables are not for a program that has more rights. The first of two equal names counts. */
+    /* First: of two equal names the first one counts, and there may be no room for all. */
+    add_program(&text);
+    /* The user's variables are not for a program that has more rights. */
     if (!getauxval(AT_SECURE))
         for (char **variable = environ; variable && *variable; variable++)
             add(&text, *variable);
-    add_program(&text);
     if (vdc_call_begin(&call, instance, VD_OP_ENVIRONMENT, text.size, VDC_CALL_LAZY) != VK_SUCCESS)
         return; /* which vkCreateInstance will find, too */
     memcpy(call.encoder.base + call.encoder.at, text.bytes, text.size);

@@ -29,7 +29,8 @@ bool vds_decode_environment(struct vds_decoder *d, void *body)
 /* Mesa asks for the program's name once in a process, for the first instance, and keeps the address that
  * getenv gives it. So the variable is there before that, in memory of ours, which may change (putenv(3)). */
 static char program[VD_VARIABLE_MAX] = VD_DRIVER_PROGRAM "=viaduct-server";
-static bool names_program; /* the server was not started with another one */
+static bool
+    names_program; /* the server was not started with another one, nor has a client said it */
 
 void vds_driver_environment_prepare(void)
 {
@@ -52,13 +53,19 @@ static void set(const char *variable)
     if (!is_program && vd_getenv(copy))
         return;
     vds_log(VDS_LOG_DEBUG, "for the driver, by the client: %s", variable);
-    if (is_program)
+    if (is_program) {
         strcpy(program, variable);
-    else
-        setenv(copy, equals + 1, 1);
+        names_program = false;
+        return;
+    }
+    setenv(copy, equals + 1, 1);
+    /* What others have compiled may not be what a driver that was told to work in another way compiles: lavapipe's
+     * keys do not have the width of its vectors. */
+    setenv("MESA_SHADER_CACHE_DISABLE", "true", 1);
 }
 
-/* No thread of the driver's can read variables meanwhile: it has made nothing yet. */
+/* Before the client's instance. What a driver has loaded and tried for another one by then (vds_context_warm)
+ * has ended what it began; a driver whose threads read variables for ever could meet this. */
 void vds_call_environment(struct vds_execution *x, void *body)
 {
     uint32_t size;

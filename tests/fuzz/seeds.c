@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "seeds.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ void write_variants(const void *bytes, size_t size, size_t from)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    signal(SIGPIPE, SIG_IGN); /* as the listener has it, for all of its processes */
     if (*argc != 3 || strcmp((*argv)[1], "--seeds") != 0)
         return 0;
     folder = (*argv)[2];

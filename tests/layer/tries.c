@@ -49,6 +49,11 @@ static int try_write(void)
     return open(argument("VIADUCT_TRY_FILE"), O_WRONLY | O_APPEND);
 }
 
+static int try_empty(void)
+{
+    return open(argument("VIADUCT_TRY_FILE"), O_RDONLY | O_TRUNC);
+}
+
 static int try_create(void)
 {
     char path[512];
@@ -177,6 +182,7 @@ static const struct {
     {"print", print},
     {"read", try_read},
     {"write", try_write},
+    {"empty", try_empty},
     {"create", try_create},
     {"exec", try_exec},
     {"fork", try_fork},

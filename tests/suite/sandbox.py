@@ -31,6 +31,7 @@ REFUSED = "errno 13 "
 TRIES = {
     "read": (None, True),
     "write": (None, True),
+    "empty": (None, True),
     "create": (None, True),
     "writable_code": (None, True),
     "patched_code": (None, True),

@@ -5,6 +5,7 @@ import re
 import tempfile
 
 from harness import Server, build_path, native_environment, setting, test
+from harness.process import wait_until
 
 # What LP_NATIVE_VECTOR_WIDTH=128 comes to on lavapipe, in bytes of 32 bits.
 NARROW = "4"
@@ -46,6 +47,7 @@ def others(context):
     out = context.succeed(["vulkaninfo"], server.client_environment(**hidden, radv_zero_vram_too="true"),
                           "hidden").out
     context.check(not re.search(r"^\s*apiVersion\s*=\s*1\.1\.", out, re.MULTILINE), "the version is changed")
+    wait_until(lambda: "radv_zero_vram_too" in server.log(), 5)
     set_there = re.findall(r"for the driver, by the client: (.*)=", server.log())
     context.check(sorted(set(set_there)) == ["MESA_DRICONF_EXECUTABLE_OVERRIDE", "radv_zero_vram_too"],
                   f"the driver is told of {set_there}")
@@ -82,3 +84,6 @@ def drirc(context):
     server = context.enter(Server(context, environment=host))
     through = context.succeed(command, server.client_environment(), "through").out
     context.check(through == native, "the code is another one")
+    other = server.client_environment(MESA_DRICONF_EXECUTABLE_OVERRIDE="another")
+    through = context.succeed(command, other, "another").out
+    context.check(through == plain.out, "the name that the user has chosen does not count")

@@ -399,9 +399,14 @@ static void variables_reach_the_environment(void **state)
                                "RADV_DEBUG=\033[2J\0RADV_DEBUGS=x\0RADV_PERFTEST=rt,\0=\0\0\0\0\0";
     static_assert(sizeof(text) % 8 == 0, "whole words");
     setenv("RADV_PERFTEST", "the server's", 1);
+    unsetenv("MESA_SHADER_CACHE_DISABLE");
+    record_begin(&r, VD_OP_ENVIRONMENT, "MESA_DRICONF_EXECUTABLE_OVERRIDE=program\0\0\0\0\0\0\0",
+                 48, false);
+    accepted(client, &r);
     record_begin(&r, VD_OP_ENVIRONMENT, text, sizeof(text), false);
     accepted(client, &r);
     assert_string_equal(getenv("radv_test"), "1");
+    assert_string_equal(getenv("MESA_SHADER_CACHE_DISABLE"), "true");
     assert_null(getenv("MESA_LOADER_DRIVER_OVERRIDE"));
     assert_null(getenv("RADV_DEBUG"));
     assert_null(getenv("RADV_DEBUGS"));
