@@ -102,10 +102,10 @@ static int run_worker(const struct vds_child_options *options, struct vds_child_
     return vds_worker_run(VDS_CHILD_CHANNEL, &worker);
 }
 
+/* The first process of a namespace gets no signal that it does not handle. */
 static void end(int signal)
 {
-    (void)signal;
-    _exit(EXIT_SUCCESS);
+    _exit(128 + signal);
 }
 
 /* Loads the drivers and makes a device of each physical device, as a worker without a client does: what drivers
@@ -120,8 +120,13 @@ static int run_compiler(const struct vds_child_options *options, struct vds_chil
     signal(SIGTERM, end);
     sigprocmask(SIG_UNBLOCK, &term, NULL);
     prctl(PR_SET_NAME, "viaduct-shaders");
-    if (!shm || !vds_shader_cache_compile() ||
-        !vds_sandbox_enter(options->sandbox, VDS_SANDBOX_COMPILER))
+    if (!shm)
+        return EXIT_FAILURE;
+    if (!vds_shader_cache_compile()) {
+        vds_log(VDS_LOG_WARNING, "no cache of shaders: %s", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    if (!vds_sandbox_enter(options->sandbox, VDS_SANDBOX_COMPILER))
         return EXIT_FAILURE;
     struct vds_context *compiler = vds_context_create(&context, shm);
     if (!compiler)
@@ -131,9 +136,11 @@ static int run_compiler(const struct vds_child_options *options, struct vds_chil
     if (!vds_context_destroy(compiler))
         _exit(EXIT_FAILURE);
     const int count = vds_shader_cache_publish();
-    if (count < 0)
+    if (count < 0) {
         vds_log(VDS_LOG_WARNING, "no cache of shaders: %s", strerror(errno));
-    else if (count > 0)
+        return EXIT_FAILURE;
+    }
+    if (count > 0)
         vds_log(VDS_LOG_DEBUG, "there is more for %d devices", count);
     return count > 0 ? VDS_SHADER_CACHE_NEWS : EXIT_SUCCESS;
 }

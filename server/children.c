@@ -654,6 +654,9 @@ static void report(const struct vds_children *children, const struct child *chil
         if (WIFSIGNALED(status) && !children->stopping)
             vds_log(VDS_LOG_WARNING, "the compiler of shaders was ended by signal %d (%s)",
                     WTERMSIG(status), strsignal(WTERMSIG(status)));
+        else if (!has_compiled(status) && !children->stopping)
+            vds_log(VDS_LOG_WARNING, "the compiler of shaders failed with status %d",
+                    WEXITSTATUS(status));
         return;
     }
     if (!child->number) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -18,7 +19,8 @@
 
 #include "log.h"
 
-/* Another number when what lies there changes its meaning. */
+/* Another number when what lies there changes its meaning, as the numbers of VDS_SHADER_CACHE_WRITTEN and
+ * VDS_SHADER_CACHE_INDEX do: the links name them. */
 #define VERSION "v1"
 
 /* Mesa's variable, which tells children of the cache as well. */
@@ -30,9 +32,29 @@
 #define READ "server"
 
 /* In the workers' folder: a file without contents that is as long as Mesa's file called "index", by which its
- * other kinds of caches find entries. Where that is not so long already, Mesa makes it so, and takes memory for
- * all of it. */
+ * other kinds of caches find entries. Where that is not so long already, Mesa makes it so, and would take memory
+ * for all of it. It is there once there is something to read. */
 #define INDEX_LENGTH ".index"
+
+/* In the version's folder: whichever compiler has locked this file is the only one there. */
+#define LOCK "lock"
+
+/* What a file or link is called until it is whole. */
+#define NEW ".new"
+
+/* What Mesa would ask besides about caches that are not ours to choose. */
+static const char *const ignored[] = {
+    "MESA_DISK_CACHE_COMBINE_RW_WITH_RO_FOZ",
+    "MESA_DISK_CACHE_DATABASE",
+    "MESA_DISK_CACHE_DATABASE_EVICTION_SCORE_2X_PERIOD",
+    "MESA_DISK_CACHE_DATABASE_NUM_PARTS",
+    "MESA_DISK_CACHE_MULTI_FILE",
+    "MESA_DISK_CACHE_READ_ONLY_FOZ_DBS_DYNAMIC_LIST",
+    "MESA_GLSL_CACHE_DIR",
+    "MESA_GLSL_CACHE_MAX_SIZE",
+    "MESA_SHADER_CACHE_MAX_SIZE",
+    "MESA_SHADER_CACHE_SHOW_STATS",
+};
 
 /* What is so until there is something to read. */
 static void disable(void)
@@ -42,49 +64,41 @@ static void disable(void)
     setenv("MESA_GLSL_CACHE_DISABLE", "true", 1); /* its name before Mesa 22 */
 }
 
+/* Puts three parts of a path together. False with errno: they are too long. */
+static bool join(char path[static PATH_MAX], const char *first, const char *second,
+                 const char *third)
+{
+    errno = ENAMETOOLONG;
+    return snprintf(path, PATH_MAX, "%s%s%s", first, second, third) < PATH_MAX;
+}
+
 /* ---- The listener */
 
-/* The user's folder for caches, or the service's. */
-static bool default_folder(char *path, size_t size)
+/* The user's folder for caches, or the service's. False with errno. */
+static bool default_folder(char path[static PATH_MAX])
 {
     const char *given[] = {vd_getenv("CACHE_DIRECTORY"), vd_getenv("XDG_CACHE_HOME")};
     const char *home = vd_getenv("HOME");
     for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
         if (given[i] && given[i][0] == '/')
-            return snprintf(path, size, "%s/viaduct", given[i]) < (int)size;
-    return home && home[0] == '/' && snprintf(path, size, "%s/.cache/viaduct", home) < (int)size;
-}
-
-static bool make_folder(const char *path)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
-/* With those above it, as far as that is possible. False with errno. */
-static bool make_folders(char *path)
-{
-    for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
-        *slash = '\0';
-        mkdir(path, 0700);
-        *slash = '/';
-    }
-    return make_folder(path);
+            return join(path, given[i], "/viaduct", "");
+    if (home && home[0] == '/')
+        return join(path, home, "/.cache/viaduct", "");
+    errno = ENOENT;
+    return false;
 }
 
 /* Fills `path`, the workers' folder. False: there can be none, and errno says why. */
-static bool prepare(const char *folder, char *path, size_t size)
+static bool prepare(const char *folder, char path[static PATH_MAX])
 {
-    char root[PATH_MAX];
-    errno = ENOENT;
-    if (folder ? snprintf(root, sizeof(root), "%s", folder) >= (int)sizeof(root)
-               : !default_folder(root, sizeof(root)))
+    char wanted[PATH_MAX], root[PATH_MAX];
+    if (!folder && !default_folder(wanted))
         return false;
-    if (!make_folders(root) || !vd_own_folder(root))
+    if (!vd_make_own_folder(folder ? folder : wanted, root))
         return false;
     const char *const parts[] = {"", "/server", "/workers"};
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        if (snprintf(path, size, "%s/" VERSION "%s", root, parts[i]) >= (int)size ||
-            !make_folder(path))
+        if (!join(path, root, "/" VERSION, parts[i]) || (mkdir(path, 0700) < 0 && errno != EEXIST))
             return false;
     return true;
 }
@@ -95,9 +109,10 @@ bool vds_shader_cache_begin(const char *folder, bool confined)
     disable();
     setenv("__GL_SHADER_DISK_CACHE", "0", 1); /* NVIDIA */
     setenv("CUDA_CACHE_DISABLE", "1", 1);     /* which its ray tracing brings with it */
-    unsetenv("MESA_DISK_CACHE_READ_ONLY_FOZ_DBS_DYNAMIC_LIST");
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        unsetenv(ignored[i]);
     const bool wanted = confined && !(folder && strcmp(folder, "-") == 0);
-    if (wanted && prepare(folder, path, sizeof(path))) {
+    if (wanted && prepare(folder, path)) {
         setenv(FOLDER_VARIABLE, path, 1);
         setenv("MESA_DISK_CACHE_SINGLE_FILE", "true", 1);
         setenv("MESA_DISK_CACHE_READ_ONLY_FOZ_DBS", READ, 1);
@@ -107,7 +122,7 @@ bool vds_shader_cache_begin(const char *folder, bool confined)
     }
     if (wanted)
         vds_log(folder ? VDS_LOG_WARNING : VDS_LOG_DEBUG, "no cache of shaders: %s%s%s",
-                folder ? folder : "", folder ? ": " : "", strerror(errno));
+                strerror(errno), folder ? ": " : "", folder ? folder : "");
     return false;
 }
 
@@ -118,60 +133,51 @@ const char *vds_shader_cache_to_read(void)
     return vd_getenv(FOLDER_VARIABLE);
 }
 
-bool vds_shader_cache_to_write(char *path, unsigned size)
+/* What is called so in the version's folder, for the workers and the compiler. False with errno. */
+static bool path_of(const char *name, char path[static PATH_MAX])
 {
-    const char *workers = vds_shader_cache_to_read();
-    return workers && snprintf(path, size, "%s/..", workers) < (int)size;
+    const char *one = vd_getenv(FOLDER_VARIABLE);
+    errno = ENOENT;
+    return one && join(path, one, "/../", name);
+}
+
+bool vds_shader_cache_to_write(char *path)
+{
+    return path_of("", path);
 }
 
 /* ---- A worker */
 
-/* Whether a compiler has been there. */
-static bool has_folder(const char *path)
-{
-    DIR *entries = opendir(path);
-    bool found = false;
-    for (const struct dirent *entry; entries && !found && (entry = readdir(entries));)
-        found = entry->d_name[0] != '.';
-    if (entries)
-        closedir(entries);
-    return found;
-}
-
-/* A descriptor of memory at this number. Without one, Mesa finds no file, and does without a cache. */
-static int open_memory(int number, const char *name)
+/* Memory at this number, of this length, which stays so, as what it begins with does (NULL: nothing, but zeros
+ * that may change). */
+static bool open_memory(int number, const char *name, const char *contents, off_t length)
 {
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || fd == number)
-        return fd;
-    const int at = dup3(fd, number, O_CLOEXEC);
-    close(fd);
-    return at;
+    const unsigned fixed = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+    const bool ok = fd >= 0 && ftruncate(fd, length) == 0 &&
+                    (!contents || pwrite(fd, contents, (size_t)length, 0) == length) &&
+                    fcntl(fd, F_ADD_SEALS, contents ? fixed | F_SEAL_WRITE : fixed) == 0 &&
+                    (fd == number || dup3(fd, number, O_CLOEXEC) == number);
+    if (fd >= 0 && fd != number)
+        close(fd);
+    return ok;
 }
 
 void vds_shader_cache_open(void)
 {
-    /* How Mesa's file and the file's index begin: a cache without entries. */
+    /* How Mesa's file and the file's index begin: a cache without entries. Nothing can be added to it, so that a
+     * client's shaders take no memory here. */
     static const char empty[16] = "\x81"
                                   "FOSSILIZEDB\0\0\0\6";
     const char *folder = vds_shader_cache_to_read();
-    if (!folder)
-        return;
-    if (!has_folder(folder)) {
-        disable(); /* else Mesa would complain */
-        return;
-    }
-    /* Nothing can be added to it, so that a client's shaders take no memory here. */
-    const int written = open_memory(VDS_SHADER_CACHE_WRITTEN, "shader-cache");
-    if (written >= 0 && write(written, empty, sizeof(empty)) == sizeof(empty))
-        fcntl(written, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
     char length[PATH_MAX];
     struct stat status;
-    const int index = open_memory(VDS_SHADER_CACHE_INDEX, "shader-cache-index");
-    if (index >= 0 &&
-        snprintf(length, sizeof(length), "%s/" INDEX_LENGTH, folder) < (int)sizeof(length) &&
-        stat(length, &status) == 0 && ftruncate(index, status.st_size) < 0)
-        close(index);
+    if (!folder)
+        return;
+    if (!join(length, folder, "/", INDEX_LENGTH) || stat(length, &status) < 0 ||
+        !open_memory(VDS_SHADER_CACHE_WRITTEN, "shader-cache", empty, sizeof(empty)) ||
+        !open_memory(VDS_SHADER_CACHE_INDEX, "shader-cache-index", NULL, status.st_size))
+        disable(); /* else Mesa would complain */
 }
 
 /* ---- The compiler */
@@ -179,11 +185,14 @@ void vds_shader_cache_open(void)
 bool vds_shader_cache_compile(void)
 {
     char path[PATH_MAX];
-    const char *workers = vds_shader_cache_to_read();
-    if (!workers || snprintf(path, sizeof(path), "%s/../server", workers) >= (int)sizeof(path))
+    if (!path_of(LOCK, path))
+        return false;
+    /* Until this process ends. Not the folder itself: NFS locks only what is open to write. */
+    const int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (lock < 0 || flock(lock, LOCK_EX) < 0 || !path_of("server", path))
         return false;
     unsetenv("MESA_DISK_CACHE_READ_ONLY_FOZ_DBS");
-    return setenv("MESA_SHADER_CACHE_DIR", path, 1) == 0;
+    return setenv(FOLDER_VARIABLE, path, 1) == 0;
 }
 
 /* Where a folder of the compiler's is, and the workers' that is like it. */
@@ -191,12 +200,18 @@ struct pair {
     int from, to;
 };
 
+/* In place of what is called `name`, in one step. */
+static bool replace(int folder, const char *name)
+{
+    return renameat(folder, NEW, folder, name) == 0;
+}
+
 /* A whole copy or none. */
 static bool copy_file(const struct pair *folders, const char *from, const char *to)
 {
-    unlinkat(folders->to, "new", 0);
+    unlinkat(folders->to, NEW, 0);
     const int in = openat(folders->from, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    const int out = openat(folders->to, "new", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    const int out = openat(folders->to, NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     struct stat status;
     bool ok = in >= 0 && out >= 0 && fstat(in, &status) == 0;
     for (off_t at = 0; ok && at < status.st_size;)
@@ -205,45 +220,97 @@ static bool copy_file(const struct pair *folders, const char *from, const char *
         close(in);
     if (out >= 0)
         close(out);
-    return ok && renameat(folders->to, "new", folders->to, to) == 0;
+    return ok && replace(folders->to, to);
 }
 
-static bool link_descriptor(const struct pair *folders, const char *name, int number)
+/* By contents: a machine that lost its power may have the length alone. */
+static bool is_copy(const struct pair *folders, const char *from, const char *to)
 {
-    char target[32];
-    snprintf(target, sizeof(target), "/proc/self/fd/%d", number);
-    return symlinkat(target, folders->to, name) == 0 || errno == EEXIST;
+    char first[4096], second[sizeof(first)];
+    struct stat status;
+    const int in = openat(folders->from, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int out = openat(folders->to, to, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool same = in >= 0 && out >= 0 && fstat(out, &status) == 0 && S_ISREG(status.st_mode) &&
+                (status.st_mode & 07777) == 0400;
+    for (ssize_t size = 1; same && size > 0;) {
+        size = read(in, first, sizeof(first));
+        same = size >= 0 && read(out, second, sizeof(second)) == size &&
+               memcmp(first, second, (size_t)size) == 0;
+    }
+    if (in >= 0)
+        close(in);
+    if (out >= 0)
+        close(out);
+    return same;
+}
+
+/* What Mesa writes to, and the worker's descriptor that it gets for it. */
+static const struct descriptor_link {
+    const char *name;
+    int number;
+} links[] = {
+    {WRITTEN ".foz", VDS_SHADER_CACHE_WRITTEN},
+    {WRITTEN "_idx.foz", VDS_SHADER_CACHE_WRITTEN},
+    {"index", VDS_SHADER_CACHE_INDEX},
+};
+
+#define LINK_COUNT  (sizeof(links) / sizeof(links[0]))
+#define TARGET_SIZE 32
+
+static void name_target(const struct descriptor_link *link, char target[static TARGET_SIZE])
+{
+    snprintf(target, TARGET_SIZE, "/proc/self/fd/%d", link->number);
+}
+
+static bool make_link(int folder, const struct descriptor_link *link)
+{
+    char target[TARGET_SIZE];
+    name_target(link, target);
+    unlinkat(folder, NEW, 0);
+    return symlinkat(target, folder, NEW) == 0 && replace(folder, link->name);
+}
+
+static bool is_link(int folder, const struct descriptor_link *link)
+{
+    char wanted[TARGET_SIZE], target[TARGET_SIZE] = "";
+    name_target(link, wanted);
+    return readlinkat(folder, link->name, target, sizeof(target) - 1) >= 0 &&
+           strcmp(target, wanted) == 0;
 }
 
 /* Of all devices alike, for it is one of Mesa. */
-static void note_index_length(const struct pair *folders, int workers)
+static bool note_index_length(const struct pair *folders, int workers)
 {
     struct stat status;
-    const int fd = openat(workers, INDEX_LENGTH, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fstatat(folders->from, "index", &status, 0) < 0)
+        status.st_size = 0; /* a Mesa that has none asks for none */
+    unlinkat(workers, NEW, 0);
+    const int fd = openat(workers, NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
     if (fd < 0)
-        return;
-    const bool noted =
-        fstatat(folders->from, "index", &status, 0) == 0 && ftruncate(fd, status.st_size) == 0;
-    (void)noted; /* else it takes memory */
+        return false;
+    const bool noted = ftruncate(fd, status.st_size) == 0;
     close(fd);
+    return noted && replace(workers, INDEX_LENGTH);
 }
 
-/* Mesa only adds to its files. */
 static bool is_known(const struct pair *folders)
 {
-    struct stat from, to;
-    return fstatat(folders->from, WRITTEN "_idx.foz", &from, 0) == 0 &&
-           fstatat(folders->to, READ "_idx.foz", &to, 0) == 0 && from.st_size == to.st_size;
+    bool known = is_copy(folders, WRITTEN ".foz", READ ".foz") &&
+                 is_copy(folders, WRITTEN "_idx.foz", READ "_idx.foz");
+    for (size_t i = 0; i < LINK_COUNT; i++)
+        known = known && is_link(folders->to, &links[i]);
+    return known;
 }
 
-/* The entries before their index: a worker that begins between the two finds what the old index says. */
+/* The links first: without them Mesa would complain. Then the entries before their index: a worker that begins
+ * between the two finds what the old index says. */
 static bool publish_device(const struct pair *folders)
 {
-    return copy_file(folders, WRITTEN ".foz", READ ".foz") &&
-           copy_file(folders, WRITTEN "_idx.foz", READ "_idx.foz") &&
-           link_descriptor(folders, WRITTEN ".foz", VDS_SHADER_CACHE_WRITTEN) &&
-           link_descriptor(folders, WRITTEN "_idx.foz", VDS_SHADER_CACHE_WRITTEN) &&
-           link_descriptor(folders, "index", VDS_SHADER_CACHE_INDEX);
+    bool ok = true;
+    for (size_t i = 0; i < LINK_COUNT; i++)
+        ok = ok && make_link(folders->to, &links[i]);
+    return ok && copy_file(folders, WRITTEN ".foz", READ ".foz") &&
+           copy_file(folders, WRITTEN "_idx.foz", READ "_idx.foz");
 }
 
 static int open_folder(int in, const char *name)
@@ -263,8 +330,9 @@ static int publish(struct pair folders, int workers, int depth)
         if (folders.from >= 0)
             close(folders.from);
     } else if (faccessat(folders.from, WRITTEN ".foz", F_OK, 0) == 0) {
-        note_index_length(&folders, workers);
         count = is_known(&folders) ? 0 : publish_device(&folders) ? 1 : -1;
+        if (count >= 0 && !note_index_length(&folders, workers))
+            count = -1;
     } else {
         count = 0;
         for (const struct dirent *entry; count >= 0 && depth && (entry = readdir(entries));) {
@@ -273,10 +341,9 @@ static int publish(struct pair folders, int workers, int depth)
             const int from = open_folder(folders.from, entry->d_name);
             if (from < 0)
                 continue; /* no folder */
-            mkdirat(folders.to, entry->d_name, 0700);
-            const int below =
-                publish((struct pair){.from = from, .to = open_folder(folders.to, entry->d_name)},
-                        workers, depth - 1);
+            const bool made = mkdirat(folders.to, entry->d_name, 0700) == 0 || errno == EEXIST;
+            const int to = made ? open_folder(folders.to, entry->d_name) : -1;
+            const int below = publish((struct pair){.from = from, .to = to}, workers, depth - 1);
             count = below < 0 ? -1 : count + below;
         }
     }
@@ -291,13 +358,9 @@ static int publish(struct pair folders, int workers, int depth)
 
 int vds_shader_cache_publish(void)
 {
-    char workers[PATH_MAX];
-    const char *server = vds_shader_cache_to_read();
-    if (!server ||
-        snprintf(workers, sizeof(workers), "%s/../workers", server) >= (int)sizeof(workers)) {
-        errno = ENAMETOOLONG;
+    char server[PATH_MAX], workers[PATH_MAX];
+    if (!path_of("server", server) || !path_of("workers", workers))
         return -1;
-    }
     const int to = open_folder(AT_FDCWD, workers);
     const int count =
         publish((struct pair){.from = open_folder(AT_FDCWD, server), .to = dup(to)}, to, DEPTH);

@@ -6,6 +6,7 @@
  *
  * Mesa's drivers can be told so, by variables of the environment; the others have no cache at all.
  *
+ *     FOLDER/v1/lock       held by the compiler that is at work
  *     FOLDER/v1/server     the compiler's cache, as Mesa writes it in one file for each device
  *     FOLDER/v1/workers    the same folders, with a copy of that file to read, and links to descriptors of the
  *                          worker's own in place of the files that Mesa wants to write to
@@ -27,14 +28,14 @@ bool vds_shader_cache_begin(const char *folder, bool confined);
 
 /* What a worker may read; NULL: there is no such cache. */
 const char *vds_shader_cache_to_read(void);
-/* And what the compiler may write. False: there is none, or the path is too long. */
-bool vds_shader_cache_to_write(char *path, unsigned size);
+/* And what the compiler may write; `path` has PATH_MAX bytes. False: there is none, or its path is too long. */
+bool vds_shader_cache_to_write(char *path);
 
-/* In a worker, while its descriptors are free: opens them. Nothing where there is no
- * cache. */
+/* In a worker, while its descriptors are free: opens them. Nothing where there is no cache. */
 void vds_shader_cache_open(void);
 
-/* In the compiler. From now on drivers write. False: there is no cache. */
+/* In the compiler. From now on drivers write, and no other server's compiler does: waits until that one has ended.
+ * False with errno: there is no cache. */
 bool vds_shader_cache_compile(void);
 /* Once their instance is gone: what they wrote becomes the workers'. Returns for how many devices there is more
  * than before; -1: that failed, errno says why. */

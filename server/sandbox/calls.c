@@ -313,12 +313,13 @@ static bool fill(enum vds_sandbox_kind kind, uint32_t otherwise)
     bool ok = ALLOW_ALL(common) && allow_if("tgkill", SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
     switch (kind) {
     case VDS_SANDBOX_WORKER:
-    case VDS_SANDBOX_COMPILER:
         ok &= fill_for_worker();
         break;
     case VDS_SANDBOX_DEVICE:
         ok &= fill_for_device();
         break;
+    case VDS_SANDBOX_COMPILER:
+        return false; /* has no list */
     }
     return ok && seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
 }

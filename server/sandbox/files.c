@@ -422,7 +422,7 @@ int vds_files_prepare(enum vds_sandbox_kind kind, const char *gpu)
         break;
     case VDS_SANDBOX_COMPILER:
         allow_drivers(ruleset, gpu, device);
-        if (vds_shader_cache_to_write(path, sizeof(path)))
+        if (vds_shader_cache_to_write(path))
             allow(ruleset, path, handled.files & ~(uint64_t)(EXECUTE | IOCTL_DEV));
         break;
     case VDS_SANDBOX_DEVICE:

@@ -5,7 +5,7 @@
 /* What is inside of a sandbox. */
 enum vds_sandbox_kind {
     VDS_SANDBOX_WORKER,
-    VDS_SANDBOX_COMPILER, /* has no client, and writes what workers read (shader_cache.h) */
+    VDS_SANDBOX_COMPILER, /* no client, no list of calls; writes what workers read (shader_cache.h) */
     VDS_SANDBOX_DEVICE,   /* loads no driver and no library, and opens nothing */
 };
 

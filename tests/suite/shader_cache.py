@@ -2,12 +2,17 @@
 """What drivers compile for themselves: workers find it, and leave nothing for each other."""
 
 import ctypes
+import fcntl
 import hashlib
 import os
 import pathlib
+import shutil
+import signal
 import struct
+import tempfile
+import time
 
-from harness import Server, build_path, native_environment, process, setting, test
+from harness import Failure, Server, build_path, native_environment, process, setting, test
 from harness.records import Client
 
 from .sandbox import REFUSED, attempt
@@ -43,15 +48,32 @@ class Reads:
                 count += struct.unpack_from("i", events, at)[0] > 0
 
 
-def serve(context, folder, *options, **more):
-    """A server with a cache in this folder, once it has compiled."""
+READY = "the cache of shaders is ready"
+
+
+def own_folder(context):
+    """A folder that nobody else can replace, as the one of the tests may be."""
+    return pathlib.Path(context.enter(tempfile.TemporaryDirectory(prefix="viaduct-test-"))) / "cache"
+
+
+def begin(context, folder, *options, **more):
+    """A server with a cache in this folder, which it will compile."""
     if not setting.host_driver_is_lavapipe():
         context.skip("the driver is not Mesa's")
     server = context.enter(Server(context, "--shader-cache", folder, *options, level="debug", **more))
     if "DEGRADED: the sandbox lacks Landlock" in server.log():
         context.skip("the kernel has no Landlock")
-    context.check(process.wait_until(lambda: "the cache of shaders is ready" in server.log(), 30),
-                  "nothing is compiled ahead")
+    return server
+
+
+def says(server, text):
+    return process.wait_until(lambda: text in server.log(), 30)
+
+
+def serve(context, folder, *options, **more):
+    """The same, once it has."""
+    server = begin(context, folder, *options, **more)
+    context.check(says(server, READY), "nothing is compiled ahead")
     return server
 
 
@@ -63,14 +85,36 @@ def entries(folder):
 
 def contents(folder):
     """Of each file and link, a word that says whether it has changed."""
-    return {str(path): os.readlink(path) if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return {str(path): os.readlink(path) if path.is_symlink() else
+            f"{path.stat().st_mode:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
             for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+
+
+class Compiler:
+    """Context manager: another server's compiler is at work in this folder."""
+
+    def __init__(self, folder):
+        self.path = folder / "v1" / "lock"
+
+    def __enter__(self):
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.file = open(self.path, "w", encoding="utf-8")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def compiler_of(server):
+    """The process id of the server's compiler, which waits for another one; None: there is none."""
+    return next((pid for pid in process.children(server.pid) if process.name(pid) == "viaduct-shaders"), None)
 
 
 @test("shader-cache/found")
 def found(context):
     """A device of a second client finds what the server has compiled; so does one of the next server, at once"""
-    folder = context.path / "cache"
+    folder = own_folder(context)
     server = serve(context, folder)
     for number in (1, 2):
         with Reads(entries(folder)) as reads, Client(server.socket) as client:
@@ -93,10 +137,13 @@ def found(context):
 @test("shader-cache/private")
 def private(context):
     """What clients compile is on no disk and in no other worker, and what they are given can not be changed"""
-    folder = context.path / "cache"
-    server = serve(context, folder)
+    folder = own_folder(context)
+    ignored = {"MESA_SHADER_CACHE_MAX_SIZE": "1K", "MESA_SHADER_CACHE_SHOW_STATS": "true"}
+    server = serve(context, folder, environment=native_environment(**ignored))
     before = contents(folder)
     context.check(before, "there is no cache")
+    for path in (folder / "v1" / "workers").rglob("server*.foz"):
+        context.check(path.stat().st_mode & 0o7777 == 0o400, f"{path} is not only to read")
     for _ in range(2):
         context.succeed([build_path() / "tests" / "compute"], server.client_environment())
     context.check(contents(folder) == before, "clients have changed it")
@@ -107,20 +154,113 @@ def private(context):
             client.open_device()
         workers = server.workers()
         context.check(len(workers) == 2, f"there are {len(workers)} workers")
-        for worker in workers if os.geteuid() == 0 else ():
+        if os.geteuid() != 0:
+            context.skip("only root can see what a worker has opened")
+        for worker in workers:
+            variables = pathlib.Path(f"/proc/{worker}/environ").read_bytes().decode()
+            context.check(not any(name in variables for name in ignored), "Mesa is told more about its cache")
             opened = [pathlib.Path(path) for path in pathlib.Path(f"/proc/{worker}/fd").iterdir()]
             written = [path for path in opened if "memfd:shader-cache" in os.readlink(path)]
             context.check(len(written) > 2, "the driver does not use the worker's own memory")
             context.check(sum({os.stat(path).st_ino: os.stat(path).st_blocks for path in written}.values()) < 200,
                           "what nobody has written takes memory")
             files.append({os.stat(path).st_ino for path in written})
-        context.check(not files or not files[0] & files[1], "two workers share memory")
+            index, = {os.stat(path).st_ino: path for path in written
+                      if "shader-cache-index" in os.readlink(path)}.values()
+            with open(index, "r+b") as file:
+                for size in (0, os.stat(index).st_size + 1):
+                    try:
+                        file.truncate(size)
+                        raise Failure(f"the index can become {size} bytes long")
+                    except PermissionError:
+                        pass
+        context.check(not files[0] & files[1], "two workers share memory")
+
+
+@test("shader-cache/repair", seconds=120)
+def repair(context):
+    """What a compiler has left half done, or somebody has damaged, the next server mends"""
+    folder = own_folder(context)
+    serve(context, folder).stop()
+    workers = folder / "v1" / "workers"
+    device = entries(folder).parent
+    whole = contents(workers)
+
+    def replace(name, data):
+        os.unlink(device / name)
+        (device / name).write_bytes(data)
+
+    def wrong_link():
+        os.unlink(device / "index")
+        os.symlink("/proc/self/fd/3", device / "index")
+
+    def without_links():
+        for name in ("foz_cache.foz", "foz_cache_idx.foz", "index"):
+            os.unlink(device / name)
+
+    def begun():
+        shutil.rmtree(workers)
+        (workers / device.relative_to(workers).parts[0]).mkdir(mode=0o700, parents=True)
+
+    def half_written():
+        (device / ".new").write_bytes(b"half")
+        os.unlink(device / "server.foz")
+
+    size = (device / "server.foz").stat().st_size
+    for damage in (wrong_link, without_links, half_written, begun,
+                   lambda: (device / "server.foz").chmod(0o600),
+                   lambda: replace("server.foz", b"short"),
+                   lambda: replace("server.foz", bytes(size))):
+        damage()
+        context.check(contents(workers) != whole, "nothing is damaged")
+        server = begin(context, folder)
+        if damage == begun:
+            context.succeed([build_path() / "tests" / "compute"], server.client_environment())
+        context.check(says(server, READY), "it does not get ready")
+        server.stop()
+        context.check(contents(workers) == whole, f"{damage.__name__}: there is {contents(workers)}, not {whole}")
+        context.check("shader cache" not in server.log(), f"{damage.__name__}: a driver complains")
+    server = serve(context, folder)
+    context.check("there is more for" not in server.log(), "what is whole is written again")
+
+
+@test("shader-cache/alone", seconds=60)
+def alone(context):
+    """Servers of one user compile one after the other; one that waits can end"""
+    folder = own_folder(context)
+    with Compiler(folder):
+        server, ending = begin(context, folder), begin(context, folder)
+        for one in (server, ending):
+            context.check(process.wait_until(lambda one=one: compiler_of(one), 30), "there is no compiler")
+        time.sleep(1)
+        context.check(READY not in server.log() and not entries(folder), "it does not wait")
+        context.check(ending.stop() == 0, "one that waits does not end")
+        context.check("the compiler of shaders" not in ending.log(), f"that is no failure: {ending.log()}")
+    context.check(says(server, READY) and entries(folder), "it waits for ever")
+
+
+@test("shader-cache/failure", seconds=60)
+def failure(context):
+    """A compiler that fails or is ended is said in the log, and nothing is ready then"""
+    folder = own_folder(context)
+    with Compiler(folder):
+        server = begin(context, folder)
+        context.check(process.wait_until(lambda: compiler_of(server), 30), "there is no compiler")
+        os.kill(compiler_of(server), signal.SIGTERM)
+        context.check(says(server, "the compiler of shaders failed with status 143"), "an end is not said")
+    server.stop()
+    context.check(READY not in server.log(), "it is ready all the same")
+    (folder / "v1" / "workers").chmod(0o500)
+    server = begin(context, folder)
+    context.check(says(server, "the compiler of shaders failed with status 1"), "a failure is not said")
+    context.check("no cache of shaders: Permission denied" in server.log(), "it does not say why")
+    context.check(READY not in server.log(), "it is ready all the same")
 
 
 @test("shader-cache/border", seconds=90)
 def border(context):
     """A driver that was taken over reads the cache, and writes nothing there, no file and no new one"""
-    folder = context.path / "cache"
+    folder = own_folder(context)
     serve(context, folder).stop()
     file = folder / "v1" / "workers" / "a file"
     for name in ("read", "write", "create"):
@@ -135,17 +275,24 @@ def border(context):
                   f"what the server writes can be read: {said or stopped}")
 
 
-@test("shader-cache/none")
+@test("shader-cache/none", seconds=90)
 def none(context):
     """Without the sandbox, Landlock or a folder of its own there is no cache, and nothing is written"""
     home = context.path / "home"
     home.mkdir()
     environment = native_environment(HOME=home, XDG_CACHE_HOME=home / "cache")
-    others = context.path / "others"
+    others = own_folder(context)
     others.mkdir()
     others.chmod(0o777)
+    link = others.parent / "link"
+    link.symlink_to(others)
+    too_long = "/tmp" + "/long" * 1000
+    refused = "no cache of shaders: Operation not permitted"
     for options, said in ((["--sandbox=off"], None), (["--shader-cache", "-"], None),
-                          (["--shader-cache", others], f"no cache of shaders: {others}: ")):
+                          (["--shader-cache", others], f"{refused}: {others}\n"),
+                          (["--shader-cache", others / "a" / "b"], f"{refused}: {others}/a/b\n"),
+                          (["--shader-cache", link / "a"], f"{refused}: {link}/a\n"),
+                          (["--shader-cache", too_long], "no cache of shaders: File name too long: /tmp/")):
         server = context.enter(Server(context, *options, environment=environment))
         context.succeed([build_path() / "tests" / "compute"], server.client_environment())
         server.stop()
