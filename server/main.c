@@ -32,6 +32,15 @@ static bool become_user(const char *name)
         vds_log(VDS_LOG_ERROR, "can not become user '%s': %s", name, strerror(errno));
         return false;
     }
+    /* What root's environment says of root's own folders. */
+    static const char *const roots[] = {"XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"};
+    for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++)
+        unsetenv(roots[i]);
+    if (setenv("HOME", user->pw_dir, 1) < 0 || setenv("USER", user->pw_name, 1) < 0 ||
+        setenv("LOGNAME", user->pw_name, 1) < 0) {
+        vds_log(VDS_LOG_ERROR, "no memory for a server");
+        return false;
+    }
     return true;
 }
 

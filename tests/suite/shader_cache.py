@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import struct
@@ -300,4 +301,34 @@ def none(context):
         if said:
             context.check(said in server.log(), "the log does not say why")
     left = [str(path) for path in (*home.rglob("*"), *others.rglob("*"))]
+    context.check(not left, f"it has written {left}")
+
+
+@test("shader-cache/user", seconds=60)
+def user(context):
+    """A server that has become another user is at home there; root's writes nothing into others' homes"""
+    if os.geteuid() != 0:
+        context.skip("only root can become somebody else")
+    nobody = pwd.getpwnam("nobody")
+    folder = own_folder(context)
+    home, roots = folder.parent / "home", folder.parent / "root"
+    for path in (home, roots):
+        path.mkdir(mode=0o755)
+    folder.parent.chmod(0o777)
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    variables = {f"XDG_{name}_HOME": roots / name.lower() for name in ("CACHE", "CONFIG", "DATA")}
+    server = context.enter(Server(context, "--user", "nobody", socket=str(folder.parent / "socket"),
+                                  environment=native_environment(HOME=roots, **variables)))
+    with Client(server.socket) as client:
+        client.begin()
+        worker, = server.workers()
+        told = pathlib.Path(f"/proc/{worker}/environ").read_bytes().decode().split("\0")
+    for variable in (f"HOME={nobody.pw_dir}", "USER=nobody", "LOGNAME=nobody"):
+        context.check(variable in told, f"a worker is not told {variable}")
+    context.check(not [variable for variable in told if str(roots) in variable], "it is told of root's folders")
+    folder.parent.chmod(0o755)
+    root = context.enter(Server(context, level="debug",
+                                environment=native_environment(HOME=home, XDG_CACHE_HOME="")))
+    context.check("no cache of shaders: Operation not permitted" in root.log(), "it does not say that it has none")
+    left = [str(path) for path in (*home.rglob("*"), *roots.rglob("*"))]
     context.check(not left, f"it has written {left}")
