@@ -14,10 +14,11 @@ struct vdc_memory_type {
     uint32_t host_index; /* of the host's type */
     bool imported;       /* host-visible: the client's memory, imported by the host */
     bool own; /* host-visible: the host's memory, of which the client maps a descriptor */
-    bool
-        sole; /* imported, and no other type beside it: resources can have it, or the driver's own of it */
-    bool spare; /* an imported type without host access, for what cannot be bound to that:
-                            sparse resources, SwiftShader's optimal images, what is exported */
+    /* Imported, and no other type beside it: resources can have it, or the driver's own of it. */
+    bool sole;
+    /* An imported type without host access, for what cannot be bound to that: sparse resources,
+     * SwiftShader's optimal images, what is exported. */
+    bool spare;
 };
 
 struct vdc_physical_device {

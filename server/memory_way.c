@@ -57,7 +57,7 @@ static bool has_visible_memory(const struct vds_instance *instance,
 
 static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
                      const struct vds_physical_device *pd, uint32_t among, bool import_first,
-                     bool is_cpu, struct vds_memory_way *way)
+                     bool finds_files, struct vds_memory_way *way)
 {
     const char *why = "";
     if (!has_visible_memory(instance, pd)) {
@@ -80,14 +80,13 @@ static void try_ways(PFN_vkGetInstanceProcAddr get, const struct vds_instance *i
         if (among & 1u << kind)
             try_way(probe, kind, way);
     }
-    /* On a GPU memory is no file. */
-    if (way->kind == VDS_MEMORY_IMPORT && among & VDS_MEMORY_DESCRIPTORS && is_cpu)
+    if (way->kind == VDS_MEMORY_IMPORT && finds_files)
         vds_memory_probe_files(probe, way);
     vds_memory_probe_destroy(probe);
 }
 
 void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instance *instance,
-                         const struct vds_physical_device *pd, uint32_t among,
+                         const struct vds_physical_device *pd, uint32_t among, bool descriptors,
                          struct vds_memory_ways *known, struct vds_memory_way *way)
 {
     VkPhysicalDeviceDriverProperties driver = {
@@ -101,7 +100,8 @@ void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instanc
         ids.pNext = &driver;
     instance->dispatch.vkGetPhysicalDeviceProperties2(pd->handle, &properties);
     struct vds_known_way entry = {.driver_version = properties.properties.driverVersion,
-                                  .among = among};
+                                  .among = among,
+                                  .descriptors = descriptors};
     memcpy(entry.driver, ids.driverUUID, sizeof(entry.driver));
     memcpy(entry.device, ids.deviceUUID, sizeof(entry.device));
     const struct vds_memory_way *remembered = vds_memory_ways_find(known, &entry);
@@ -109,9 +109,11 @@ void vds_memory_way_find(PFN_vkGetInstanceProcAddr get, const struct vds_instanc
         *way = *remembered;
         return;
     }
+    /* On a GPU memory is no file. */
+    const bool finds_files =
+        descriptors && properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     try_ways(get, instance, pd, among,
-             prefers_import(properties.properties.deviceType, driver.driverID),
-             properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU, way);
+             prefers_import(properties.properties.deviceType, driver.driverID), finds_files, way);
     vds_log(VDS_LOG_DEBUG, "memory of %s: %s%s%s", properties.properties.deviceName,
             way->kind == VDS_MEMORY_NO_WAY ? "no way" : vds_memory_way_name(way->kind),
             way->why[0] ? ": " : "", way->why);

@@ -28,6 +28,7 @@ void vds_memory_ways_copy(struct vds_memory_ways *to, const struct vds_memory_wa
 static bool is_same(const struct vds_known_way *a, const struct vds_known_way *b)
 {
     return a->driver_version == b->driver_version && a->among == b->among &&
+           a->descriptors == b->descriptors &&
            memcmp(a->driver, b->driver, sizeof(a->driver)) == 0 &&
            memcmp(a->device, b->device, sizeof(a->device)) == 0;
 }

@@ -23,8 +23,6 @@ enum vds_memory_way_kind {
 /* Sets of ways: bits 1 << kind. */
 #define VDS_MEMORY_ANY_WAY \
     (1u << VDS_MEMORY_OWN | 1u << VDS_MEMORY_IMPORT | 1u << VDS_MEMORY_UDMABUF)
-/* In such a set: the client can be given descriptors. */
-#define VDS_MEMORY_DESCRIPTORS (1u << 31)
 
 struct vds_memory_way {
     enum vds_memory_way_kind kind;
@@ -32,9 +30,8 @@ struct vds_memory_way {
     uint32_t alignment;   /* all but OWN: of addresses and sizes, a power of two */
     uint32_t handle_type; /* VkExternalMemoryHandleTypeFlagBits of what is shared */
     uint32_t start;       /* OWN: where the memory begins in the file, whole pages */
-    uint32_t
-        files; /* IMPORT: of these types those whose own memory is found in a file (mapped_file.h) */
-    char why[192]; /* NO_WAY: what was tried, and why it failed; a text */
+    uint32_t files;       /* IMPORT: those of them whose own memory is found (mapped_file.h) */
+    char why[192];        /* NO_WAY: what was tried, and why it failed; a text */
 };
 
 /* What is known already. Devices beyond the last place are tried by each worker. */
@@ -44,7 +41,8 @@ struct vds_memory_ways {
     struct vds_known_way {
         uint8_t driver[VK_UUID_SIZE], device[VK_UUID_SIZE];
         uint32_t driver_version;
-        uint32_t among; /* the set of ways of which it is the best */
+        uint32_t among;       /* the set of ways of which it is the best */
+        uint32_t descriptors; /* not 0: the client can be given some */
         struct vds_memory_way way;
     } entries[VDS_MEMORY_WAYS_MAX];
 };

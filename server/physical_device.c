@@ -156,9 +156,8 @@ static void find_way(struct vds_context *context, const struct vds_instance *ins
     if (!among)
         pd->way = (struct vds_memory_way){.why = "this way is not for virtual machines"};
     else
-        vds_memory_way_find(context->get_instance_proc_addr, instance, pd,
-                            context->is_guest ? among : among | VDS_MEMORY_DESCRIPTORS,
-                            context->options.ways, &pd->way);
+        vds_memory_way_find(context->get_instance_proc_addr, instance, pd, among,
+                            !context->is_guest, context->options.ways, &pd->way);
 }
 
 void vds_physical_devices_probe(struct vds_context *context, struct vds_instance *instance)
