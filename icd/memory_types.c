@@ -6,6 +6,7 @@
 #include "calls.h"
 #include "entrypoints.h"
 #include "extensions.h"
+#include "instance.h"
 
 /* Adds a type: as the specification wants it, before those that have all of its properties and more,
  * else behind the others. */
@@ -68,6 +69,7 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
                                          VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
                                          VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
     const bool all_take_imports = take_imports(pd);
+    const uint32_t found = vdc_peer_file_types(&pd->base.instance->peer, pd->data);
     for (uint32_t i = 0; i < host->memoryTypeCount; i++) {
         const VkMemoryPropertyFlags flags = host->memoryTypes[i].propertyFlags;
         const uint32_t heap = host->memoryTypes[i].heapIndex;
@@ -77,7 +79,7 @@ void vdc_memory_types_choose(struct vdc_physical_device *pd)
             show_type(pd, flags, heap, (struct vdc_memory_type){.host_index = i, .own = true});
             continue;
         }
-        const bool sole = imported && (all_take_imports || pd->data->file_types & (1u << i));
+        const bool sole = imported && (all_take_imports || found & (1u << i));
         /* Memory of the host's alone; that of the host's side nobody here could reach. */
         if (!visible || (flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT && !sole))
             show_type(pd, flags & ~mapped, heap,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "names.h"
+#include "opcodes.h"
 
 static int compare(const void *a, const void *b)
 {
@@ -38,6 +39,12 @@ bool vdc_peer_knows_command(const struct vdc_peer *peer, uint32_t opcode)
 {
     return !opcode ||
            (opcode < VD_CAPSET_OPCODES && peer->capset->opcodes[opcode / 8] & 1u << opcode % 8);
+}
+
+uint32_t vdc_peer_file_types(const struct vdc_peer *peer,
+                             const struct vd_physical_device_data *data)
+{
+    return vdc_peer_knows_command(peer, VD_OP_GET_MEMORY_FILE) ? data->file_types : 0;
 }
 
 bool vdc_peer_knows_extension(const struct vdc_peer *peer, const char *name)

@@ -11,6 +11,7 @@
 
 #include <vulkan/vulkan_core.h>
 
+#include "protocol/physical_device.h"
 #include "protocol/record.h"
 
 struct vdc_peer {
@@ -26,6 +27,9 @@ void vdc_peer_finish(struct vdc_peer *peer);
 
 /* By enum vd_opcode; 0 stands for a command that never crosses. */
 bool vdc_peer_knows_command(const struct vdc_peer *peer, uint32_t opcode);
+/* A device's file_types, where a server that does not know the record may have put anything. */
+uint32_t vdc_peer_file_types(const struct vdc_peer *peer,
+                             const struct vd_physical_device_data *data);
 bool vdc_peer_knows_extension(const struct vdc_peer *peer, const char *name);
 /* A struct of a chain, of those that this driver knows. */
 bool vdc_peer_knows_struct(const struct vdc_peer *peer, VkStructureType type);

@@ -45,7 +45,8 @@ struct vd_physical_device_data {
     VkPhysicalDeviceFeatures core_features;
     uint32_t own_start; /* where such memory begins in what the descriptor is of */
     /* Of `importable` those of which the client can have the driver's own memory as well: GET_MEMORY_FILE
-     * tells the file that it is in. */
+     * tells the file that it is in. Older servers have anything here: it counts only from those whose capset
+     * has the bit of that record. */
     uint32_t file_types;
     VD_WIRE(VkPhysicalDeviceProperties) core_properties;
 };

@@ -45,6 +45,18 @@ static void commands_that_the_server_knows(void **state)
     vdc_peer_finish(&peer);
 }
 
+static void members_that_the_server_may_not_have_set(void **state)
+{
+    (void)state;
+    struct vdc_peer peer;
+    const struct vd_physical_device_data data = {.file_types = 5};
+    assert_true(vdc_peer_init(&peer, &capset));
+    assert_int_equal(vdc_peer_file_types(&peer, &data), 0);
+    know_command(VD_OP_GET_MEMORY_FILE);
+    assert_int_equal(vdc_peer_file_types(&peer, &data), 5);
+    vdc_peer_finish(&peer);
+}
+
 static void structs_that_the_server_does_not_know(void **state)
 {
     (void)state;
@@ -123,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(commands_that_the_server_knows, prepare),
+        cmocka_unit_test_setup(members_that_the_server_may_not_have_set, prepare),
         cmocka_unit_test_setup(structs_that_the_server_does_not_know, prepare),
         cmocka_unit_test_setup(extensions_that_the_server_knows, prepare),
         cmocka_unit_test_setup(capsets_without_sense, prepare),
