@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -55,14 +54,15 @@ const struct vdc_shm_part *vdc_device_memory_part(struct vdc_device *device, VkD
 /* Whose absence others notice, and which is freed so rarely that an answer costs nothing. */
 #define LARGE (UINT64_C(1) << 20)
 
-/* How often an allocation is tried once more that was refused behind something freed. */
-#define TRIES    3u
-#define PAUSE_NS 2000000
+/* Also where nobody lacks memory. */
+static bool is_always_missed(const struct vdc_device_memory *m)
+{
+    return !m || m->size > LARGE || m->pages || m->part.fd >= 0;
+}
 
 bool vdc_device_memory_is_missed(struct vdc_device *device, VkDeviceMemory memory)
 {
-    const struct vdc_device_memory *m = memory_of((VkDevice)device, memory);
-    return !m || m->size > LARGE || m->pages || m->part.fd >= 0 ||
+    return is_always_missed(memory_of((VkDevice)device, memory)) ||
            atomic_load_explicit(&device->base.instance->scarce_until, memory_order_relaxed);
 }
 
@@ -327,24 +327,27 @@ static VkResult allocate(VkDevice handle, const VkMemoryAllocateInfo *pAllocateI
     return result;
 }
 
+/* What may be another answer where more has been freed. */
+static bool is_lack(VkResult result)
+{
+    return result == VK_ERROR_OUT_OF_HOST_MEMORY || result == VK_ERROR_OUT_OF_DEVICE_MEMORY ||
+           result == VK_ERROR_TOO_MANY_OBJECTS;
+}
+
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice device,
                                                     const VkMemoryAllocateInfo *pAllocateInfo,
                                                     const VkAllocationCallbacks *pAllocator,
                                                     VkDeviceMemory *pMemory)
 {
-    VkResult result = allocate(device, pAllocateInfo, pAllocator, pMemory);
-    if (result >= 0 || !atomic_exchange(&vdc_instance_of(device)->has_freed, false))
+    struct vdc_unanswered *frees = &vdc_instance_of(device)->frees;
+    const uint64_t executed = vdc_unanswered_executed(frees);
+    const VkResult result = allocate(device, pAllocateInfo, pAllocator, pMemory);
+    /* What was freed is still there until the server has come to it, and what asks for shared memory may overtake
+     * that. Another thread may have waited for it meanwhile: then this one still has to try again. */
+    if (!is_lack(result) || !vdc_unanswered_exceed(frees, executed) ||
+        !vdc_unanswered_settle(frees, device))
         return result;
-    /* What was freed is still there until the server has come to it; and for a moment more, if another of its
-     * threads has overtaken the one that frees (server/turn.h). */
-    for (unsigned tries = 0; result < 0 && tries < TRIES; tries++) {
-        if (tries)
-            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
-        if (vdc_call_catch_up(device) != VK_SUCCESS)
-            break;
-        result = allocate(device, pAllocateInfo, pAllocator, pMemory);
-    }
-    return result;
+    return allocate(device, pAllocateInfo, pAllocator, pMemory);
 }
 
 static void unplace(struct vdc_device_memory *memory, bool reserve)
@@ -366,12 +369,18 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkFreeMemory(VkDevice device, VkDeviceMemory hand
         return;
     struct vdc_device_memory *memory = memory_of(device, handle);
     vdc_descriptor_cache_end_life(&((struct vdc_device *)device)->descriptors);
-    atomic_store(&vdc_instance_of(device)->has_freed, true);
+    const bool answered = is_always_missed(memory);
+    /* The server may still be about to copy to an image that was there, and whoever gets the pages writes to them
+     * at once. */
+    if (!answered)
+        vdc_unanswered_settle(&vdc_instance_of(device)->copies, device);
     vdc_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {
         unplace(memory, false);
         release(vdc_instance_of(device), memory);
     }
+    if (!answered)
+        vdc_unanswered_add(&vdc_instance_of(device)->frees);
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL vdc_vkGetMemoryHostPointerPropertiesEXT(

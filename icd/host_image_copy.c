@@ -7,6 +7,7 @@
 
 #include "common/image_copy.h"
 
+#include "asks.h"
 #include "call.h"
 #include "calls.h"
 #include "entrypoints.h"
@@ -113,6 +114,8 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCopyMemoryToImage(VkDevice device,
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result = vdc_call_vkCopyMemoryToImage(device, info);
     end_copy();
+    if (!vdc_asks_copy(info))
+        vdc_unanswered_add(&vdc_instance_of(device)->copies);
     return result;
 }
 

@@ -11,6 +11,7 @@
 #include "object.h"
 #include "peer.h"
 #include "shm_pool.h"
+#include "unanswered.h"
 
 struct vdc_displays;
 struct vdc_physical_device;
@@ -32,7 +33,8 @@ struct vdc_instance {
     struct vdc_scratch *scratch;       /* more of them */
     unsigned scratch_count;
     _Atomic uint64_t scarce_until; /* ns: until then memory may be refused again; 0: never */
-    atomic_bool has_freed;         /* memory, and may not have waited for it (device_memory.c) */
+    struct vdc_unanswered frees;   /* of memory (device_memory.c) */
+    struct vdc_unanswered copies;  /* to images (host_image_copy.c) */
     struct vdc_profile *profile;   /* NULL: nobody asked */
     struct vdc_displays *displays; /* of this machine */
     uint64_t queue_slots[(VD_QUEUE_MAX + 63) / 64]; /* bit set: in use on the completion page */

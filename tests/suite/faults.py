@@ -29,11 +29,17 @@ class Faults:
         server = self.start(context)
         return {**server.client_environment(), "VIADUCT_FAULTS": self.file}
 
-    def start(self, context):
-        return context.enter(Server(context, "--sandbox", "off", environment=self.environment))
+    def start(self, context, *options):
+        return context.enter(Server(context, "--sandbox", "off", *options, environment=self.environment))
+
+    def slow(self, command, ms):
+        """Each call of the command sleeps first."""
+        with open(self.file, "r+b") as file:
+            file.write(command.encode().ljust(self.SLOW_MS, b"\0"))
+        self.set(self.SLOW_MS, ms)
 
     # Offsets in struct faults.
-    ONE_IN, SEED, REFUSED, LOSE_ONE_IN, LOST, INSTANCES, SPARED = 72, 76, 84, 152, 156, 160, 164
+    SLOW_MS, ONE_IN, SEED, REFUSED, LOSE_ONE_IN, LOST, INSTANCES, SPARED = 64, 72, 76, 84, 152, 156, 160, 164
 
     def set(self, offset, value):
         with open(self.file, "r+b") as file:
@@ -71,13 +77,33 @@ def round_trips(context):
 
 @test("refusals/freed")
 def freed(context):
-    """What was freed can be allocated again at once, although nobody waits for its end, and its contents are kept"""
+    """What was freed can be allocated again at once, although nobody waits for its end"""
     run(context, native_environment(), "native", "freed")
     server = context.enter(Server(context, "--max-shared-memory", "112"))
     environment = {**server.client_environment(), "VIADUCT_DEBUG": "stats"}
     said = context.succeed([build_path() / "tests/freed"], environment, "through").err
     found = re.search(r"vkFreeMemory: calls=(\d+) round_trips=(\d+)", said)
     context.check(found and int(found[2]) < int(found[1]) / 2, f"it waits: {found}")
+
+
+@test("refusals/freed-by-another")
+def freed_by_another(context):
+    """Each of several threads gets its part of what one has freed, though the server has not come to that"""
+    faults = Faults(context)
+    run(context, native_environment(), "native", "freed", "threads")
+    server = faults.start(context, "--max-shared-memory", "560")
+    faults.slow("vkFreeMemory", 1)
+    run(context, server.client_environment(), "through", "freed", "threads")
+
+
+@test("refusals/freed-behind-copies")
+def freed_behind_copies(context):
+    """A copy to an image that the server has not come to writes to nothing that is there once the memory is freed"""
+    faults = Faults(context)
+    run(context, native_environment(), "native", "freed", "copies")
+    server = faults.start(context)
+    faults.slow("vkCopyMemoryToImage", 2)
+    run(context, server.client_environment(), "through", "freed", "copies")
 
 
 def check_beside(context, driver):
