@@ -2,6 +2,7 @@
 #include "driver_environment.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /*
  * Only what changes how a driver works for this client, and what it reads for each instance: workers have
@@ -46,6 +47,14 @@ bool vd_is_driver_variable(const char *text, size_t length)
             return true;
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
         if (size > strlen(prefixes[i]) && !memcmp(prefixes[i], text, strlen(prefixes[i])))
+            return true;
+    return false;
+}
+
+bool vd_has_driver_variables(void)
+{
+    for (char **variable = environ; variable && *variable; variable++)
+        if (vd_is_driver_variable(*variable, strlen(*variable)))
             return true;
     return false;
 }

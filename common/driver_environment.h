@@ -17,5 +17,7 @@
 
 /* Whether "NAME=VALUE", of `length` bytes without a NUL, may cross: a name on the list, printable ASCII. */
 bool vd_is_driver_variable(const char *text, size_t length);
+/* Whether one is set in this process. */
+bool vd_has_driver_variables(void);
 
 #endif

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/driver_environment.h"
 #include "common/environment.h"
 #include "common/own_folder.h"
 
@@ -111,7 +112,9 @@ bool vds_shader_cache_begin(const char *folder, bool confined)
     setenv("CUDA_CACHE_DISABLE", "1", 1);     /* which its ray tracing brings with it */
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         unsetenv(ignored[i]);
-    const bool wanted = confined && !(folder && strcmp(folder, "-") == 0);
+    /* What a driver compiles when it is told to work in another way may have the same keys: driver_environment.c. */
+    const bool wanted =
+        confined && !(folder && strcmp(folder, "-") == 0) && !vd_has_driver_variables();
     if (wanted && prepare(folder, path)) {
         setenv(FOLDER_VARIABLE, path, 1);
         setenv("MESA_DISK_CACHE_SINGLE_FILE", "true", 1);
