@@ -81,6 +81,18 @@ VkResult vdc_call_catch_up(void *self)
     return result;
 }
 
+VkResult vdc_call_settle(struct vdc_unanswered *calls, void *self)
+{
+    /* Whatever is counted by now stands in the ring before what is sent next. */
+    const uint64_t made = vdc_unanswered_made(calls);
+    if (vdc_unanswered_executed(calls) >= made)
+        return VK_SUCCESS;
+    const VkResult result = vdc_call_catch_up(self);
+    if (result == VK_SUCCESS)
+        vdc_unanswered_note(calls, made);
+    return result;
+}
+
 void vdc_scratch_finish(struct vdc_instance *instance)
 {
     free(atomic_load_explicit(&instance->hot, memory_order_relaxed));

@@ -66,6 +66,8 @@ static inline void vdc_call_no_new(void *handles, uint64_t count)
 void vdc_call_end(struct vdc_call *call);
 /* Waits until the server has come as far as this in the ring. `self` as for vdc_call_begin. */
 VkResult vdc_call_catch_up(void *self);
+/* The same for calls of a kind, unless they are known to have been executed. */
+VkResult vdc_call_settle(struct vdc_unanswered *calls, void *self);
 /* Frees the buffers that calls kept. */
 void vdc_scratch_finish(struct vdc_instance *instance);
 

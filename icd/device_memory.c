@@ -342,10 +342,9 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkAllocateMemory(VkDevice device,
     struct vdc_unanswered *frees = &vdc_instance_of(device)->frees;
     const uint64_t executed = vdc_unanswered_executed(frees);
     const VkResult result = allocate(device, pAllocateInfo, pAllocator, pMemory);
-    /* What was freed is still there until the server has come to it, and what asks for shared memory may overtake
-     * that. Another thread may have waited for it meanwhile: then this one still has to try again. */
-    if (!is_lack(result) || !vdc_unanswered_exceed(frees, executed) ||
-        !vdc_unanswered_settle(frees, device))
+    /* Whoever asks for shared memory may overtake frees, and tries again though another thread has waited. */
+    if (!is_lack(result) || vdc_unanswered_made(frees) == executed ||
+        vdc_call_settle(frees, device) != VK_SUCCESS)
         return result;
     return allocate(device, pAllocateInfo, pAllocator, pMemory);
 }
@@ -370,10 +369,9 @@ VKAPI_ATTR void VKAPI_CALL vdc_vkFreeMemory(VkDevice device, VkDeviceMemory hand
     struct vdc_device_memory *memory = memory_of(device, handle);
     vdc_descriptor_cache_end_life(&((struct vdc_device *)device)->descriptors);
     const bool answered = is_always_missed(memory);
-    /* The server may still be about to copy to an image that was there, and whoever gets the pages writes to them
-     * at once. */
+    /* The server may be about to copy to an image there, and whoever gets the pages writes at once. */
     if (!answered)
-        vdc_unanswered_settle(&vdc_instance_of(device)->copies, device);
+        vdc_call_settle(&vdc_instance_of(device)->copies, device);
     vdc_call_vkFreeMemory(device, handle, pAllocator);
     if (memory) {
         unplace(memory, false);

@@ -6,7 +6,6 @@
 #define VIADUCT_ICD_UNANSWERED_H
 
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 /* All zeroes: there were none. From any thread. */
@@ -26,14 +25,18 @@ static inline uint64_t vdc_unanswered_executed(const struct vdc_unanswered *call
     return atomic_load(&calls->executed);
 }
 
-/* Whether there are more of them by now. */
-static inline bool vdc_unanswered_exceed(const struct vdc_unanswered *calls, uint64_t executed)
+/* So many have been sent. */
+static inline uint64_t vdc_unanswered_made(const struct vdc_unanswered *calls)
 {
-    return atomic_load(&calls->made) > executed;
+    return atomic_load(&calls->made);
 }
 
-/* Waits until the server has executed those that there are, unless that is known. `self` is any dispatchable
- * object. False: it can not be asked. */
-bool vdc_unanswered_settle(struct vdc_unanswered *calls, void *self);
+/* That has been found out of so many. */
+static inline void vdc_unanswered_note(struct vdc_unanswered *calls, uint64_t executed)
+{
+    uint64_t known = atomic_load(&calls->executed);
+    while (known < executed && !atomic_compare_exchange_weak(&calls->executed, &known, executed))
+        ;
+}
 
 #endif
