@@ -249,6 +249,7 @@ static enum answer set_mem_table(struct vg_vhost_user *vhost_user, struct messag
         return ANSWER_FAIL;
     }
     vg_memory_finish(memory);
+    remap_queues(vhost_user->gpu); /* they are nowhere, also where the new memory can not be had */
     for (uint32_t i = 0; i < table->count; i++) {
         const struct vg_region region = {
             .guest = table->regions[i].guest,
@@ -390,6 +391,7 @@ static enum answer handle(struct vg_vhost_user *vhost_user, struct message *mess
         return set_mem_table(vhost_user, message);
     case SET_VRING_NUM:
         queue->size = payload->state.number;
+        vg_queue_map(queue, vg_gpu_memory(gpu)); /* which may not hold as many */
         return ANSWER_NONE;
     case SET_VRING_ADDR:
         queue->desc_user = payload->address.desc;

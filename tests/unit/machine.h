@@ -33,6 +33,7 @@
 #define PAGE_AT    (PAGES_AT + 0x300000)
 
 enum vhost_user_message {
+    GET_FEATURES = 1,
     SET_FEATURES = 2,
     SET_OWNER = 3,
     SET_MEM_TABLE = 5,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -101,6 +102,31 @@ static void malformed_descriptors_come_back(void **state)
     machine_assert_alive(m);
 }
 
+/* A queue that becomes larger than it may be, behind its place in memory, is none. */
+static void queues_keep_to_their_size(void **state)
+{
+    struct machine *m = *state;
+    const uint32_t many[2] = {0, 1 << 20};
+    const uint16_t far = 0xffff;
+    const struct virtio_gpu_ctrl_hdr info = {.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
+    struct vring_desc *desc = machine_descs(m, 0);
+    memcpy(m->ram + REQUEST_AT, &info, sizeof(info));
+    desc[far] = (struct vring_desc){RAM_BASE + REQUEST_AT, sizeof(info), VRING_DESC_F_NEXT, 1};
+    desc[1] = (struct vring_desc){RAM_BASE + ANSWER_AT, 4096, VRING_DESC_F_WRITE, 0};
+    uint8_t features[20];
+    machine_send(m, SET_VRING_NUM, many, sizeof(many), -1);
+    machine_send(m, GET_FEATURES, "", 0, -1);
+    assert_int_equal(recv(m->socket, features, sizeof(features), MSG_WAITALL), sizeof(features));
+    memset(m->ram + ANSWER_AT, 0, 4);
+    machine_offer(m, 0, far);
+    usleep(200000); /* in which it would be answered */
+    uint32_t answer;
+    memcpy(&answer, m->ram + ANSWER_AT, sizeof(answer));
+    assert_int_equal(answer, 0);
+    machine_start_queues(m);
+    machine_assert_alive(m);
+}
+
 static void pixels_stay_within_bounds(void **state)
 {
     struct machine *m = *state;
@@ -187,6 +213,7 @@ int main(void)
         TEST(every_length_is_answered),
         TEST(nonsense_is_survived),
         TEST(malformed_descriptors_come_back),
+        TEST(queues_keep_to_their_size),
         TEST(pixels_stay_within_bounds),
         TEST(lists_of_pages_end),
         TEST(features_that_were_not_offered_end_the_device),
