@@ -5,6 +5,8 @@
 #include "device.h"
 #include "device_memory.h"
 #include "formats.h"
+#include "image.h"
+#include "object.h"
 
 /* Texels that are copied sooner than an answer has come. */
 #define COPY_TEXELS (UINT64_C(128) * 128)
@@ -119,9 +121,13 @@ bool vdc_asks_count(uint32_t count)
     return count > OBJECTS;
 }
 
-bool vdc_asks_copy(const VkCopyMemoryToImageInfo *info)
+bool vdc_asks_copy(VkDevice device, const VkCopyMemoryToImageInfo *info)
 {
+    const struct vdc_image *image =
+        vdc_id_object(vdc_instance_of(device), (uint64_t)info->dstImage);
     uint64_t texels = 0;
+    if (image && image->open)
+        return true;
     for (uint32_t i = 0; i < info->regionCount; i++) {
         const VkMemoryToImageCopy *region = &info->pRegions[i];
         texels += (uint64_t)region->imageExtent.width * region->imageExtent.height *

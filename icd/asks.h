@@ -27,8 +27,9 @@ bool vdc_asks_descriptor_pool(const VkDescriptorPoolCreateInfo *info);
 bool vdc_asks_bytes(size_t size);
 bool vdc_asks_count(uint32_t count);
 
-/* A copy so large that the thread which executes the ring must not be kept with it: see server/turn.h. */
-bool vdc_asks_copy(const VkCopyMemoryToImageInfo *info);
+/* A copy so large that the thread which executes the ring must not be kept with it: see server/turn.h. Or to an
+ * image that others than the device may look at as soon as the call returns. */
+bool vdc_asks_copy(VkDevice device, const VkCopyMemoryToImageInfo *info);
 
 /* Memory that others than the driver may still look at, or that is large (device_memory.h). */
 bool vdc_asks_free(VkDevice device, VkDeviceMemory memory);

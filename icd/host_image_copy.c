@@ -114,7 +114,7 @@ VKAPI_ATTR VkResult VKAPI_CALL vdc_vkCopyMemoryToImage(VkDevice device,
         return VK_ERROR_OUT_OF_HOST_MEMORY;
     const VkResult result = vdc_call_vkCopyMemoryToImage(device, info);
     end_copy();
-    if (!vdc_asks_copy(info))
+    if (!vdc_asks_copy(device, info))
         vdc_unanswered_add(&vdc_instance_of(device)->copies);
     return result;
 }

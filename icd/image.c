@@ -111,6 +111,7 @@ static VkResult create(struct vdc_device *device, const VkImageCreateInfo *asked
     image->format = asked->format;
     image->extent = asked->extent;
     image->layers = asked->arrayLayers;
+    image->open = asked->tiling != VK_IMAGE_TILING_OPTIMAL;
     image->backing = backing_of(device, asked);
     image->memo = memo_of(device, asked);
     VkImageCreateInfo info = *asked;

@@ -10,6 +10,7 @@ struct vdc_image {
     VkFormat format;
     VkExtent3D extent;
     uint32_t layers;
+    bool open; /* applications know where its texels lie, and may look at them in mapped memory */
     enum vdc_backing backing;
     struct vdc_memo_entry *memo; /* of its requirements, NULL: not kept */
 };

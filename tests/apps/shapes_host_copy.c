@@ -39,7 +39,8 @@ enum {
     LAYERS = 2
 };
 
-static void copied_init(struct copied *copied, VkFormat format, VkExtent3D size)
+static void copied_init(struct copied *copied, VkFormat format, VkImageTiling tiling,
+                        VkExtent3D size)
 {
     LOAD(vkTransitionImageLayoutEXT);
     must(vkCreateImage(gpu.device,
@@ -51,12 +52,18 @@ static void copied_init(struct copied *copied, VkFormat format, VkExtent3D size)
                            .mipLevels = 1,
                            .arrayLayers = LAYERS,
                            .samples = VK_SAMPLE_COUNT_1_BIT,
+                           .tiling = tiling,
                            .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT,
                        },
                        NULL, &copied->image));
     VkMemoryRequirements requirements;
     vkGetImageMemoryRequirements(gpu.device, copied->image, &requirements);
-    copied->memory = allocate(&gpu, &requirements, 0, 0);
+    copied->memory =
+        allocate(&gpu, &requirements,
+                 tiling == VK_IMAGE_TILING_LINEAR
+                     ? VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
+                     : 0,
+                 0);
     must(vkBindImageMemory(gpu.device, copied->image, copied->memory, 0));
     must(vkTransitionImageLayoutEXT_(
         gpu.device, 1,
@@ -126,7 +133,7 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
 {
     const VkExtent3D size = {44, 20, 1};
     struct copied copied;
-    copied_init(&copied, format, size);
+    copied_init(&copied, format, VK_IMAGE_TILING_OPTIMAL, size);
 
     /* Up to the last block of the last row of the last layer, and no byte more. */
     const uint32_t columns = size.width / block, rows = size.height / block;
@@ -160,7 +167,7 @@ static void copy_raw(void)
     const VkExtent3D size = {37, 19, 1};
     struct copied copied[2];
     for (int i = 0; i < 2; i++)
-        copied_init(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, size);
+        copied_init(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TILING_OPTIMAL, size);
     VkSubresourceHostMemcpySizeEXT raw = {
         .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_HOST_MEMCPY_SIZE_EXT,
     };
@@ -192,6 +199,46 @@ static void copy_raw(void)
         copied_finish(&copied[i]);
 }
 
+/* What the host has copied lies in mapped memory when the call returns. */
+static void copy_in_view(void)
+{
+    enum {
+        SIDE = 16,
+        TURNS = 200
+    };
+    const VkExtent3D size = {SIDE, SIDE, 1};
+    VkFormatProperties3 features = {.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3};
+    vkGetPhysicalDeviceFormatProperties2(
+        gpu.physical, VK_FORMAT_R8G8B8A8_UNORM,
+        &(VkFormatProperties2){.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2, .pNext = &features});
+    VkImageFormatProperties limits;
+    if (!(features.linearTilingFeatures & VK_FORMAT_FEATURE_2_HOST_IMAGE_TRANSFER_BIT_EXT) ||
+        vkGetPhysicalDeviceImageFormatProperties(
+            gpu.physical, VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TYPE_2D, VK_IMAGE_TILING_LINEAR,
+            VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT, 0, &limits) != VK_SUCCESS ||
+        limits.maxArrayLayers < LAYERS)
+        return;
+    struct copied copied;
+    copied_init(&copied, VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TILING_LINEAR, size);
+    const uint8_t *map;
+    must(vkMapMemory(gpu.device, copied.memory, 0, VK_WHOLE_SIZE, 0, (void **)&map));
+    VkSubresourceLayout last;
+    vkGetImageSubresourceLayout(gpu.device, copied.image,
+                                &(VkImageSubresource){VK_IMAGE_ASPECT_COLOR_BIT, 0, LAYERS - 1},
+                                &last);
+    const VkDeviceSize end =
+        last.offset + (SIDE - 1) * last.rowPitch + (SIDE - 1) * sizeof(uint32_t);
+    for (uint32_t turn = 1; turn <= TURNS; turn++) {
+        uint32_t texels[LAYERS * SIDE * SIDE], seen;
+        for (uint32_t i = 0; i < LAYERS * SIDE * SIDE; i++)
+            texels[i] = turn;
+        copy_in(copied.image, 0, texels, 0, 0, size);
+        memcpy(&seen, map + end, sizeof(seen));
+        expect(seen == turn, "a copy is seen late");
+    }
+    copied_finish(&copied);
+}
+
 void shapes_host_copy(void)
 {
     copy_through(VK_FORMAT_R8_UNORM, 1, 1, 0, 0);
@@ -203,4 +250,5 @@ void shapes_host_copy(void)
     copy_through(VK_FORMAT_BC1_RGBA_UNORM_BLOCK, 4, 8, 0, 0);
     copy_through(VK_FORMAT_BC7_UNORM_BLOCK, 4, 16, 52, 24);
     copy_raw();
+    copy_in_view();
 }
