@@ -27,23 +27,10 @@ static bool may_be_mapped(const struct vdc_physical_device *pd, const VkImageCre
 static bool shareable(struct vdc_device *device, const VkImageCreateInfo *info)
 {
     struct vdc_physical_device *pd = device->physical_device;
-    const bool own = pd->data->own_types;
     if (!may_be_mapped(pd, info) || vdc_device_status(device) != VK_SUCCESS)
         return false;
-    VkExternalImageFormatProperties external = {
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
-    };
-    VkImageFormatProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
-        .pNext = &external,
-    };
-    const VkPhysicalDeviceExternalImageFormatInfo handle = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        .handleType = (VkExternalMemoryHandleTypeFlagBits)vdc_shared_handle_type(pd),
-    };
     const VkPhysicalDeviceImageFormatInfo2 question = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
-        .pNext = &handle,
         .format = info->format,
         .type = info->imageType,
         .tiling = info->tiling,
@@ -61,11 +48,9 @@ static bool shareable(struct vdc_device *device, const VkImageCreateInfo *info)
     bool answer;
     if (vdc_memo_get(memo, &answer, sizeof(answer)))
         return answer;
-    answer = vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
-                                                                &properties) == VK_SUCCESS &&
-             (external.externalMemoryProperties.externalMemoryFeatures &
-              (own ? VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT
-                   : VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT));
+    answer = vdc_image_sharing(pd, &question) &
+             (pd->data->own_types ? VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT
+                                  : VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
     if (vdc_device_status(device) == VK_SUCCESS)
         vdc_memo_put(&pd->shareable_images, memo, &answer, sizeof(answer));
     return answer;

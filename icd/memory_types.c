@@ -34,29 +34,14 @@ static bool take_imports(struct vdc_physical_device *pd)
     if (pd->properties.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU || !pd->data->importable ||
         pd->features.sparseBinding || pd->extensions[VD_EXT_EXT_external_memory_dma_buf])
         return false;
-    VkExternalImageFormatProperties external = {
-        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
-    };
-    VkImageFormatProperties2 properties = {
-        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
-        .pNext = &external,
-    };
-    const VkPhysicalDeviceExternalImageFormatInfo handle = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-        .handleType = (VkExternalMemoryHandleTypeFlagBits)vdc_shared_handle_type(pd),
-    };
     const VkPhysicalDeviceImageFormatInfo2 question = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
-        .pNext = &handle,
         .format = VK_FORMAT_R8G8B8A8_UNORM,
         .type = VK_IMAGE_TYPE_2D,
         .tiling = VK_IMAGE_TILING_OPTIMAL,
         .usage = VK_IMAGE_USAGE_SAMPLED_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
     };
-    return vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &question,
-                                                              &properties) == VK_SUCCESS &&
-           external.externalMemoryProperties.externalMemoryFeatures &
-               VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT;
+    return vdc_image_sharing(pd, &question) & VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT;
 }
 
 void vdc_memory_types_choose(struct vdc_physical_device *pd)
@@ -116,6 +101,28 @@ VkExternalMemoryHandleTypeFlags vdc_shared_handle_type(const struct vdc_physical
     /* Older servers import by address, and do not say so. */
     return pd->data->handle_type ? pd->data->handle_type
                                  : VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+}
+
+VkExternalMemoryFeatureFlags vdc_image_sharing(struct vdc_physical_device *pd,
+                                               const VkPhysicalDeviceImageFormatInfo2 *question)
+{
+    VkExternalImageFormatProperties external = {
+        .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+    };
+    VkImageFormatProperties2 properties = {
+        .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+        .pNext = &external,
+    };
+    const VkPhysicalDeviceExternalImageFormatInfo handle = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+        .handleType = (VkExternalMemoryHandleTypeFlagBits)vdc_shared_handle_type(pd),
+    };
+    VkPhysicalDeviceImageFormatInfo2 asked = *question;
+    asked.pNext = &handle;
+    return vdc_call_vkGetPhysicalDeviceImageFormatProperties2((VkPhysicalDevice)pd, &asked,
+                                                              &properties) == VK_SUCCESS
+               ? external.externalMemoryProperties.externalMemoryFeatures
+               : 0;
 }
 
 uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,

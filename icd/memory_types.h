@@ -28,6 +28,11 @@ enum vdc_backing vdc_physical_device_backing(const struct vdc_physical_device *p
 /* What resources are created for, so that such memory can be bound to them. */
 VkExternalMemoryHandleTypeFlags vdc_shared_handle_type(const struct vdc_physical_device *pd);
 
+/* What the host can do with such memory for images like this one (VkExternalMemoryFeatureFlags); 0 also where it
+ * does not answer. The question has no chain. */
+VkExternalMemoryFeatureFlags vdc_image_sharing(struct vdc_physical_device *pd,
+                                               const VkPhysicalDeviceImageFormatInfo2 *question);
+
 /* Host memoryTypeBits to the application's. */
 uint32_t vdc_memory_bits(const struct vdc_physical_device *pd, uint32_t host_bits,
                          enum vdc_backing backing);

@@ -143,13 +143,12 @@ static uint32_t localize_chain(uint8_t *chain, uint32_t size, const struct vd_ch
         memcpy(&entry, at, sizeof(entry));
         at += sizeof(entry);
         const struct vd_chain_struct *known = find(structs, count, entry.type);
-        if (known && known->from_wire && known->wire_size <= sizeof(wire)) {
-            memcpy((uint8_t *)wire + wire_head, at, entry.size);
-            known->from_wire(native, wire);
-        }
+        const uint8_t *body = at;
         at += vd_align(entry.size);
         if (!known || !known->from_wire || known->wire_size > sizeof(wire))
             continue;
+        memcpy((uint8_t *)wire + wire_head, body, entry.size);
+        known->from_wire(native, wire);
         entry.size = known->size - (uint32_t)head;
         memcpy(to, &entry, sizeof(entry));
         memcpy(to + sizeof(entry), (uint8_t *)native + head, entry.size);

@@ -29,8 +29,8 @@ bool vds_decode_environment(struct vds_decoder *d, void *body)
 /* Mesa asks for the program's name once in a process, for the first instance, and keeps the address that
  * getenv gives it. So the variable is there before that, in memory of ours, which may change (putenv(3)). */
 static char program[VD_VARIABLE_MAX] = VD_DRIVER_PROGRAM "=viaduct-server";
-static bool
-    names_program; /* the server was not started with another one, nor has a client said it */
+/* The server was not started with another name, nor has a client said one. */
+static bool names_program;
 
 void vds_driver_environment_prepare(void)
 {

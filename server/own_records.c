@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "own_records.h"
 
-#include "driver_environment.h"
 #include "protocol/physical_device.h"
 #include "protocol/record.h"
 
+#include "driver_environment.h"
 #include "opcodes.h"
 
 /* VD_OP_SYNC: whoever waits for the answer waits for what came before. */
