@@ -7,7 +7,7 @@
  *   freed copies    of images, behind copies that the host makes: those change nothing of what is there then
  */
 #include "common.h"
-#include "recording.h"
+#include "copied.h"
 #include "resources.h"
 
 #include <pthread.h>
@@ -35,27 +35,15 @@ static void find_type(void)
     buffer_init_host(&gpu, &buffer, MIB, VK_BUFFER_USAGE_TRANSFER_DST_BIT);
     VkMemoryRequirements requirements;
     vkGetBufferMemoryRequirements(gpu.device, buffer.handle, &requirements);
-    VkPhysicalDeviceMemoryProperties memory;
-    vkGetPhysicalDeviceMemoryProperties(gpu.physical, &memory);
-    const VkMemoryPropertyFlags wanted =
-        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
-    while (!(requirements.memoryTypeBits & UINT32_C(1) << type) ||
-           (memory.memoryTypes[type].propertyFlags & wanted) != wanted)
-        type++;
+    type = find_memory_type(
+        &gpu, requirements.memoryTypeBits,
+        VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0);
     buffer_finish(&gpu, &buffer);
 }
 
 static VkDeviceMemory allocate_mappable(VkDeviceSize size)
 {
-    VkDeviceMemory memory;
-    must(vkAllocateMemory(gpu.device,
-                          &(VkMemoryAllocateInfo){
-                              .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                              .allocationSize = size,
-                              .memoryTypeIndex = type,
-                          },
-                          NULL, &memory));
-    return memory;
+    return allocate_of_type(&gpu, type, size);
 }
 
 /* In pieces, then as one. */
@@ -70,10 +58,6 @@ static void test_all(void)
         vkFreeMemory(gpu.device, allocate_mappable(PIECES * MIB), NULL);
     }
 }
-
-static const struct program_part parts[] = {
-    {"all of it", test_all},
-};
 
 /* ---- Several threads */
 
@@ -113,117 +97,54 @@ static void test_threads(void)
     pthread_barrier_destroy(&freed);
 }
 
-static const struct program_part parts_of_threads[] = {
-    {"threads", test_threads},
-};
-
 /* ---- Copies */
-
-#define DEVICE(name) ((PFN_##name)vkGetDeviceProcAddr(gpu.device, #name))
-
-struct copied {
-    VkImage image;
-    VkDeviceMemory memory;
-};
-
-/* In memory that can be mapped, where that is offered: it is the application's own. */
-static struct copied copied_init(void)
-{
-    struct copied copied;
-    must(vkCreateImage(gpu.device,
-                       &(VkImageCreateInfo){
-                           .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-                           .imageType = VK_IMAGE_TYPE_2D,
-                           .format = VK_FORMAT_R8G8B8A8_UNORM,
-                           .extent = {SIDE, SIDE, 1},
-                           .mipLevels = 1,
-                           .arrayLayers = 1,
-                           .samples = VK_SAMPLE_COUNT_1_BIT,
-                           .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT,
-                       },
-                       NULL, &copied.image));
-    VkMemoryRequirements requirements;
-    vkGetImageMemoryRequirements(gpu.device, copied.image, &requirements);
-    copied.memory = allocate(&gpu, &requirements, 0, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
-    must(vkBindImageMemory(gpu.device, copied.image, copied.memory, 0));
-    must(DEVICE(vkTransitionImageLayoutEXT)(
-        gpu.device, 1,
-        &(VkHostImageLayoutTransitionInfoEXT){
-            .sType = VK_STRUCTURE_TYPE_HOST_IMAGE_LAYOUT_TRANSITION_INFO_EXT,
-            .image = copied.image,
-            .oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
-            .newLayout = VK_IMAGE_LAYOUT_GENERAL,
-            .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
-        }));
-    return copied;
-}
-
-static void copied_finish(const struct copied *copied)
-{
-    vkDestroyImage(gpu.device, copied->image, NULL);
-    vkFreeMemory(gpu.device, copied->memory, NULL);
-}
 
 static uint32_t texels[SIDE * SIDE];
 
-static void copy_in(VkImage image, uint32_t value)
+/* In memory that can be mapped, where that is offered: it is the application's own. */
+static struct copied create(void)
 {
-    for (uint32_t i = 0; i < SIDE * SIDE; i++)
-        texels[i] = value + i;
-    must(DEVICE(vkCopyMemoryToImageEXT)(
-        gpu.device, &(VkCopyMemoryToImageInfoEXT){
-                        .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
-                        .dstImage = image,
-                        .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                        .regionCount = 1,
-                        .pRegions =
-                            &(VkMemoryToImageCopyEXT){
-                                .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
-                                .pHostPointer = texels,
-                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-                                .imageExtent = {SIDE, SIDE, 1},
-                            },
-                    }));
+    struct copied copied;
+    copied_init(&gpu, &copied,
+                &(struct copied_options){
+                    .format = VK_FORMAT_R8G8B8A8_UNORM,
+                    .extent = {SIDE, SIDE, 1},
+                    .layers = 1,
+                    .preferred = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
+                });
+    return copied;
 }
 
-static void expect_texels(VkImage image, uint32_t value)
+static void copy_numbers(const struct copied *copied, uint32_t first)
 {
-    must(DEVICE(vkCopyImageToMemoryEXT)(
-        gpu.device, &(VkCopyImageToMemoryInfoEXT){
-                        .sType = VK_STRUCTURE_TYPE_COPY_IMAGE_TO_MEMORY_INFO_EXT,
-                        .srcImage = image,
-                        .srcImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                        .regionCount = 1,
-                        .pRegions =
-                            &(VkImageToMemoryCopyEXT){
-                                .sType = VK_STRUCTURE_TYPE_IMAGE_TO_MEMORY_COPY_EXT,
-                                .pHostPointer = texels,
-                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-                                .imageExtent = {SIDE, SIDE, 1},
-                            },
-                    }));
     for (uint32_t i = 0; i < SIDE * SIDE; i++)
-        expect(texels[i] == value + i, "texel %u is %x, not %x", i, texels[i], value + i);
+        texels[i] = first + i;
+    copy_in(&gpu, copied, 0, texels, 0, 0);
+}
+
+static void expect_numbers(const struct copied *copied, uint32_t first)
+{
+    copy_out(&gpu, copied, 0, texels, 0, 0);
+    for (uint32_t i = 0; i < SIDE * SIDE; i++)
+        expect(texels[i] == first + i, "texel %u is %x, not %x", i, texels[i], first + i);
 }
 
 /* The host copies to an image whose memory is freed at once; what is written then, the texels of the next copy
  * above all, may lie in the same pages. */
 static void test_copies(void)
 {
-    const struct copied stays = copied_init();
+    const struct copied stays = create();
     for (uint32_t turn = 1; turn <= TURNS; turn++) {
-        const struct copied goes = copied_init();
-        copy_in(goes.image, turn << 16);
-        copied_finish(&goes);
-        copy_in(stays.image, turn << 24);
-        expect_texels(stays.image, turn << 24);
+        const struct copied goes = create();
+        copy_numbers(&goes, turn << 16);
+        copied_finish(&gpu, &goes);
+        copy_numbers(&stays, turn << 24);
+        expect_numbers(&stays, turn << 24);
     }
-    copied_finish(&stays);
+    copied_finish(&gpu, &stays);
 }
 
-static const struct program_part parts_of_copies[] = {
-    {"copies", test_copies},
-};
+/* ---- All of it */
 
 static void init(bool copies)
 {
@@ -244,14 +165,12 @@ int main(int argc, char **argv)
 {
     const bool threads = argc > 1 && strcmp(argv[1], "threads") == 0;
     const bool copies = argc > 1 && strcmp(argv[1], "copies") == 0;
+    const struct program_part part = threads  ? (struct program_part){"threads", test_threads}
+                                     : copies ? (struct program_part){"copies", test_copies}
+                                              : (struct program_part){"all of it", test_all};
     init(copies);
     find_type();
-    if (threads)
-        run_parts("freed", parts_of_threads, ARRAY_SIZE(parts_of_threads));
-    else if (copies)
-        run_parts("freed", parts_of_copies, ARRAY_SIZE(parts_of_copies));
-    else
-        run_parts("freed", parts, ARRAY_SIZE(parts));
+    run_parts("freed", &part, 1);
     gpu_finish(&gpu);
     return 0;
 }

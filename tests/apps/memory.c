@@ -25,19 +25,6 @@ static uint32_t host_type(void)
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0);
 }
 
-static VkDeviceMemory allocate_type(uint32_t type, VkDeviceSize size)
-{
-    VkDeviceMemory memory;
-    must(vkAllocateMemory(gpu.device,
-                          &(VkMemoryAllocateInfo){
-                              .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                              .allocationSize = size,
-                              .memoryTypeIndex = type,
-                          },
-                          NULL, &memory));
-    return memory;
-}
-
 static void *map(VkDeviceMemory memory, VkDeviceSize offset, VkDeviceSize size)
 {
     void *pointer = NULL;
@@ -109,7 +96,7 @@ static void test_types(void)
                                              VK_MEMORY_PROPERTY_HOST_COHERENT_BIT |
                                              VK_MEMORY_PROPERTY_HOST_CACHED_BIT))
             continue;
-        const VkDeviceMemory memory = allocate_type(type, 64 * KIB);
+        const VkDeviceMemory memory = allocate_of_type(&gpu, type, 64 * KIB);
         if (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) {
             const VkMappedMemoryRange range = {
                 .sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE,
@@ -133,7 +120,7 @@ static void test_sizes(void)
     static const VkDeviceSize sizes[] = {1,     7,     64,    4095,  4096,       4097,
                                          65535, 65536, 65537, 12345, 3 * MIB + 1};
     for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-        const VkDeviceMemory memory = allocate_type(host_type(), sizes[i]);
+        const VkDeviceMemory memory = allocate_of_type(&gpu, host_type(), sizes[i]);
         uint8_t *bytes = map(memory, 0, VK_WHOLE_SIZE);
         expect((uintptr_t)bytes % gpu.properties.limits.minMemoryMapAlignment == 0,
                "the mapping %p is not aligned to %zu", (void *)bytes,
@@ -146,7 +133,7 @@ static void test_sizes(void)
 
 static void test_offset_maps(void)
 {
-    const VkDeviceMemory memory = allocate_type(host_type(), MIB);
+    const VkDeviceMemory memory = allocate_of_type(&gpu, host_type(), MIB);
     fill(map(memory, 0, VK_WHOLE_SIZE), MIB, 0);
     vkUnmapMemory(gpu.device, memory);
 
@@ -244,7 +231,8 @@ static void test_flush_and_invalidate(void)
             !(flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT))
             type = i;
     }
-    const VkDeviceMemory memories[] = {allocate_type(type, size), allocate_type(type, size)};
+    const VkDeviceMemory memories[] = {allocate_of_type(&gpu, type, size),
+                                       allocate_of_type(&gpu, type, size)};
     uint8_t *bytes = map(memories[0], 0, VK_WHOLE_SIZE);
     /* Mapped in part: ranges are relative to the memory and not to the mapping. */
     uint8_t *part = map(memories[1], 2 * atom, VK_WHOLE_SIZE);
@@ -269,7 +257,7 @@ static void test_flush_and_invalidate(void)
 static void test_freed_while_mapped(void)
 {
     for (uint32_t i = 0; i < 300; i++) {
-        const VkDeviceMemory memory = allocate_type(host_type(), MIB);
+        const VkDeviceMemory memory = allocate_of_type(&gpu, host_type(), MIB);
         memset(map(memory, 0, VK_WHOLE_SIZE), (int)i, MIB);
         if (i % 3 == 0)
             vkUnmapMemory(gpu.device, memory);
@@ -284,7 +272,7 @@ static void test_map2(void)
     const PFN_vkUnmapMemory2KHR unmap2 =
         (PFN_vkUnmapMemory2KHR)vkGetDeviceProcAddr(gpu.device, "vkUnmapMemory2KHR");
     expect(map2 && unmap2, "VK_KHR_map_memory2 is there without its commands");
-    const VkDeviceMemory memory = allocate_type(host_type(), 10 * KIB);
+    const VkDeviceMemory memory = allocate_of_type(&gpu, host_type(), 10 * KIB);
     fill(map(memory, 0, VK_WHOLE_SIZE), 10 * KIB, 4);
     vkUnmapMemory(gpu.device, memory);
     void *pointer = NULL;
@@ -313,7 +301,7 @@ static void test_many_small(void)
     static VkDeviceMemory memories[COUNT];
     static uint8_t *maps[COUNT];
     for (uint32_t i = 0; i < COUNT; i++) {
-        memories[i] = allocate_type(host_type(), SIZE);
+        memories[i] = allocate_of_type(&gpu, host_type(), SIZE);
         maps[i] = map(memories[i], 0, VK_WHOLE_SIZE);
         fill(maps[i], SIZE, i);
     }
@@ -327,7 +315,7 @@ static void test_many_small(void)
     for (uint32_t i = COUNT; i-- > 0;) {
         if (memories[i])
             continue;
-        memories[i] = allocate_type(host_type(), SIZE);
+        memories[i] = allocate_of_type(&gpu, host_type(), SIZE);
         maps[i] = map(memories[i], 0, VK_WHOLE_SIZE);
         fill(maps[i], SIZE, i + 5);
     }
@@ -426,7 +414,7 @@ static void test_bind2(void)
     const uint32_t type = find_memory_type(
         &gpu, bits, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, 0);
     expect(type != UINT32_MAX, "no host-visible type for buffers");
-    const VkDeviceMemory memory = allocate_type(type, offset);
+    const VkDeviceMemory memory = allocate_of_type(&gpu, type, offset);
     VkBindBufferMemoryInfo binds[COUNT];
     for (uint32_t i = 0; i < COUNT; i++)
         binds[i] = (VkBindBufferMemoryInfo){
@@ -728,7 +716,7 @@ static void test_sparse(void)
     for (uint32_t type = 0; type < gpu.memory.memoryTypeCount; type++) {
         if (!(requirements.memoryTypeBits & 1u << type))
             continue;
-        const VkDeviceMemory memory = allocate_type(type, requirements.size);
+        const VkDeviceMemory memory = allocate_of_type(&gpu, type, requirements.size);
         for (uint32_t i = 0; i < pages; i++)
             binds[i] = (VkSparseMemoryBind){
                 .resourceOffset = i * requirements.alignment,

@@ -17,21 +17,26 @@ uint32_t find_memory_type(const struct gpu *gpu, uint32_t bits, VkMemoryProperty
     return UINT32_MAX;
 }
 
+VkDeviceMemory allocate_of_type(const struct gpu *gpu, uint32_t type, VkDeviceSize size)
+{
+    VkDeviceMemory memory;
+    must(vkAllocateMemory(gpu->device,
+                          &(VkMemoryAllocateInfo){
+                              .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                              .allocationSize = size,
+                              .memoryTypeIndex = type,
+                          },
+                          NULL, &memory));
+    return memory;
+}
+
 VkDeviceMemory allocate(const struct gpu *gpu, const VkMemoryRequirements *requirements,
                         VkMemoryPropertyFlags required, VkMemoryPropertyFlags preferred)
 {
     const uint32_t type = find_memory_type(gpu, requirements->memoryTypeBits, required, preferred);
     expect(type != UINT32_MAX, "no memory type in %#x has properties %#x",
            requirements->memoryTypeBits, required);
-    VkDeviceMemory memory;
-    must(vkAllocateMemory(gpu->device,
-                          &(VkMemoryAllocateInfo){
-                              .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-                              .allocationSize = requirements->size,
-                              .memoryTypeIndex = type,
-                          },
-                          NULL, &memory));
-    return memory;
+    return allocate_of_type(gpu, type, requirements->size);
 }
 
 static void buffer_init(const struct gpu *gpu, struct buffer *buffer, VkDeviceSize size,

@@ -12,6 +12,7 @@
  * that the first match is the best. UINT32_MAX when there is none. */
 uint32_t find_memory_type(const struct gpu *gpu, uint32_t bits, VkMemoryPropertyFlags required,
                           VkMemoryPropertyFlags preferred);
+VkDeviceMemory allocate_of_type(const struct gpu *gpu, uint32_t type, VkDeviceSize size);
 VkDeviceMemory allocate(const struct gpu *gpu, const VkMemoryRequirements *requirements,
                         VkMemoryPropertyFlags required, VkMemoryPropertyFlags preferred);
 

@@ -2,6 +2,7 @@
  *
  * Images that are copied from and to memory of the application.
  */
+#include "copied.h"
 #include "shapes.h"
 
 #include <string.h>
@@ -30,102 +31,14 @@ static void guarded_finish(struct guarded *g)
     munmap(g->start, g->mapped);
 }
 
-struct copied {
-    VkImage image;
-    VkDeviceMemory memory;
-};
-
 enum {
     LAYERS = 2
 };
 
-static void copied_init(struct copied *copied, VkFormat format, VkImageTiling tiling,
-                        VkExtent3D size)
+static void create(struct copied *copied, VkFormat format, VkExtent3D size)
 {
-    LOAD(vkTransitionImageLayoutEXT);
-    must(vkCreateImage(gpu.device,
-                       &(VkImageCreateInfo){
-                           .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-                           .imageType = VK_IMAGE_TYPE_2D,
-                           .format = format,
-                           .extent = size,
-                           .mipLevels = 1,
-                           .arrayLayers = LAYERS,
-                           .samples = VK_SAMPLE_COUNT_1_BIT,
-                           .tiling = tiling,
-                           .usage = VK_IMAGE_USAGE_HOST_TRANSFER_BIT_EXT,
-                       },
-                       NULL, &copied->image));
-    VkMemoryRequirements requirements;
-    vkGetImageMemoryRequirements(gpu.device, copied->image, &requirements);
-    copied->memory =
-        allocate(&gpu, &requirements,
-                 tiling == VK_IMAGE_TILING_LINEAR
-                     ? VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
-                     : 0,
-                 0);
-    must(vkBindImageMemory(gpu.device, copied->image, copied->memory, 0));
-    must(vkTransitionImageLayoutEXT_(
-        gpu.device, 1,
-        &(VkHostImageLayoutTransitionInfoEXT){
-            .sType = VK_STRUCTURE_TYPE_HOST_IMAGE_LAYOUT_TRANSITION_INFO_EXT,
-            .image = copied->image,
-            .oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
-            .newLayout = VK_IMAGE_LAYOUT_GENERAL,
-            .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, LAYERS},
-        }));
-}
-
-static void copied_finish(struct copied *copied)
-{
-    vkDestroyImage(gpu.device, copied->image, NULL);
-    vkFreeMemory(gpu.device, copied->memory, NULL);
-}
-
-static void copy_in(VkImage image, VkHostImageCopyFlagsEXT flags, const void *from,
-                    uint32_t row_length, uint32_t image_height, VkExtent3D size)
-{
-    LOAD(vkCopyMemoryToImageEXT);
-    must(vkCopyMemoryToImageEXT_(
-        gpu.device, &(VkCopyMemoryToImageInfoEXT){
-                        .sType = VK_STRUCTURE_TYPE_COPY_MEMORY_TO_IMAGE_INFO_EXT,
-                        .flags = flags,
-                        .dstImage = image,
-                        .dstImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                        .regionCount = 1,
-                        .pRegions =
-                            &(VkMemoryToImageCopyEXT){
-                                .sType = VK_STRUCTURE_TYPE_MEMORY_TO_IMAGE_COPY_EXT,
-                                .pHostPointer = from,
-                                .memoryRowLength = row_length,
-                                .memoryImageHeight = image_height,
-                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
-                                .imageExtent = size,
-                            },
-                    }));
-}
-
-static void copy_out(VkImage image, VkHostImageCopyFlagsEXT flags, void *to, uint32_t row_length,
-                     uint32_t image_height, VkExtent3D size)
-{
-    LOAD(vkCopyImageToMemoryEXT);
-    must(vkCopyImageToMemoryEXT_(
-        gpu.device, &(VkCopyImageToMemoryInfoEXT){
-                        .sType = VK_STRUCTURE_TYPE_COPY_IMAGE_TO_MEMORY_INFO_EXT,
-                        .flags = flags,
-                        .srcImage = image,
-                        .srcImageLayout = VK_IMAGE_LAYOUT_GENERAL,
-                        .regionCount = 1,
-                        .pRegions =
-                            &(VkImageToMemoryCopyEXT){
-                                .sType = VK_STRUCTURE_TYPE_IMAGE_TO_MEMORY_COPY_EXT,
-                                .pHostPointer = to,
-                                .memoryRowLength = row_length,
-                                .memoryImageHeight = image_height,
-                                .imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, LAYERS},
-                                .imageExtent = size,
-                            },
-                    }));
+    copied_init(&gpu, copied,
+                &(struct copied_options){.format = format, .extent = size, .layers = LAYERS});
 }
 
 static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, uint32_t row_length,
@@ -133,7 +46,7 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
 {
     const VkExtent3D size = {44, 20, 1};
     struct copied copied;
-    copied_init(&copied, format, VK_IMAGE_TILING_OPTIMAL, size);
+    create(&copied, format, size);
 
     /* Up to the last block of the last row of the last layer, and no byte more. */
     const uint32_t columns = size.width / block, rows = size.height / block;
@@ -146,8 +59,8 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
     for (size_t i = 0; i < bytes; i++)
         from.bytes[i] = (uint8_t)mix32((uint32_t)i);
     memset(to.bytes, 0xa5, bytes);
-    copy_in(copied.image, 0, from.bytes, row_length, image_height, size);
-    copy_out(copied.image, 0, to.bytes, row_length, image_height, size);
+    copy_in(&gpu, &copied, 0, from.bytes, row_length, image_height);
+    copy_out(&gpu, &copied, 0, to.bytes, row_length, image_height);
     for (size_t i = 0; i < bytes; i++) {
         const bool inside =
             i % layer < rows * row && i % layer % row < (size_t)columns * block_size;
@@ -157,7 +70,7 @@ static void copy_through(VkFormat format, uint32_t block, uint32_t block_size, u
     }
     guarded_finish(&to);
     guarded_finish(&from);
-    copied_finish(&copied);
+    copied_finish(&gpu, &copied);
 }
 
 /* As the driver lays images out, from one into another like it. */
@@ -167,7 +80,7 @@ static void copy_raw(void)
     const VkExtent3D size = {37, 19, 1};
     struct copied copied[2];
     for (int i = 0; i < 2; i++)
-        copied_init(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TILING_OPTIMAL, size);
+        create(&copied[i], VK_FORMAT_R8G8B8A8_UNORM, size);
     VkSubresourceHostMemcpySizeEXT raw = {
         .sType = VK_STRUCTURE_TYPE_SUBRESOURCE_HOST_MEMCPY_SIZE_EXT,
     };
@@ -187,16 +100,16 @@ static void copy_raw(void)
     guarded_init(&to, bytes);
     for (size_t i = 0; i < bytes; i++)
         from.bytes[i] = (uint8_t)mix32((uint32_t)i);
-    copy_in(copied[0].image, 0, from.bytes, 0, 0, size);
-    copy_out(copied[0].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
-    copy_in(copied[1].image, VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0, size);
-    copy_out(copied[1].image, 0, to.bytes, 0, 0, size);
+    copy_in(&gpu, &copied[0], 0, from.bytes, 0, 0);
+    copy_out(&gpu, &copied[0], VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0);
+    copy_in(&gpu, &copied[1], VK_HOST_IMAGE_COPY_MEMCPY_EXT, between.bytes, 0, 0);
+    copy_out(&gpu, &copied[1], 0, to.bytes, 0, 0);
     expect(memcmp(from.bytes, to.bytes, bytes) == 0, "a raw copy arrives different");
     guarded_finish(&to);
     guarded_finish(&between);
     guarded_finish(&from);
     for (int i = 0; i < 2; i++)
-        copied_finish(&copied[i]);
+        copied_finish(&gpu, &copied[i]);
 }
 
 /* What the host has copied lies in mapped memory when the call returns. */
@@ -206,7 +119,6 @@ static void copy_in_view(void)
         SIDE = 16,
         TURNS = 200
     };
-    const VkExtent3D size = {SIDE, SIDE, 1};
     VkFormatProperties3 features = {.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3};
     vkGetPhysicalDeviceFormatProperties2(
         gpu.physical, VK_FORMAT_R8G8B8A8_UNORM,
@@ -219,7 +131,15 @@ static void copy_in_view(void)
         limits.maxArrayLayers < LAYERS)
         return;
     struct copied copied;
-    copied_init(&copied, VK_FORMAT_R8G8B8A8_UNORM, VK_IMAGE_TILING_LINEAR, size);
+    copied_init(
+        &gpu, &copied,
+        &(struct copied_options){
+            .format = VK_FORMAT_R8G8B8A8_UNORM,
+            .tiling = VK_IMAGE_TILING_LINEAR,
+            .extent = {SIDE, SIDE, 1},
+            .layers = LAYERS,
+            .required = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
+        });
     const uint8_t *map;
     must(vkMapMemory(gpu.device, copied.memory, 0, VK_WHOLE_SIZE, 0, (void **)&map));
     VkSubresourceLayout last;
@@ -232,11 +152,11 @@ static void copy_in_view(void)
         uint32_t texels[LAYERS * SIDE * SIDE], seen;
         for (uint32_t i = 0; i < LAYERS * SIDE * SIDE; i++)
             texels[i] = turn;
-        copy_in(copied.image, 0, texels, 0, 0, size);
+        copy_in(&gpu, &copied, 0, texels, 0, 0);
         memcpy(&seen, map + end, sizeof(seen));
         expect(seen == turn, "a copy is seen late");
     }
-    copied_finish(&copied);
+    copied_finish(&gpu, &copied);
 }
 
 void shapes_host_copy(void)
